@@ -1,0 +1,265 @@
+"""Every metric there is. Instruments, /metrics, docs, rules and dashboards are all made from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+Section = Literal["conventions", "latest", "events", "derived", "self"]
+Merge = Literal["sum", "last", "leader"]  # how a gauge of several processes becomes one
+
+DURATION_BUCKETS = (
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 30.0, 40.96, 60.0, 81.92, 120.0, 300.0, 600.0,
+)  # fmt: skip
+TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
+COST_BUCKETS = (
+    1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+)  # fmt: skip
+
+ATTRIBUTES: Mapping[str, str] = {
+    "gen_ai_provider_name": "gen_ai.provider.name",
+    "gen_ai_request_model": "gen_ai.request.model",
+    "gen_ai_response_model": "gen_ai.response.model",
+    "gen_ai_operation_name": "gen_ai.operation.name",
+    "gen_ai_token_type": "gen_ai.token.type",
+    "gen_ai_token_modality": "gen_ai.token.modality",
+    "server_address": "server.address",
+    "error_type": "error.type",
+    "http_route": "http.route",
+}  # label -> OpenTelemetry attribute; a label that is not here is its own attribute
+
+ERROR_TYPES = (
+    "timeout", "connection", "rate_limit", "quota", "authentication", "permission", "not_found", "invalid_request",
+    "context_length", "conflict", "overloaded", "server_error", "content_filter", "parse", "cancelled", "abandoned",
+    "_OTHER",
+)  # fmt: skip
+OTHER = "_other"  # what a label value becomes past its bound
+
+CALL = ("gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name")
+WIDE = (*CALL, "gen_ai_response_model", "server_address")
+MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. ``name`` is the Prometheus family as scraped (counters end in ``_total``), ``otel`` the instrument.
+
+    ``labels`` are fixed and in order; where ``custom`` is true, the labels of ``OTEL_LLM_METRIC_LABELS`` follow them.
+    ``vocabulary`` says under which ``OTEL_LLM_SEMCONV`` the metric is shown; empty means always.
+    """
+
+    name: str
+    otel: str
+    kind: Kind
+    unit: str
+    help: str
+    labels: tuple[str, ...]
+    section: Section
+    buckets: tuple[float, ...] = ()
+    custom: bool = False
+    merge: Merge = "sum"
+    vocabulary: str = ""
+
+    @property
+    def family(self) -> str:
+        """The name without ``_total``, as OpenMetrics writes it in TYPE and HELP lines."""
+        return self.name.removesuffix("_total") if self.kind == "counter" else self.name
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The sample names a scrape shows."""
+        if self.kind == "histogram":
+            return tuple(self.name + suffix for suffix in ("_bucket", "_sum", "_count"))
+        return (self.name,)
+
+    def selector(self, suffix: str = "", **where: str) -> str:
+        """``name{label="value"}``; a value that opens with ``~`` or ``!`` brings its own operator (``=~"..."``)."""
+        self._known(where)
+        parts = [f"{label}{_operator(value)}" for label, value in where.items()]
+        return f"{self.name}{suffix}" + ("{" + ", ".join(parts) + "}" if parts else "")
+
+    def rate(self, over: str = "5m", by: Iterable[str] = (), **where: str) -> str:
+        """PromQL: events per second (of a histogram, its count)."""
+        suffix = "_count" if self.kind == "histogram" else ""
+        return f"sum{self._by(by)} (rate({self.selector(suffix, **where)}[{over}]))"
+
+    def total(self, over: str = "5m", by: Iterable[str] = (), **where: str) -> str:
+        """PromQL: a histogram's sum of values per second."""
+        return f"sum{self._by(by)} (rate({self.selector('_sum', **where)}[{over}]))"
+
+    def quantile(self, q: float, over: str = "5m", by: Iterable[str] = (), **where: str) -> str:
+        """PromQL: a quantile of a histogram, clamped to its last finite bucket."""
+        inner = f"sum{self._by((*by, 'le'))} (rate({self.selector('_bucket', **where)}[{over}]))"
+        return f"histogram_quantile({q}, {inner})"
+
+    def _by(self, by: Iterable[str]) -> str:
+        names = tuple(by)
+        self._known(name for name in names if name != "le")
+        return f" by ({', '.join(names)})" if names else ""
+
+    def _known(self, names: Iterable[str]) -> None:
+        free = {"job", "instance", "le"}
+        if not self.custom and (unknown := set(names) - set(self.labels) - free):
+            raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
+
+
+def _operator(value: str) -> str:
+    if value.startswith(("=~", "!~", "!=")):
+        return f'{value[:2]}"{value[2:]}"'
+    return f'="{value}"'
+
+
+def _histogram(name: str, otel: str, unit: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...], vocabulary: str) -> Metric:  # noqa: A002, E501
+    section: Section = "latest" if vocabulary == "latest" else "conventions"
+    return Metric(name, otel, "histogram", unit, help, labels, section, buckets, custom=True, vocabulary=vocabulary)
+
+
+def _conventions() -> tuple[Metric, ...]:
+    duration, tokens = DURATION_BUCKETS, TOKEN_BUCKETS
+    return (
+        _histogram("gen_ai_client_operation_duration_seconds", "gen_ai.client.operation.duration", "s",
+                   "Duration of an LLM call, retries included.", (*WIDE, "error_type"), duration, "released"),
+        _histogram("gen_ai_client_token_usage", "gen_ai.client.token.usage", "{token}",
+                   "Tokens per successful call; input includes cached, output includes thinking.",
+                   (*WIDE, "gen_ai_token_type"), tokens, "released"),
+        _histogram("gen_ai_client_operation_time_to_first_chunk_seconds", "gen_ai.client.operation.time_to_first_chunk",
+                   "s", "Time from the start of a streamed call to its first chunk of output.", WIDE, duration, "released"),
+        _histogram("gen_ai_client_operation_time_per_output_chunk_seconds",
+                   "gen_ai.client.operation.time_per_output_chunk", "s",
+                   "Time between chunks of output of a streamed call.", WIDE, duration, "released"),
+        _histogram("gen_ai_client_inference_duration_seconds", "gen_ai.client.inference.duration", "s",
+                   "Duration of an inference call, retries included.", (*WIDE, "error_type"), duration, "latest"),
+        _histogram("gen_ai_client_embeddings_duration_seconds", "gen_ai.client.embeddings.duration", "s",
+                   "Duration of an embeddings call, retries included.", (*WIDE, "error_type"), duration, "latest"),
+        _histogram("gen_ai_client_inference_operation_input_tokens", "gen_ai.client.inference.operation.input_tokens",
+                   "{token}", "Input tokens per successful call, cached included.", WIDE, tokens, "latest"),
+        _histogram("gen_ai_client_inference_operation_output_tokens", "gen_ai.client.inference.operation.output_tokens",
+                   "{token}", "Output tokens per successful call, thinking included.", WIDE, tokens, "latest"),
+        _histogram("gen_ai_client_inference_time_to_first_chunk_seconds", "gen_ai.client.inference.time_to_first_chunk",
+                   "s", "Time from the start of a streamed call to its first chunk of output.", WIDE, duration, "latest"),
+        _histogram("gen_ai_client_inference_time_per_output_chunk_seconds",
+                   "gen_ai.client.inference.time_per_output_chunk", "s",
+                   "Time between chunks of output of a streamed call.", WIDE, duration, "latest"),
+    )  # fmt: skip
+
+
+def _token_counters() -> tuple[Metric, ...]:
+    what = {
+        "input_tokens": "Input tokens, cached included.",
+        "output_tokens": "Output tokens, thinking included.",
+        "cache_read_input_tokens": "Input tokens read from the provider's prompt cache.",
+        "cache_write_input_tokens": "Input tokens written to the provider's prompt cache.",
+        "reasoning_output_tokens": "Output tokens spent on thinking.",
+    }
+    return tuple(
+        Metric(f"gen_ai_client_inference_usage_{part}_total", f"gen_ai.client.inference.usage.{part}", "counter",
+               "{token}", help, (*CALL, "gen_ai_token_modality"), "conventions", custom=True)
+        for part, help in what.items()  # noqa: A001
+    )  # fmt: skip
+
+
+def _event(name: str, kind: Kind, unit: str, help: str, labels: tuple[str, ...] = CALL, *, buckets: tuple[float, ...] = (), custom: bool = True, merge: Merge = "sum") -> Metric:  # noqa: A002, E501
+    return Metric(name, _otel(name, kind, unit), kind, unit, help, labels, "events", buckets, custom, merge)
+
+
+def _events() -> tuple[Metric, ...]:
+    return (
+        _event("otel_llm_cost_usd_total", "counter", "{USD}", "Money spent, US dollars.", (*CALL, "cost_source")),
+        _event("otel_llm_request_cost_usd", "histogram", "{USD}", "Cost per call, US dollars.", buckets=COST_BUCKETS),
+        _event("otel_llm_cache_savings_usd_total", "counter", "{USD}",
+               "What cached input tokens would have cost more at the uncached price, US dollars."),
+        _event("otel_llm_unpriced_requests_total", "counter", "{request}", "Calls with usage but without a known price."),
+        _event("otel_llm_usage_unknown_total", "counter", "{request}", "Successful calls that brought no usage.", (*CALL, "reason")),
+        _event("otel_llm_thinking_tokens", "histogram", "{token}", "Thinking tokens per successful call.", buckets=TOKEN_BUCKETS),
+        _event("otel_llm_finish_reasons_total", "counter", "{request}", "Answers by what ended them.", (*CALL, "finish_reason")),
+        _event("otel_llm_in_flight_requests", "gauge", "{request}", "Calls that are open now.", custom=False),
+        _event("otel_llm_retries_total", "counter", "{retry}", "HTTP attempts after the first.", (*CALL, "reason")),
+        _event("otel_llm_retry_wait_seconds_total", "counter", "s", "Time spent waiting before a retry.", (*CALL, "reason")),
+        _event("otel_llm_rate_limit_remaining", "gauge", "{unit}", "What the provider's rate limit leaves, from response headers.",
+               (*CALL, "kind"), custom=False, merge="last"),
+        _event("otel_llm_rate_limit_limit", "gauge", "{unit}", "The provider's rate limit, from response headers.",
+               (*CALL, "kind"), custom=False, merge="last"),
+        _event("otel_llm_fallbacks_total", "counter", "{fallback}", "Fallbacks from one model to another.",
+               (*CALL, "from_model", "to_model", "reason")),
+        _event("otel_llm_cache_requests_total", "counter", "{request}", "Look-ups in a response cache.", (*CALL, "cache", "result")),
+        _event("otel_llm_circuit_breaker_state", "gauge", "{state}", "1 for the state that a circuit breaker is in.",
+               ("breaker", "state"), custom=False, merge="last"),
+        _event("otel_llm_circuit_breaker_transitions_total", "counter", "{transition}", "Steps of a circuit breaker.",
+               ("breaker", "from_state", "to_state"), custom=False),
+        _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
+               (*CALL, "signal", "direction", "severity"), custom=False),
+        _event("otel_llm_http_request_cost_usd", "histogram", "{USD}", "LLM cost of one served HTTP request, US dollars.",
+               ("http_route",), buckets=COST_BUCKETS),
+    )  # fmt: skip
+
+
+def _gauge(name: str, unit: str, help: str, *labels: str, section: Section = "derived", merge: Merge = "leader", on: tuple[str, ...] = MODEL) -> Metric:  # noqa: A002, E501
+    return Metric(name, _otel(name, "gauge", unit), "gauge", unit, help, (*on, *labels), section, merge=merge)
+
+
+def _derived() -> tuple[Metric, ...]:
+    return (
+        _gauge("otel_llm_latency_seconds", "s", "Latency of successful calls over the window.", "quantile"),
+        _gauge("otel_llm_requests_per_second", "{request}/s", "Calls per second over the window."),
+        _gauge("otel_llm_tokens_per_second", "{token}/s", "Tokens per second over the window.", "gen_ai_token_type"),
+        _gauge("otel_llm_tokens_per_request", "{token}", "Mean tokens per call over the window.", "gen_ai_token_type"),
+        _gauge("otel_llm_error_ratio", "1", "Share of calls over the window that failed, by type.", "error_type"),
+        _gauge("otel_llm_fallback_ratio", "1", "Share of calls over the window that a fallback served."),
+        _gauge("otel_llm_cache_hit_ratio", "1", "Share of response cache look-ups over the window that hit."),
+        _gauge("otel_llm_output_tokens_stddev", "{token}", "Standard deviation of output tokens over the window."),
+        _gauge("otel_llm_output_tokens_change_ratio", "1", "Recent mean of output tokens over the baseline's, minus 1."),
+        _gauge("otel_llm_cost_usd_per_hour", "{USD}/h", "Money spent per hour at the window's rate, US dollars."),
+        _gauge("otel_llm_cost_usd_per_request", "{USD}", "Mean cost per call over the window, US dollars."),
+        _gauge("otel_llm_spend_usd", "{USD}", "Money spent in the calendar period, US dollars.", "period", "budget", on=()),
+        _gauge("otel_llm_budget_usd", "{USD}", "The configured budget, US dollars.", "period", "budget", on=()),
+        _gauge("otel_llm_budget_used_ratio", "1", "Spend of the period over its budget.", "period", "budget", on=()),
+        _gauge("otel_llm_budget_forecast_ratio", "1", "Spend by the period's end at the present rate, over the budget.",
+               "period", "budget", on=()),
+        _gauge("otel_llm_zscore", "{sigma}", "How unusual the last minutes are against the baseline, in standard deviations.",
+               "signal", "kind"),
+        _gauge("otel_llm_baseline_mean", "{value}", "Mean that z-scores are measured against, in the signal's plain unit.", "signal"),
+        _gauge("otel_llm_baseline_stddev", "{value}", "Standard deviation that z-scores are measured against.", "signal"),
+        _gauge("otel_llm_baseline_samples", "{sample}", "Calls that the baseline holds.", "signal"),
+    )  # fmt: skip
+
+
+def _self_metrics() -> tuple[Metric, ...]:
+    def gauge(name: str, unit: str, help: str, *labels: str, merge: Merge = "leader") -> Metric:  # noqa: A002
+        return _gauge(name, unit, help, *labels, section="self", merge=merge, on=())
+
+    def counter(name: str, unit: str, help: str, *labels: str) -> Metric:  # noqa: A002
+        return Metric(name, _otel(name, "counter", unit), "counter", unit, help, labels, "self")
+
+    return (
+        gauge("otel_llm_build_info", "{build}", "Always 1; the version of otel-llm as a label.", "version"),
+        gauge("otel_llm_processes", "{process}", "Processes whose calls this endpoint shows.", "state"),
+        gauge("otel_llm_scrape_duration_seconds", "s", "How long the last scrape took to answer."),
+        gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
+        counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
+        counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),
+        gauge("otel_llm_instrumented", "{library}", "Always 1; a library that is watched.", "library", "version", merge="last"),
+    )
+
+
+def _otel(name: str, kind: Kind, unit: str) -> str:
+    """The instrument's name: a dot for the first underscores, without what exporters add from kind and unit."""
+    bare = name.removesuffix("_total") if kind == "counter" else name
+    for code, suffix in (("s", "_seconds"), ("{request}/s", "_per_second"), ("{token}/s", "_per_second"), ("{USD}/h", "_per_hour")):
+        if unit == code:
+            bare = bare.removesuffix(suffix)
+    bare = bare.replace("otel_llm_", "otel_llm.", 1)
+    for group in ("circuit_breaker", "rate_limit", "cost_usd", "budget", "baseline", "cache_savings"):
+        if bare.startswith(f"otel_llm.{group}_"):
+            bare = bare.replace(f"{group}_", f"{group}.", 1)
+    return bare.replace("cost_usd", "cost.usd") if bare.startswith("otel_llm.cost_usd") else bare
+
+
+METRICS: tuple[Metric, ...] = (*_conventions(), *_token_counters(), *_events(), *_derived(), *_self_metrics())
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def shown(semconv: str) -> tuple[Metric, ...]:
+    """What a scrape shows under ``semconv`` (``released``, ``latest`` or ``both``)."""
+    return tuple(metric for metric in METRICS if metric.vocabulary in ("", semconv) or semconv == "both")

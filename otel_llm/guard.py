@@ -1,0 +1,50 @@
+"""The one place where our own errors stop: counted, logged once per place, never raised into the host."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+logger = logging.getLogger("otel_llm")
+
+
+class Guard:
+    """``with guard("component"):`` around our own code, never around the host's or the provider's."""
+
+    strict = False  # tests set this: our errors then surface
+    errors: dict[str, int] = {}  # noqa: RUF012 - one count per process, by component
+    _logged: set[tuple[str, str]] = set()  # noqa: RUF012 - likewise
+
+    __slots__ = ("component",)
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        Guard.errors[self.component] = Guard.errors.get(self.component, 0) + 1
+        place = (self.component, type(error).__name__)
+        if place not in Guard._logged:
+            Guard._logged.add(place)
+            logger.warning(
+                "Your call is unaffected: otel-llm failed in %s (said once for each kind of error).",
+                self.component,
+                exc_info=error,
+            )
+        return not Guard.strict
+
+
+def guard(component: str) -> Guard:
+    """A guard for ``component``, a word of the closed set that ``otel_llm_internal_errors_total`` shows."""
+    found = _GUARDS.get(component)
+    if found is None:
+        found = _GUARDS[component] = Guard(component)
+    return found
+
+
+_GUARDS: dict[str, Guard] = {}
