@@ -1,0 +1,54 @@
+"""What the window says: the plain values that its callers get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Signal = Literal["latency", "output_tokens", "cost"]
+Direction = Literal["high", "low"]
+Severity = Literal["warning", "critical"]
+Key = tuple[str, str]  # provider, request model
+Sample = tuple[str, tuple[str, ...], float]  # Prometheus name, label values in the catalogue's order, value
+
+
+class Judgement(NamedTuple):
+    """A single call beyond the sensitivity. ``value`` and the baseline are in seconds, tokens or US dollars."""
+
+    signal: Signal
+    direction: Direction
+    severity: Severity
+    value: float
+    baseline_mean: float
+    baseline_stddev: float
+    zscore: float
+
+
+class Facts(NamedTuple):
+    """What the window holds about one model, or about all of them; None is "nothing to say", never zero.
+
+    Latencies are of successful calls, in seconds; ratios lie between 0 and 1; costs are US dollars.
+    """
+
+    calls: int
+    errors: Mapping[str, int]  # by error type
+    error_ratio: float | None
+    fallback_ratio: float | None
+    cache_hit_ratio: float | None
+    requests_per_second: float
+    latency: Mapping[float, float]  # quantile (0.5, 0.95, 0.99, 1) -> seconds
+    latency_mean: float | None
+    latency_stddev: float | None
+    tokens: Mapping[str, int]  # input, output, thinking: sums over the window
+    tokens_per_request: Mapping[str, float]
+    output_tokens_stddev: float | None
+    cost: float | None  # spent over the window
+    cost_per_request: float | None
+    cost_per_hour: float | None
+
+
+class Stats(NamedTuple):
+    """The window at one moment: everything together, and by (provider, request model)."""
+
+    total: Facts
+    models: Mapping[Key, Facts]
