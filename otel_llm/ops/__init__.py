@@ -1,0 +1,1 @@
+"""From the catalogue to rules, routes, dashboards and documents."""

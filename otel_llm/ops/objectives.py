@@ -1,0 +1,273 @@
+"""What is normal: thresholds and objectives that rules, dashboards and docs share, and how a user changes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from otel_llm.catalogue import DURATION_BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Unit = Literal["duration", "share", "factor", "count", "sigma", "url"]
+
+# Windows in seconds. Their names are part of the recorded metrics' names, so they are constants and not settings.
+SHORT = 300  # rates and quantiles
+MEDIUM = 900  # shares that need more calls: look-ups, finish reasons, anomalous calls
+BASELINE = 86_400  # what "its average" means
+BASELINE_GAP = 600  # the newest part of the baseline, left out, so that nothing is judged by itself
+SLO_WINDOWS = (300, 1_800, 3_600, 7_200, 21_600, 86_400, 259_200)
+SLO_PERIOD = 30 * 86_400
+SEASON_WINDOW = 3_600
+SEASON_OFFSETS = (84_600, 603_000)  # 23h30m and 167h30m: the hour around this time, yesterday and last week
+
+# (burn rate, long window, short window, severity), https://sre.google/workbook/alerting-on-slos/ table 5-8
+BURN_RATES = (
+    (14.4, 3_600, 300, "critical"),
+    (6.0, 21_600, 1_800, "critical"),
+    (3.0, 86_400, 7_200, "warning"),
+    (1.0, 259_200, 21_600, "warning"),
+)
+
+CALLER_ENDED = ("cancelled", "abandoned")  # the caller went away: neither the provider's failure nor an SLO's
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_URL = re.compile(r"https?://[^\s\"'{}<>]+")
+
+
+class ObjectiveError(ValueError):
+    """Values that cannot be objectives; ``problems`` has one sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def duration(seconds: float) -> str:
+    """Prometheus's way to write a duration: 5400 is ``1h30m``, 0.5 is ``500ms``."""
+    left = round(seconds * 1000)
+    text = ""
+    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        count, left = divmod(left, length)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def percent(share: float) -> str:
+    """A share as people write it: 0.995 is ``99.5%``."""
+    return f"{share * 100:.6g}%"
+
+
+def _read_duration(text: str) -> float:
+    found = _DURATION.findall(text)
+    if not found or "".join(number + unit for number, unit in found) != text:
+        raise ValueError("not a duration, as 20s, 500ms or 1m30s")
+    return sum(float(number) * _UNITS[unit] for number, unit in found)
+
+
+def _read_share(text: str) -> float:
+    number = _read_number(text.removesuffix("%").rstrip(), "not a share, as 2% or 0.02")
+    if text.endswith("%"):
+        return number / 100
+    if number > 1:
+        raise ValueError(f"not a share; did you mean {number:g}%?")
+    return number
+
+
+def _read_factor(text: str) -> float:
+    return _read_number(text.removesuffix("x"), "not a number, as 1.5")
+
+
+def _read_count(text: str) -> float:
+    if not text.isdecimal():
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _read_number(text: str, complaint: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(complaint) from None
+    if not math.isfinite(number):
+        raise ValueError(complaint)
+    return number
+
+
+def _read_url(text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise ValueError("not an address that begins with http:// or https://")
+    return text.rstrip("/")
+
+
+_READ: Mapping[Unit, Callable[[str], Any]] = {
+    "duration": _read_duration,
+    "share": _read_share,
+    "factor": _read_factor,
+    "count": _read_count,
+    "sigma": _read_factor,
+    "url": _read_url,
+}
+
+
+def show(value: Any, unit: Unit) -> str:
+    """``value`` as a user would write it."""
+    if unit == "duration":
+        return duration(value) if value == int(value) else f"{value:g}s"
+    if unit == "share":
+        return percent(value)
+    return value if isinstance(value, str) else f"{value:.10g}"
+
+
+def _objective(default: Any, unit: Unit, help: str, *among: float, between: tuple[float, float] = (0, 0)) -> Any:  # noqa: A002 - as click calls it
+    return field(default=default, metadata={"unit": unit, "help": help, "between": between, "among": among})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objectives:
+    """Where alerts begin. Durations in seconds, shares from 0 to 1, factors as multiples of a service's own average.
+
+    Each field's metadata has ``unit``, ``help``, and ``between`` (lowest and highest allowed) or ``among`` (all that are
+    allowed); ``flag(name)`` is its command line option.
+    """
+
+    p95: float = _objective(30.0, "duration", "95th percentile of a call's duration", between=(0.1, 600))
+    first_chunk: float = _objective(
+        5.0, "duration", "95th percentile of the time to the first chunk of a stream", between=(0.05, 600)
+    )
+    error_rate: float = _objective(
+        0.05, "share", "share of calls that fail with one type of error", between=(0.0001, 1)
+    )
+    slo: float = _objective(0.99, "share", "availability: share of calls that succeed", between=(0.5, 0.99999))
+    latency_slo: float = _objective(0.95, "share", "share of successful calls that are fast", between=(0.5, 0.99999))
+    latency_slo_threshold: float = _objective(
+        30.0, "duration", "what the latency objective calls fast: a bound of a bucket", *DURATION_BUCKETS
+    )
+    min_requests: int = _objective(
+        10, "count", "calls in the window below which shares raise no alert", between=(1, 1e6)
+    )
+    output_tokens_factor: float = _objective(
+        2.0, "factor", "mean output tokens over their daily average", between=(1.05, 100)
+    )
+    output_drop: float = _objective(
+        0.30, "share", "fall of mean output tokens below their daily average", between=(0.01, 0.99)
+    )
+    output_variance_factor: float = _objective(
+        2.0, "factor", "spread of output tokens over its daily average", between=(1.05, 100)
+    )
+    daily_budget_factor: float = _objective(1.5, "factor", "today's spend over the budget", between=(0.01, 100))
+    monthly_budget_factor: float = _objective(1.5, "factor", "this month's spend over the budget", between=(0.01, 100))
+    budget_forecast_factor: float = _objective(
+        1.0, "factor", "spend expected at the period's end over its budget", between=(0.01, 100)
+    )
+    cost_per_request_factor: float = _objective(
+        3.0, "factor", "mean cost of a call over its daily average", between=(1.05, 1000)
+    )
+    fallback_rate: float = _objective(0.10, "share", "share of calls that a fallback served", between=(0.0001, 1))
+    cache_hit_ratio: float = _objective(0.50, "share", "share of response cache look-ups that hit", between=(0.0001, 1))
+    cache_min_lookups: int = _objective(
+        20, "count", "look-ups in 15 minutes up to which the cache raises no alert", between=(1, 1e6)
+    )
+    breaker_stuck: float = _objective(
+        900.0, "duration", "how long a circuit breaker may stay open", between=(60, 86_400)
+    )
+    rate_limit_left: float = _objective(0.10, "share", "what is left of a rate limit", between=(0.001, 0.99))
+    zscore_warning: float = _objective(2.0, "sigma", "distance from the baseline that is a warning", between=(1, 20))
+    zscore_critical: float = _objective(3.0, "sigma", "distance from the baseline that is critical", between=(1, 20))
+    min_change: float = _objective(
+        0.10, "share", "change of a mean below which no distance is an anomaly", between=(0, 1)
+    )
+    min_samples: int = _objective(
+        20, "count", "minutes of history below which there is no baseline", between=(5, 100_000)
+    )
+    anomalous_share_warning: float = _objective(
+        0.15, "share", "share of calls that are anomalous, a warning", between=(0.001, 1)
+    )
+    anomalous_share_critical: float = _objective(
+        0.08, "share", "share of calls that are critically anomalous", between=(0.001, 1)
+    )
+    finish_reason_factor: float = _objective(
+        3.0, "factor", "share of truncated or filtered answers over its daily average", between=(1.05, 1000)
+    )
+    finish_reason_share: float = _objective(
+        0.05, "share", "share of truncated or filtered answers that is never an alert", between=(0.0001, 1)
+    )
+    usage_unknown_share: float = _objective(0.01, "share", "share of calls without usage", between=(0.0001, 1))
+    grafana_url: str = _objective("http://localhost:3000", "url", "where alerts link to dashboards")
+    runbook_url: str = _objective(
+        "https://github.com/otel-llm/otel-llm/blob/main/docs/runbook.md", "url", "where alerts link to the runbook"
+    )
+
+    def __post_init__(self) -> None:
+        if problems := [*_outside(self), *_contradictions(self)]:
+            raise ObjectiveError(problems)
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str | None]) -> Objectives:
+        """Read what a user wrote, by field name (``{"p95": "20s"}``); None keeps the default.
+
+        Raises:
+            ObjectiveError: with one problem for each bad value, in the order given.
+
+        """
+        known = {spec.name: spec.metadata["unit"] for spec in fields(cls)}
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, text in given.items():
+            if text is None:
+                continue
+            try:
+                values[name] = _READ[known[name]](text.strip())
+            except KeyError:
+                problems.append(f"{name} is no objective")
+            except ValueError as error:
+                problems.append(f"{flag(name)} {text!r}: {error}")
+        problems += _out_of_range(values)
+        if problems:
+            raise ObjectiveError(problems)
+        return replace(cls(), **values)
+
+
+def flag(name: str) -> str:
+    """The command line option of a field: ``daily_budget_factor`` is ``--daily-budget-factor``."""
+    return "--" + name.replace("_", "-")
+
+
+def allowed(name: str) -> str:
+    """What a field may be, in words; empty where anything of its unit may."""
+    meta = next(spec.metadata for spec in fields(Objectives) if spec.name == name)
+    if meta["among"]:
+        return "one of " + ", ".join(show(value, meta["unit"]) for value in meta["among"])
+    if meta["unit"] == "url":
+        return ""
+    low, high = meta["between"]
+    return f"{show(low, meta['unit'])} to {show(high, meta['unit'])}"
+
+
+def _out_of_range(values: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for spec in fields(Objectives):
+        meta, value = spec.metadata, values.get(spec.name)
+        if value is None or meta["unit"] == "url":
+            continue
+        low, high = meta["between"]
+        if value not in meta["among"] if meta["among"] else not low <= value <= high:
+            problems.append(f"{flag(spec.name)} {show(value, meta['unit'])}: must be {allowed(spec.name)}")
+    return problems
+
+
+def _outside(objectives: Objectives) -> list[str]:
+    return _out_of_range({spec.name: getattr(objectives, spec.name) for spec in fields(objectives)})
+
+
+def _contradictions(it: Objectives) -> list[str]:
+    if it.zscore_warning >= it.zscore_critical:
+        return [f"--zscore-warning {it.zscore_warning:g}: must be below --zscore-critical {it.zscore_critical:g}"]
+    return []
+
+
+DEFAULT = Objectives()
