@@ -1,0 +1,120 @@
+"""One request understood: the model's switches, the tokens and the text that every family's answer is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from otel_llm.loopback.exchange import JSON, Reply, Request, Timing
+from otel_llm.loopback.schema import example
+from otel_llm.loopback.switches import PIECES, Switches, Tokens, read_switches, tokens_of
+
+if TYPE_CHECKING:
+    import re
+
+DEFAULT_MODEL = "loopback-model"
+TOOL_NAME = "get_weather"
+TOOL_ARGUMENTS: JSON = {"city": "Paris"}
+THOUGHTS = ("Let me", " think.")
+REFUSAL = "I cannot help with that."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a handler answers to."""
+
+    request: Request
+    model: str
+    switches: Switches
+    tokens: Tokens
+    pieces: int | None
+
+    @classmethod
+    def of(cls, request: Request, timing: Timing | None = None) -> Call:
+        model = request.model or DEFAULT_MODEL
+        switches = read_switches(model)
+        pieces = timing.events if timing else None
+        return cls(request, model, switches, tokens_of(switches, timing), pieces or switches.chunks)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.switches
+
+    @property
+    def body(self) -> JSON:
+        return self.request.json
+
+    @property
+    def stream(self) -> bool:
+        return self.request.field("stream") in (True, "true", "True")
+
+    @property
+    def usage(self) -> bool:
+        """Whether usage is reported at all."""
+        return "nousage" not in self.switches
+
+    @property
+    def answers_model(self) -> str:
+        """The model that the answer names: the one asked for, or a dated snapshot of it."""
+        return self.model + "-2026-01-15" if "dated" in self.switches else self.model
+
+    def id(self, prefix: str) -> str:
+        return f"{prefix}{self.request.number:08d}"
+
+    def text(self, schema: JSON | None = None) -> tuple[str, ...]:
+        """The answer's text in the pieces that a stream sends; an instance of ``schema`` where one is asked for."""
+        if schema is not None:
+            written = json.dumps(example(schema))
+            return (written[:4], written[4:])
+        if self.pieces:
+            return tuple(PIECES[i % len(PIECES)] for i in range(self.pieces))
+        return PIECES
+
+    def tool(self, name: str | None = None, schema: JSON | None = None) -> tuple[str, Any]:
+        """The name and arguments of a tool call: of the tool that was offered, or of an invented one."""
+        return (name, example(schema)) if name and schema else (name or TOOL_NAME, TOOL_ARGUMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A refusal to be worded by a family. ``kind`` is ``quota``, ``context``, ``filter`` or empty; times in seconds."""
+
+    request: Request
+    status: int
+    kind: str = ""
+    retry_after: int | None = None
+    retry: bool = True
+
+    @property
+    def retriable(self) -> bool:
+        return self.retry and self.kind != "quota" and (self.status in (408, 409, 429) or self.status >= 500)
+
+    def headers(self) -> dict[str, str]:
+        """When to come back: at once for a retriable refusal (so that tests never wait), later only if that was asked for."""
+        if self.retry_after is not None:
+            return {"retry-after": str(self.retry_after), "retry-after-ms": str(self.retry_after * 1000)}
+        return {"retry-after-ms": "1"} if self.retriable else {}
+
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a provider words what is common to all of its endpoints."""
+
+    name: str
+    error: Callable[[Failure], Reply]
+    stream_error: Callable[[Failure], bytes]
+    headers: Callable[[Request], dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: which requests it takes, and who answers."""
+
+    method: str
+    path: re.Pattern[str]
+    handler: Handler
+    family: Family

@@ -1,0 +1,150 @@
+"""The server: an event loop in a thread of its own that answers on 127.0.0.1 the way LLM providers do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from otel_llm.loopback.connection import Connection
+from otel_llm.loopback.engine import answer, refuse, with_faults
+from otel_llm.loopback.exchange import Reply, Request, Timing
+from otel_llm.loopback.gate import Gate
+from otel_llm.loopback.switches import read_switches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from otel_llm.loopback.parser import Parsed
+
+_BACKLOG = 2048
+_STOP_SECONDS = 10
+
+
+class Loopback:
+    """A server that speaks the providers' wire formats; start it with ``with`` or ``start``.
+
+    ``port`` 0 takes a free one. ``delay`` gives every request its timing and token counts. ``keep`` is how many requests
+    are remembered, the newest ones. ``script``, when set, answers by itself what it does not return None for; it runs in
+    the server's thread and must not block. Raises ``OSError`` from ``start`` if the port is taken.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        script: Callable[[Request], Reply | None] | None = None,
+        delay: Callable[[Request], Timing | None] | None = None,
+        keep: int = 10_000,
+    ) -> None:
+        self.port = port
+        self.script = script
+        self.delay = delay
+        self.gate = Gate()
+        self._requests: deque[Request] = deque(maxlen=keep)
+        self._count = 0
+        self._arrival = threading.Condition()
+        self._tries: Counter[str] = Counter()
+        self._peers: set[Connection] = set()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> Loopback:
+        """Listen, and return when connections are taken."""
+        loop = asyncio.new_event_loop()
+        listening = loop.create_server(self._connection, "127.0.0.1", self.port, backlog=_BACKLOG)
+        try:
+            server = loop.run_until_complete(listening)
+        except OSError:
+            loop.close()
+            raise
+        self.port = server.sockets[0].getsockname()[1]
+        self._loop = loop
+        self._thread = threading.Thread(target=self._run, args=(loop, server), name="otel-llm-loopback", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection, whatever it waits for, and return when the port is free. Safe to call again."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(_STOP_SECONDS)
+
+    def __enter__(self) -> Loopback:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests so far, oldest first."""
+        with self._arrival:
+            return list(self._requests)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._peers)
+
+    def clear(self) -> None:
+        """Forget the requests, the counts of ``fail-<status>-<n>`` and the gate's state."""
+        with self._arrival:
+            self._requests.clear()
+            self._count = 0
+            self._tries.clear()
+        self.gate.clear()
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> list[Request]:
+        """The requests, as soon as there were ``count`` of them; raises ``TimeoutError`` after ``timeout`` seconds."""
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: self._count >= count, timeout):
+                raise TimeoutError(f"{self._count} of {count} requests came within {timeout} s")
+            return list(self._requests)
+
+    def _connection(self) -> Connection:
+        return Connection(self._respond, self.gate, self._peers)
+
+    def _run(self, loop: asyncio.AbstractEventLoop, server: asyncio.Server) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        server.close()
+        for peer in list(self._peers):
+            peer.abort()
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def _respond(self, parsed: Parsed) -> Reply:
+        request = self._record(parsed)
+        reply = self.script(request) if self.script is not None else None
+        return self._default(request) if reply is None else reply
+
+    def _record(self, parsed: Parsed) -> Request:
+        with self._arrival:
+            self._count += 1
+            request = Request(self._count, parsed.method, parsed.path, parsed.query, parsed.headers, parsed.content)
+            self._requests.append(request)
+            self._arrival.notify_all()
+        return request
+
+    def _default(self, request: Request) -> Reply:
+        model = request.model
+        switches = read_switches(model)
+        if switches.fail:
+            self._tries[model] += 1
+            if switches.fail_times is None or self._tries[model] <= switches.fail_times:
+                return refuse(request, switches.fail)
+        return with_faults(answer(request, self.delay(request) if self.delay is not None else None), request)
