@@ -1,0 +1,8 @@
+"""Records to series, windows and spend: everything that one service knows."""
+
+from .cells import Histogram, Number, Row
+from .store import Store, Verdict
+from .views import View
+from .wire import decode, encode
+
+__all__ = ["Histogram", "Number", "Row", "Store", "Verdict", "View", "decode", "encode"]

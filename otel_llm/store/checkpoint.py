@@ -1,0 +1,74 @@
+"""The store as bytes and back, for the process that takes over."""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from otel_llm.catalogue import BY_NAME, COST_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS
+from otel_llm.model import Observation
+
+from .cells import Cell, Histogram
+from .families import Families
+
+if TYPE_CHECKING:
+    from .state import State
+
+VERSION = 1
+_MARK = "otel-llm store"
+_MARSHAL = 2  # the last one without a table of references, which costs more than it saves here
+
+
+def _form(custom: tuple[str, ...]) -> tuple[Any, ...]:
+    """What two processes must agree on to read each other's series."""
+    return (_MARK, VERSION, custom, DURATION_BUCKETS, TOKEN_BUCKETS, COST_BUCKETS, len(Observation._fields))
+
+
+def dump(state: State) -> bytes:
+    """All that ``state`` holds."""
+    families = state.families
+    content = {
+        "cells": {name: list(_cells(families, name)) for name in families.kept},
+        "overflow": state.bounds.overflow,
+        "pending": [tuple(call) for _bundle, call in state.ledger.pending],
+        "engine": state.engine.dump(),
+        "spend": state.ledger.spend.dump(),
+    }
+    return marshal.dumps((_form(families.custom), content), _MARSHAL)
+
+
+def read(data: bytes, custom: tuple[str, ...]) -> dict[str, Any]:
+    """The content of ``dump``. Raises ``ValueError`` for other versions, other labels, and what is no dump."""
+    try:
+        form, content = marshal.loads(data)
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(f"no checkpoint: {error}") from None
+    if form != _form(custom) or type(content) is not dict:
+        raise ValueError("a checkpoint of another version of otel-llm, or of other metric labels")
+    return content
+
+
+def restore_cells(families: Families, cells: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Put what ``dump`` wrote into empty families."""
+    for name, dumped in cells.items():
+        names = families.names(name)
+        for labels, *values in dumped:
+            shown = families.bounds.values(names, labels)
+            if BY_NAME[name].kind == "histogram":
+                histogram = families.histogram(name, shown)
+                histogram.sum, histogram.counts, histogram.exemplars = values
+            else:
+                number = families.number(name, shown)
+                number.value, number.at = values
+
+
+def _cells(families: Families, name: str) -> Iterator[tuple[Any, ...]]:
+    for labels, cell in families.cells(name).items():
+        yield (labels, *_values(cell))
+
+
+def _values(cell: Cell) -> tuple[Any, ...]:
+    if isinstance(cell, Histogram):
+        return cell.sum, cell.counts, cell.exemplars
+    return cell.value, cell.at

@@ -1,0 +1,142 @@
+"""The store: what one service knows, made by applying records, read by scrapes, the terminal view and alerts."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from otel_llm.catalogue import CALL
+from otel_llm.config import Config
+from otel_llm.model import Event, Observation, Record
+from otel_llm.window import Budget, Crossing, Judgement
+
+from . import checkpoint
+from .bundle import Bundle, count_pace, count_tokens
+from .cells import Labels
+from .ledger import Pricer
+from .sound import sound
+from .state import State
+from .views import View
+
+MOST_VERDICTS = 10_000
+"""Verdicts that wait to be fetched; past it the oldest is dropped."""
+
+
+class Verdict(NamedTuple):
+    """A judgement or a budget's crossing, the call that it is about, and the process that made the call."""
+
+    source: int
+    call: Observation
+    finding: Judgement | Crossing
+
+
+class Store:
+    """Everything one service knows. Safe to use from several threads; a forked child makes its own.
+
+    ``budgets`` are those beside the overall one of ``config``. ``apply`` costs some microseconds.
+    """
+
+    def __init__(self, config: Config, pricer: Pricer | None = None, budgets: tuple[Budget, ...] = ()) -> None:
+        self.config = config
+        self.lock = threading.Lock()
+        self._pricer = pricer
+        self._budgets = budgets
+        self._state = State.new(config, pricer, budgets)
+        self._processes: dict[int, dict[Labels, int]] = {}
+        self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
+
+    def apply(self, record: Record, source: int = 0) -> None:
+        """Count one record. ``source`` is the process that made it.
+
+        Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
+        """
+        with self.lock:
+            if type(record) is Observation:
+                self._call(record, source)
+            elif type(record) is Event:
+                self._state.events.apply(record)
+            else:
+                raise TypeError(f"a store takes records, not {type(record).__name__}")
+
+    def create(self, metric: str, labels: Labels) -> None:
+        """Show a counter at 0 before anything was counted: ``increase()`` misses one that is born at 1."""
+        with self.lock:
+            self._state.events.apply(Event(metric, 0.0, labels, 0.0))
+
+    def set_process(self, process: int, in_flight: Mapping[Labels, int]) -> None:
+        """Open calls of one process, by provider, request model and operation. Replaces what was said before."""
+        with self.lock:
+            peek = self._state.bounds.values
+            self._processes[process] = {peek(CALL, labels): count for labels, count in in_flight.items()}
+
+    def drop_process(self, process: int) -> None:
+        """A process that is no more has no open calls."""
+        with self.lock:
+            self._processes.pop(process, None)
+
+    def drain_verdicts(self) -> list[Verdict]:
+        """What was found since the last time, oldest first."""
+        with self.lock:
+            verdicts = list(self._verdicts)
+            self._verdicts.clear()
+        return verdicts
+
+    def views(self, now: float) -> list[View]:
+        """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order."""
+        with self.lock:
+            self._settle()
+            return self._state.views.at(now, self._processes)
+
+    def dump(self) -> bytes:
+        """All of it but the open calls, for ``load``."""
+        with self.lock:
+            return checkpoint.dump(self._state)
+
+    def load(self, data: bytes) -> None:
+        """Become what ``dump`` wrote. Raises ``ValueError`` for anything else, and then nothing has changed."""
+        with self.lock:
+            self._state = State.load(data, self.config, self._pricer, self._budgets)
+
+    def _call(self, call: Observation, source: int) -> None:
+        state = self._state
+        bundle = state.bundle(call)
+        call = sound(call)
+        if call.cost_source == "pending":
+            call = state.ledger.priced(call)
+        bundle.duration.observe(call.duration, call.trace_id, call.span_id, call.at)
+        if call.stream:
+            count_pace(bundle, call)
+        if call.input_tokens is not None or call.output_tokens is not None:
+            count_tokens(bundle, call)
+        elif call.usage_unknown:
+            bundle.usage_unknown(call.usage_unknown).value += 1
+        for reason in call.finish_reasons:
+            bundle.finish_reason(reason).value += 1
+        findings = self._judge(bundle, call)
+        if call.cost_source:
+            findings += state.ledger.count(bundle, call)
+        for finding in findings:
+            self._verdicts.append(Verdict(source, call, finding))
+
+    def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:
+        judgements = self._state.engine.record(
+            bundle.key,
+            call.at,
+            operation=bundle.operation,
+            duration=call.duration,
+            error_type=bundle.error_type,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            thinking_tokens=call.thinking_tokens,
+            cost=call.cost,
+        )
+        for found in judgements:
+            bundle.anomaly(found.signal, found.direction, found.severity).value += 1
+        return judgements
+
+    def _settle(self) -> None:
+        if self._state.ledger.pending:
+            for _bundle, call, crossing in self._state.ledger.settle():
+                self._verdicts.append(Verdict(0, call, crossing))
