@@ -1,0 +1,19 @@
+"""The command line. Works without the ``cli`` extra only to say that it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+NEEDED = ("click", "rich")
+
+
+def main() -> None:
+    """Entry point of ``otel-llm``. Exits 0 when all is well, 1 when a check failed, 2 on bad input or nothing to do."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"otel-llm: the command line needs {' and '.join(missing)}: pip install 'otel-llm[cli]'", file=sys.stderr)
+        raise SystemExit(2)
+    from .app import run  # noqa: PLC0415 - click and rich may be absent until here
+
+    run()

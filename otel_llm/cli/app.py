@@ -1,0 +1,75 @@
+"""The group of commands; each is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from otel_llm.version import __version__
+
+COMMANDS = {
+    "demo": "Watch a simulated service live its day: no keys, no Docker, no network.",
+    "top": "The live dashboard of a service's LLM traffic, in the terminal.",
+    "doctor": "What is installed, patched, configured, and what to mend.",
+    "check": "Is an endpoint complete and scrapeable; would the alerts work.",
+    "export": "Write Prometheus rules, Grafana dashboards, Alertmanager routes, Kubernetes objects.",
+    "providers": "The client libraries that otel-llm watches.",
+    "prices": "What a model costs, and what a call with given tokens would.",
+    "generate": "Rewrite the generated files of this repository (maintainers).",
+}
+
+HELP = """See, price and guard LLM traffic.
+
+\b
+  otel-llm demo                          a running example in your terminal, in 20 seconds
+  opentelemetry-instrument python app.py start your own service; metrics appear on localhost:9464
+  otel-llm top                           watch it live
+  otel-llm top host-a:9464 host-b:9464   several services, summed
+  otel-llm top --once                    the same as plain text, for logs and CI
+  otel-llm doctor                        what is patched, and what to mend
+  otel-llm export prometheus rules/      recording and alerting rules
+
+Exit codes: 0 all is well, 1 a check failed, 2 bad input or nothing to work on.
+"""
+
+
+class Lazy(click.Group):
+    """A group whose commands live in modules of their own: a start costs only what is used."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"otel_llm.cli.{cmd_name}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="otel-llm")
+def group() -> None:
+    """Nothing of its own: the commands do the work."""
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line; a usage error is one line with exit code 2, as every other bad input."""
+    try:
+        code: Any = group.main(arguments, prog_name="otel-llm", standalone_mode=False)
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+    except click.UsageError as error:
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        click.echo(f"otel-llm: {error.format_message()}{where}", err=True)
+        raise SystemExit(2) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,137 @@
+"""The table of models (or tenants, ...): its columns, their order, and which of them a width has room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from . import look
+from .look import AMBER, DIM, GREEN, HINT, INK
+from .panels import Frame, panel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.panel import Panel
+
+    from .look import Glyphs
+    from .view import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column says of a row, what it sorts by, and from which screen width on it is shown."""
+
+    key: str
+    title: str
+    width: int
+    least: int
+    value: Callable[[Row], float | None]
+    cell: Callable[[Row, Frame], Text]
+
+
+def _plain(
+    key: str, title: str, width: int, least: int, *, value: Callable[[Row], float | None], write: Callable[[float | None], str]
+) -> Column:  # fmt: skip
+    return Column(key, title, width, least, value, lambda row, _: Text(write(value(row)), INK))
+
+
+def _latency(field: str, key: str, least: int) -> Column:
+    def value(row: Row) -> float | None:
+        return getattr(row.latency, field) if row.latency else None
+
+    return _plain(key, field, 7, least, value=value, write=look.seconds)
+
+
+def _tokens(kind: str, title: str) -> Column:
+    return _plain(kind, title, 6, 150, value=lambda row: row.tokens.get(kind), write=look.number)
+
+
+def _zscore(signal: str, key: str, title: str) -> Column:
+    def cell(row: Row, _: Frame) -> Text:
+        zscore = row.zscores.get(signal)
+        return Text(look.sigma(zscore), look.COLOURS[look.severity(zscore)])
+
+    return Column(key, title, 6, 110, lambda row: abs(row.zscores.get(signal, 0.0)), cell)
+
+
+def _errors(row: Row, _: Frame) -> Text:
+    return Text(look.percent(row.error_ratio), look.share_colour(row.error_ratio, 0.01, 0.05))
+
+
+def _cost(row: Row, _: Frame) -> Text:
+    if row.cost_usd is None and row.unpriced:
+        return Text("unpriced", AMBER)
+    return Text(look.dollars(row.cost_usd), f"bold {GREEN}")
+
+
+def _share(row: Row, frame: Frame) -> Text:
+    spent = sum(other.cost_usd or 0.0 for other in frame.view.rows)
+    return look.bar((row.cost_usd or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
+
+
+COLUMNS = (
+    _plain("requests", "calls", 6, 0, value=lambda row: row.requests, write=look.number),
+    _plain("rate", "/s", 5, 100, value=lambda row: row.per_second, write=look.number),
+    _latency("p50", "p50", 100),
+    _latency("p95", "latency", 0),
+    _latency("p99", "p99", 100),
+    _latency("max", "max", 150),
+    Column("errors", "errors", 6, 0, lambda row: row.error_ratio, _errors),
+    _tokens("input", "in"),
+    _tokens("output", "out"),
+    _tokens("thinking", "think"),
+    _tokens("cached", "cached"),
+    _zscore("latency", "z-latency", "z lat"),
+    _zscore("output_tokens", "z-output", "z out"),
+    _zscore("cost", "z-cost", "z cost"),
+    _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=look.dollars),
+    _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=look.dollars),
+    Column("cost", "cost", 8, 0, lambda row: row.cost_usd, _cost),
+    Column("share", "share", 10, 110, lambda row: row.cost_usd, _share),
+)
+SORTS = ("cost", "requests", "latency", "errors", "output", "z-latency", "z-output", "z-cost", "name")
+
+
+def ordered(rows: Iterable[Row], sort: str, *, reverse: bool = False) -> list[Row]:
+    """Largest first, names from a to z; ``reverse`` the other way round."""
+    by_name = sorted(rows, key=lambda row: (row.name, row.provider), reverse=reverse and sort == "name")
+    if sort == "name":
+        return by_name
+    value = next(column.value for column in COLUMNS if column.key == sort)
+    return sorted(by_name, key=lambda row: value(row) or 0.0, reverse=not reverse)
+
+
+def table(frame: Frame, title: str, sort: str, limit: int | None, *, reverse: bool = False) -> Panel:
+    """One row per model, at most ``limit``; as many columns as the width allows."""
+    columns = [column for column in COLUMNS if frame.width >= column.least]
+    grid = Table(box=None, expand=True, padding=(0, 0, 0, 1), header_style=DIM, show_edge=False, pad_edge=False)
+    grid.add_column(_heading("name", "name", frame.glyphs, sort, reverse=reverse), no_wrap=True, ratio=1)
+    for column in columns:
+        heading = _heading(column.key, column.title, frame.glyphs, sort, reverse=reverse)
+        grid.add_column(heading, justify="right", no_wrap=True, width=max(column.width, heading.cell_len))
+    room = frame.width - 5 - sum(max(column.width, len(column.title)) + 1 for column in columns)
+    rows = ordered(frame.view.rows, sort, reverse=reverse)
+    for row in rows[:limit]:
+        grid.add_row(_name(row, room, frame.glyphs), *(column.cell(row, frame) for column in columns))
+    if limit is not None and len(rows) > limit:
+        title = f"{title} ({limit} of {len(rows)})"
+    return panel(title, INK, grid if rows else Text("no calls yet", DIM), frame, None)
+
+
+def _heading(key: str, title: str, glyphs: Glyphs, sort: str, *, reverse: bool) -> Text:
+    if key != sort:
+        return Text(title, DIM)
+    downward = reverse if sort != "name" else not reverse
+    return Text(title + (glyphs.up if downward else glyphs.down), f"bold {INK}")
+
+
+def _name(row: Row, room: int, glyphs: Glyphs) -> Text:
+    name = look.shorten(row.name, room, glyphs)
+    text = Text(name, f"bold {INK}")
+    if row.provider and room - len(name) > len(row.provider):
+        text.append(f" {row.provider}", HINT)
+    return text

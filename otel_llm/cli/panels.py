@@ -1,0 +1,305 @@
+"""The panels of the live view, each a function from facts to something that rich can print."""
+
+# ruff: noqa: PLR2004 - the numbers are columns of a screen
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from . import look
+from .history import History
+from .look import AMBER, BLUE, DIM, FAINT, GREEN, HINT, INK, PINK, RED, TEAL, VIOLET, Glyphs
+
+if TYPE_CHECKING:
+    from .view import Budget, View, Zscore
+
+Line = Text
+CARD_LINES = 5  # inside a card
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a panel may use: facts, their history (None where there is only one page), space and characters."""
+
+    view: View
+    history: History | None
+    width: int
+    glyphs: Glyphs
+
+
+def panel(title: str, colour: str, body: RenderableType, frame: Frame, lines: int | None = CARD_LINES) -> Panel:
+    """A bordered card of a fixed height, so that neighbours line up."""
+    return Panel(
+        body, title=Text(title, f"bold {colour}"), title_align="left", border_style=FAINT, box=frame.glyphs.border,
+        padding=(0, 1), width=frame.width, height=None if lines is None else lines + 2,
+    )  # fmt: skip
+
+
+LABEL, VALUE = 10, 8
+
+
+def line(label: str, value: str, colour: str, tail: Text | str = "", label_colour: str = DIM) -> Line:
+    """``label      value  tail``: every card is made of these."""
+    return Text.assemble(
+        (f"{label:<{LABEL}.{LABEL}}", label_colour), (f"{value:>{VALUE}}", f"bold {colour}"), "  ", tail
+    )
+
+
+def _fit(frame: Frame, lines: Iterable[Line]) -> Group:
+    shown = list(lines)
+    for text in shown:
+        text.truncate(max(1, frame.width - 4))
+        text.no_wrap = True
+    return Group(*shown)
+
+
+Series = Callable[[History, int], Sequence[float | None]]
+
+
+def _spark(frame: Frame, series: Series, colour: str, share: float | None = None) -> Text:
+    """The last minutes; where there is no history, a bar for ``share``, if the value is a share of something."""
+    cells = max(0, frame.width - 4 - LABEL - VALUE - 2)
+    if frame.history:
+        return look.spark(series(frame.history, cells), cells, colour, frame.glyphs)
+    return Text() if share is None else look.bar(share, cells, colour, frame.glyphs)
+
+
+def latency(frame: Frame) -> Panel:
+    """Percentiles over the window; the sparklines are of the calls that ended in each moment."""
+    view, found = frame.view, frame.view.total.latency
+    rows = [("p50", 0.5, TEAL), ("p95", 0.95, BLUE), ("p99", 0.99, VIOLET)]
+    lines = [
+        line(
+            name,
+            look.seconds(value),
+            colour,
+            _spark(frame, _quantiles(rank), colour, value / found.max if value and found else None),
+        )
+        for (name, rank, colour), value in zip(rows, found or (None, None, None), strict=False)
+    ]
+    lines.append(line("max", look.seconds(found.max if found else None), INK))
+    lines.append(line("1st token", look.seconds(view.first_chunk_p95), INK, Text("p95 of streams", HINT)))
+    return panel("LATENCY", BLUE, _fit(frame, lines), frame)
+
+
+def _quantiles(rank: float) -> Series:
+    return lambda history, cells: history.quantiles(rank, cells)
+
+
+def _rates(name: str) -> Series:
+    return lambda history, cells: history.rates(name, cells)
+
+
+def traffic(frame: Frame) -> Panel:
+    """How many calls, and what became of them."""
+    view, total = frame.view, frame.view.total
+    error = look.share_colour(total.error_ratio, 0.01, 0.05)
+    fallback = look.share_colour(view.fallback_ratio, 0.02, 0.10)
+    open_calls = (
+        Text(f"{look.number(total.requests)} in all", HINT)
+        if not frame.history
+        else _spark(frame, History.in_flight, DIM)
+    )
+    lines = (
+        line("requests", f"{look.number(total.per_second)}/s", TEAL, _spark(frame, _rates("requests"), TEAL)),
+        line(
+            "errors",
+            look.percent(total.error_ratio),
+            error,
+            _spark(frame, lambda h, n: h.ratios("errors", "requests", n), RED, total.error_ratio),
+        ),
+        line(
+            "fallbacks",
+            look.percent(view.fallback_ratio),
+            fallback,
+            _spark(frame, _rates("fallbacks"), AMBER, view.fallback_ratio),
+        ),
+        line(
+            "cache hits",
+            look.percent(view.cache_hit_ratio),
+            GREEN,
+            _spark(frame, lambda h, n: h.ratios("hits", "lookups", n), GREEN, view.cache_hit_ratio),
+        ),
+        line("in flight", look.number(view.in_flight), INK, open_calls),
+    )
+    return panel("TRAFFIC", TEAL, _fit(frame, lines), frame)
+
+
+def cost(frame: Frame) -> Panel:
+    """Money: what it costs now and what is left of the budgets."""
+    total = frame.view.total
+    lines = [*_budget_lines(frame)]
+    lines.append(line("per hour", look.dollars(total.cost_per_hour), GREEN, _spark(frame, _rates("cost"), GREEN)))
+    lines.append(line("per call", look.dollars(total.cost_per_request), INK))
+    if frame.view.cache_savings_usd:
+        lines.append(line("saved", look.dollars(frame.view.cache_savings_usd), TEAL, Text("by cached input", HINT)))
+    if frame.view.unpriced_requests:
+        lines.append(
+            line("unpriced", look.number(frame.view.unpriced_requests), AMBER, Text("calls without a price", HINT))
+        )
+    return panel("COST", GREEN, _fit(frame, lines[:CARD_LINES]), frame)
+
+
+_PERIODS = {"day": "today", "month": "month"}
+SHORTEST_BAR = 8
+
+
+def _budget_lines(frame: Frame) -> Iterable[Line]:
+    overall = [budget for budget in frame.view.budgets if budget.name in ("", "all", "total")] or list(
+        frame.view.budgets
+    )[:2]
+    for budget in overall[:2]:
+        colour = look.share_colour(budget.used, 0.8, 1.0) if budget.used is not None else GREEN
+        yield line(
+            _PERIODS.get(budget.period, budget.period),
+            look.dollars(budget.spend_usd),
+            colour,
+            _budget_tail(frame, budget, colour),
+        )
+
+
+def _budget_tail(frame: Frame, budget: Budget, colour: str) -> Text:
+    if budget.used is None or not budget.budget_usd:
+        return Text("no budget set", HINT)
+    room = frame.width - 4 - LABEL - VALUE - 2
+    words = f" {look.percent(budget.used)}"
+    whole = f"{words} of {look.dollars(budget.budget_usd)}"
+    words = whole if room - len(whole) >= SHORTEST_BAR else words
+    return Text.assemble(look.bar(budget.used, max(room - len(words), 0), colour, frame.glyphs), (words, DIM))
+
+
+def tokens(frame: Frame) -> Panel:
+    """What goes in and out; thinking is a part of output, cached a part of input."""
+    rates = frame.view.tokens_per_second
+    since = frame.view.total.tokens
+    now = {
+        kind: (frame.history.now(kind) if frame.history else None) for kind in ("input", "output", "thinking", "cached")
+    }
+
+    def value(kind: str) -> str:
+        rate = now[kind] if now[kind] is not None else rates.get(kind)
+        return f"{look.number(rate)}/s" if rate is not None else look.number(since.get(kind))
+
+    rows = (
+        ("input", "input", BLUE),
+        ("output", "output", VIOLET),
+        ("thinking", "thinking", PINK),
+        ("cached", "cached", TEAL),
+    )
+    everything = since.get("input", 0.0) + since.get("output", 0.0) or 1.0
+    lines = [
+        line(label, value(kind), colour, _spark(frame, _rates(kind), colour, since.get(kind, 0.0) / everything))
+        for label, kind, colour in rows
+    ]
+    lines.append(_token_mix(frame))
+    return panel("TOKENS", VIOLET, _fit(frame, lines), frame)
+
+
+def _token_mix(frame: Frame) -> Line:
+    since = frame.view.total.tokens
+    cached, thinking = since.get("cached", 0.0), since.get("thinking", 0.0)
+    fresh, said = since.get("input", 0.0) - cached, since.get("output", 0.0) - thinking
+    parts = ((fresh, BLUE), (cached, TEAL), (said, VIOLET), (thinking, PINK))
+    total = sum(value for value, _ in parts)
+    words = f"{look.number(total)} in all"
+    return Text.assemble(look.stacked(parts, max(0, frame.width - 6 - len(words)), frame.glyphs), "  ", (words, DIM))
+
+
+def anomalies(frame: Frame) -> Panel:
+    """The most unusual signals, as bars from the middle: low at the left, high at the right."""
+    zscores = frame.view.zscores[:CARD_LINES]
+    if not zscores:
+        body = _fit(
+            frame, [Text("no baseline yet", DIM), Text("a z-score needs 20 calls before the last minutes", HINT)]
+        )
+        return panel("ANOMALIES", AMBER, body, frame)
+    return panel("ANOMALIES", AMBER, _fit(frame, (_zscore(frame, zscore) for zscore in zscores)), frame)
+
+
+_SIGNAL = {"latency": "latency", "output_tokens": "output", "cost": "cost"}
+
+
+def _zscore(frame: Frame, found: Zscore) -> Line:
+    severity = look.severity(found.value)
+    colour = look.COLOURS[severity]
+    mark = {"critical": frame.glyphs.critical, "warning": frame.glyphs.warning}.get(severity, "")
+    room = frame.width - 4 - 8 - 7 - 3
+    scale = 7 if room < 30 else 13 if room < 50 else 21
+    name = look.shorten(found.model, room - scale - 1, frame.glyphs)
+    return Text.assemble(
+        (f"{_SIGNAL.get(found.signal, found.signal):<8.8}", INK), (f"{name:<{room - scale - 1}} ", DIM),
+        _balance(found.value, scale, colour, frame.glyphs),
+        (f"{look.sigma(found.value):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
+    )  # fmt: skip
+
+
+def _balance(zscore: float, width: int, colour: str, glyphs: Glyphs) -> Text:
+    """A bar from the middle, full at 4 standard deviations."""
+    half = width // 2
+    filled = min(half, round(abs(zscore) / 4 * half))
+    left, right = (filled, 0) if zscore < 0 else (0, filled)
+    return Text.assemble(
+        (glyphs.empty * (half - left), FAINT), (glyphs.full * left, colour), (glyphs.middle, DIM),
+        (glyphs.full * right, colour), (glyphs.empty * (half - right), FAINT),
+    )  # fmt: skip
+
+
+def health(frame: Frame) -> Panel:
+    """Breakers, errors by type, fallbacks by way: what does not work and what stands in."""
+    lines = [*_breakers(frame), *_errors(frame), *_fallbacks(frame)]
+    if frame.view.internal_errors:
+        lines.insert(
+            0,
+            line(
+                "otel-llm",
+                look.number(frame.view.internal_errors),
+                AMBER,
+                Text("own errors: see otel-llm doctor", HINT),
+            ),
+        )
+    if not lines:
+        lines = [Text("no errors, no fallbacks, no breakers seen", DIM)]
+    return panel(
+        "HEALTH", RED if "open" in frame.view.breakers.values() else PINK, _fit(frame, lines[:CARD_LINES]), frame
+    )
+
+
+_STATES = {"open": RED, "half_open": AMBER, "closed": GREEN}
+
+
+def _breakers(frame: Frame) -> Iterable[Line]:
+    order = sorted(frame.view.breakers.items(), key=lambda item: list(_STATES).index(item[1]))
+    if order:
+        states = [part for name, state in order for part in _breaker(name, state, frame.glyphs)]
+        yield Text.assemble((f"{'breaker':<{LABEL}}", DIM), *states)
+
+
+def _breaker(name: str, state: str, glyphs: Glyphs) -> Iterable[tuple[str, str]]:
+    yield f"{glyphs.dot} ", _STATES[state]
+    yield f"{name} ", INK
+    yield f"{state.replace('_', ' ')}  ", f"bold {_STATES[state]}"
+
+
+def _errors(frame: Frame) -> Iterable[Line]:
+    total = sum(frame.view.errors.values())
+    shown = list(frame.view.errors.items())[: CARD_LINES - 2]
+    for kind, count in shown:
+        words = f"{kind:<16.16}{look.number(count):>6} "
+        cells = max(0, frame.width - 4 - len(words))
+        yield Text.assemble((words, INK), look.bar(count / total, cells, RED, frame.glyphs))
+
+
+def _fallbacks(frame: Frame) -> Iterable[Line]:
+    for way, count in list(frame.view.fallbacks.items())[:2]:
+        start, _, end = way.partition(" -> ")
+        room = max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10) // 2)
+        names = (
+            f"{look.shorten(start, room, frame.glyphs)} {frame.glyphs.arrow} {look.shorten(end, room, frame.glyphs)}"
+        )
+        yield Text.assemble((names, AMBER), (f"  {look.number(count)}", f"bold {INK}"))

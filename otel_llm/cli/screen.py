@@ -1,0 +1,177 @@
+"""The whole live view: which panels fit where, the line above and the line below."""
+
+# ruff: noqa: PLR2004 - the numbers are columns and lines of a screen
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from . import look, models, panels
+from .look import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
+from .panels import CARD_LINES, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .view import View
+
+NARROWEST = 60
+CARDS: tuple[Callable[[Frame], RenderableType], ...] = (
+    panels.latency, panels.cost, panels.traffic, panels.tokens, panels.anomalies, panels.health,
+)  # fmt: skip  # the first are kept where there is little room
+WIDE_ORDER = (0, 2, 1, 3, 4, 5)
+
+
+@dataclass(slots=True)
+class State:
+    """What the keys change."""
+
+    sort: str = "cost"
+    reverse: bool = False
+    filter: str = ""
+    typing: bool = False
+    paused: bool = False
+    help: bool = False
+    group: str = "model"
+    trouble: str = ""  # why the last page is old
+
+
+def glyphs_for(console: Console, *, plain: bool = False) -> Glyphs:
+    """Unicode where the terminal's encoding has it."""
+    return (
+        look.PLAIN
+        if plain or console.options.ascii_only or not console.encoding.lower().startswith("utf")
+        else look.UNICODE
+    )
+
+
+def per_row(width: int) -> int:
+    """Cards beside one another."""
+    return 1 if width < NARROWEST else 2 if width < 108 else 3
+
+
+def render(frame: Frame, state: State, height: int | None, banner: Text | None = None) -> Group:
+    """The view on ``height`` lines; None prints all of it, without the line of keys."""
+    columns = per_row(frame.width)
+    footer = [_footer(state, frame.width, frame.glyphs)] if height is not None else []
+    spent = 1 + len(footer) + (banner is not None)
+    rows = _card_rows(columns, None if height is None else height - spent)
+    limit = None if height is None else max(1, height - spent - len(rows) * (CARD_LINES + 2) - 3)
+    title = _plural(state.group).upper() + (f" matching {state.filter!r}" if state.filter else "")
+    above = [_header(frame, state), *([] if banner is None else [banner])]
+    cards = [_beside(frame, row) for row in rows]
+    return Group(*above, *cards, models.table(frame, title, state.sort, limit, reverse=state.reverse), *footer)
+
+
+def _plural(group: str) -> str:
+    return f"{group}s" if group in ("model", "provider", "tenant", "feature", "operation") else f"by {group}"
+
+
+def _card_rows(columns: int, height: int | None) -> list[list[Callable[[Frame], RenderableType]]]:
+    """The cards, row by row; of a low terminal only as many rows as leave five lines for the table."""
+    order = [CARDS[index] for index in WIDE_ORDER] if columns > 2 else list(CARDS)
+    rows = [order[start : start + columns] for start in range(0, len(order), columns)]
+    if height is None:
+        return rows
+    return rows[: max(0, (height - 6) // (CARD_LINES + 2))]
+
+
+def _beside(frame: Frame, cards: Sequence[Callable[[Frame], RenderableType]]) -> Table:
+    grid = Table.grid(padding=0)
+    share, rest = divmod(frame.width, len(cards))
+    widths = [share + (index < rest) for index in range(len(cards))]
+    for each in widths:
+        grid.add_column(width=each)
+    grid.add_row(
+        *(card(Frame(frame.view, frame.history, each, frame.glyphs)) for card, each in zip(cards, widths, strict=True))
+    )
+    return grid
+
+
+def _header(frame: Frame, state: State) -> Text:
+    view = frame.view
+    mark, words, colour = _verdict(view, state)
+    left = Text.assemble(
+        (f" {frame.glyphs.dot} ", colour), ("otel-llm ", f"bold {INK}"), (f"{mark} ", f"bold {colour}"), (words, colour)
+    )
+    where = look.shorten(" + ".join(view.endpoints), 40, frame.glyphs)
+    processes = f"{view.processes:.0f} process{'es' if view.processes != 1 else ''}  " if view.processes else ""
+    right = Text.assemble(
+        (f"{processes}", DIM), (f"{where}  ", INK), (time.strftime("%H:%M:%S ", time.localtime(view.at)), DIM)
+    )
+    left.truncate(
+        max(1, frame.width - right.cell_len - 1), overflow="ellipsis" if frame.glyphs is look.UNICODE else "crop"
+    )
+    gap = frame.width - left.cell_len - right.cell_len
+    text = Text.assemble(left, " " * gap, right) if gap > 0 else left
+    text.truncate(frame.width)
+    text.no_wrap = True
+    return text
+
+
+def _verdict(view: View, state: State) -> tuple[str, str, str]:
+    """The one line to read: what is wrong, gravest first."""
+    if state.trouble:
+        return "LOST", state.trouble, RED
+    if state.paused:
+        return "PAUSED", "p goes on", AMBER
+    troubles = _troubles(view)
+    grave = [words for words, critical in troubles if critical]
+    if grave:
+        return "CRITICAL", ", ".join(grave + [words for words, critical in troubles if not critical]), RED
+    if troubles:
+        return "WARNING", ", ".join(words for words, _ in troubles), AMBER
+    return ("CALM", "", GREEN) if view.total.requests else ("WAITING", "no calls yet", DIM)
+
+
+def _troubles(view: View) -> list[tuple[str, bool]]:
+    found = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
+    if (ratio := view.total.error_ratio) is not None and ratio >= 0.05:
+        found.append((f"{look.percent(ratio)} errors", True))
+    found += [
+        (f"{_PERIODS.get(budget.period, budget.period)} {look.percent(budget.used)} of budget", budget.used >= 1.5)
+        for budget in view.budgets
+        if budget.used is not None and budget.used >= 1.0
+    ]
+    shifts = [zscore for zscore in view.zscores if look.severity(zscore.value) in ("warning", "critical")]
+    found += [(f"{_WORDS[(zscore.signal, zscore.value > 0)]} {zscore.model}", look.severity(zscore.value) == "critical")
+              for zscore in shifts[:2] if (zscore.signal, zscore.value > 0) in _WORDS]  # fmt: skip
+    return found
+
+
+_PERIODS = {"day": "daily spend", "month": "monthly spend"}
+_WORDS = {
+    ("latency", True): "slow", ("output_tokens", True): "long answers", ("output_tokens", False): "short answers",
+    ("cost", True): "costly",
+}  # fmt: skip
+
+
+def _footer(state: State, width: int, glyphs: Glyphs) -> Text:
+    if state.typing:
+        return Text.assemble(
+            (" filter: ", AMBER), (state.filter, f"bold {INK}"), ("_", INK), ("   enter keeps, esc clears", HINT)
+        )
+    keys = [
+        ("q", "quit"),
+        ("s", f"sort: {state.sort}"),
+        ("r", "reverse"),
+        ("/", "filter"),
+        ("g", f"group: {state.group}"),
+        ("p", "pause"),
+        ("+-", "pace"),
+    ]
+    text = Text(no_wrap=True)
+    for key, words in keys:
+        text.append(f" {key} ", f"bold {INK}")
+        text.append(f"{words} ", DIM)
+    hint = f" {glyphs.separator} numbers: the service's window; curves: the last 5 minutes"
+    if text.cell_len + len(hint) <= width:
+        text.append(hint, HINT)
+    text.truncate(width)
+    return text

@@ -1,0 +1,142 @@
+"""``otel-llm top``: the live dashboard of one or several endpoints."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from otel_llm.config import Config
+
+from . import live, screen, view
+from .history import History
+from .live import Watch
+from .models import SORTS, ordered
+from .panels import Frame
+from .problems import Problem
+from .scrape import Endpoint
+from .screen import State
+
+if TYPE_CHECKING:
+    from .samples import Page
+
+PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
+
+HELP = """Show the LLM traffic of a service, live.
+
+URL is a port, host:port or the whole address of /metrics (default: as configured, localhost:9464).
+Several are added up. Without a terminal, or with --once, it prints one frame as text.
+
+\b
+  otel-llm top                          this machine's service
+  otel-llm top web-1:9464 web-2:9464    two services as one
+  otel-llm top --by tenant --sort cost  who spends the money
+  otel-llm top --once                   one frame, for logs and CI
+  otel-llm top --json | jq .total       the same facts for a script
+
+\b
+Keys: q quit, s sort, r reverse, / filter, g group by model, provider or own label, p pause, + - pace
+"""
+
+
+@click.command("top", help=HELP)
+@click.argument("url", nargs=-1)
+@click.option("--once", is_flag=True, help="Print one frame and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON and end.")
+@click.option(
+    "--interval", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds between pages."
+)
+@click.option("--sort", type=click.Choice(SORTS), default="cost", show_default=True, help="Order of the table.")
+@click.option("--reverse", is_flag=True, help="Smallest first.")
+@click.option("--filter", "wanted", default="", metavar="TEXT", help="Only models or providers that contain TEXT.")
+@click.option(
+    "--by",
+    "group",
+    default="model",
+    show_default=True,
+    metavar="LABEL",
+    help="model, provider, operation or a label of your own.",
+)
+@click.option("--width", type=click.IntRange(40, 400), help="Columns, instead of the terminal's.")
+@click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
+@click.option("--cacert", default="", metavar="FILE", help="Certificates to trust, PEM.")
+@click.option("--insecure", is_flag=True, help="Trust any certificate.")
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, writable=True), hidden=True, help="Write the last frame as SVG."
+)
+def command(
+    url: tuple[str, ...], *, once: bool, as_json: bool, interval: float, sort: str, reverse: bool, wanted: str,
+    group: str, width: int | None, plain: bool, cacert: str, insecure: bool, picture: str | None,
+) -> None:  # fmt: skip
+    endpoints = [Endpoint.parse(text, cacert=cacert, insecure=insecure) for text in url or (default_url(),)]
+    page = live.gather(endpoints)
+    if group not in live.groupings(page):
+        raise Problem(f"no calls carry the label {group!r}; group by one of {', '.join(live.groupings(page))}")
+    state = State(sort=sort, reverse=reverse, filter=wanted, group=group)
+    if as_json:
+        click.echo(to_json(page, endpoints, state))
+        return
+    console = screen_for(width)
+    watch = Watch(
+        endpoints, state, screen.glyphs_for(console, plain=plain), interval, page=page, history=History(interval)
+    )
+    if once or not console.is_terminal:
+        found = view.filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
+        console.print(screen.render(Frame(found, None, console.width, watch.glyphs), state, None))
+    else:
+        watch.history.add(page)
+        watch.run(console)
+    if picture:
+        save(watch, picture, console.width, console.height)
+
+
+def default_url() -> str:
+    """Where a service with this environment would serve."""
+    config = Config.from_env()
+    host = "localhost" if config.host in ("", "0.0.0.0", "::") else config.host  # noqa: S104 - asked, not bound
+    return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
+
+
+def screen_for(width: int | None) -> Console:
+    """A console for standard output: of the terminal's width, or a fixed one where there is no terminal."""
+    console = Console(width=width, highlight=False, emoji=False, markup=False)
+    if width is None and not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False)
+    return console
+
+
+def to_json(page: Page, endpoints: list[Endpoint], state: State) -> str:
+    """The view as JSON: the fields of ``view.View``, rows in the asked order, null where nothing is known."""
+    found = view.filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
+    facts = asdict(found)
+    facts["rows"] = [_row(row) for row in ordered(found.rows, state.sort, reverse=state.reverse)]
+    facts["total"] = _row(found.total)
+    return json.dumps(_finite(facts), indent=2)
+
+
+def _row(row: view.Row) -> dict[str, Any]:
+    return {**asdict(row), "latency": row.latency._asdict() if row.latency else None}
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def save(watch: Watch, path: str, width: int, height: int) -> None:
+    """The last frame as an SVG picture."""
+    console = Console(
+        record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=io.StringIO()
+    )
+    console.print(watch.frame((width, height)))
+    Path(path).write_text(console.export_svg(title="otel-llm top"), encoding="utf-8")

@@ -1,0 +1,349 @@
+"""What ``top`` knows: the facts of a page, as plain values for the panels and for ``--json``."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from . import latency
+from .latency import Latency
+from .samples import MODEL, Page, latencies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DURATION = (
+    "gen_ai_client_operation_duration_seconds",
+    "gen_ai_client_inference_duration_seconds",
+    "gen_ai_client_embeddings_duration_seconds",
+)
+FIRST_CHUNK = (
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    "gen_ai_client_inference_time_to_first_chunk_seconds",
+)
+USAGE = "gen_ai_client_inference_usage_{}_total"
+TOKENS = {
+    "input": "input_tokens", "output": "output_tokens", "thinking": "reasoning_output_tokens",
+    "cached": "cache_read_input_tokens", "written": "cache_write_input_tokens",
+}  # fmt: skip
+SIGNALS = ("latency", "output_tokens", "cost")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model, tenant or whatever the calls are grouped by. Counts and money are since the start of the service."""
+
+    name: str
+    provider: str = ""
+    requests: float = 0.0
+    failed: float = 0.0
+    per_second: float | None = None
+    latency: Latency | None = None
+    error_ratio: float | None = None
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    cost_usd: float | None = None
+    cost_per_hour: float | None = None
+    cost_per_request: float | None = None
+    zscores: Mapping[str, float] = field(default_factory=dict)
+    unpriced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A calendar period's spend; ratios are of the budget, None without one."""
+
+    period: str
+    name: str
+    spend_usd: float
+    budget_usd: float | None = None
+    used: float | None = None
+    forecast: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zscore:
+    """How unusual one signal of one model is. ``kind`` is peak or shift."""
+
+    model: str
+    provider: str
+    signal: str
+    kind: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything on the screen."""
+
+    at: float
+    endpoints: tuple[str, ...]
+    version: str
+    processes: float
+    rows: tuple[Row, ...]
+    total: Row
+    first_chunk_p95: float | None
+    in_flight: float | None
+    retries: float
+    errors: Mapping[str, float]
+    fallback_ratio: float | None
+    fallbacks: Mapping[str, float]
+    cache_hit_ratio: float | None
+    cache_hits: float
+    cache_lookups: float
+    cache_savings_usd: float | None
+    tokens_per_second: Mapping[str, float]
+    budgets: tuple[Budget, ...]
+    zscores: tuple[Zscore, ...]
+    breakers: Mapping[str, str]
+    unpriced_requests: float
+    usage_unknown: float
+    internal_errors: float
+
+
+def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL) -> View:
+    """The view of ``page``, with a row for each value of the labels ``group``."""
+    rows = _model_rows(page) if group == MODEL else _label_rows(page, group)
+    per_model = rows if group == MODEL else _model_rows(page)
+    return View(
+        at=page.at,
+        endpoints=endpoints,
+        version=", ".join(sorted({labels.get("version", "?") for labels, _ in page.rows("otel_llm_build_info")})),
+        processes=page.total("otel_llm_processes", state="live") or 0.0,
+        rows=rows,
+        total=_total(per_model),
+        first_chunk_p95=latency.from_buckets(buckets(page, FIRST_CHUNK), 0.95),
+        in_flight=page.total("otel_llm_in_flight_requests"),
+        retries=page.total("otel_llm_retries_total") or 0.0,
+        errors=_errors(page),
+        fallback_ratio=_weighted(page, "otel_llm_fallback_ratio"),
+        fallbacks=_fallbacks(page),
+        cache_hit_ratio=_hit_ratio(page),
+        cache_hits=page.total("otel_llm_cache_requests_total", result="hit") or 0.0,
+        cache_lookups=page.total("otel_llm_cache_requests_total") or 0.0,
+        cache_savings_usd=page.total("otel_llm_cache_savings_usd_total"),
+        tokens_per_second={
+            kind: value for (kind,), value in page.by("otel_llm_tokens_per_second", "gen_ai_token_type").items()
+        },
+        budgets=_budgets(page),
+        zscores=_zscores(page),
+        breakers=_breakers(page),
+        unpriced_requests=page.total("otel_llm_unpriced_requests_total") or 0.0,
+        usage_unknown=page.total("otel_llm_usage_unknown_total") or 0.0,
+        internal_errors=page.total("otel_llm_internal_errors_total") or 0.0,
+    )
+
+
+def durations(page: Page) -> tuple[str, ...]:
+    """The duration histograms to count calls by: those of one vocabulary, where the page shows both."""
+    return DURATION[:1] if f"{DURATION[0]}_count" in page.series else DURATION[1:]
+
+
+def requests(page: Page, *keys: str) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
+    """All calls and failed calls, by labels."""
+    every: dict[tuple[str, ...], float] = defaultdict(float)
+    failed: dict[tuple[str, ...], float] = defaultdict(float)
+    for name in durations(page):
+        for found, count in page.by(f"{name}_count", *keys, "error_type").items():
+            every[found[:-1]] += count
+            failed[found[:-1]] += count if found[-1] else 0.0
+    return dict(every), dict(failed)
+
+
+def buckets(page: Page, names: tuple[str, ...], **where: str) -> dict[float, float]:
+    """Cumulative counts by upper bound, summed over everything else."""
+    sums: dict[float, float] = defaultdict(float)
+    shown = [name for name in names if f"{name}_bucket" in page.series]
+    for name in shown[:1] if names == FIRST_CHUNK else shown:
+        for (bound,), count in page.by(f"{name}_bucket", "le", **where).items():
+            sums[float(bound)] += count
+    return dict(sums)
+
+
+def _tokens(page: Page, *keys: str) -> dict[tuple[str, ...], dict[str, float]]:
+    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for kind, part in TOKENS.items():
+        for group, count in page.by(USAGE.format(part), *keys).items():
+            found[group][kind] = count
+    return dict(found)
+
+
+def _model_rows(page: Page) -> tuple[Row, ...]:
+    every, failed = requests(page, *MODEL)
+    quick = {tuple(dict(model)[key] for key in MODEL): found for model, found in latencies(page).items()}
+    gauges = {
+        name: page.by(f"otel_llm_{name}", *MODEL)
+        for name in ("requests_per_second", "error_ratio", "cost_usd_per_hour", "cost_usd_per_request")
+    }
+    cost, tokens, unpriced = (
+        page.by("otel_llm_cost_usd_total", *MODEL),
+        _tokens(page, *MODEL),
+        page.by("otel_llm_unpriced_requests_total", *MODEL),
+    )
+    worst = _worst(page)
+    return tuple(
+        Row(
+            name=model[1] or "(no model)",
+            provider=model[0],
+            requests=every[model],
+            failed=failed.get(model, 0.0),
+            per_second=gauges["requests_per_second"].get(model),
+            latency=quick.get(model),
+            error_ratio=gauges["error_ratio"].get(model),
+            tokens=tokens.get(model, {}),
+            cost_usd=cost.get(model),
+            cost_per_hour=gauges["cost_usd_per_hour"].get(model),
+            cost_per_request=gauges["cost_usd_per_request"].get(model),
+            zscores=worst.get(model, {}),
+            unpriced=unpriced.get(model, 0.0) > 0,
+        )
+        for model in every
+    )
+
+
+def _label_rows(page: Page, group: tuple[str, ...]) -> tuple[Row, ...]:
+    """Rows of any other label: the window's gauges do not have it, so all is since the start."""
+    every, failed = requests(page, *group)
+    cost, tokens = page.by("otel_llm_cost_usd_total", *group), _tokens(page, *group)
+    return tuple(
+        Row(
+            name=" ".join(key) or "(none)",
+            requests=every[key],
+            failed=failed.get(key, 0.0),
+            latency=_bucket_latency(page, dict(zip(group, key, strict=True))),
+            error_ratio=failed.get(key, 0.0) / every[key] if every[key] else None,
+            tokens=tokens.get(key, {}),
+            cost_usd=cost.get(key),
+            cost_per_request=cost[key] / every[key] if key in cost and every[key] else None,
+        )
+        for key in every
+    )
+
+
+def _bucket_latency(page: Page, where: Mapping[str, str]) -> Latency | None:
+    found = buckets(page, durations(page), error_type="", **where)
+    ranks = [latency.from_buckets(found, rank) for rank in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = ranks
+    if p50 is None or p95 is None or p99 is None:
+        return None
+    return Latency(p50, p95, p99, math.nan)
+
+
+def _total(rows: tuple[Row, ...]) -> Row:
+    tokens: dict[str, float] = defaultdict(float)
+    for row in rows:
+        for kind, count in row.tokens.items():
+            tokens[kind] += count
+    rate = _add(row.per_second for row in rows)
+    per_hour = _add(row.cost_per_hour for row in rows)
+    parts = [(row.latency, (row.per_second or 0.0) * (1.0 - (row.error_ratio or 0.0))) for row in rows if row.latency]
+    bad = [row.error_ratio * (row.per_second or 0.0) for row in rows if row.error_ratio is not None]
+    return Row(
+        name="all",
+        requests=sum(row.requests for row in rows),
+        failed=sum(row.failed for row in rows),
+        per_second=rate,
+        latency=latency.mix(parts),
+        error_ratio=sum(bad) / rate if bad and rate else (0.0 if rate else None),
+        tokens=dict(tokens),
+        cost_usd=_add(row.cost_usd for row in rows),
+        cost_per_hour=per_hour,
+        cost_per_request=_per_request(rows),
+    )
+
+
+def _add(values: object) -> float | None:
+    known = [value for value in values if value is not None]  # type: ignore[attr-defined]
+    return sum(known) if known else None
+
+
+def _per_request(rows: tuple[Row, ...]) -> float | None:
+    known = [
+        (row.cost_per_request, row.per_second) for row in rows if row.cost_per_request is not None and row.per_second
+    ]
+    weight = sum(rate for _, rate in known)
+    return sum(cost * rate for cost, rate in known) / weight if weight else None
+
+
+def _weighted(page: Page, name: str) -> float | None:
+    """The mean of a gauge over models, weighted by their traffic; None where no model has it."""
+    rates = page.by("otel_llm_requests_per_second", *MODEL)
+    pairs = [(value, rates.get(model, 0.0)) for model, value in page.by(name, *MODEL).items()]
+    weight = sum(rate for _, rate in pairs)
+    if not weight:
+        return None
+    served = set(page.by(name, *MODEL))
+    everything = sum(rate for model, rate in rates.items() if model in served)
+    return sum(value * rate for value, rate in pairs) / everything
+
+
+def _hit_ratio(page: Page) -> float | None:
+    """Hits over look-ups since the start: a look-up that hits never becomes a call, so calls are no weight for it."""
+    lookups = page.total("otel_llm_cache_requests_total")
+    return (page.total("otel_llm_cache_requests_total", result="hit") or 0.0) / lookups if lookups else None
+
+
+def _errors(page: Page) -> dict[str, float]:
+    sums: dict[str, float] = defaultdict(float)
+    for name in durations(page):
+        for (kind,), count in page.by(f"{name}_count", "error_type").items():
+            if kind and count:
+                sums[kind] += count
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+def _fallbacks(page: Page) -> dict[str, float]:
+    found = page.by("otel_llm_fallbacks_total", "from_model", "to_model")
+    return {
+        f"{start} -> {end}": count for (start, end), count in sorted(found.items(), key=lambda item: -item[1]) if count
+    }
+
+
+def _budgets(page: Page) -> tuple[Budget, ...]:
+    keys = ("period", "budget")
+    limits, used, forecast = (
+        page.by(f"otel_llm_budget_{name}", *keys) for name in ("usd", "used_ratio", "forecast_ratio")
+    )
+    found = [
+        Budget(key[0], key[1], spend, limits.get(key), used.get(key), forecast.get(key))
+        for key, spend in page.by("otel_llm_spend_usd", *keys).items()
+    ]
+    return tuple(
+        sorted(found, key=lambda budget: (budget.name not in ("", "all", "total"), budget.name, budget.period))
+    )
+
+
+def _zscores(page: Page) -> tuple[Zscore, ...]:
+    """The graver of peak and shift for each model and signal, the gravest first."""
+    worst: dict[tuple[str, str, str], Zscore] = {}
+    for labels, value in page.rows("otel_llm_zscore"):
+        key = (labels.get(MODEL[0], ""), labels.get(MODEL[1], ""), labels.get("signal", ""))
+        if key not in worst or abs(value) > abs(worst[key].value):
+            worst[key] = Zscore(key[1], key[0], key[2], labels.get("kind", ""), value)
+    return tuple(sorted(worst.values(), key=lambda found: -abs(found.value)))
+
+
+def _worst(page: Page) -> dict[tuple[str, ...], dict[str, float]]:
+    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for zscore in _zscores(page):
+        found[(zscore.provider, zscore.model)][zscore.signal] = zscore.value
+    return dict(found)
+
+
+def _breakers(page: Page) -> dict[str, str]:
+    """State by breaker; where services disagree, the gravest."""
+    states: dict[str, str] = {}
+    for wanted in ("closed", "half_open", "open"):
+        for labels, value in page.rows("otel_llm_circuit_breaker_state"):
+            if value and labels.get("state") == wanted:
+                states[labels.get("breaker", "")] = wanted
+    return dict(sorted(states.items()))
+
+
+def filtered(view: View, text: str) -> View:
+    """Only rows and z-scores whose model or provider contains ``text``, whatever the case."""
+    wanted = text.lower()
+    rows = tuple(row for row in view.rows if wanted in f"{row.provider} {row.name}".lower())
+    zscores = tuple(found for found in view.zscores if wanted in f"{found.provider} {found.model}".lower())
+    return replace(view, rows=rows, zscores=zscores)
