@@ -1,0 +1,8 @@
+"""Usage to money: what a call cost, by whom that is said, and what the provider's cache saved."""
+
+from __future__ import annotations
+
+from .explain import Component, Explanation, explain
+from .pricer import Price, Pricer
+
+__all__ = ["Component", "Explanation", "Price", "Pricer", "explain"]

@@ -1,0 +1,118 @@
+"""The book: a price table, the user's own prices over it, and quotes at hand for the models in use."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from .names import LONGEST, provider_id
+from .overrides import Overrides, Rule
+from .price import Quote, unpriced
+from .rates import REQUESTS, quote
+from .table import Found, InForce, Table, in_force
+
+_MOST = 1024  # models at hand, and as many names at hand that are no known model's: names are user input
+
+Key = tuple[str, str, str, "str | None", str]
+Entry = tuple[float, float, Quote]
+BUILT_IN = "genai-prices"
+
+
+class Looked(NamedTuple):
+    """How a call's price was found, for ``explain``."""
+
+    provider: str
+    model: str
+    source: str
+    terms: InForce
+
+
+class Book:
+    """Answers who-calls-what with a quote. Replaced as a whole when prices change, so its memory needs no clearing."""
+
+    def __init__(self, table: Table | None, overrides: Overrides) -> None:
+        self.table = table
+        self.overrides = overrides
+        self.entries: dict[Key, Entry] = {}
+        self._unknown: dict[Key, Entry] = {}
+        self._lock = threading.Lock()
+
+    def quote(  # noqa: D417 - the arguments are those of Pricer.price
+        self, provider: str, request_model: str, response_model: str, tier: str | None, address: str, at: float
+    ) -> Quote:
+        """The quote in force at ``at``; always one, that of an unknown model says ``unpriced``."""
+        if max(len(provider), len(request_model), len(response_model), len(tier or ""), len(address)) > LONGEST:
+            return unpriced
+        key = (provider, request_model, response_model, tier, address)
+        entry = self.entries.get(key) or self._unknown.get(key)
+        if entry is None or not entry[0] <= at < entry[1]:
+            entry = self._look(key, at)
+        return entry[2]
+
+    def look(self, key: Key, at: float) -> Looked | None:
+        """Find the terms for a call: the user's own first, then the built-in list; the response's model before the request's."""
+        choice = self.overrides.find(key[0], (key[1], key[2]), at)
+        rule = choice.rule
+        if rule is not None and not rule.built_in:
+            own = InForce(rule.over({}, _tier(key[3])), (), choice.since, choice.until)
+            return Looked(key[0], rule.name, rule.source, own)
+        found = self._base(key, rule)
+        if found is None:
+            return None
+        terms = choice.within(in_force(found, at, _context(key[3])))
+        if rule is None:
+            return Looked(found.provider, found.model, BUILT_IN, terms)
+        laid = terms._replace(rates=rule.over(terms.rates, _tier(key[3])))
+        return Looked(found.provider, found.model, rule.source, laid)
+
+    def _base(self, key: Key, rule: Rule | None) -> Found | None:
+        """The built-in model that a call, or the rule for it, goes by; the response's model before the request's."""
+        provider, request_model, response_model, _, address = key
+        if rule is not None and rule.like is not None:
+            return self._built_in(rule.like[0], [rule.like[1]], "")
+        return self._built_in(provider, [name for name in (response_model, request_model) if name], address)
+
+    def _built_in(self, provider: str, models: list[str], address: str) -> Found | None:
+        if self.table is None:
+            return None
+        for name in models:
+            maker, model = provider_id(provider, name)
+            if maker not in self.table:
+                maker = self.table.provider_at(address)
+            if found := self.table.find(maker, model):
+                return found
+        return None
+
+    def _look(self, key: Key, at: float) -> Entry:
+        looked = self.look(key, at)
+        if looked is None:
+            choice = self.overrides.find(key[0], (key[1], key[2]), at)
+            return self._keep(self._unknown, key, (choice.since, choice.until, unpriced))
+        _, _, _, (rates, unseen, since, until) = looked
+        priced = unseen == () or rates.keys() - {REQUESTS}
+        return self._keep(self.entries, key, (since, until, quote(rates) if priced else unpriced))
+
+    def _keep(self, entries: dict[Key, Entry], key: Key, entry: Entry) -> Entry:
+        with self._lock:
+            if len(entries) >= _MOST:
+                entries.pop(next(iter(entries)))
+            entries[key] = entry
+        return entry
+
+
+def _tier(tier: str | None) -> str:
+    """A service tier in one spelling: Google says ON_DEMAND_FLEX where others say flex."""
+    return (tier or "").lower().removeprefix("on_demand_")
+
+
+def _context(tier: str | None) -> dict[str, str]:
+    """A service tier as genai-prices asks for it: batch and fast have a dimension of their own there."""
+    tier = _tier(tier)
+    if not tier:
+        return {}
+    context = {"service_tier": tier}
+    if tier == "batch":
+        context["processing"] = "batch"
+    if tier == "fast":
+        context["speed"] = "fast"
+    return context

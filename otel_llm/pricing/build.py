@@ -1,0 +1,96 @@
+"""genai-prices to a table: run in a process of its own, because the library costs a second and a hundred megabytes.
+
+The table is JSON: a line of facts, then one line for each provider. ``table`` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timezone
+from typing import Any
+
+from genai_prices import UpdatePrices, __version__, data_snapshot, types
+
+from .rates import LEAST_AUDIO, UNITS
+
+FORMAT = 1
+_BILLED_AT_LEAST = {("groq", "whisper-large-v3"): 10, ("groq", "whisper-large-v3-turbo"): 10}  # seconds; https://groq.com/pricing
+_CLAUSES = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*"}
+
+
+def table(providers: Iterable[types.Provider]) -> str:
+    """The table's text for ``providers``."""
+    lines = [json.dumps(_provider(provider), separators=(",", ":")) for provider in providers]
+    facts = {"format": FORMAT, "library": __version__, "made": time.time(), "providers": len(lines)}
+    return "\n".join([json.dumps(facts), *lines, ""])
+
+
+def main(arguments: list[str]) -> None:
+    """Write the table of the installed prices (``--fetch``: of the newest published ones) to standard output."""
+    fetched = UpdatePrices().fetch() if "--fetch" in arguments else None
+    snapshot = fetched or data_snapshot.get_snapshot()
+    sys.stdout.write(table(snapshot.providers))
+
+
+def _provider(provider: types.Provider) -> dict[str, Any]:
+    return {
+        "id": provider.id,
+        "api": provider.api_pattern,
+        "match": _clause(provider.model_match) if provider.model_match else None,
+        "fallback": provider.fallback_model_providers or [],
+        "models": [_model(provider.id, model) for model in provider.models],
+    }
+
+
+def _model(provider: str, model: types.ModelInfo) -> list[Any]:
+    least = _BILLED_AT_LEAST.get((provider, model.id))
+    standard = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
+    prices = [[_when(step.constraint), _rates(step.prices, least)] for step in standard]
+    variants = [[variant.when, _when(variant.constraint), _rates(variant.prices)] for variant in model.price_variants or ()]
+    return [model.id, _clause(model.match), prices, variants] if variants else [model.id, _clause(model.match), prices]
+
+
+def _clause(clause: Any) -> list[Any]:
+    for name, sign in _CLAUSES.items():
+        if hasattr(clause, name):
+            return [sign, getattr(clause, name).lower()]
+    if hasattr(clause, "regex"):
+        return ["~", clause.regex]
+    parts, sign = (clause.or_, "|") if hasattr(clause, "or_") else (clause.and_, "&")
+    return [sign, *map(_clause, parts)]
+
+
+def _when(constraint: types.StartDateConstraint | types.TimeOfDateConstraint | None) -> list[float] | None:
+    """``[first second since the epoch]``, ``[from, until]`` in seconds of the UTC day, or always."""
+    if constraint is None:
+        return None
+    if isinstance(constraint, types.StartDateConstraint):
+        start = constraint.start_date
+        return [datetime(start.year, start.month, start.day, tzinfo=timezone.utc).timestamp()]
+    return [_second_of_day(constraint.start_time), _second_of_day(constraint.end_time)]
+
+
+def _second_of_day(at: Any) -> float:
+    moment = datetime.combine(date(2000, 1, 1), at if at.tzinfo else at.replace(tzinfo=timezone.utc))
+    utc = moment.astimezone(timezone.utc)
+    return utc.hour * 3600 + utc.minute * 60 + utc.second + utc.microsecond / 1e6
+
+
+def _rates(prices: types.ModelPrice, least_audio: float | None = None) -> dict[str, Any]:
+    """Prices by unit; units that no client reports are listed under ``?``, lest a model look free."""
+    given: Mapping[str, Any] = {key: value for key, value in vars(prices).items() if value is not None and key[0] != "_"}
+    rates: dict[str, Any] = {key: _rate(value) for key, value in given.items() if key in UNITS}
+    if unseen := sorted(given.keys() - UNITS.keys()):
+        rates["?"] = unseen
+    if least_audio:
+        rates[LEAST_AUDIO] = least_audio
+    return rates
+
+
+def _rate(value: Any) -> Any:
+    if isinstance(value, types.TieredPrices):
+        return [float(value.base), *([tier.start, float(tier.price)] for tier in value.tiers)]
+    return float(value)

@@ -1,0 +1,38 @@
+"""The answer to "what did this call cost": an amount, who says so, and what the cache saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from otel_llm.model import Usage
+
+
+class Price(NamedTuple):
+    """A call's price in US dollars.
+
+    ``source`` is ``provider`` (the provider reported the amount), ``prices`` (usage times a price), ``unpriced`` (usage,
+    but no known price: ``cost`` is None, never zero), ``pending`` (prices are not loaded yet) or empty (nothing to price).
+    ``saved`` is what cached reads would have cost more at the uncached input price; 0 where that is not known.
+    """
+
+    cost: float | None
+    source: str
+    saved: float = 0.0
+
+
+Quote = Callable[[Usage], Price]
+
+UNPRICED = Price(None, "unpriced")
+PENDING = Price(None, "pending")
+NOTHING = Price(None, "")
+
+
+def measured(usage: Usage) -> bool:
+    """Whether there is anything that could be billed by what was consumed."""
+    return usage.known or usage.audio_seconds is not None or usage.web_searches is not None
+
+
+def unpriced(usage: Usage) -> Price:
+    """The quote of a model without a price."""
+    return UNPRICED if measured(usage) else NOTHING

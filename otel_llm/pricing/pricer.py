@@ -1,0 +1,144 @@
+"""The pricer: usage in, price out, in a microsecond, with everything slow kept away from the caller."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from otel_llm.config import Config
+from otel_llm.guard import guard
+from otel_llm.model import Usage
+
+from . import shelf
+from .book import Book
+from .overrides import Overrides
+from .price import NOTHING, PENDING, Price, measured
+
+logger = logging.getLogger("otel_llm")
+
+_REFRESH = 3600.0  # seconds between looks at whether newer prices have been fetched
+_USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
+
+
+class Pricer:
+    """Prices calls: what the provider reports, then ``OTEL_LLM_PRICES_FILE``, then genai-prices."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._book: Book | None = None
+        self._loading = threading.Lock()
+        self._closed = threading.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``load`` is done, with or without success."""
+        return self._book is not None
+
+    def load(self) -> None:
+        """Read the price table and the price file; may build the table, a second or two. Never raises, safe to repeat."""
+        with self._loading:
+            if self._book is not None:
+                return
+            book = Book(None, Overrides())
+            with guard("pricing"):
+                book = self._read()
+            self._book = book
+        if self._config.prices_update == "daily":
+            threading.Thread(target=self._keep_fresh, name="otel-llm-prices", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop looking for newer prices."""
+        self._closed.set()
+
+    def price(
+        self,
+        *,
+        provider: str,
+        request_model: str,
+        response_model: str,
+        usage: Usage,
+        at: float,
+        operation: str = "chat",  # noqa: ARG002 - no price list tells operations of one model apart, so far
+        service_tier: str | None = None,
+        server_address: str = "",
+    ) -> Price:
+        """What a call cost.
+
+        ``provider`` and the models are named as in the conventions; ``at`` is when the call ended, seconds since the
+        epoch; ``service_tier`` is what the provider says it served (``flex``, ``priority``, ``batch``, ...).
+        """
+        book = self._book
+        if usage.cost_usd is not None and 0.0 <= usage.cost_usd < float("inf"):
+            saved = 0.0
+            if book is not None:
+                saved = book.quote(provider, request_model, response_model, service_tier, server_address, at)(usage).saved
+            return Price(float(usage.cost_usd), "provider", saved)
+        if book is None:
+            return PENDING if measured(usage) else NOTHING
+        key = (provider, request_model, response_model, service_tier, server_address)
+        entry = book.entries.get(key)
+        if entry is not None and entry[0] <= at < entry[1]:
+            return entry[2](usage)
+        return book.quote(*key, at)(usage)
+
+    @staticmethod
+    def bill(
+        *,
+        provider: str,
+        request_model: str,
+        response_model: str,
+        usage: Usage,
+        at: float,
+        operation: str = "chat",
+        service_tier: str | None = None,
+        server_address: str = "",
+    ) -> tuple[Any, ...]:
+        """A call to be priced later, by ``settle``, as plain values that cross process boundaries."""
+        counts = tuple(getattr(usage, field) for field in _USAGE_FIELDS)
+        return (provider, request_model, response_model, counts, at, operation, service_tier, server_address)
+
+    def settle(self, bill: tuple[Any, ...]) -> Price:
+        """Price a bill at its own time: ``pending`` still where this pricer has not loaded either."""
+        provider, request_model, response_model, counts, at, operation, service_tier, server_address = bill
+        return self.price(
+            provider=provider, request_model=request_model, response_model=response_model, usage=Usage(*counts), at=at,
+            operation=operation, service_tier=service_tier, server_address=server_address,
+        )  # fmt: skip
+
+    def _read(self) -> Book:
+        overrides = Overrides.from_file(self._config.prices_file)
+        for problem in overrides.problems:
+            logger.warning("%s", problem)
+        try:
+            table = self._fetched() or shelf.built(self._config.state_dir)
+        except shelf.Unavailable as why:
+            logger.warning(
+                "otel-llm has no built-in prices: %s. Calls without a price of their own are counted as unpriced. "
+                "`otel-llm prices --build` makes the table ahead of time.",
+                why,
+            )
+            table = None
+        return Book(table, overrides)
+
+    def _fetched(self) -> Any:
+        return shelf.fetched(self._config.state_dir) if self._config.prices_update == "daily" else None
+
+    def _keep_fresh(self) -> None:
+        """Once a day fetch prices, in a process of its own; each hour see whether another worker has."""
+        warned = False
+        while True:
+            with guard("pricing"):
+                try:
+                    self._take(shelf.fetch(self._config.state_dir))
+                except shelf.Unavailable as why:
+                    if not warned:
+                        logger.warning("otel-llm could not fetch prices and goes on with the ones it has: %s", why)
+                    warned = True
+            if self._closed.wait(_REFRESH):
+                return
+
+    def _take(self, table: Any) -> None:
+        book = self._book
+        if book is not None and (book.table is None or book.table.made != table.made):
+            self._book = Book(table, book.overrides)

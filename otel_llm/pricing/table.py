@@ -1,0 +1,182 @@
+"""The compiled price table: which model is meant by a name, and what it costs at a time and in a service tier."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .names import forms
+from .rates import LEAST_AUDIO, Rates
+
+Match = Callable[[str], bool]
+DAY = 86400.0
+
+
+class Found(NamedTuple):
+    """A model in the table. ``own`` is False where its maker's list stands in for the provider's."""
+
+    provider: str
+    model: str
+    own: bool
+    prices: Sequence[Any]
+    variants: Sequence[Any]
+
+
+class InForce(NamedTuple):
+    """The rates of a span of time, seconds since the epoch. ``unseen`` are priced units that no client reports."""
+
+    rates: Rates
+    unseen: tuple[str, ...]
+    since: float
+    until: float
+
+
+class _Maker:
+    """One provider's list, indexed: plain names by hash, patterns in order."""
+
+    __slots__ = ("_exact", "_models", "_patterns", "api", "claims", "fallback")
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.api = re.compile(raw["api"])
+        self.claims: Match | None = _match(raw["match"]) if raw["match"] else None
+        self.fallback: tuple[str, ...] = tuple(raw["fallback"])
+        self._models = [tuple(model) for model in raw["models"]]
+        self._exact: dict[str, int] = {}
+        self._patterns: list[tuple[int, Match]] = []
+        for index, model in enumerate(self._models):
+            self._index(index, model[1])
+
+    def _index(self, index: int, clause: Sequence[Any]) -> None:
+        parts = clause[1:] if clause[0] == "|" else [clause]
+        for part in parts:
+            if part[0] == "=":
+                self._exact.setdefault(part[1], index)
+            else:
+                self._patterns.append((index, _match(part)))
+
+    def find(self, name: str) -> tuple[Any, ...] | None:
+        """The first model in the list's order that answers to ``name``."""
+        exact = self._exact.get(name, len(self._models))
+        matching = (index for index, match in self._patterns if index >= exact or match(name))
+        first = min(next(matching, exact), exact)
+        return self._models[first] if first < len(self._models) else None
+
+    def ids(self) -> list[str]:
+        return [model[0] for model in self._models]
+
+
+class Table:
+    """All providers' lists. Built from the text that ``build`` writes; raises ValueError where that is not such a text."""
+
+    def __init__(self, text: str) -> None:
+        head, *lines = text.splitlines()
+        facts = json.loads(head)
+        if not isinstance(facts, dict) or facts.get("providers") != len(lines):
+            raise ValueError("the price table is not complete")
+        self.library: str = facts["library"]
+        self.made: float = facts["made"]
+        try:
+            self._makers = {raw["id"]: _Maker(raw) for raw in map(json.loads, lines)}
+        except (KeyError, TypeError, IndexError, re.error) as error:
+            raise ValueError(f"the price table is damaged: {error!r}") from error
+
+    def provider_at(self, address: str) -> str:
+        """The provider whose API answers at ``address``, a host name; empty where none does."""
+        url = f"https://{address}/"
+        return next((name for name, maker in self._makers.items() if maker.api.match(url)), "") if address else ""
+
+    def find(self, provider: str, name: str) -> Found | None:
+        """The model that ``provider`` (genai-prices' id) means by ``name`` (lower case), or None."""
+        maker = self._makers.get(provider)
+        if maker is None:
+            return None
+        stands_in = [other for other in maker.fallback if other in self._makers]
+        for form in forms(name):
+            for owner in (provider, *stands_in):
+                if model := self._makers[owner].find(form):
+                    return Found(owner, model[0], owner == provider, model[2], model[3] if len(model) > 3 else ())  # noqa: PLR2004 - variants are optional
+        return None
+
+    def __contains__(self, provider: str) -> bool:
+        return provider in self._makers
+
+    def providers_of(self, name: str) -> list[str]:
+        """Who sells ``name``: first the provider that its name points to, then all others that list it."""
+        claimed = [provider for provider, maker in self._makers.items() if maker.claims and maker.claims(name)]
+        selling = [provider for provider, maker in self._makers.items() if any(map(maker.find, forms(name)))]
+        return [provider for provider in claimed if provider in selling] + [p for p in selling if p not in claimed]
+
+    def models(self, provider: str = "") -> Iterable[str]:
+        """The names of ``provider``'s models, or of all."""
+        for name, maker in self._makers.items():
+            if provider in ("", name):
+                yield from maker.ids()
+
+
+def in_force(found: Found, at: float, context: Mapping[str, str]) -> InForce:
+    """What ``found`` costs at ``at`` for a call with ``context`` (service tier, batch), and for how long that holds.
+
+    The last price whose time has come counts, the first one where none has: the rule of genai-prices' ``get_prices``.
+    A tier's price replaces the standard one unit by unit; a tier without a price of its own costs the standard price.
+    """
+    active = [rates for when, rates in found.prices if _active(when, at)]
+    rates = dict(active[-1] if active else found.prices[0][1])
+    conditions = [when for when, _ in found.prices]
+    tiered: dict[str, Any] = {}
+    for wanted, when, special in found.variants if found.own else ():
+        if not wanted.items() <= context.items():
+            continue
+        conditions.append(when)
+        if _active(when, at):
+            tiered = {**special, **tiered}
+    rates.update(tiered)
+    unseen = tuple(rates.pop("?", ()))
+    edges = [edge for when in conditions if when for edge in _edges(when, at)]
+    since = max((edge for edge in edges if edge <= at), default=-math.inf)
+    until = min((edge for edge in edges if edge > at), default=math.inf)
+    return InForce({key: _tiers(rate) for key, rate in rates.items()}, unseen, since, until)
+
+
+def _tiers(rate: Any) -> tuple[tuple[int, float], ...]:
+    if isinstance(rate, list):
+        return ((-1, rate[0]), *((start, price) for start, price in rate[1:]))
+    return ((-1, rate),)
+
+
+def _active(when: Sequence[float] | None, at: float) -> bool:
+    if when is None:
+        return True
+    if len(when) == 1:
+        return at >= when[0]
+    start, end = when
+    second = at % DAY
+    return start <= second < end if start <= end else second >= start or second < end
+
+
+def _edges(when: Sequence[float], at: float) -> list[float]:
+    """When the answer of ``_active`` may change, around ``at``."""
+    if len(when) == 1:
+        return [when[0]]
+    midnight = at - at % DAY
+    return [midnight + day + second for second in when for day in (-DAY, 0.0, DAY)]
+
+
+def _match(clause: Sequence[Any]) -> Match:  # noqa: PLR0911 - one line for each kind of clause
+    sign, *rest = clause
+    text = rest[0]
+    if sign == "=":
+        return lambda name: name == text
+    if sign == "^":
+        return lambda name: name.startswith(text)
+    if sign == "$":
+        return lambda name: name.endswith(text)
+    if sign == "*":
+        return lambda name: text in name
+    if sign == "~":
+        search = re.compile(text).search
+        return lambda name: search(name) is not None
+    parts = [_match(part) for part in rest]
+    return (lambda name: any(part(name) for part in parts)) if sign == "|" else (lambda name: all(part(name) for part in parts))
