@@ -36,7 +36,7 @@ class State:
         self.engine = engine
         self.ledger = Ledger(spend, pricer)
         self.events = Events(self.families, engine)
-        self.views = Views(self.families, engine, spend)
+        self.views = Views(self.families, engine, spend, config.window)
         self._bundles: dict[_Identity, Bundle] = {}  # by what records say
         self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
 

@@ -89,6 +89,10 @@ class Store:
             self._settle()
             return self._state.views.at(now, self._processes)
 
+    def scraped(self, seconds: float) -> None:
+        """How long a scrape took to answer."""
+        self._state.views.scrape_seconds = seconds
+
     def dump(self) -> bytes:
         """All of it but the open calls, for ``load``."""
         with self.lock:

@@ -33,10 +33,11 @@ class View(NamedTuple):
 class Views:
     """Rows of derived series are kept from scrape to scrape, for the sake of their ready text."""
 
-    def __init__(self, families: Families, engine: Engine, spend: Spend) -> None:
+    def __init__(self, families: Families, engine: Engine, spend: Spend, window: float) -> None:
         self._families = families
         self._engine = engine
         self._spend = spend
+        self._window = window
         self._rows: dict[tuple[str, Labels], Row] = {}
         self.scrape_seconds: float | None = None
 
@@ -50,7 +51,7 @@ class Views:
             name = family.metric.name
             rows = derived.get(name) or family.rows
             if name in _PASSING:
-                rows = [row for row in rows if row.cell.at >= now - self._engine.window]
+                rows = [row for row in rows if row.cell.at >= now - self._window]
             if name == "otel_llm_series":
                 rows = [Row((), Number(lines + 1))]
             if rows:

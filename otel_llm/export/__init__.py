@@ -1,0 +1,1 @@
+"""How what is known gets out: journal, workers, the server of /metrics, the registry, mountable apps."""
