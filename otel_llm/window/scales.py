@@ -1,0 +1,146 @@
+"""Three ways to say how unusual one value is against a baseline: linear, log and calibrated."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from math import exp, inf, log, sqrt
+from statistics import NormalDist
+from typing import Protocol
+
+from .facts import Signal
+from .sketch import WIDTH, index, middle, quantiles
+from .summary import Summary
+
+CLIP = 3.0  # how far a single call may pull a shift
+NARROWEST = 0.1  # relative: a spread below it is taken for it, since a tenth more or less harms nobody
+TEXTBOOK_FLOOR: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}
+UNIT: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 1e-9}  # below it all values are alike
+TAIL = 20  # values that a tail is fitted to, at least
+THIN = 0.005  # the share of the baseline that a tail is fitted to, at least
+
+_NORMAL = NormalDist()
+_SIGMA = (_NORMAL.cdf(-1.0), 0.5, _NORMAL.cdf(1.0))
+
+
+class Scale(Protocol):
+    """Judges values against the baseline that it was made from."""
+
+    def z(self, value: float) -> float:
+        """How unusual ``value`` is, in standard deviations, signed."""
+
+    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
+        """The same for the middles of a sketch's bins, clipped to what a shift lets one call say."""
+
+
+class Linear:
+    """(value - mean) / stddev, the stddev floored as textbooks do: 1 ms, 1 token, 0.001 USD."""
+
+    def __init__(self, signal: Signal, baseline: Summary) -> None:
+        self.mean = baseline.total / baseline.count
+        self.stddev = max(baseline.stddev or 0.0, TEXTBOOK_FLOOR[signal])
+
+    def z(self, value: float) -> float:
+        return (value - self.mean) / self.stddev
+
+    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
+        return {place: self.z(middle(place)) for place in bins}
+
+
+class Log:
+    """The logarithm's distance from its median; the spread is half of what the middle 68 % span, so that outliers do not widen it."""
+
+    def __init__(self, signal: Signal, baseline: Summary) -> None:
+        self.unit = UNIT[signal]
+        low, centre, high = (log(max(value, self.unit)) for value in quantiles(baseline.bins, _SIGMA))
+        self.centre = centre
+        self.spread = max((high - low) / 2, NARROWEST)
+
+    def z(self, value: float) -> float:
+        return (log(max(value, self.unit)) - self.centre) / self.spread
+
+    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
+        return {place: min(max(self.z(middle(place)), -CLIP), CLIP) for place in bins}
+
+
+class Calibrated:
+    """The value's rank in the baseline through the inverse normal: 3 is as rare as 3 sigma are, whatever the distribution.
+
+    Beyond the last values a power law goes on, fitted to them by Hill's estimator (1975), as Weissman (1978) extrapolates
+    quantiles. Whatever the rank, a value is not further out than its distance in spreads of ``NARROWEST`` or of a unit.
+    """
+
+    def __init__(self, signal: Signal, baseline: Summary) -> None:
+        self.unit = UNIT[signal]
+        self.centre = quantiles(baseline.bins, (0.5,))[0]
+        self.count = baseline.count
+        self.places = sorted(baseline.bins)
+        self.below: list[int] = [0]
+        for place in self.places:
+            self.below.append(self.below[-1] + baseline.bins[place])
+        share = min(0.5, max(TAIL / self.count, THIN))
+        counts = [baseline.bins[place] for place in self.places]
+        logs = [log(max(middle(place), self.unit)) for place in self.places]
+        self.high = _Tail(logs, counts, share * self.count)
+        self.low = _Tail([-value for value in reversed(logs)], counts[::-1], share * self.count)
+
+    def z(self, value: float) -> float:
+        """Continuous in the tails, in steps of the sketch's bins between them."""
+        level = log(max(value, self.unit))
+        if level > self.high.start:
+            found = -_deviate(self.high.beyond(level) / self.count)
+        elif -level > self.low.start:
+            found = _deviate(self.low.beyond(-level) / self.count)
+        else:
+            found = _deviate(self._rank(index(value)))
+        gap = value - self.centre
+        limit = min(abs(gap) / self.unit, abs(level - log(max(self.centre, self.unit))) / NARROWEST)
+        return min(abs(found), limit) * (1 if found > 0 else -1)
+
+    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
+        return {place: min(max(self.z(middle(place)), -CLIP), CLIP) for place in bins}
+
+    def _rank(self, place: int) -> float:
+        """The share of the baseline below a bin, half of the bin itself included."""
+        before = self.below[bisect_left(self.places, place)]
+        through = self.below[bisect_right(self.places, place)]
+        return (before + through + 1) / 2 / (self.count + 1)
+
+
+class _Tail:
+    """The ``wanted`` largest of some logarithms: where they start, how many there are, and how fast they thin out."""
+
+    def __init__(self, logs: list[float], counts: list[int], wanted: float) -> None:
+        reached, excess = 0, 0.0
+        position = len(logs)
+        while position and reached < wanted:
+            position -= 1
+            reached += counts[position]
+        self.start = logs[position]
+        reached -= counts[position]  # the bin that it starts in is not beyond it
+        for level, count in zip(logs[position + 1 :], counts[position + 1 :], strict=True):
+            excess += count * (level - self.start)
+        self.count = max(reached, 0.5)
+        self.slope = self.count / excess if excess > 0 else inf
+
+    def beyond(self, level: float) -> float:
+        """How many of the baseline's values would lie beyond ``level``."""
+        gap = level - self.start
+        if gap <= WIDTH / 2:
+            return self.count
+        return self.count * exp(-min(self.slope * gap, 600.0))
+
+
+def _deviate(share: float) -> float:
+    """The inverse normal, also where the share is too small for it."""
+    share = min(max(share, 1e-300), 1.0 - 1e-12)
+    return _NORMAL.inv_cdf(share)
+
+
+def of_student(t: float, freedom: float) -> float:
+    """The normal deviate that is as rare as ``t`` of Student's distribution (Wallace 1959, within 0.02 for freedom >= 3)."""
+    size = (1 - 2 / (8 * freedom + 3)) * sqrt(freedom * log(1 + t * t / freedom))
+    return size if t > 0 else -size
+
+
+SCALES: Mapping[str, type[Linear | Log | Calibrated]] = {"linear": Linear, "log": Log, "calibrated": Calibrated}

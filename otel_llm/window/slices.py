@@ -1,0 +1,116 @@
+"""Time in slices, and what fell into one."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any, NamedTuple
+
+from .facts import Signal
+from .summary import Summary
+
+SLICES = 60
+CELL = 10.0  # seconds, at most
+SIGNALS: tuple[Signal, ...] = ("latency", "output_tokens", "cost")
+
+
+class Grid(NamedTuple):
+    """How a window is cut: into 60 slices, each of whole cells; times are seconds, ``of`` gives numbers of cells."""
+
+    window: float
+    slice: float
+    cell: float
+    per_slice: int  # cells
+    recent: int  # cells: what a shift judges at least, 2 minutes or a tenth of the window
+    minute: int  # cells: what a peak looks at
+    reach: int  # slices that the recent calls may be sought in where traffic is thin: 10 minutes or a quarter of the window
+    block: int  # slices that a baseline's spread is taken over: as long as ``recent``, at least one
+
+    @classmethod
+    def of_window(cls, window: float) -> Grid:
+        width = window / SLICES
+        per_slice = ceil(width / CELL)
+        cell = width / per_slice
+        recent = min(120.0, window / 10)
+        return cls(
+            window, width, cell, per_slice,
+            recent=round(recent / cell),
+            minute=max(1, round(min(60.0, recent) / cell)),
+            reach=int(min(600.0, window / 4) / width),
+            block=max(1, round(recent / width)),
+        )  # fmt: skip
+
+    def of(self, at: float) -> int:
+        return int(at // self.cell)
+
+
+class Slice:
+    """What fell into a stretch of time. Successful calls make the signals; of failed ones usage and cost are kept apart."""
+
+    __slots__ = (
+        "cache_hits", "cache_misses", "calls", "cost", "errors", "failed_cost", "failed_costs", "failed_tokens", "fallbacks",
+        "input_count", "input_total", "latency", "output_tokens", "thinking_count", "thinking_total",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.errors: dict[str, int] = {}
+        self.fallbacks = 0
+        self.cache_hits = 0
+        self.cache_misses = 0
+        self.latency = Summary()
+        self.output_tokens = Summary()
+        self.cost = Summary()
+        self.input_count = 0
+        self.input_total = 0
+        self.thinking_count = 0
+        self.thinking_total = 0
+        self.failed_tokens: dict[str, int] = {}  # input, output, thinking
+        self.failed_cost = 0.0
+        self.failed_costs = 0
+
+    def failed(self, error_type: str, tokens: tuple[int | None, int | None, int | None], cost: float | None) -> None:
+        self.errors[error_type] = self.errors.get(error_type, 0) + 1
+        for what, number in zip(("input", "output", "thinking"), tokens, strict=True):
+            if number is not None:
+                self.failed_tokens[what] = self.failed_tokens.get(what, 0) + number
+        if cost is not None:
+            self.failed_cost += cost
+            self.failed_costs += 1
+
+    def merge(self, other: Slice) -> None:
+        self.merge_counts(other)
+        for signal in SIGNALS:
+            getattr(self, signal).merge(getattr(other, signal))
+
+    def merge_counts(self, other: Slice) -> None:
+        """All but the signals."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        _add(self.errors, other.errors)
+        _add(self.failed_tokens, other.failed_tokens)
+
+    def dump(self) -> tuple[Any, ...]:
+        counts = tuple(getattr(self, name) for name in _COUNTS)
+        signals = tuple(getattr(self, signal).dump() for signal in SIGNALS)
+        return (counts, dict(self.errors), dict(self.failed_tokens), signals)
+
+    @classmethod
+    def load(cls, state: Any) -> Slice:
+        loaded = cls()
+        counts, loaded.errors, loaded.failed_tokens, signals = state
+        for name, value in zip(_COUNTS, counts, strict=True):
+            setattr(loaded, name, value)
+        for signal, summary in zip(SIGNALS, signals, strict=True):
+            setattr(loaded, signal, Summary.load(summary))
+        return loaded
+
+
+_COUNTS = (
+    "calls", "fallbacks", "cache_hits", "cache_misses", "input_count", "input_total", "thinking_count", "thinking_total",
+    "failed_cost", "failed_costs",
+)  # fmt: skip
+
+
+def _add(into: dict[str, int], counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        into[name] = into.get(name, 0) + count

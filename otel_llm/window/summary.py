@@ -1,0 +1,87 @@
+"""What is kept of many values of one signal: count, sum, squared deviations, extremes and a sketch."""
+
+from __future__ import annotations
+
+from math import ceil, inf, log, sqrt
+from typing import Any
+
+from .sketch import PER_LOG, TINY, ZERO, Bins, add, pack, unpack
+
+
+class Summary:
+    """Values, O(1) each to add; summaries merge in any order."""
+
+    __slots__ = ("bins", "count", "deviations", "high", "logs", "low", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total: float = 0
+        self.deviations = 0.0  # sum of squared differences from the mean
+        self.low = inf
+        self.high = -inf
+        self.bins: Bins = {}
+        self.logs: tuple[int, int, int] | None = None  # see log_moments
+
+    def add(self, value: float) -> None:
+        """Count ``value``. One straight run of code: it is the hot path of every record."""
+        count = self.count
+        if count:
+            gap = value - self.total / count
+            self.deviations += gap * gap * count / (count + 1)
+        self.count = count + 1
+        self.total += value
+        if value > self.high:
+            self.high = value
+        if value < self.low:
+            self.low = value
+        bins = self.bins
+        place = ceil(log(value) * PER_LOG) if value > TINY else ZERO
+        bins[place] = bins.get(place, 0) + 1
+        self.logs = None
+
+    def merge(self, other: Summary) -> None:
+        self.merge_moments(other)
+        add(self.bins, other.bins)
+        self.logs = None
+
+    def merge_moments(self, other: Summary) -> None:
+        """All but the sketch. Deviations add up by Chan, Golub and LeVeque's formula (1979)."""
+        if not other.count:
+            return
+        if self.count:
+            gap = other.total / other.count - self.total / self.count
+            self.deviations += gap * gap * self.count * other.count / (self.count + other.count)
+        self.deviations += other.deviations
+        self.count += other.count
+        self.total += other.total
+        self.low = min(self.low, other.low)
+        self.high = max(self.high, other.high)
+
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+    @property
+    def stddev(self) -> float | None:
+        """Of a sample (divided by count - 1); None below two values."""
+        return sqrt(self.deviations / (self.count - 1)) if self.count > 1 else None
+
+    def log_moments(self) -> tuple[int, int, int]:
+        """Count, sum and sum of squares of the bin numbers, which are logarithms in steps of a bin: exact, whatever the order."""
+        if self.logs is None:
+            first = sum(place * count for place, count in self.bins.items())
+            second = sum(place * place * count for place, count in self.bins.items())
+            self.logs = (self.count, first, second)
+        return self.logs
+
+    def dump(self) -> tuple[Any, ...]:
+        return (self.count, self.total, self.deviations, self.low, self.high, pack(self.bins))
+
+    @classmethod
+    def load(cls, state: Any) -> Summary:
+        summary = cls()
+        summary.count, summary.total, summary.deviations, summary.low, summary.high, packed = state
+        summary.bins = unpack(packed)
+        if sum(summary.bins.values()) != summary.count:
+            raise ValueError("no summary")
+        return summary
