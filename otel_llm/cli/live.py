@@ -36,7 +36,7 @@ def gather(endpoints: Sequence[Endpoint]) -> Page:
     """One page of all endpoints, asked at the same time. Raises Problem of the first that cannot be read."""
     with ThreadPoolExecutor(max_workers=len(endpoints)) as pool:
         pages = list(
-            pool.map(lambda endpoint: samples.parse(scrape.fetch(endpoint), time.time(), endpoint.url), endpoints)
+            pool.map(lambda endpoint: samples.parse(scrape.fetch(endpoint).text, time.time(), endpoint.url), endpoints)
         )
     return samples.merge(pages)
 

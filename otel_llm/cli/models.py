@@ -34,7 +34,8 @@ class Column:
 
 
 def _plain(
-    key: str, title: str, width: int, least: int, *, value: Callable[[Row], float | None], write: Callable[[float | None], str]
+    key: str, title: str, width: int, least: int, *, value: Callable[[Row], float | None],
+    write: Callable[[float | None], str],
 ) -> Column:  # fmt: skip
     return Column(key, title, width, least, value, lambda row, _: Text(write(value(row)), INK))
 

@@ -6,6 +6,7 @@ import base64
 import http.client
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -67,18 +68,29 @@ def _harmless(text: str) -> str:
     return scheme + there + rest.rpartition("@")[2]
 
 
-def fetch(endpoint: Endpoint, accept: str = ACCEPT) -> str:
-    """The text of the page. Raises Problem with what is wrong and what to do."""
-    text, kind = _get(endpoint, accept)
-    start = text.lstrip()[:200].lower()
-    if "html" in kind or start.startswith(("<!doctype", "<html")):
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page as it came; ``seconds`` is how long that took."""
+
+    text: str
+    content_type: str
+    seconds: float
+
+
+def fetch(endpoint: Endpoint, accept: str = ACCEPT) -> Answer:
+    """The page. Raises Problem with what is wrong and what to do."""
+    answer = get(endpoint, accept)
+    start = answer.text.lstrip()[:200].lower()
+    if "html" in answer.content_type.lower() or start.startswith(("<!doctype", "<html")):
         raise Problem(f"{endpoint.url} answers with a web page, not with metrics: is this the port of /metrics?")
     if not start:
         raise Problem(f"{endpoint.url} answers with nothing at all: is otel-llm loaded there (otel-llm doctor)?")
-    return text
+    return answer
 
 
-def _get(endpoint: Endpoint, accept: str) -> tuple[str, str]:
+def get(endpoint: Endpoint, accept: str) -> Answer:
+    """Whatever the address answers with. Raises Problem where there is no answer, or a refusal."""
+    began = time.perf_counter()
     request = urllib.request.Request(endpoint.url, headers={"Accept": accept})  # noqa: S310 - http(s) only, see parse
     if endpoint.authorization:
         request.add_header("Authorization", endpoint.authorization)
@@ -90,7 +102,7 @@ def _get(endpoint: Endpoint, accept: str) -> tuple[str, str]:
         raise Problem(f"{endpoint.url} {explain(error)}") from None
     if len(body) > LARGEST:
         raise Problem(f"{endpoint.url} answers with more than {LARGEST >> 20} MiB: this is no /metrics of otel-llm")
-    return body.decode("utf-8", "replace"), kind.lower()
+    return Answer(body.decode("utf-8", "replace"), kind, time.perf_counter() - began)
 
 
 def _opener(endpoint: Endpoint) -> urllib.request.OpenerDirector:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from otel_llm.config import Config
-
 from . import live, screen, view
 from .history import History
 from .live import Watch
@@ -22,11 +20,10 @@ from .panels import Frame
 from .problems import Problem
 from .scrape import Endpoint
 from .screen import State
+from .terminal import default_url, screen_for
 
 if TYPE_CHECKING:
     from .samples import Page
-
-PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
 
 HELP = """Show the LLM traffic of a service, live.
 
@@ -94,21 +91,6 @@ def command(
         watch.run(console)
     if picture:
         save(watch, picture, console.width, console.height)
-
-
-def default_url() -> str:
-    """Where a service with this environment would serve."""
-    config = Config.from_env()
-    host = "localhost" if config.host in ("", "0.0.0.0", "::") else config.host  # noqa: S104 - asked, not bound
-    return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
-
-
-def screen_for(width: int | None) -> Console:
-    """A console for standard output: of the terminal's width, or a fixed one where there is no terminal."""
-    console = Console(width=width, highlight=False, emoji=False, markup=False)
-    if width is None and not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False)
-    return console
 
 
 def to_json(page: Page, endpoints: list[Endpoint], state: State) -> str:

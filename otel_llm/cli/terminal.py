@@ -1,0 +1,24 @@
+"""What the commands share about where they print to and which service they mean."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from otel_llm.config import Config
+
+PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
+
+
+def default_url() -> str:
+    """Where a service with this environment would serve."""
+    config = Config.from_env()
+    host = "localhost" if config.host in ("", "0.0.0.0", "::") else config.host  # noqa: S104 - asked, not bound
+    return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
+
+
+def screen_for(width: int | None) -> Console:
+    """A console for standard output: of the terminal's width, or a fixed one where there is no terminal."""
+    console = Console(width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    if width is None and not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return console
