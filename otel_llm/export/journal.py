@@ -1,0 +1,243 @@
+"""A process's journal: records in mapped memory, which survive the death of the process at any instant.
+
+A journal is a row of files ``journal.<owner>.<n>``. Each opens with the length that is committed; frames follow, each a
+length, a CRC-32 and a payload. The length is written after the frame, in one store of eight bytes: what ``append`` returned
+from is committed, and what it had not finished is not there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from otel_llm.natives import RLock
+
+FIRST_SEGMENT = 256 * 1024
+SEGMENT = 1024 * 1024
+SPILL = 50_000
+"""Records that wait in memory while the disk is full; past it the oldest is dropped."""
+
+_START = 16  # committed length, and eight bytes to spare
+_FRAME = struct.Struct("<II")
+_pack = _FRAME.pack
+_PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
+
+
+class Position(NamedTuple):
+    """How far a journal was read: the file's number and the offset in it."""
+
+    segment: int = 0
+    offset: int = _START
+
+
+def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal") -> Path:
+    return folder / f"{prefix}.{owner}.{number}"
+
+
+class Journal:
+    """The writing end. One process writes, any of its threads; reading goes on meanwhile.
+
+    Raises ``OSError`` where the first file cannot be made. Later, while there is no room for another, records wait in memory.
+    """
+
+    def __init__(self, folder: Path, owner: str, prefix: str = "journal", first: int = FIRST_SEGMENT, after: int = -1) -> None:
+        self.owner = owner
+        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.lock = RLock()
+        self._folder = folder
+        self._prefix = prefix
+        self._number = after
+        self._busy = False
+        self._late: list[bytes] = []
+        self._map: mmap.mmap | None = None
+        self._open(first)
+
+    def append(self, payload: bytes) -> None:
+        """Keep ``payload``: committed on return, whatever happens to the process afterwards.
+
+        A garbage collection or a signal may call this while the same thread is in it: such a record goes in right after.
+        """
+        with self.lock:
+            if self._busy:
+                self._late.append(payload)
+                return
+            self._busy = True
+            try:
+                self._write(payload)
+                while self._late:
+                    self._write(self._late.pop(0))
+            finally:
+                self._busy = False
+
+    def unspill(self) -> None:
+        """Try again to write what found no room."""
+        with self.lock:
+            while self.spilled and self._map is None and self._grow(len(self.spilled[0])):
+                waiting = tuple(self.spilled)
+                self.spilled.clear()
+                for payload in waiting:
+                    self._write(payload)
+
+    def close(self) -> None:
+        """Let go of the memory; what was written stays in the files."""
+        if self._map is not None:
+            self._committed.release()
+            self._map.close()
+            self._map = None
+        self._at = self._end = 0
+
+    def _write(self, payload: bytes) -> None:
+        size = len(payload)
+        at = self._at
+        end = at + 8 + size
+        if end > self._end:
+            self._overflow(payload)
+            return
+        self._map[at:end] = _pack(size, crc32(payload)) + payload  # type: ignore[index] - mapped, as _end says
+        self._committed[0] = end
+        self._at = end
+
+    def _overflow(self, payload: bytes) -> None:
+        if not self.spilled and self._grow(len(payload)):
+            self._write(payload)
+        else:
+            self.close()  # what comes next must not overtake what waits
+            self.spilled.append(payload)
+
+    def _grow(self, size: int) -> bool:
+        try:
+            self._open(max(SEGMENT, size + 8 + _START))
+        except OSError:
+            return False
+        return True
+
+    def _open(self, size: int) -> None:
+        """The next file, its blocks reserved: writing to mapped memory without a block behind it kills the process."""
+        path = segment_path(self._folder, self.owner, self._number + 1, self._prefix)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _reserve(file, size)
+            mapped = mmap.mmap(file, size)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(file)
+        self.close()
+        self._number += 1
+        self._map = mapped
+        self._committed = memoryview(mapped).cast("Q")
+        self._committed[0] = self._at = _START
+        self._end = size
+
+
+class Memory:
+    """A journal for this process alone, where there is no directory to share."""
+
+    def __init__(self) -> None:
+        self.owner = ""
+        self.lock = RLock()
+        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.append = self.spilled.append
+
+    def unspill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Reader:
+    """The reading end of one owner's journal, from ``position`` on."""
+
+    def __init__(self, folder: Path, owner: str, position: Position, prefix: str = "journal") -> None:
+        self.owner = owner
+        self.position = position
+        self._folder = folder
+        self._prefix = prefix
+        self._map: mmap.mmap | None = None
+        self._doubts = 0
+
+    def read(self, take: Callable[[bytes, Position], object]) -> int:
+        """Hand every committed payload after ``position`` to ``take``, with where it began; returns how many bytes that were.
+
+        The position moves on before ``take`` is called, so a payload that it fails on is not handed out again.
+        """
+        total = 0
+        while True:
+            more = self._path(1).exists()  # looked at first: a segment is complete once the next is there
+            for payload, began in self._frames():
+                total += len(payload)
+                take(payload, began)
+            if not more or not self._finished():
+                return total
+            self.close()
+            self.position = Position(self.position.segment + 1)
+
+    def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+
+    def discard(self, *, all_of_it: bool = False) -> None:
+        """Remove the files that were read to their end; with ``all_of_it``, the present one too."""
+        last = self.position.segment + (1 if all_of_it else 0)
+        for number in range(last - 1, -1, -1):
+            path = segment_path(self._folder, self.owner, number, self._prefix)
+            if not path.exists():
+                break  # the ones before went earlier
+            path.unlink(missing_ok=True)
+
+    def _path(self, ahead: int = 0) -> Path:
+        return segment_path(self._folder, self.owner, self.position.segment + ahead, self._prefix)
+
+    def _frames(self) -> Iterator[tuple[bytes, Position]]:
+        data = self._mapped()
+        if data is None:
+            return
+        segment, at = self.position
+        committed = _committed(data)
+        if committed > len(data):  # mapped while its writer was still making room
+            self.close()
+            return
+        while at + 8 <= committed:
+            size, check = _FRAME.unpack_from(data, at)
+            payload = data[at + 8 : at + 8 + size]
+            if at + 8 + size > committed or crc32(payload) != check:
+                self._doubts += 1  # another processor's writes may arrive late: it is looked at again
+                return
+            self._doubts = 0
+            began, at = self.position, at + 8 + size
+            self.position = Position(segment, at)
+            yield payload, began
+
+    def _finished(self) -> bool:
+        data = self._mapped()
+        return data is None or self.position.offset >= _committed(data) or self._doubts > _PATIENCE
+
+    def _mapped(self) -> mmap.mmap | None:
+        if self._map is None:
+            with suppress(OSError, ValueError):
+                file = os.open(self._path(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    self._map = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+                finally:
+                    os.close(file)
+        return self._map
+
+
+def _committed(data: mmap.mmap) -> int:
+    return int.from_bytes(data[:8], sys.byteorder) if len(data) >= _START else 0
+
+
+def _reserve(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.pwrite(file, bytes(size), 0)

@@ -1,0 +1,93 @@
+"""Who a process is and whom it descends from, from /proc: a pid alone is reused, a pid and its start are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+_HELPERS = (b"--multiprocessing-fork", b"multiprocessing.forkserver", b"multiprocessing.resource_tracker")
+
+
+class Process(NamedTuple):
+    """One process at one moment. ``started`` is in clock ticks since boot; ``image`` where exec put its code and stack."""
+
+    pid: int
+    parent: int
+    started: int
+    image: tuple[int, int]
+    command: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.pid}-{self.started}"
+
+
+@lru_cache(maxsize=1)
+def boot() -> str:
+    """Eight digits that differ from one boot of the machine to the next."""
+    return _read("/proc/sys/kernel/random/boot_id")[:8].decode("ascii", "replace") or "noboot"
+
+
+def look(pid: int) -> Process | None:
+    """The process, or None where it does not exist (or where there is no /proc).
+
+    Fields as numbered in proc_pid_stat(5): 4 ppid, 22 starttime, 26 startcode, 28 startstack.
+    """
+    stat = _read(f"/proc/{pid}/stat")
+    fields = stat[stat.rfind(b")") + 2 :].split()  # the name before may hold blanks and brackets
+    if len(fields) < 26:  # noqa: PLR2004 - up to field 28
+        return None
+    return Process(
+        pid, int(fields[1]), int(fields[19]), (int(fields[23]), int(fields[25])), _read(f"/proc/{pid}/cmdline")
+    )
+
+
+def alive(name: str) -> bool:
+    """Whether the process of this ``Process.name`` still runs."""
+    pid = name.partition("-")[0]
+    found = look(int(pid)) if pid.isdigit() else None
+    return found is not None and found.name == name
+
+
+def myself() -> Process:
+    """This process; without /proc, its process group stands for the start of the service."""
+    return look(os.getpid()) or Process(os.getpgid(0), 0, os.getsid(0), (0, 0), b"")
+
+
+def lineage(process: Process) -> Iterator[Process]:
+    """``process`` and its ancestors, nearest first."""
+    found: Process | None = process
+    while found is not None:
+        yield found
+        found = look(found.parent) if found.parent > 0 else None
+
+
+def program(process: Process) -> Process:
+    """The process whose exec ``process`` still runs: the master of a forked worker, the parent of a spawned one.
+
+    A fork keeps the addresses that exec had chosen at random; where they may not be read, the same command line says it.
+    """
+    for parent in lineage(process):
+        if parent is process or _same_program(process, parent):
+            process = parent
+        else:
+            break
+    return process
+
+
+def _same_program(child: Process, parent: Process) -> bool:
+    if any(helper in child.command for helper in _HELPERS):
+        return True
+    if child.image[1] > 0 and parent.image[1] > 0:
+        return child.image == parent.image
+    return bool(child.command) and child.command == parent.command
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - runs once per ancestor, also in a forked child
+            return file.read()
+    except OSError:
+        return b""
