@@ -111,7 +111,9 @@ def _operator(value: str) -> str:
     return f'="{value}"'
 
 
-def _histogram(name: str, otel: str, unit: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...], vocabulary: str) -> Metric:  # noqa: A002, E501
+def _histogram(
+    name: str, otel: str, unit: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...], vocabulary: str
+) -> Metric:
     section: Section = "latest" if vocabulary == "latest" else "conventions"
     return Metric(name, otel, "histogram", unit, help, labels, section, buckets, custom=True, vocabulary=vocabulary)
 
@@ -160,7 +162,17 @@ def _token_counters() -> tuple[Metric, ...]:
     )  # fmt: skip
 
 
-def _event(name: str, kind: Kind, unit: str, help: str, labels: tuple[str, ...] = CALL, *, buckets: tuple[float, ...] = (), custom: bool = True, merge: Merge = "sum") -> Metric:  # noqa: A002, E501
+def _event(
+    name: str,
+    kind: Kind,
+    unit: str,
+    help: str,
+    labels: tuple[str, ...] = CALL,
+    *,
+    buckets: tuple[float, ...] = (),
+    custom: bool = True,
+    merge: Merge = "sum",
+) -> Metric:
     return Metric(name, _otel(name, kind, unit), kind, unit, help, labels, "events", buckets, custom, merge)
 
 
@@ -195,7 +207,15 @@ def _events() -> tuple[Metric, ...]:
     )  # fmt: skip
 
 
-def _gauge(name: str, unit: str, help: str, *labels: str, section: Section = "derived", merge: Merge = "leader", on: tuple[str, ...] = MODEL) -> Metric:  # noqa: A002, E501
+def _gauge(
+    name: str,
+    unit: str,
+    help: str,
+    *labels: str,
+    section: Section = "derived",
+    merge: Merge = "leader",
+    on: tuple[str, ...] = MODEL,
+) -> Metric:
     return Metric(name, _otel(name, "gauge", unit), "gauge", unit, help, (*on, *labels), section, merge=merge)
 
 
@@ -226,10 +246,10 @@ def _derived() -> tuple[Metric, ...]:
 
 
 def _self_metrics() -> tuple[Metric, ...]:
-    def gauge(name: str, unit: str, help: str, *labels: str, merge: Merge = "leader") -> Metric:  # noqa: A002
+    def gauge(name: str, unit: str, help: str, *labels: str, merge: Merge = "leader") -> Metric:
         return _gauge(name, unit, help, *labels, section="self", merge=merge, on=())
 
-    def counter(name: str, unit: str, help: str, *labels: str) -> Metric:  # noqa: A002
+    def counter(name: str, unit: str, help: str, *labels: str) -> Metric:
         return Metric(name, _otel(name, "counter", unit), "counter", unit, help, labels, "self")
 
     return (
@@ -239,14 +259,26 @@ def _self_metrics() -> tuple[Metric, ...]:
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),
-        gauge("otel_llm_instrumented", "{library}", "Always 1; a library that is watched.", "library", "version", merge="last"),
+        gauge(
+            "otel_llm_instrumented",
+            "{library}",
+            "Always 1; a library that is watched.",
+            "library",
+            "version",
+            merge="last",
+        ),
     )
 
 
 def _otel(name: str, kind: Kind, unit: str) -> str:
     """The instrument's name: a dot for the first underscores, without what exporters add from kind and unit."""
     bare = name.removesuffix("_total") if kind == "counter" else name
-    for code, suffix in (("s", "_seconds"), ("{request}/s", "_per_second"), ("{token}/s", "_per_second"), ("{USD}/h", "_per_hour")):
+    for code, suffix in (
+        ("s", "_seconds"),
+        ("{request}/s", "_per_second"),
+        ("{token}/s", "_per_second"),
+        ("{USD}/h", "_per_hour"),
+    ):
         if unit == code:
             bare = bare.removesuffix(suffix)
     bare = bare.replace("otel_llm_", "otel_llm.", 1)

@@ -11,7 +11,7 @@ from typing import Any
 Read = Callable[[str], Any]
 
 
-def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:  # noqa: A002
+def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:
     return field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
 
 
@@ -46,7 +46,7 @@ def _one_of(*allowed: str) -> Read:
     return read
 
 
-def _number(kind: type[int] | type[float], low: float, high: float) -> Read:
+def _number(kind: type[int] | type[float], low: float, high: float) -> Read:  # noqa: PYI055
     def read(text: str) -> int | float:
         value = kind(text)
         if not low <= value <= high:
@@ -65,7 +65,7 @@ def _truth(text: str) -> bool:
 
 
 def _zone(text: str) -> str:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - the time zone data is read only where it is asked for
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
 
     try:
         ZoneInfo(text)
@@ -89,36 +89,131 @@ _BIG = 1e12
 class Config:
     """What the user set. Built by ``from_env`` in a service, by keywords in tests."""
 
-    sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _truth, "Switch everything off.", "true, false")
+    sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _truth, "Switch everything off.", "true, false")  # noqa: FBT003
     host: str = _setting("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost", _text, "Address that /metrics listens on.")
-    port: int = _setting("OTEL_EXPORTER_PROMETHEUS_PORT", 9464, _number(int, 0, 65535), "Port that /metrics listens on.", "0 to 65535; 0 picks one")
-    server: str = _setting("OTEL_LLM_METRICS_SERVER", "auto", _one_of("auto", "on", "off"),
-                           "Whether to serve /metrics ourselves; auto does not where OpenTelemetry's Prometheus exporter already does.", "auto, on, off")
+    port: int = _setting(
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+        9464,
+        _number(int, 0, 65535),
+        "Port that /metrics listens on.",
+        "0 to 65535; 0 picks one",
+    )
+    server: str = _setting(
+        "OTEL_LLM_METRICS_SERVER",
+        "auto",
+        _one_of("auto", "on", "off"),
+        "Whether to serve /metrics ourselves; auto does not where OpenTelemetry's Prometheus exporter already does.",
+        "auto, on, off",
+    )
     tls_cert: str = _setting("OTEL_LLM_METRICS_TLS_CERT", "", _text, "PEM file with the certificate of /metrics.")
     tls_key: str = _setting("OTEL_LLM_METRICS_TLS_KEY", "", _text, "PEM file with the private key of /metrics.")
-    basic_auth_file: str = _setting("OTEL_LLM_METRICS_BASIC_AUTH_FILE", "", _text, "File of user:password lines that /metrics asks for.")
-    semconv: str = _setting("OTEL_LLM_SEMCONV", "released", _one_of("released", "latest", "both"), "Vocabulary of the GenAI metrics.", "released, latest, both")
-    metric_labels: tuple[str, ...] = _setting("OTEL_LLM_METRIC_LABELS", (), _labels, "Keys of otel_llm.labels(...) that become metric labels.", "names, comma-separated")
-    max_label_values: int = _setting("OTEL_LLM_MAX_LABEL_VALUES", 200, _number(int, 1, 100_000), "Values a label may take before new ones become _other.", "1 to 100000")
-    providers: tuple[tuple[str, str], ...] = _setting("OTEL_LLM_PROVIDERS", (), _pairs, "Who is behind an OpenAI-compatible host.", "host pattern=name, comma-separated")
-    window: float = _setting("OTEL_LLM_WINDOW_SECONDS", 3600.0, _number(float, 300, 86400), "How far back the derived gauges look.", "300 to 86400 seconds")
-    anomaly_scale: str = _setting("OTEL_LLM_ANOMALY_SCALE", "calibrated", _one_of("linear", "log", "calibrated"), "Scale on which a value is unusual.", "linear, log, calibrated")
-    budget_daily: float | None = _setting("OTEL_LLM_BUDGET_DAILY_USD", None, _number(float, 0, _BIG), "Budget of a calendar day.", _USD)
-    budget_monthly: float | None = _setting("OTEL_LLM_BUDGET_MONTHLY_USD", None, _number(float, 0, _BIG), "Budget of a calendar month.", _USD)
-    budgets_file: str = _setting("OTEL_LLM_BUDGETS_FILE", "", _text, "YAML or JSON file with budgets by model, tenant or feature.")
-    timezone: str = _setting("OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name, as Europe/Berlin")
-    prices_file: str = _setting("OTEL_LLM_PRICES_FILE", "", _text, "YAML or JSON file with prices that come before the built-in ones.")
-    prices_update: str = _setting("OTEL_LLM_PRICES_UPDATE", "off", _one_of("off", "daily"), "Whether to fetch new prices over the network.", "off, daily")
-    state_dir: str = _setting("OTEL_LLM_STATE_DIR", "", _text, "Directory that the processes of a service share; empty picks one per user and port.")
-    notify_warning: tuple[str, ...] = _setting("OTEL_LLM_NOTIFY_WARNING", (), _names, "Apprise URLs told of warnings and worse.", "URLs, comma-separated")
-    notify_critical: tuple[str, ...] = _setting("OTEL_LLM_NOTIFY_CRITICAL", (), _names, "Apprise URLs told of critical anomalies.", "URLs, comma-separated")
-    content: str = _setting("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "no_content", _capture, "Whether prompts and answers go into spans or events.",
-                            "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true, false")
-    content_max_length: int = _setting("OTEL_LLM_CONTENT_MAX_LENGTH", 8192, _number(int, 16, 10_000_000), "Longest captured text, in characters.", "16 to 10000000")
-    content_redact: str = _setting("OTEL_LLM_CONTENT_REDACT", "", _text, "Function that every captured text passes through.", "module:function")
-    disabled: tuple[str, ...] = _setting("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", (), _names, "Instrumentations not to load, as otel_llm_openai.", "entry point names, comma-separated")
+    basic_auth_file: str = _setting(
+        "OTEL_LLM_METRICS_BASIC_AUTH_FILE", "", _text, "File of user:password lines that /metrics asks for."
+    )
+    semconv: str = _setting(
+        "OTEL_LLM_SEMCONV",
+        "released",
+        _one_of("released", "latest", "both"),
+        "Vocabulary of the GenAI metrics.",
+        "released, latest, both",
+    )
+    metric_labels: tuple[str, ...] = _setting(
+        "OTEL_LLM_METRIC_LABELS",
+        (),
+        _labels,
+        "Keys of otel_llm.labels(...) that become metric labels.",
+        "names, comma-separated",
+    )
+    max_label_values: int = _setting(
+        "OTEL_LLM_MAX_LABEL_VALUES",
+        200,
+        _number(int, 1, 100_000),
+        "Values a label may take before new ones become _other.",
+        "1 to 100000",
+    )
+    providers: tuple[tuple[str, str], ...] = _setting(
+        "OTEL_LLM_PROVIDERS",
+        (),
+        _pairs,
+        "Who is behind an OpenAI-compatible host.",
+        "host pattern=name, comma-separated",
+    )
+    window: float = _setting(
+        "OTEL_LLM_WINDOW_SECONDS",
+        3600.0,
+        _number(float, 300, 86400),
+        "How far back the derived gauges look.",
+        "300 to 86400 seconds",
+    )
+    anomaly_scale: str = _setting(
+        "OTEL_LLM_ANOMALY_SCALE",
+        "calibrated",
+        _one_of("linear", "log", "calibrated"),
+        "Scale on which a value is unusual.",
+        "linear, log, calibrated",
+    )
+    budget_daily: float | None = _setting(
+        "OTEL_LLM_BUDGET_DAILY_USD", None, _number(float, 0, _BIG), "Budget of a calendar day.", _USD
+    )
+    budget_monthly: float | None = _setting(
+        "OTEL_LLM_BUDGET_MONTHLY_USD", None, _number(float, 0, _BIG), "Budget of a calendar month.", _USD
+    )
+    budgets_file: str = _setting(
+        "OTEL_LLM_BUDGETS_FILE", "", _text, "YAML or JSON file with budgets by model, tenant or feature."
+    )
+    timezone: str = _setting(
+        "OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name, as Europe/Berlin"
+    )
+    prices_file: str = _setting(
+        "OTEL_LLM_PRICES_FILE", "", _text, "YAML or JSON file with prices that come before the built-in ones."
+    )
+    prices_update: str = _setting(
+        "OTEL_LLM_PRICES_UPDATE",
+        "off",
+        _one_of("off", "daily"),
+        "Whether to fetch new prices over the network.",
+        "off, daily",
+    )
+    state_dir: str = _setting(
+        "OTEL_LLM_STATE_DIR",
+        "",
+        _text,
+        "Directory that the processes of a service share; empty picks one per user and port.",
+    )
+    notify_warning: tuple[str, ...] = _setting(
+        "OTEL_LLM_NOTIFY_WARNING", (), _names, "Apprise URLs told of warnings and worse.", "URLs, comma-separated"
+    )
+    notify_critical: tuple[str, ...] = _setting(
+        "OTEL_LLM_NOTIFY_CRITICAL", (), _names, "Apprise URLs told of critical anomalies.", "URLs, comma-separated"
+    )
+    content: str = _setting(
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        "no_content",
+        _capture,
+        "Whether prompts and answers go into spans or events.",
+        "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true, false",
+    )
+    content_max_length: int = _setting(
+        "OTEL_LLM_CONTENT_MAX_LENGTH",
+        8192,
+        _number(int, 16, 10_000_000),
+        "Longest captured text, in characters.",
+        "16 to 10000000",
+    )
+    content_redact: str = _setting(
+        "OTEL_LLM_CONTENT_REDACT", "", _text, "Function that every captured text passes through.", "module:function"
+    )
+    disabled: tuple[str, ...] = _setting(
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        (),
+        _names,
+        "Instrumentations not to load, as otel_llm_openai.",
+        "entry point names, comma-separated",
+    )
     service_name: str = _setting("OTEL_SERVICE_NAME", "", _text, "Name of the service, shown by otel-llm doctor.")
-    multiproc_dir: str = _setting("PROMETHEUS_MULTIPROC_DIR", "", _text, "prometheus_client's own multiprocess mode, where the host uses it.")
+    multiproc_dir: str = _setting(
+        "PROMETHEUS_MULTIPROC_DIR", "", _text, "prometheus_client's own multiprocess mode, where the host uses it."
+    )
     problems: tuple[str, ...] = field(default=(), compare=False)
     given: frozenset[str] = field(default=frozenset(), compare=False)  # variables that were set and taken
 

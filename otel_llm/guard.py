@@ -12,8 +12,8 @@ class Guard:
     """``with guard("component"):`` around our own code, never around the host's or the provider's."""
 
     strict = False  # tests set this: our errors then surface
-    errors: dict[str, int] = {}  # noqa: RUF012 - one count per process, by component
-    _logged: set[tuple[str, str]] = set()  # noqa: RUF012 - likewise
+    errors: dict[str, int] = {}  # noqa: RUF012
+    _logged: set[tuple[str, str]] = set()  # noqa: RUF012
 
     __slots__ = ("component",)
 

@@ -13,7 +13,7 @@ _recorders: tuple[Recorder, ...] = ()
 
 def listen(*recorders: Recorder) -> None:
     """Replace who listens. Called when the service starts and stops watching."""
-    global _recorders  # noqa: PLW0603 - one hub per process
+    global _recorders  # noqa: PLW0603
     _recorders = recorders
 
 

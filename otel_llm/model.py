@@ -110,7 +110,9 @@ class Observation(NamedTuple):
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     thinking_tokens: int | None = None
-    modalities: tuple[tuple[str, str, int], ...] = ()  # ("input" | "output", modality, tokens), where the provider splits
+    modalities: tuple[
+        tuple[str, str, int], ...
+    ] = ()  # ("input" | "output", modality, tokens), where the provider splits
     usage_unknown: str = ""  # why a successful call brought no usage
     cost: float | None = None  # US dollars
     cost_source: str = ""  # provider, prices, unpriced, pending or empty (nothing to price)

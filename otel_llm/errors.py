@@ -1,0 +1,124 @@
+"""Exception -> error type of the closed set that metrics show, for every client library and importing none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .catalogue import ERROR_TYPES
+
+_STATUS = {
+    400: "invalid_request", 401: "authentication", 402: "quota", 403: "permission", 404: "not_found", 405: "invalid_request",
+    408: "timeout", 409: "conflict", 410: "not_found", 413: "context_length", 422: "invalid_request", 424: "server_error",
+    429: "rate_limit", 498: "overloaded", 499: "cancelled", 503: "overloaded", 504: "timeout", 529: "overloaded",
+}  # fmt: skip
+_GRPC = {
+    "DEADLINE_EXCEEDED": "timeout", "UNAVAILABLE": "overloaded", "RESOURCE_EXHAUSTED": "rate_limit", "ABORTED": "conflict",
+    "UNAUTHENTICATED": "authentication", "PERMISSION_DENIED": "permission", "NOT_FOUND": "not_found", "CANCELLED": "cancelled",
+    "INVALID_ARGUMENT": "invalid_request", "FAILED_PRECONDITION": "invalid_request", "OUT_OF_RANGE": "invalid_request",
+    "INTERNAL": "server_error", "UNKNOWN": "server_error", "DATA_LOSS": "server_error", "UNIMPLEMENTED": "invalid_request",
+}  # fmt: skip
+_CODE = {
+    "insufficient_quota": "quota", "billing_error": "quota", "billing_hard_limit_reached": "quota", "credit_balance_too_low": "quota",
+    "context_length_exceeded": "context_length", "string_above_max_length": "context_length", "request_too_large": "context_length",
+    "content_filter": "content_filter", "content_policy_violation": "content_filter", "responsibleaipolicyviolation": "content_filter",
+    "overloaded_error": "overloaded", "overloaded": "overloaded", "serviceunavailableexception": "overloaded",
+    "modelnotreadyexception": "overloaded", "rate_limit_error": "rate_limit", "rate_limit_exceeded": "rate_limit",
+    "throttlingexception": "rate_limit", "toomanyrequestsexception": "rate_limit", "servicequotaexceededexception": "quota",
+    "timeout_error": "timeout", "modeltimeoutexception": "timeout", "server_error": "server_error", "api_error": "server_error",
+    "internalserverexception": "server_error", "modelerrorexception": "server_error", "modelstreamerrorexception": "server_error",
+    "authentication_error": "authentication", "invalid_api_key": "authentication", "unrecognizedclientexception": "authentication",
+    "permission_error": "permission", "accessdeniedexception": "permission", "not_found_error": "not_found",
+    "model_not_found": "not_found", "resourcenotfoundexception": "not_found", "invalid_request_error": "invalid_request",
+    "validationexception": "invalid_request",
+}  # fmt: skip
+_SHARPER = frozenset(
+    {"quota", "context_length", "content_filter", "overloaded"}
+)  # a body's code beats the status for these
+_NAMES = (
+    ("timeout", ("Timeout", "TimedOut")),
+    ("content_filter", ("ContentFilter", "ContentPolicy", "Guardrail")),
+    ("context_length", ("LengthFinishReason", "ContextWindow")),
+    ("rate_limit", ("RateLimit", "TooManyRequests", "Throttl")),
+    ("authentication", ("Authentication", "Unauthorized", "Credential", "OAuth")),
+    ("parse", ("ValidationError", "JSONDecode", "ResponseValidation", "ParseError", "UnicodeDecode")),
+    ("connection", ("Connect", "Protocol", "ReadError", "WriteError", "NetworkError", "Disconnected", "ClientOSError",
+                    "ClientPayload", "IncompleteRead", "SSLError", "gaierror", "BrokenPipe", "EndOfStream")),
+)  # fmt: skip
+
+
+def error_type(error: BaseException) -> str:
+    """The error type of ``error``: by cancellation, provider's own code, HTTP or gRPC status, then class name."""
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)):
+        return "cancelled"
+    if (grpc := _grpc(error)) is not None:
+        return grpc
+    status, code = http_status(error), from_code(provider_code(error))
+    if code is not None and (status is None or status < 400 or code in _SHARPER):  # noqa: PLR2004
+        return code
+    if status is not None:
+        return from_status(status)
+    return _by_name(error)
+
+
+def from_status(status: int) -> str:
+    """The error type of an HTTP status of 400 or more."""
+    return _STATUS.get(status, "server_error" if status >= 500 else "invalid_request")  # noqa: PLR2004
+
+
+def from_code(code: str | None) -> str | None:
+    """The error type of a provider's own code (``insufficient_quota``), or None where it says nothing."""
+    if not code:
+        return None
+    return code if code in ERROR_TYPES else _CODE.get(code.lower())
+
+
+def http_status(error: BaseException) -> int | None:
+    """The HTTP status an SDK's exception carries, wherever that SDK keeps it."""
+    response = getattr(error, "response", None)
+    places: tuple[Any, ...] = (
+        getattr(error, "status_code", None),
+        getattr(error, "http_status", None),
+        getattr(response, "status_code", None),
+        _metadata(response).get("HTTPStatusCode"),
+        getattr(error, "code", None),
+        getattr(error, "status", None),
+    )
+    for status in places:
+        if type(status) is int and 100 <= status < 600:  # noqa: PLR2004
+            return status
+    return None
+
+
+def provider_code(error: BaseException) -> str | None:
+    """The provider's own word for what went wrong (``insufficient_quota``, ``ThrottlingException``)."""
+    response = getattr(error, "response", None)
+    stated = response.get("Error") if isinstance(response, dict) else None
+    for code in (
+        getattr(error, "code", None),
+        getattr(error, "type", None),
+        stated.get("Code") if isinstance(stated, dict) else None,
+    ):
+        if isinstance(code, str) and code:
+            return code
+    return None
+
+
+def _metadata(response: Any) -> dict[str, Any]:
+    found = response.get("ResponseMetadata") if isinstance(response, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _grpc(error: BaseException) -> str | None:
+    code = getattr(error, "code", None)
+    if not callable(code) or not hasattr(error, "details"):
+        return None
+    return _GRPC.get(getattr(code(), "name", ""), "_OTHER")
+
+
+def _by_name(error: BaseException) -> str:
+    for kind in type(error).__mro__:
+        for label, parts in _NAMES:
+            if any(part in kind.__name__ for part in parts):
+                return label
+    return "_OTHER"

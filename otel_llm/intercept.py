@@ -1,0 +1,248 @@
+"""The only wrapper: every patched method, sync or async, streaming or not, comes through here."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
+from typing import Any
+
+import wrapt
+
+from .context import CURRENT, enter, leave, shadow
+from .guard import guard
+from .invocation import Invocation, Observer
+from .provider import Adopt, Hook, Parsed, Patch, Provider, Replace, Reply, Retry, Value
+from .streams import CARRIED, follow, proxied, tap
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+_READ, _FOLLOW, _HOOK = guard("read_request"), guard("follow"), guard("hook")
+_MISSING = object()
+
+
+def watching(provider: Provider, patch: Patch, observer: Observer) -> Wrapper:
+    """The wrapper of a method that calls pass through."""
+    read, covers, name = patch.read, patch.covers, provider.name
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        outer = CURRENT.get()
+        if outer is not None and (name in outer.covers or "*" in outer.covers):
+            return wrapped(*args, **kwargs)
+        request = None
+        with _READ:
+            request = read(instance, args, kwargs)
+        if request is None:
+            return wrapped(*args, **kwargs)
+        call = Invocation(observer, request, covers)
+        if patch.lazy:
+            return outcome(call, wrapped(*args, **kwargs), patch)
+        call.open()
+        tokens = enter(call)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            leave(tokens)
+        return outcome(call, result, patch)
+
+    return patched
+
+
+def outcome(call: Invocation, result: Any, patch: Patch) -> Any:
+    """Follow ``result`` to its end, whatever its shape, and hand the caller what it asked for."""
+    if isinstance(result, CoroutineType):
+        return _awaited(call, result, patch)
+    told = _told(call, result, patch)
+    if isinstance(told, Parsed):
+        parsed = None
+        with _FOLLOW:
+            parsed = told.parse()
+        told = Value(parsed)
+    return _settled(call, result, told)
+
+
+async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], patch: Patch) -> Any:
+    if not call.began:
+        call.open()
+    tokens = enter(call)
+    try:
+        result = await pending
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        leave(tokens)
+    told = _told(call, result, patch)
+    if isinstance(told, Parsed):
+        parsed = None
+        try:
+            with _FOLLOW:
+                parsed = told.parse()
+                parsed = await parsed if inspect.isawaitable(parsed) else parsed
+        except BaseException as error:
+            call.fail(error)
+            raise
+        told = Value(parsed)
+    return _settled(call, result, told)
+
+
+def _told(call: Invocation, result: Any, patch: Patch) -> Any:
+    with _FOLLOW:
+        return patch.watch(result, call.request) if patch.watch is not None else None
+    return None
+
+
+def _settled(call: Invocation, result: Any, told: Any) -> Any:
+    if isinstance(told, Value):
+        call.value(told.value)
+        return result
+    twin = None
+    with _FOLLOW:
+        if told is not None:
+            follow(call, told)
+            return result
+        twin = proxied(call, result)
+    if twin is not None:
+        return twin
+    if call.began:
+        call.value(result)
+    return result
+
+
+def adopting(adopt: Adopt) -> Wrapper:
+    """The wrapper of a constructor of streams whose call has already returned."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        made = wrapped(*args, **kwargs)
+        with _HOOK:
+            carrier = adopt.find(instance, args, kwargs)
+            call = carrier.get(CARRIED) if carrier is not None else None
+            if isinstance(call, Invocation) and not call.done:
+                tap(call, adopt.watch(instance))
+        return made
+
+    return patched
+
+
+def retrying(retry: Retry) -> Wrapper:
+    """The wrapper of the wait before an attempt after the first."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        call = CURRENT.get()
+        if call is None:
+            return wrapped(*args, **kwargs)
+        cause: Any = None
+        with _HOOK:
+            cause = retry.cause(args, kwargs)
+        if cause is None:
+            cause = sys.exc_info()[1]
+        began = time.perf_counter()
+        result = wrapped(*args, **kwargs)
+        if isinstance(result, CoroutineType):
+            return _waited(call, result, cause)
+        with _HOOK:
+            call.retried(cause, time.perf_counter() - began)
+        return result
+
+    return patched
+
+
+async def _waited(call: Invocation, pending: Coroutine[Any, Any, Any], cause: Any) -> Any:
+    began = time.perf_counter()
+    result = await pending
+    with _HOOK:
+        call.retried(cause, time.perf_counter() - began)
+    return result
+
+
+def replying(reply: Reply) -> Wrapper:
+    """The wrapper of a method that is handed the HTTP response of a call."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        call = CURRENT.get()
+        if call is not None:
+            with _HOOK:
+                told = reply.read(args, kwargs)
+                if told is not None:
+                    call.replied(*told)
+        return wrapped(*args, **kwargs)
+
+    return patched
+
+
+class Installed:
+    """The hooks of one provider: they go in when their modules are imported, and out again to the very same objects."""
+
+    def __init__(self, provider: Provider, observer: Observer, accepts: Callable[[Provider], bool]) -> None:
+        self._provider, self._observer, self._accepts = provider, observer, accepts
+        self._undo: list[Callable[[], None]] = []
+        self.live = True
+        self.patched: list[str] = []
+        self.missing: list[str] = []
+        for hook in provider.hooks:
+            wrapt.register_post_import_hook(self._imported(hook), hook.module)
+
+    def uninstall(self) -> None:
+        """Put everything back."""
+        self.live = False
+        while self._undo:
+            with _HOOK:
+                self._undo.pop()()
+        self.patched.clear()
+
+    def _imported(self, hook: Hook) -> Callable[[Any], None]:
+        def imported(module: Any) -> None:
+            with _HOOK:
+                if self.live and self._accepts(self._provider):
+                    self._install(hook, module)
+
+        return imported
+
+    def _install(self, hook: Hook, module: Any) -> None:
+        for target in (hook.target,) if isinstance(hook, Replace) else hook.targets:
+            parent, name = _resolve(module, target)
+            if parent is None:
+                self.missing.append(f"{hook.module}:{target}")
+                continue
+            original = vars(parent).get(name, _MISSING)
+            ours = self._made(hook, getattr(parent, name) if original is _MISSING else original)
+            setattr(parent, name, ours)
+            self._undo.append(_putting_back(parent, name, original, ours))
+            self.patched.append(f"{hook.module}:{target}")
+
+    def _made(self, hook: Hook, original: Any) -> Any:
+        if isinstance(hook, Replace):
+            return hook.make(original, shadow)
+        if isinstance(hook, Patch):
+            wrapper = watching(self._provider, hook, self._observer)
+        elif isinstance(hook, Adopt):
+            wrapper = adopting(hook)
+        elif isinstance(hook, Retry):
+            wrapper = retrying(hook)
+        else:
+            wrapper = replying(hook)
+        return wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.live)
+
+
+def _resolve(module: Any, target: str) -> tuple[Any, str]:
+    *path, name = target.split(".")
+    parent = module
+    for part in path:
+        parent = getattr(parent, part, None)
+    return (parent, name) if parent is not None and hasattr(parent, name) else (None, name)
+
+
+def _putting_back(parent: Any, name: str, original: Any, ours: Any) -> Callable[[], None]:
+    def put_back() -> None:
+        if vars(parent).get(name) is not ours:
+            return  # somebody has wrapped on top of us: what we left inside is inert
+        if original is _MISSING:
+            delattr(parent, name)
+        else:
+            setattr(parent, name, original)
+
+    return put_back

@@ -1,0 +1,238 @@
+"""The life of one call: opened once, its chunks seen, ended once, whatever the caller does."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from . import hub, tally
+from .catalogue import DURATION_BUCKETS
+from .context import LABELS
+from .errors import error_type, from_code, from_status
+from .guard import guard
+from .model import Event, Observation, Request, Response, Usage
+from .semconv import finish_reason
+
+Bill = tuple[float | None, str, float, "tuple[Any, ...] | None"]  # cost, source, saved, what to settle later
+Price = Callable[[Request, Response, Usage, float], Bill]
+OnReply = Callable[["Invocation", int, Mapping[str, str]], None]
+
+_CLOCK = time.perf_counter
+_OPEN, _CHUNK, _END = guard("open"), guard("chunk"), guard("end")
+
+
+class Sink(Protocol):
+    """Somewhere that calls are shown as they happen. What it raises is counted and goes no further."""
+
+    def opened(self, call: Invocation) -> None: ...
+    def closed(self, call: Invocation, seen: Observation) -> None: ...
+
+
+class Observer:
+    """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
+
+    __slots__ = ("capture", "label_names", "on_reply", "open", "price", "sinks")
+
+    def __init__(
+        self,
+        sinks: Sequence[Sink] = (),
+        *,
+        label_names: tuple[str, ...] = (),
+        price: Price | None = None,
+        capture: bool = False,
+        on_reply: OnReply | None = None,
+    ) -> None:
+        self.sinks = tuple(sinks)
+        self.on_reply = on_reply
+        self.label_names = label_names
+        self.price = price
+        self.capture = capture  # whether readers shall keep messages
+        self.open: dict[int, tuple[str, str, str]] = {}
+
+    def in_flight(self) -> Mapping[tuple[str, str, str], int]:
+        """Open calls by (provider, request model, operation)."""
+        counts: dict[tuple[str, str, str], int] = {}
+        for key in list(self.open.values()):
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+class Invocation:
+    """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
+
+    __slots__ = (
+        "__weakref__", "began", "busy", "covers", "done", "error", "first_chunk", "gap_sum", "gaps", "labels", "last_chunk",
+        "observer", "read_chunk", "release", "request", "response", "retries", "scope", "span", "status",
+    )  # fmt: skip
+
+    def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
+        self.observer = observer
+        self.request = request
+        self.covers = covers
+        self.read_chunk = request.reader.chunk
+        self.response = Response(content=[] if observer.capture else None)
+        self.labels = LABELS.get()
+        self.began = 0.0
+        self.first_chunk: float | None = None
+        self.last_chunk = 0.0
+        self.gaps: dict[int, int] | None = None
+        self.gap_sum = 0.0
+        self.retries = 0
+        self.status: int | None = None
+        self.error: BaseException | None = None
+        self.span: Any = None
+        self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
+        self.release: Callable[[], None] | None = None  # puts back what was changed on the caller's objects
+        self.done = False
+        self.busy = False  # the provider's own code runs: a close seen now is not the caller's
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Provider, request model, operation: what every metric about calls carries."""
+        request = self.request
+        return request.provider, request.model or "", request.operation
+
+    def open(self) -> None:
+        """Start the clock and the span. The parent is whatever span is current now."""
+        self.observer.open[id(self)] = self.key
+        self.began = _CLOCK()
+        for sink in self.observer.sinks:
+            with _OPEN:
+                sink.opened(self)
+
+    def chunk(self, chunk: Any) -> None:
+        """See a chunk go by: its output stops the first-chunk clock, the time since the one before is counted."""
+        with _CHUNK:
+            if self.read_chunk is None or not self.read_chunk(chunk, self.response):
+                return
+            now = _CLOCK()
+            if self.gaps is None:
+                self.gaps = {}
+                self.first_chunk = now - self.began
+            else:
+                gap = now - self.last_chunk
+                bucket = bisect_left(DURATION_BUCKETS, gap)
+                self.gaps[bucket] = self.gaps.get(bucket, 0) + 1
+                self.gap_sum += gap
+            self.last_chunk = now
+
+    def value(self, result: Any) -> None:
+        """The provider's whole answer."""
+        with _CHUNK:
+            self.request.reader.value(result, self.response)
+        self.end()
+
+    def left(self) -> None:
+        """The caller closed or dropped the stream: the provider may have been done, or not."""
+        finished = self.response.done or self.response.finish_reasons
+        self.end("" if finished else "abandoned")
+
+    def fail(self, error: BaseException) -> None:
+        """The call raised ``error`` into the caller."""
+        self.error = error
+        kind = "_OTHER"
+        with _END:
+            kind = error_type(error)
+            response = getattr(error, "response", None)
+            headers = getattr(response, "headers", None)
+            if headers is not None:
+                self.replied(getattr(response, "status_code", 0), headers)
+        self.end("abandoned" if isinstance(error, GeneratorExit) else kind)
+
+    def replied(self, status: int, headers: Mapping[str, str]) -> None:
+        """An HTTP response came, good or bad."""
+        self.status = status
+        if self.observer.on_reply is not None:
+            self.observer.on_reply(self, status, headers)
+
+    def retried(self, cause: int | BaseException | str | None, waited: float) -> None:
+        """An attempt after the first came, ``waited`` seconds after the one before failed with ``cause``."""
+        self.retries += 1
+        reason = "_OTHER"
+        if isinstance(cause, int):
+            reason = from_status(cause)
+        elif isinstance(cause, BaseException):
+            reason = error_type(cause)
+        elif cause:
+            reason = from_code(cause) or "_OTHER"
+        labels = (*self.key, reason, *self.label_values())
+        now = time.time()
+        hub.emit(Event("otel_llm_retries_total", now, labels))
+        hub.emit(Event("otel_llm_retry_wait_seconds_total", now, labels, waited))
+
+    def label_values(self) -> tuple[str, ...]:
+        """The custom labels' values in the configuration's order; empty where the caller gave none."""
+        names = self.observer.label_names
+        return tuple([self.labels.get(name, "") for name in names]) if names else ()
+
+    def end(self, error: str = "") -> None:
+        """End the call, once: later ends are ignored."""
+        if self.done or not self.began:
+            return
+        self.done = True
+        ended = _CLOCK()
+        self.observer.open.pop(id(self), None)
+        with _END:
+            if not error and self.response.error_code is not None:
+                error = from_code(self.response.error_code) or "server_error"
+            seen = self._observation(error, ended - self.began, time.time())
+            for sink in self.observer.sinks:
+                with _END:
+                    sink.closed(self, seen)
+            tally.add(seen)
+            hub.emit(seen)
+            if self.response.fallback is not None:
+                hub.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *self.response.fallback, *seen.labels)))
+            if self.release is not None:
+                self.release()
+        self.scope = None
+
+    def _observation(self, error: str, duration: float, at: float) -> Observation:
+        request, response = self.request, self.response
+        usage = response.usage
+        known = usage is not None and usage.known
+        cost: Bill = (None, "", 0.0, None)
+        if usage is not None and self.observer.price is not None and (known or usage.cost_usd is not None):
+            cost = self.observer.price(request, response, usage, at)
+        unknown = "" if known or error or not request.reader.usage else self._why_unknown(usage)
+        if usage is None:
+            usage = _NO_USAGE
+        context = self.span.get_span_context() if self.span is not None and self.span.is_recording() else None
+        return Observation(
+            at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
+            error, duration, self.label_values(), request.stream, self.first_chunk,
+            tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
+            usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
+            _modalities(usage), unknown, *cost, tuple([finish_reason(told) for told in response.finish_reasons]),
+            format(context.trace_id, "032x") if context else "", format(context.span_id, "016x") if context else "",
+        )  # fmt: skip
+
+    def _why_unknown(self, usage: Usage | None) -> str:
+        if usage is not None:
+            return "partial"
+        return "stream_without_usage" if self.request.stream else "missing"
+
+    def __del__(self) -> None:
+        if not self.done and self.began:
+            self.left()
+
+
+_NO_USAGE = Usage()
+_NEITHER = (None, None)
+
+
+def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:
+    audio, image = (
+        (usage.input_audio_tokens, usage.output_audio_tokens),
+        (usage.input_image_tokens, usage.output_image_tokens),
+    )
+    if audio == image == _NEITHER:
+        return ()
+    parts = (
+        ("input", "text", usage.input_text_tokens), ("input", "audio", usage.input_audio_tokens),
+        ("input", "image", usage.input_image_tokens), ("output", "text", usage.output_text_tokens),
+        ("output", "audio", usage.output_audio_tokens), ("output", "image", usage.output_image_tokens),
+    )  # fmt: skip
+    return tuple((direction, modality, count) for direction, modality, count in parts if count)

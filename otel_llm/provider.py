@@ -1,0 +1,139 @@
+"""The vocabulary in which a client library is declared: where its calls pass, and how to read what passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from .model import Request
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
+ReadRequest = Callable[[Any, Args, Kwargs], "Request | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The call is over, and ``value`` is what the provider said."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The call is over; ``parse`` gives (or awaits) what the provider said, and caches it for the caller."""
+
+    parse: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
+
+    ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on.
+    """
+
+    owner: Any
+    source: str
+    closer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A stream that lies inside a result, under ``key`` of the mapping ``owner``: it is replaced there by a watched one."""
+
+    owner: MutableMapping[str, Any]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``Adopt``); until then
+    ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None."""
+
+    carrier: MutableMapping[str, Any]
+    closer: Any
+    read: Callable[[], Any]
+
+
+Watched = Value | Parsed | Stream | Item | Later
+Watch = Callable[[Any, Request], "Watched | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A method that calls pass through. ``read`` returns None for what is not to be watched.
+
+    ``watch`` says how to follow a result whose shape alone does not tell. A ``lazy`` method sends nothing until its result
+    is entered, iterated or awaited: the call opens then. Calls of the libraries in ``covers`` made inside this one are part
+    of it and not counted again (``*`` is all of them).
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    read: ReadRequest
+    watch: Watch | None = None
+    lazy: bool = False
+    covers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A constructor of streams that are built after the call returned: ``find`` gives the carrier, ``watch`` the stream."""
+
+    module: str
+    targets: tuple[str, ...]
+    find: Callable[[Any, Args, Kwargs], Mapping[str, Any] | None]
+    watch: Callable[[Any], Stream]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A method entered once before each attempt after the first; it waits inside.
+
+    ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    cause: Callable[[Args, Kwargs], int | BaseException | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A method that is handed the HTTP response of a call: ``read`` gives its status and headers."""
+
+    module: str
+    targets: tuple[str, ...]
+    read: Callable[[Args, Kwargs], tuple[int, Mapping[str, str]] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """An attribute exchanged while we watch, as a library's own tracing. ``make`` gets the original and a function that gives
+    a tracer whose every span is that of the call open here, or None where none is."""
+
+    module: str
+    target: str
+    make: Callable[[Any, Callable[[], Any]], Any]
+
+
+Hook = Patch | Adopt | Retry | Reply | Replace
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A client library: the name it is declared under, its distribution, the versions that are tested, its hooks.
+
+    ``tested`` names the oldest and the newest version that the contract suite runs; outside of ``requires`` the library is
+    left alone with one warning.
+    """
+
+    name: str
+    distribution: str
+    requires: str
+    hooks: tuple[Hook, ...]
+    tested: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    notes: str = ""

@@ -1,0 +1,82 @@
+"""Messages of Anthropic's shape in the conventions' JSON form. Used only while content capture is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._read import attr, items, text
+
+Message = dict[str, Any]
+
+
+def asked(body: Mapping[str, Any]) -> dict[str, Any]:
+    """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a request."""
+    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(body.get("messages"))]}
+    if parts := _parts(body.get("system")):
+        told["gen_ai.system_instructions"] = parts
+    return told
+
+
+def _message(found: Any) -> Message:
+    return {"role": text(attr(found, "role")) or "user", "parts": _parts(attr(found, "content"))}
+
+
+def _parts(content: Any) -> list[Message]:
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}] if content else []
+    return [_part(block) for block in items(content)]
+
+
+def _part(block: Any) -> Message:
+    kind = text(attr(block, "type")) or "unknown"
+    if kind == "text":
+        return {"type": "text", "content": attr(block, "text") or ""}
+    if kind == "thinking":
+        return {"type": "reasoning", "content": attr(block, "thinking") or ""}
+    if kind == "tool_use":
+        return {
+            "type": "tool_call",
+            "id": attr(block, "id"),
+            "name": attr(block, "name"),
+            "arguments": attr(block, "input"),
+        }
+    if kind == "tool_result":
+        return {
+            "type": "tool_call_response",
+            "id": attr(block, "tool_use_id"),
+            "response": _plain(attr(block, "content")),
+        }
+    return {"type": kind}  # images and documents are named, not kept
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, str) or content is None:
+        return content
+    return " ".join(said for block in items(content) if (said := text(attr(block, "text"))) is not None)
+
+
+def keep_message(kept: list[Any], message: Any) -> None:
+    """Keep a message; in a stream this is the empty one that its blocks will fill."""
+    reason = text(attr(message, "stop_reason")) or ""
+    kept.append({"role": "assistant", "parts": _parts(attr(message, "content")), "finish_reason": reason})
+
+
+def keep_block(kept: list[Any], block: Any) -> None:
+    """A content block opens."""
+    if kept:
+        part = _part(block)
+        if part["type"] == "tool_call":
+            part["arguments"] = ""
+        kept[-1]["parts"].append(part)
+
+
+def keep_delta(kept: list[Any], event: Any) -> None:
+    """A piece of the content block that is open."""
+    if not kept or not kept[-1]["parts"]:
+        return
+    part, delta = kept[-1]["parts"][-1], attr(event, "delta")
+    if part["type"] == "tool_call":
+        part["arguments"] += text(attr(delta, "partial_json")) or ""
+    elif "content" in part:
+        part["content"] += text(attr(delta, "text")) or text(attr(delta, "thinking")) or ""

@@ -1,0 +1,126 @@
+"""Messages of OpenAI's shapes in the conventions' JSON form. Used only while content capture is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._read import attr, items, text
+
+Message = dict[str, Any]
+
+
+def asked(body: Mapping[str, Any]) -> dict[str, Any]:
+    """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a chat, completion or responses request."""
+    messages = body.get("messages")
+    if messages is None:
+        given = body.get("input", body.get("prompt"))
+        messages = given if isinstance(given, list) else [{"role": "user", "content": given}]
+    told: dict[str, Any] = {
+        "gen_ai.input.messages": [_message(found) for found in items(messages) if found is not None]
+    }
+    if (instructions := text(body.get("instructions"))) is not None:
+        told["gen_ai.system_instructions"] = [{"type": "text", "content": instructions}]
+    return told
+
+
+def _message(found: Any) -> Message:
+    if isinstance(found, str):
+        return {"role": "user", "parts": [{"type": "text", "content": found}]}
+    role = text(attr(found, "role")) or "user"
+    if role == "tool":
+        part = {
+            "type": "tool_call_response",
+            "id": attr(found, "tool_call_id"),
+            "response": _plain(attr(found, "content")),
+        }
+        return {"role": role, "parts": [part]}
+    calls = [_tool_call(call) for call in items(attr(found, "tool_calls"))]
+    return {"role": role, "parts": [*_parts(attr(found, "content")), *calls]}
+
+
+def _parts(content: Any) -> list[Message]:
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}] if content else []
+    return [_part(found) for found in items(content)]
+
+
+def _part(found: Any) -> Message:
+    said = text(attr(found, "text"))
+    if said is not None:
+        return {"type": "text", "content": said}
+    return {"type": text(attr(found, "type")) or "unknown"}  # images, audio and files are named, not kept
+
+
+def _tool_call(call: Any) -> Message:
+    function = attr(call, "function")
+    return {
+        "type": "tool_call",
+        "id": attr(call, "id"),
+        "name": attr(function, "name"),
+        "arguments": attr(function, "arguments"),
+    }
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, str) or content is None:
+        return content
+    return " ".join(said for found in items(content) if (said := text(attr(found, "text"))) is not None)
+
+
+def keep_answer(kept: list[Any], choice: Any) -> None:
+    """Keep a whole choice of a chat completion or completion."""
+    message = attr(choice, "message")
+    content = attr(message, "content") if message is not None else attr(choice, "text")
+    calls = [_tool_call(call) for call in items(attr(message, "tool_calls"))]
+    kept.append(
+        {"role": "assistant", "parts": [*_parts(content), *calls], "finish_reason": attr(choice, "finish_reason") or ""}
+    )
+
+
+def keep_delta(kept: list[Any], choice: Any) -> None:
+    """Add a chunk's choice to what was kept of it before."""
+    index = attr(choice, "index")
+    index = index if type(index) is int and 0 <= index < 16 else 0  # noqa: PLR2004
+    while len(kept) <= index:
+        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    message = kept[index]
+    said = text(attr(choice, "delta", "content")) or text(attr(choice, "text"))
+    if said is not None:
+        _append(message["parts"], said)
+    for call in items(attr(choice, "delta", "tool_calls")):
+        _append_call(message["parts"], call)
+    message["finish_reason"] = attr(choice, "finish_reason") or message["finish_reason"]
+
+
+def _append(parts: list[Message], said: str) -> None:
+    if parts and parts[-1]["type"] == "text":
+        parts[-1]["content"] += said
+    else:
+        parts.append({"type": "text", "content": said})
+
+
+def _append_call(parts: list[Message], call: Any) -> None:
+    told = _tool_call(call)
+    if told["id"] is None and parts and parts[-1]["type"] == "tool_call":
+        parts[-1]["arguments"] = (parts[-1]["arguments"] or "") + (told["arguments"] or "")
+    else:
+        parts.append(told)
+
+
+def keep_output(kept: list[Any], reply: Any) -> None:
+    """Keep the output items of a response."""
+    parts: list[Message] = []
+    for item in items(attr(reply, "output")):
+        if attr(item, "type") == "function_call":
+            parts.append(
+                {
+                    "type": "tool_call",
+                    "id": attr(item, "call_id"),
+                    "name": attr(item, "name"),
+                    "arguments": attr(item, "arguments"),
+                }
+            )
+        else:
+            parts += _parts(attr(item, "content"))
+    kept.append({"role": "assistant", "parts": parts, "finish_reason": text(attr(reply, "status")) or ""})

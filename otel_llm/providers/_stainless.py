@@ -1,0 +1,106 @@
+"""The client base that openai, anthropic, groq, together, cerebras and writer share: one method that every call passes.
+
+``<package>._base_client.{Sync,Async}APIClient.request`` is entered once for each call of the SDK, its retries inside,
+whichever way the call was made: create, parse, stream, raw, streaming response, beta, images, audio.
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from otel_llm.model import Request
+from otel_llm.provider import Adopt, Args, Hook, Kwargs, Later, Parsed, Patch, Reply, Retry, Stream, Value, Watched
+
+RAW = "X-Stainless-Raw-Response"  # request header: "true" (body read), "stream" (body unread)
+Describe = Callable[[Any, Any, bool], "Request | None"]  # (client, request options, stream) -> what was asked
+
+
+def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
+    """All hooks of a package with this base; ``describe`` tells what a request asks, None for what is no inference."""
+    base, streaming = f"{package}._base_client", f"{package}._streaming"
+
+    def read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        return describe(client, options, bool(kwargs.get("stream")))
+
+    return (
+        Patch(base, ("SyncAPIClient.request", "AsyncAPIClient.request"), read, watch),
+        Adopt(
+            streaming, ("Stream.__init__", "AsyncStream.__init__"), _carrier, lambda stream: Stream(stream, "_iterator")
+        ),
+        Retry(base, ("SyncAPIClient._sleep_for_retry", "AsyncAPIClient._sleep_for_retry"), _cause),
+        Reply(base, ("SyncAPIClient._process_response", "AsyncAPIClient._process_response"), _reply),
+    )
+
+
+def watch(result: Any, request: Request) -> Watched:
+    """How to follow what ``request`` returned: a stream, a raw response (read or unread), or a parsed model."""
+    if hasattr(result, "_iterator") or hasattr(type(result), "_iterator"):
+        return Stream(result, "_iterator", getattr(result, "response", None))
+    http = getattr(result, "http_response", None)
+    if http is None or not hasattr(result, "parse"):
+        return Value(result)
+    unread = http.request.headers.get(RAW) != "true"
+    if request.stream or unread:
+        return Later(http.extensions, http, _reading(result, streamed=request.stream))
+    return Parsed(result.parse)
+
+
+def _reading(result: Any, *, streamed: bool) -> Callable[[], Value | None]:
+    """What the caller has read of a response by the time it closes it. Refers to the response weakly: it is kept there."""
+    response = weakref.ref(result)
+
+    def read() -> Value | None:
+        raw = response()
+        if raw is None or streamed:
+            return None
+        http = raw.http_response
+        content = getattr(http, "_content", None)
+        if isinstance(content, bytes) and "json" in http.headers.get("content-type", ""):
+            return Value(json.loads(content, object_hook=lambda found: _View(**found)))
+        return Value(None) if getattr(http, "is_stream_consumed", False) else None
+
+    return read
+
+
+class _View(SimpleNamespace):
+    """A JSON object read by attribute, as a parsed model is; what is not there is None."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def _carrier(_: Any, __: Args, kwargs: Kwargs) -> Mapping[str, Any] | None:
+    return getattr(kwargs.get("response"), "extensions", None)
+
+
+def _cause(_: Args, kwargs: Kwargs) -> int | None:
+    return getattr(kwargs.get("response"), "status_code", None)
+
+
+def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
+    response = kwargs.get("response")
+    return (response.status_code, response.headers) if response is not None else None
+
+
+def body_of(options: Any) -> Mapping[str, Any]:
+    """The JSON body a request will have, the caller's ``extra_body`` included."""
+    body = options.json_data if isinstance(options.json_data, dict) else {}
+    extra = getattr(options, "extra_json", None)
+    return {**body, **extra} if isinstance(extra, dict) and extra else body
+
+
+def server_of(client: Any) -> tuple[str | None, int | None]:
+    """Host and port behind a client; the port only where it is not the scheme's own."""
+    url = client.base_url
+    return url.host or None, url.port
+
+
+def route_of(options: Any) -> str:
+    """The path a request goes to, without query."""
+    url = options.url
+    return url.partition("?")[0] if isinstance(url, str) else ""

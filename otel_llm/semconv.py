@@ -1,0 +1,86 @@
+"""The conventions' names and words: what a call is called on a span, and how finish reasons are spoken of on metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .model import AttributeValue, Observation, Request, Response, Usage
+
+FINISH_REASONS: Mapping[str, str] = {
+    "end_turn": "stop", "stop_sequence": "stop", "complete": "stop", "completed": "stop", "eos": "stop", "eos_token": "stop",
+    "finish_reason_stop": "stop", "end": "stop", "finished": "stop", "max_tokens": "length", "max_output_tokens": "length",
+    "model_context_window_exceeded": "length", "model_length": "length", "max_length": "length", "length": "length",
+    "tool_use": "tool_calls", "tool_call": "tool_calls", "function_call": "tool_calls", "tool_calls": "tool_calls",
+    "refusal": "content_filter", "safety": "content_filter", "content_filtered": "content_filter", "prohibited_content": "content_filter",
+    "blocklist": "content_filter", "spii": "content_filter", "guardrail_intervened": "content_filter", "recitation": "content_filter",
+}  # fmt: skip
+
+
+def finish_reason(told: str) -> str:
+    """A provider's finish reason in the words of the metrics: stop, length, tool_calls, content_filter, or its own."""
+    word = told.lower().removeprefix("finish_reason_").removeprefix("reason_")
+    return FINISH_REASONS.get(word, word)
+
+
+def span_name(request: Request) -> str:
+    """``{operation} {model}``, as the conventions ask."""
+    return f"{request.operation} {request.model}" if request.model else request.operation
+
+
+def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, AttributeValue]:
+    """What is known before the call: all that a sampler may want to decide by."""
+    found: dict[str, AttributeValue] = {
+        "gen_ai.operation.name": request.operation,
+        "gen_ai.provider.name": request.provider,
+    }
+    if request.model:
+        found["gen_ai.request.model"] = request.model
+    if request.server_address:
+        found["server.address"] = request.server_address
+        if request.server_port:
+            found["server.port"] = request.server_port
+    if request.stream:
+        found["gen_ai.request.stream"] = True
+    found.update(request.attributes)
+    for key, value in labels.items():
+        found[f"otel_llm.label.{key}"] = value
+    return found
+
+
+def end_attributes(response: Response, seen: Observation) -> dict[str, AttributeValue]:
+    """What the answer told. What the provider did not say is not there."""
+    found: dict[str, AttributeValue] = {}
+    if response.model:
+        found["gen_ai.response.model"] = response.model
+    if response.id:
+        found["gen_ai.response.id"] = response.id
+    if response.finish_reasons:
+        found["gen_ai.response.finish_reasons"] = response.finish_reasons
+    if response.usage is not None:
+        _usage_attributes(response.usage, found)
+    if seen.first_chunk is not None:
+        found["gen_ai.response.time_to_first_chunk"] = seen.first_chunk
+    if response.service_tier and seen.provider.endswith("openai"):
+        found["openai.response.service_tier"] = response.service_tier
+    if seen.cost is not None:
+        found["otel_llm.cost.usd"] = seen.cost
+        found["otel_llm.cost.source"] = seen.cost_source
+    if response.fallback is not None:
+        found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
+    found.update(response.attributes)
+    return found
+
+
+def _usage_attributes(usage: Usage, found: dict[str, AttributeValue]) -> None:
+    if usage.input_tokens is not None:
+        found["gen_ai.usage.input_tokens"] = usage.input_tokens
+    if usage.output_tokens is not None:
+        found["gen_ai.usage.output_tokens"] = usage.output_tokens
+    if usage.cache_read_tokens is not None:
+        found["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read_tokens
+    if usage.cache_write_tokens is not None:
+        found["gen_ai.usage.cache_creation.input_tokens"] = usage.cache_write_tokens
+    if usage.thinking_tokens is not None:
+        found["gen_ai.usage.reasoning.output_tokens"] = usage.thinking_tokens
+    if usage.estimated:
+        found["otel_llm.usage.estimated"] = True

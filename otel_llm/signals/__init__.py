@@ -1,0 +1,1 @@
+"""What happens beside a call: rate limits, retries, fallbacks, response caches, circuit breakers."""

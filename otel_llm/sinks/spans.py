@@ -1,0 +1,68 @@
+"""Each call as a span by the GenAI conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
+
+from otel_llm.errors import http_status, provider_code
+from otel_llm.invocation import Invocation
+from otel_llm.model import AttributeValue, Observation
+from otel_llm.semconv import end_attributes, span_name, start_attributes
+
+Capture = Callable[[Invocation, Observation], None]
+
+
+class Spans:
+    """Opens and ends a span for each call. ``capture`` adds messages, where OpenTelemetry's switch asks for them."""
+
+    def __init__(self, tracer: Tracer, capture: Capture | None = None) -> None:
+        self._tracer = tracer
+        self._capture = capture
+
+    def opened(self, call: Invocation) -> None:
+        """Start the span under the caller's, with all that a sampler may ask for."""
+        request = call.request
+        span = self._tracer.start_span(
+            span_name(request), kind=SpanKind.CLIENT, attributes=start_attributes(request, call.labels)
+        )
+        call.span = span
+        if span.get_span_context().is_valid:
+            call.scope = set_span_in_context(span)
+
+    def closed(self, call: Invocation, seen: Observation) -> None:
+        """Write what the answer told and end the span. One that is not recorded costs nothing more."""
+        span = call.span
+        if span is None or not span.is_recording():
+            return
+        attributes = end_attributes(call.response, seen)
+        if call.retries:
+            attributes["http.request.resend_count"] = call.retries
+        if call.status is not None:
+            attributes["http.response.status_code"] = call.status
+        if seen.error_type:
+            self._failed(call, seen, attributes)
+        span.set_attributes(attributes)
+        if self._capture is not None:
+            self._capture(call, seen)
+        span.end()
+
+    @staticmethod
+    def _failed(call: Invocation, seen: Observation, attributes: dict[str, AttributeValue]) -> None:
+        """Class name, provider's code and status of a failure; its message may hold a prompt and stays out."""
+        attributes["error.type"] = seen.error_type
+        error = call.error
+        if error is not None:
+            attributes["exception.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
+            status, code = http_status(error), provider_code(error)
+            if status is not None:
+                attributes["http.response.status_code"] = status
+            if code:
+                attributes["otel_llm.provider.error.code"] = code[:128]
+        elif call.response.error_code:
+            attributes["otel_llm.provider.error.code"] = call.response.error_code[:128]
+        if seen.error_type not in ("abandoned", "cancelled"):
+            call.span.set_status(
+                Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)
+            )

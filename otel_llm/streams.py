@@ -1,0 +1,373 @@
+"""Watch a stream go by. The caller keeps its own object: same type, same helpers, same close.
+
+A stream of an SDK is watched from inside: the attribute that its iteration and its helpers read from is exchanged for a
+watched one, and the close of the response below it tells that nobody will read on. Generators, iterators and managers that
+have no inside are handed over as a watched generator or proxy. Nothing here refers back to the stream that refers to it, so
+one that is dropped goes at once, as it would without us.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from types import GeneratorType
+from typing import Any
+
+import wrapt
+
+from .context import enter, leave
+from .invocation import Invocation
+from .provider import Item, Later, Stream, Value
+
+CARRIED = "otel_llm"  # the key under which a call travels with a response
+
+
+def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
+    """The items of ``source``, each shown to ``call`` on its way."""
+    call.busy = True
+    try:
+        for item in source:
+            call.chunk(item)
+            call.busy = False
+            yield item
+            call.busy = True
+    except GeneratorExit:
+        call.left()
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        call.busy = False
+    call.end()
+
+
+def begin(source: Generator[Any, Any, Any], call: Invocation) -> Generator[Any, Any, Any]:
+    """As ``iterate``, for a generator that sends nothing before its first item: the call opens then."""
+    call.open()
+    tokens = enter(call)
+    call.busy = True
+    try:
+        item = next(source, _END)
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        leave(tokens)
+        call.busy = False
+    if item is _END:
+        call.end()
+        return
+    call.chunk(item)
+    try:
+        yield item
+    except GeneratorExit:
+        call.left()
+        raise
+    yield from iterate(source, call)
+
+
+_END = object()
+
+
+class AsyncItems:
+    """The items of an async iterator, each shown to the call on its way."""
+
+    __slots__ = ("__weakref__", "_call", "_next", "_source")
+
+    def __init__(self, source: Any, call: Invocation) -> None:
+        self._source = source
+        self._next = source.__anext__
+        self._call = call
+
+    def __aiter__(self) -> AsyncItems:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await step(self._next, self._call)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any:
+    """The next item of an async iterator, shown to ``call``."""
+    call.busy = True
+    try:
+        item = await following()
+    except StopAsyncIteration:
+        call.end()
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        call.busy = False
+    call.chunk(item)
+    return item
+
+
+def follow(call: Invocation, watched: Stream | Item | Later) -> None:
+    """Follow a result that its provider has told us how to follow."""
+    if isinstance(watched, Stream):
+        tap(call, watched)
+    elif isinstance(watched, Item):
+        watched.owner[watched.key] = proxied(call, watched.owner[watched.key])
+    else:
+        watched.carrier[CARRIED] = call
+        on_close(watched.closer, call, _ending(call, watched.read), reads=True)
+
+
+def tap(call: Invocation, stream: Stream) -> None:
+    """Exchange what ``stream`` reads from for a watched one, and learn of its close."""
+    source = getattr(stream.owner, stream.source)
+    items: Any = AsyncItems(source, call) if hasattr(source, "__anext__") else iterate(source, call)
+    setattr(stream.owner, stream.source, items)
+    if stream.closer is not None:
+        on_close(stream.closer, call, call.left)
+
+
+def _ending(call: Invocation, read: Callable[[], Value | None]) -> Callable[[], None]:
+    def ended() -> None:
+        found = read()
+        if found is None:
+            call.left()
+        elif not call.done:
+            call.value(found.value)
+
+    return ended
+
+
+def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads: bool = False) -> None:
+    """Call ``ended`` when the caller closes ``closer``, or (``reads``) has read it whole.
+
+    Until the call ends the object is of a class that is its own and differs in these methods alone. A hook on the object
+    would refer to it from itself, and keep it from going when it is dropped.
+    """
+    own = type(closer)
+    closer.__dict__[_HOOK] = (call, ended, reads)
+    closer.__class__ = _hooked_class(own)
+    target = weakref.ref(closer)
+
+    def release() -> None:
+        found = target()
+        if found is not None and found.__dict__.pop(_HOOK, None) is not None:
+            found.__class__ = own
+
+    call.release = release
+
+
+_HOOK = "_otel_llm_hook"
+_CLASSES: dict[type, type] = {}
+
+
+def _hooked_class(own: type) -> type:
+    made = _CLASSES.get(own)
+    if made is None:
+        methods = {name: _hooked(getattr(own, name), name) for name in _ENDINGS if hasattr(own, name)}
+        names = {
+            "__module__": own.__module__,
+            "__qualname__": own.__qualname__,
+            "__doc__": own.__doc__,
+            "__slots__": (),
+        }
+        made = _CLASSES[own] = type(own.__name__, (own,), {**names, **methods})
+    return made
+
+
+_ENDINGS = ("close", "aclose", "read", "aread")
+
+
+def _hooked(method: Callable[..., Any], name: str) -> Callable[..., Any]:
+    reading = name.endswith("read")
+
+    @functools.wraps(method)
+    def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call, ended, reads = self.__dict__.get(_HOOK, _UNHOOKED)
+        if call is None or call.busy or (reading and not reads):
+            return method(self, *args, **kwargs)
+        call.busy = reading
+        result = None
+        try:
+            result = method(self, *args, **kwargs)
+        finally:
+            if not inspect.isawaitable(result):
+                call.busy = False
+                ended()
+        return _awaited(result, call, ended) if inspect.isawaitable(result) else result
+
+    return hooked
+
+
+_UNHOOKED = (None, None, False)
+
+
+async def _awaited(pending: Awaitable[Any], call: Invocation, ended: Callable[[], None]) -> Any:
+    try:
+        return await pending
+    finally:
+        call.busy = False
+        ended()
+
+
+def proxied(call: Invocation, result: Any) -> Any:
+    """``result`` as a watched twin that passes for it, where it is a stream or a manager of one; None for a plain value."""
+    if isinstance(result, GeneratorType):
+        return iterate(result, call) if call.began else begin(result, call)
+    for method, proxy in _SHAPES.items():
+        if hasattr(type(result), method):
+            return proxy(result, call)
+    return None
+
+
+class _Watched(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
+    def __init__(self, wrapped: Any, call: Invocation) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        return _closing(found, self._self_call) if name in ("close", "aclose") else found
+
+    def _self_enter(self, method: Callable[[], Any]) -> Any:
+        call = self._self_call
+        if not call.began:
+            call.open()
+        tokens = enter(call)
+        call.busy = True
+        try:
+            return method()
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            call.busy = False
+            leave(tokens)
+
+    async def _self_aenter(self, method: Callable[[], Awaitable[Any]]) -> Any:
+        call = self._self_call
+        if not call.began:
+            call.open()
+        tokens = enter(call)
+        call.busy = True
+        try:
+            return await method()
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            call.busy = False
+            leave(tokens)
+
+
+class _Iterator(_Watched):
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        call = self._self_call
+        if not call.began:
+            return self._self_first()
+        call.busy = True
+        try:
+            item = next(self.__wrapped__)
+        except StopIteration:
+            call.end()
+            raise
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            call.busy = False
+        call.chunk(item)
+        return item
+
+    def _self_first(self) -> Any:
+        item = self._self_enter(lambda: next(self.__wrapped__, _END))
+        if item is _END:
+            self._self_call.end()
+            raise StopIteration
+        self._self_call.chunk(item)
+        return item
+
+    def __enter__(self) -> Any:
+        entered = self.__wrapped__.__enter__()
+        return self if entered is self.__wrapped__ else entered
+
+    def __exit__(self, *exc: object) -> Any:
+        try:
+            return self.__wrapped__.__exit__(*exc)
+        finally:
+            self._self_call.left()
+
+
+class _AsyncIterator(_Watched):
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        call = self._self_call
+        if call.began:
+            return await step(self.__wrapped__.__anext__, call)
+        item = await self._self_aenter(lambda: anext(self.__wrapped__, _END))
+        if item is _END:
+            call.end()
+            raise StopAsyncIteration
+        call.chunk(item)
+        return item
+
+    async def __aenter__(self) -> Any:
+        entered = await self.__wrapped__.__aenter__()
+        return self if entered is self.__wrapped__ else entered
+
+    async def __aexit__(self, *exc: object) -> Any:
+        try:
+            return await self.__wrapped__.__aexit__(*exc)
+        finally:
+            self._self_call.left()
+
+
+class _Manager(_Watched):
+    """``with client.stream(...) as stream``: the stream is born on entry."""
+
+    def __enter__(self) -> Any:
+        stream = self._self_enter(self.__wrapped__.__enter__)
+        return proxied(self._self_call, stream) or stream
+
+    def __exit__(self, *exc: object) -> Any:
+        try:
+            return self.__wrapped__.__exit__(*exc)
+        finally:
+            self._self_call.left()
+
+
+class _AsyncManager(_Watched):
+    async def __aenter__(self) -> Any:
+        stream = await self._self_aenter(self.__wrapped__.__aenter__)
+        return proxied(self._self_call, stream) or stream
+
+    async def __aexit__(self, *exc: object) -> Any:
+        try:
+            return await self.__wrapped__.__aexit__(*exc)
+        finally:
+            self._self_call.left()
+
+
+_SHAPES: dict[str, type[_Watched]] = {
+    "__next__": _Iterator, "__anext__": _AsyncIterator, "__enter__": _Manager, "__aenter__": _AsyncManager,
+}  # fmt: skip
+
+
+def _closing(close: Callable[..., Any], call: Invocation) -> Callable[..., Any]:
+    def closed(*args: Any, **kwargs: Any) -> Any:
+        result = None
+        try:
+            result = close(*args, **kwargs)
+        finally:
+            if not inspect.isawaitable(result):
+                call.left()
+        return _awaited(result, call, call.left) if inspect.isawaitable(result) else result
+
+    return closed
