@@ -97,19 +97,13 @@ def stop_reason(call: Call) -> str:
 
 
 def _kind(call: Call) -> str:
-    """A tool is called if the model's name or the caller insists, and only until its result is in the conversation."""
-    forced = (call.body.get("tool_choice") or {}).get("type") in ("any", "tool")
-    kind = "tools" if forced else call.switches.finish
-    turns = call.body.get("messages") or [{}]
-    said = turns[-1].get("content") if isinstance(turns[-1], dict) else None
-    answered = isinstance(said, list) and any(
-        part.get("type") == "tool_result" for part in said if isinstance(part, dict)
+    last = (call.body.get("messages") or [None])[-1]
+    said = last.get("content") if isinstance(last, dict) else None
+    parts = [part for part in said if isinstance(part, dict)] if isinstance(said, list) else []
+    return call.ending(
+        forced=(call.body.get("tool_choice") or {}).get("type") in ("any", "tool"),
+        answered=any(part.get("type") == "tool_result" for part in parts),
     )
-    return "stop" if kind == "tools" and answered else kind
-
-
-def _thinks(call: Call) -> bool:
-    return "thinking" in call
 
 
 def _content(call: Call) -> list[JSON]:
@@ -117,7 +111,7 @@ def _content(call: Call) -> list[JSON]:
     if "fallback" in call:
         names = {"from": {"model": call.model}, "to": {"model": _fallback(call)}}
         blocks.append({"type": "fallback", **names, "trigger": {"type": "refusal", "category": "cyber"}})
-    if _thinks(call):
+    if "thinking" in call:
         blocks.append({"type": "thinking", "thinking": "".join(THOUGHTS), "signature": "c2lnbmF0dXJl"})
     if "search" in call:
         query = {"type": "server_tool_use", "name": "web_search", "input": {"query": "loopback"}}
@@ -159,13 +153,14 @@ def _usage(call: Call) -> JSON:
 
 def _details(call: Call) -> JSON:
     """The parts of usage that stand both in a message and in a ``message_delta``."""
-    tokens, details = call.tokens, {}
+    tokens = call.tokens
+    details: JSON = {}
     if tokens.thinking:
         details["output_tokens_details"] = {"thinking_tokens": tokens.thinking}
     if tokens.searches:
         details["server_tool_use"] = {"web_search_requests": tokens.searches, "web_fetch_requests": 0}
     if "fallback" in call:
-        counts = {"input_tokens": tokens.fresh, "output_tokens": tokens.output, "cache_creation": None}
+        counts: JSON = {"input_tokens": tokens.fresh, "output_tokens": tokens.output, "cache_creation": None}
         counts |= {"cache_creation_input_tokens": tokens.cache_write, "cache_read_input_tokens": tokens.cache_read}
         first = {"type": "message", "model": call.model, **counts, "output_tokens": 0}
         details["iterations"] = [first, {"type": "fallback_message", "model": _fallback(call), **counts}]

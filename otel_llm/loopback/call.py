@@ -59,6 +59,15 @@ class Call:
         """The model that the answer names: the one asked for, or a dated snapshot of it."""
         return self.model + "-2026-01-15" if "dated" in self.switches else self.model
 
+    def ending(self, *, forced: bool = False, answered: bool = False) -> str:
+        """Why the answer ends: ``stop``, ``length``, ``filter``, ``refusal``, or ``tools`` if the name or the caller insists.
+
+        A tool whose result is in the conversation already is not called again, so that loops of tools come to an end.
+        """
+        if forced or self.switches.finish == "tools":
+            return "stop" if answered else "tools"
+        return self.switches.finish
+
     def id(self, prefix: str) -> str:
         return f"{prefix}{self.request.number:08d}"
 

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +13,10 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 _MODEL_IN_PATH = re.compile(
-    r"/models/([^/:]+)(?::|$)|/model/([^/]+)/|/deployments/([^/]+)/|/models/([^/]+/[^/]+?)/(?:v1|predictions)"
+    r"/models/([^/:]+)(?::|$)"  # Google; a model's own page
+    r"|^/model/(.+)/(?:converse|invoke|count)"  # Bedrock, where an ARN has slashes
+    r"|/deployments/([^/]+)/|/endpoints/([^/]+)/|/agents/([^/]+)/agentAliases/"  # Azure, SageMaker, Bedrock's agents
+    r"|/models/([^/]+/[^/]+)(?:/|$)|/predictions/([^/]+)"  # Replicate, Hugging Face
 )
 _FORM_FIELD = re.compile(rb'name="(\w+)"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n')
 
@@ -53,7 +55,7 @@ class Request:
     def model(self) -> str:
         """The model that the path or the body names, or an empty string. A deployment counts as a model."""
         if found := _MODEL_IN_PATH.search(self.path):
-            return unquote(next(filter(None, found.groups())))
+            return str(next(filter(None, found.groups())))
         named = self.field("model") or self.field("agent_id") or self.field("version")
         return named.removeprefix("models/") if isinstance(named, str) else ""
 

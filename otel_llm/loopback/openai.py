@@ -20,23 +20,20 @@ FALLBACK_MODEL = "gpt-4o-mini"
 _NAMES = (
     "azure",
     "cerebras",
+    "cohere",
     "deepseek",
     "fireworks",
+    "groq",
     "huggingface",
     "mistral",
     "openrouter",
     "perplexity",
     "together",
+    "voyage",
     "xai",
 )
 _PATHS = (("/openai/deployments/", "azure"), ("/api/v1/", "openrouter"))
-_AGENTS = {
-    "mistral": "mistral",
-    "groq": "groq",
-    "together": "together",
-    "cerebras": "cerebras",
-    "openrouter": "openrouter",
-}
+_AGENTS = ("mistral", "groq", "together", "cerebras", "openrouter", "voyage", "cohere")
 
 _TYPES = {
     400: ("invalid_request_error", None),
@@ -65,7 +62,7 @@ def dialect(request: Request) -> str:
     if request.path.startswith("/openai/v1/"):
         return "azure" if "api-key" in request.headers else "groq"
     agent = request.headers.get("user-agent", "").lower()
-    return next((name for start, name in _AGENTS.items() if agent.startswith(start)), "openai")
+    return next((name for name in _AGENTS if name in agent), "openai")
 
 
 def error(failure: Failure) -> Reply:

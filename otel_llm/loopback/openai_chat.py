@@ -187,13 +187,12 @@ def _choice_count(call: Call) -> int:
 
 
 def _finish_kind(call: Call) -> str:
-    """A tool is called if the model's name or the caller insists, and only until its result is in the conversation."""
     choice = call.body.get("tool_choice")
-    forced = choice in ("required", "any") or isinstance(choice, dict)
-    kind = "tools" if forced else call.switches.finish
-    messages = call.body.get("messages") or [{}]
-    answered = isinstance(messages[-1], dict) and messages[-1].get("role") == "tool"
-    return "stop" if kind == "tools" and answered else kind
+    last = (call.body.get("messages") or [None])[-1]
+    return call.ending(
+        forced=choice in ("required", "any") or isinstance(choice, dict),
+        answered=isinstance(last, dict) and last.get("role") == "tool",
+    )
 
 
 def finish(call: Call) -> str:
@@ -226,6 +225,6 @@ def completions(call: Call) -> Reply:
 
 
 ROUTES = (
-    Route("POST", re.compile(r"/chat/completions$"), chat, FAMILY),
-    Route("POST", re.compile(r"(?<!/fim)/completions$"), completions, FAMILY),
+    Route("POST", re.compile(r"/(chat|fim|agents)/completions$"), chat, FAMILY),
+    Route("POST", re.compile(r"/completions$"), completions, FAMILY),
 )

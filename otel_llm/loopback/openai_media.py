@@ -8,7 +8,7 @@ import struct
 
 from otel_llm.loopback.call import Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.openai import CREATED, FAMILY
+from otel_llm.loopback.openai import CREATED, FAMILY, dialect
 
 VECTOR = (0.5, -0.25, 0.125)  # exact in single precision, so that base64 and JSON agree
 EMBEDDING_TOKENS = 8
@@ -30,6 +30,8 @@ def embeddings(call: Call) -> Reply:
     body: JSON = {"object": "list", "data": data, "model": call.answers_model}
     if call.usage:
         body["usage"] = {"prompt_tokens": EMBEDDING_TOKENS, "total_tokens": EMBEDDING_TOKENS}
+    if call.usage and dialect(call.request) == "voyage":
+        body["usage"] = {"total_tokens": EMBEDDING_TOKENS}
     return Reply.of_json(body)
 
 

@@ -72,7 +72,7 @@ def _output(call: Call) -> list[JSON]:
         query = {"type": "search", "query": "loopback"}
         found = {"type": "web_search_call", "status": "completed", "action": query}
         items += [{"id": f"{call.id('ws_')}_{n}", **found} for n in range(call.tokens.searches)]
-    items.append(_tool_call(call) if _calls_tool(call) else _message(call))
+    items.append(_tool_call(call) if _ending(call) == "tools" else _message(call))
     return items
 
 
@@ -87,7 +87,7 @@ def _message(call: Call) -> JSON:
 
 
 def _tool_call(call: Call) -> JSON:
-    offered = next((t for t in call.body.get("tools") or [] if t.get("type") == "function"), {})
+    offered: JSON = next((t for t in call.body.get("tools") or [] if t.get("type") == "function"), {})
     name, arguments = call.tool(offered.get("name"), offered.get("parameters"))
     return {
         "id": call.id("fc_"),
@@ -99,14 +99,13 @@ def _tool_call(call: Call) -> JSON:
     }
 
 
-def _calls_tool(call: Call) -> bool:
-    choice = call.body.get("tool_choice")
-    asked = call.body.get("input")
-    answered = isinstance(asked, list) and any(
-        i.get("type") == "function_call_output" for i in asked if isinstance(i, dict)
+def _ending(call: Call) -> str:
+    choice, asked = call.body.get("tool_choice"), call.body.get("input")
+    items = [item for item in asked if isinstance(item, dict)] if isinstance(asked, list) else []
+    return call.ending(
+        forced=choice == "required" or isinstance(choice, dict),
+        answered=any(item.get("type") == "function_call_output" for item in items),
     )
-    forced = choice == "required" or isinstance(choice, dict)
-    return (forced or call.switches.finish == "tools") and not answered
 
 
 def _events(whole: JSON) -> Iterator[JSON]:
@@ -135,7 +134,7 @@ def _message_events(item: JSON) -> Iterator[JSON]:
     part = item["content"][0]
     field, kind = ("refusal", "refusal") if part["type"] == "refusal" else ("text", "output_text")
     place = {"item_id": item["id"], "content_index": 0}
-    logprobs = {"logprobs": []} if field == "text" else {}
+    logprobs: JSON = {"logprobs": []} if field == "text" else {}
     yield {"type": "response.content_part.added", **place, "part": {**part, field: ""}}
     for piece in _words(part[field]):
         yield {"type": f"response.{kind}.delta", **place, "delta": piece, **logprobs}

@@ -2,6 +2,40 @@
 
 from __future__ import annotations
 
-from otel_llm.loopback import anthropic, openai_chat, openai_media, openai_responses
+from otel_llm.loopback import (
+    anthropic,
+    aws_agents,
+    bedrock,
+    bedrock_invoke,
+    cohere,
+    gemini,
+    huggingface,
+    interactions,
+    mistral,
+    ollama,
+    openai_chat,
+    openai_media,
+    openai_responses,
+    replicate,
+    voyage,
+    writer,
+)
 
-ROUTES = (*anthropic.ROUTES, *openai_chat.ROUTES, *openai_responses.ROUTES, *openai_media.ROUTES)
+ROUTES = (
+    *bedrock.ROUTES,
+    *bedrock_invoke.ROUTES,
+    *aws_agents.ROUTES,
+    *anthropic.ROUTES,
+    *gemini.ROUTES,
+    *interactions.ROUTES,
+    *cohere.ROUTES,
+    *ollama.ROUTES,
+    *openai_chat.ROUTES,
+    *openai_responses.ROUTES,
+    *openai_media.ROUTES,
+    *mistral.ROUTES,
+    *voyage.ROUTES,
+    *writer.ROUTES,
+    *replicate.ROUTES,
+    *huggingface.ROUTES,
+)
