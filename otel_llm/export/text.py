@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import accumulate
-from threading import Lock
 
 from prometheus_client.utils import floatToGoString
 
 from otel_llm.catalogue import Metric
+from otel_llm.natives import original
 from otel_llm.store import Histogram, Row, View
 
 SLICE = 1000
 """Samples written in one go, about a millisecond; then others get the store's lock and the interpreter's."""
 _NAP = 0.0001  # seconds: long enough that a thread which waits for the interpreter wakes up and takes it
 _END = b"# EOF\n"
+_sleep = original("time", "sleep")
 
 
-def render(views: Iterable[View], lock: Lock, *, openmetrics: bool) -> bytes:
+def render(views: Iterable[View], lock: AbstractContextManager[object], *, openmetrics: bool) -> bytes:
     """All ``views`` as text, without the end mark of OpenMetrics. ``lock`` is the store's."""
     parts: list[bytes] = []
     written = 0
@@ -27,7 +28,7 @@ def render(views: Iterable[View], lock: Lock, *, openmetrics: bool) -> bytes:
         written += count
         if written >= SLICE:
             written = 0
-            time.sleep(_NAP)
+            _sleep(_NAP)
     return b"".join(parts)
 
 
@@ -43,7 +44,9 @@ def bounds_text(metric: Metric) -> tuple[str, ...]:
     return (*map(floatToGoString, metric.buckets), "+Inf")
 
 
-def _slices(views: Iterable[View], lock: Lock, *, openmetrics: bool) -> Iterator[tuple[int, bytes]]:
+def _slices(
+    views: Iterable[View], lock: AbstractContextManager[object], *, openmetrics: bool
+) -> Iterator[tuple[int, bytes]]:
     for view in views:
         yield 2, _head(view.metric, openmetrics=openmetrics).encode()
         write = _writer(view.metric, openmetrics=openmetrics)

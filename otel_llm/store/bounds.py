@@ -33,7 +33,7 @@ class Bounds:
         return shown
 
     def peek(self, name: str, value: str) -> str:
-        """``value`` of label ``name``, printable and at most ``LONGEST`` long; ``_other`` if the label has enough values."""
+        """``value``, printable and at most ``LONGEST`` long; ``_other`` if label ``name`` has enough values."""
         known = self._known.get(name)
         if known is None:
             known = self._known[name] = {""}

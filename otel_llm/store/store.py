@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from otel_llm.catalogue import CALL
 from otel_llm.config import Config
 from otel_llm.model import Event, Observation, Record
+from otel_llm.natives import Lock
 from otel_llm.window import Budget, Crossing, Judgement
 
 from . import checkpoint
@@ -40,7 +40,7 @@ class Store:
 
     def __init__(self, config: Config, pricer: Pricer | None = None, budgets: tuple[Budget, ...] = ()) -> None:
         self.config = config
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self._pricer = pricer
         self._budgets = budgets
         self._state = State.new(config, pricer, budgets)
