@@ -153,7 +153,7 @@ class Baseline:
         self.spread = max(sqrt(max(squares / self.count - self.wander.centre**2, 0.0)), LEAST_SPREAD)
 
     def _sum(self, bins: Bins) -> float:
-        return sum(map(mul, bins.values(), map(self.scores.__getitem__, bins)))
+        return float(sum(map(mul, bins.values(), map(self.scores.__getitem__, bins))))
 
     def _last_usual(self, places: Iterable[int], side: int) -> float:
         """The last value to a side that is within the sensitivity: what lies before it need not be judged."""

@@ -3,52 +3,221 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from datetime import date, datetime, timedelta
+from math import inf
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from .facts import Sample, Severity
 
+VERSION = 1
+WARN_AT = 0.8  # of a budget
+QUARTER = 900  # seconds; no time zone's day begins in the middle of one
+HOUR = 4  # quarters: what "the present rate" of a day is taken over
+DAY = 96  # quarters: the same of a month, lest the nights be forgotten
+KEPT_DAYS = 62
+_FOREIGN = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
+
 
 class Budget(NamedTuple):
-    """Money that may be spent on the calls whose labels match: ``match`` is (label, value or ``prefix*``), all must hold."""
+    """Money for the calls whose labels match: ``match`` is pairs of label and value (or ``prefix*``), all of which must hold."""
 
     name: str
     match: tuple[tuple[str, str], ...] = ()
     daily: float | None = None  # US dollars
     monthly: float | None = None  # US dollars
 
+    def covers(self, labels: Mapping[str, str]) -> bool:
+        return all(_fits(labels.get(label, ""), wanted) for label, wanted in self.match)
+
+    def limits(self) -> tuple[tuple[str, float | None], ...]:
+        return ("day", self.daily), ("month", self.monthly)
+
+
+def _fits(value: str, wanted: str) -> bool:
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
 
 class Crossing(NamedTuple):
-    """A budget's line that one call went over: 80 % is a warning, all of it is critical."""
+    """A line of a budget that one call went over: 80 % is a warning, all of it is critical. Money in US dollars."""
 
     budget: str  # "" is the overall one
     period: str  # day or month
     severity: Severity
-    spend: float  # US dollars
-    limit: float  # US dollars
+    spend: float
+    limit: float
+
+
+class _Account:
+    """What was spent on one budget: by day (its ordinal), and by quarter of an hour for the present rate."""
+
+    def __init__(self) -> None:
+        self.first = inf  # when money was first spent, seconds since the epoch
+        self.days: dict[int, float] = {}
+        self.quarters: dict[int, float] = {}
+
+    def add(self, at: float, day: int, cost: float) -> None:
+        quarter = int(at // QUARTER)
+        self.first = min(self.first, at)
+        self.days[day] = self.days.get(day, 0.0) + cost
+        if quarter not in self.quarters:
+            self.quarters[quarter] = 0.0
+            _drop_before(self.quarters, quarter - DAY)
+            _drop_before(self.days, day - KEPT_DAYS)
+        self.quarters[quarter] += cost
+
+    def spent(self, period: str, today: date) -> float:
+        if period == "day":
+            return self.days.get(today.toordinal(), 0.0)
+        first = today.replace(day=1).toordinal()
+        return sum(cost for day, cost in self.days.items() if first <= day <= today.toordinal())
+
+    def rate(self, now: float, quarters: int) -> float:
+        """US dollars a second over the last ``quarters``, or since the first spending where that is later."""
+        last = int(now // QUARTER)
+        spent = sum(cost for quarter, cost in self.quarters.items() if last - quarters < quarter <= last)
+        return spent / max(now - max((last - quarters + 1) * QUARTER, self.first), QUARTER)
+
+    def merge(self, other: _Account) -> None:
+        self.first = min(self.first, other.first)
+        for mine, theirs in ((self.days, other.days), (self.quarters, other.quarters)):
+            for number, cost in theirs.items():
+                mine[number] = mine.get(number, 0.0) + cost
+
+    def dump(self) -> tuple[Any, ...]:
+        return (self.first, sorted(self.days.items()), sorted(self.quarters.items()))
+
+    @classmethod
+    def load(cls, state: Any) -> _Account:
+        account = cls()
+        first, days, quarters = state
+        account.first = float(first)
+        account.days, account.quarters = ({int(number): float(cost) for number, cost in pairs} for pairs in (days, quarters))
+        if not all(0 <= cost < inf for cost in (*account.days.values(), *account.quarters.values())):
+            raise ValueError("money that is none")
+        return account
+
+
+def _drop_before(kept: dict[int, float], oldest: int) -> None:
+    for number in [number for number in kept if number < oldest]:
+        del kept[number]
 
 
 class Spend:
-    """Spend by calendar day and month of ``zone`` (an IANA name)."""
+    """Spend by calendar day and month of ``zone`` (an IANA name), overall and by budget; all money in US dollars.
+
+    Raises ValueError on an unknown zone. Not thread-safe: the caller holds its lock.
+    """
 
     def __init__(
-        self, *, zone: str = "UTC", daily: float | None = None, monthly: float | None = None, budgets: tuple[Budget, ...] = ()
+        self,
+        *,
+        zone: str = "UTC",
+        daily: float | None = None,
+        monthly: float | None = None,
+        budgets: tuple[Budget, ...] = (),
     ) -> None:
-        self.zone = zone
+        try:
+            self.zone = ZoneInfo(zone)
+        except (KeyError, OSError) as error:
+            raise ValueError(f"no known time zone: {zone!r}") from error
+        self.budgets = (Budget("", (), daily, monthly), *budgets)
+        self.accounts: dict[str, _Account] = {}
+        self._today = (-1, 0)  # quarter, and the ordinal of its day
 
     def add(self, at: float, cost: float, labels: Mapping[str, str]) -> tuple[Crossing, ...]:
-        """Count ``cost`` US dollars; ``labels`` are those a budget may match: provider, model and the custom ones."""
-        return ()
+        """Count ``cost``; ``labels`` are those that a budget may match: provider, model and the custom ones.
+
+        Returns the lines that this very call went over. What is no amount of money is not counted.
+        """
+        if not 0 <= cost < inf:
+            return ()
+        day = self._day(at)
+        crossed: list[Crossing] = []
+        for budget in self.budgets:
+            if budget.covers(labels):
+                account = self.accounts.setdefault(budget.name, _Account())
+                account.add(at, day, cost)
+                crossed += _crossings(budget, account, date.fromordinal(day), cost)
+        return tuple(crossed)
+
+    def _day(self, at: float) -> int:
+        quarter = int(at // QUARTER)
+        if quarter != self._today[0]:
+            self._today = (quarter, self._date(at).toordinal())
+        return self._today[1]
+
+    def _date(self, at: float) -> date:
+        return datetime.fromtimestamp(at, self.zone).date()
 
     def gauges(self, now: float) -> Iterator[Sample]:
-        return iter(())
+        """Spend, budget, share used and forecast, each by period and budget ("" is the overall one).
 
-    def merge(self, other: Spend) -> None: ...
+        Spend is absent until the first priced call: what was spent before that is unknown, not zero. A forecast takes the
+        last hour's rate for a day and the last 24 hours' for a month.
+        """
+        today = self._date(now)
+        for budget in self.budgets:
+            for period, limit in budget.limits():
+                labels = (period, budget.name)
+                if limit is not None:
+                    yield "otel_llm_budget_usd", labels, limit
+                account = self.accounts.get(budget.name)
+                if account is None:
+                    continue
+                spent = account.spent(period, today)
+                yield "otel_llm_spend_usd", labels, spent
+                if limit:
+                    yield "otel_llm_budget_used_ratio", labels, spent / limit
+                    yield "otel_llm_budget_forecast_ratio", labels, self._forecast(account, period, now) / limit
+
+    def _forecast(self, account: _Account, period: str, now: float) -> float:
+        today = self._date(now)
+        end = today + timedelta(days=1)
+        if period == "month":
+            end = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+        left = datetime(end.year, end.month, end.day, tzinfo=self.zone).timestamp() - now
+        return account.spent(period, today) + account.rate(now, HOUR if period == "day" else DAY) * left
+
+    def merge(self, other: Spend) -> None:
+        """Add what ``other`` holds; in any order and grouping the result is the same."""
+        for name, account in other.accounts.items():
+            self.accounts.setdefault(name, _Account()).merge(account)
 
     def dump(self) -> object:
-        return ("spend", 1)
+        """What ``load`` takes: plain values that marshal and JSON can write."""
+        return ("otel_llm.spend", VERSION, [(name, account.dump()) for name, account in sorted(self.accounts.items())])
 
     @classmethod
     def load(
-        cls, state: object, *, zone: str = "UTC", daily: float | None = None, monthly: float | None = None, budgets: tuple[Budget, ...] = ()
+        cls,
+        state: Any,
+        *,
+        zone: str = "UTC",
+        daily: float | None = None,
+        monthly: float | None = None,
+        budgets: tuple[Budget, ...] = (),
     ) -> Spend:
-        return cls(zone=zone, daily=daily, monthly=monthly, budgets=budgets)
+        """Take up what ``dump`` gave. Raises ValueError on what is not of this version, or damaged."""
+        spend = cls(zone=zone, daily=daily, monthly=monthly, budgets=budgets)
+        try:
+            name, version, accounts = state
+            if (name, version) != ("otel_llm.spend", VERSION):
+                raise ValueError(f"not this format: {name} {version}")
+            spend.accounts = {str(budget): _Account.load(account) for budget, account in accounts}
+        except _FOREIGN as error:
+            raise ValueError(f"no state of spend: {error}") from error
+        return spend
+
+
+def _crossings(budget: Budget, account: _Account, today: date, cost: float) -> Iterator[Crossing]:
+    """The worst line of each period that the last ``cost`` went over."""
+    for period, limit in budget.limits():
+        if limit is None:
+            continue
+        after = account.spent(period, today)
+        before = after - cost
+        if before < limit <= after or (limit == 0 and before <= 0 < after):
+            yield Crossing(budget.name, period, "critical", after, limit)
+        elif before < limit * WARN_AT <= after:
+            yield Crossing(budget.name, period, "warning", after, limit)

@@ -30,9 +30,9 @@ class Summary:
             self.deviations += gap * gap * count / (count + 1)
         self.count = count + 1
         self.total += value
-        if value > self.high:
+        if value > self.high:  # noqa: PLR1730 - max() would cost a call on the hot path
             self.high = value
-        if value < self.low:
+        if value < self.low:  # noqa: PLR1730 - as above
             self.low = value
         bins = self.bins
         place = ceil(log(value) * PER_LOG) if value > TINY else ZERO

@@ -1,0 +1,58 @@
+"""Spend on disk: one small file in the state directory that outlives restarts and crashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+logger = logging.getLogger("otel_llm")
+FORMAT = "otel-llm-spend 1"
+
+
+def save(path: str | os.PathLike[str], state: object) -> bool:
+    """Write what ``Spend.dump`` gave. A reader sees the old file or the new one, never a part; False (and a warning) on failure."""
+    target = Path(path)
+    body = json.dumps(state, separators=(",", ":"))
+    beside = target.with_name(f"{target.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{FORMAT} {_checksum(body)}\n{body}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    except OSError as error:
+        logger.warning("Spend could not be saved to %s (%s); it would be lost with this process.", target, error)
+        return False
+    return True
+
+
+def load(path: str | os.PathLike[str]) -> object | None:
+    """What ``Spend.load`` takes; None where there is no file, or (with a warning) none that can be read."""
+    target = Path(path)
+    try:
+        head, _, body = target.read_text(encoding="utf-8").partition("\n")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        _warn(target, str(error))
+        return None
+    name, _, checksum = head.rpartition(" ")
+    if name != FORMAT:
+        _warn(target, f"not of format {FORMAT!r}")
+        return None
+    body = body.removesuffix("\n")
+    if checksum != _checksum(body):
+        _warn(target, "its checksum is wrong")
+        return None
+    return json.loads(body)  # type: ignore[no-any-return] # whatever was saved
+
+
+def _warn(target: Path, why: str) -> None:
+    logger.warning("Spend could not be read from %s (%s); counting begins anew. Your calls are unaffected.", target, why)
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
