@@ -90,6 +90,13 @@ class Config:
     """What the user set. Built by ``from_env`` in a service, by keywords in tests."""
 
     sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _truth, "Switch everything off.", "true, false")  # noqa: FBT003
+    metrics_exporter: tuple[str, ...] = _setting(
+        "OTEL_METRICS_EXPORTER",
+        (),
+        _names,
+        "OpenTelemetry's exporters; where prometheus is one, /metrics is served by it.",
+        "names, comma-separated",
+    )
     host: str = _setting("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost", _text, "Address that /metrics listens on.")
     port: int = _setting(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
@@ -213,6 +220,28 @@ class Config:
     service_name: str = _setting("OTEL_SERVICE_NAME", "", _text, "Name of the service, shown by otel-llm doctor.")
     multiproc_dir: str = _setting(
         "PROMETHEUS_MULTIPROC_DIR", "", _text, "prometheus_client's own multiprocess mode, where the host uses it."
+    )
+    traces_exporter: str = _setting(
+        "OTEL_TRACES_EXPORTER",
+        "",
+        _text,
+        "Where OpenTelemetry's SDK sends spans; without it and without an OTLP endpoint, nowhere.",
+    )
+    metrics_exporter: str = _setting(
+        "OTEL_METRICS_EXPORTER",
+        "",
+        _text,
+        "Where OpenTelemetry's SDK sends metrics, beside our own /metrics; empty is nowhere.",
+    )
+    logs_exporter: str = _setting(
+        "OTEL_LOGS_EXPORTER", "", _text, "Where OpenTelemetry's SDK sends logs; empty is nowhere."
+    )
+    otlp_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", "", _text, "OTLP endpoint; spans go there where it is set."
+    )
+    otlp_traces_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", _text, "OTLP endpoint for spans.")
+    otlp_metrics_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", _text, "OTLP endpoint for metrics."
     )
     problems: tuple[str, ...] = field(default=(), compare=False)
     given: frozenset[str] = field(default=frozenset(), compare=False)  # variables that were set and taken

@@ -33,7 +33,7 @@ class Sink(Protocol):
 class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
-    __slots__ = ("capture", "label_names", "on_reply", "open", "price", "sinks")
+    __slots__ = ("capture", "epoch", "label_names", "on_reply", "open", "price", "sinks")
 
     def __init__(
         self,
@@ -50,6 +50,12 @@ class Observer:
         self.price = price
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
+        self.epoch = 0
+
+    def forked(self) -> None:
+        """We are a forked child now: the calls that are open are the parent's, and it counts them."""
+        self.epoch += 1
+        self.open.clear()
 
     def in_flight(self) -> Mapping[tuple[str, str, str], int]:
         """Open calls by (provider, request model, operation)."""
@@ -63,12 +69,13 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__", "began", "busy", "covers", "done", "error", "first_chunk", "gap_sum", "gaps", "labels", "last_chunk",
+        "__weakref__", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "labels", "last_chunk",
         "observer", "read_chunk", "release", "request", "response", "retries", "scope", "span", "status",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
         self.observer = observer
+        self.epoch = observer.epoch
         self.request = request
         self.covers = covers
         self.read_chunk = request.reader.chunk
@@ -173,6 +180,8 @@ class Invocation:
             return
         self.done = True
         ended = _CLOCK()
+        if self.epoch != self.observer.epoch:
+            return
         self.observer.open.pop(id(self), None)
         with _END:
             if not error and self.response.error_code is not None:
@@ -187,7 +196,7 @@ class Invocation:
                 hub.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *self.response.fallback, *seen.labels)))
             if self.release is not None:
                 self.release()
-        self.scope = None
+        self.scope = self.error = None  # an error holds frames, and they hold us
 
     def _observation(self, error: str, duration: float, at: float) -> Observation:
         request, response = self.request, self.response

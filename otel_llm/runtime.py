@@ -1,0 +1,267 @@
+"""The wiring: what runs in a process that is watched, started once, stopped once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from importlib import metadata
+from typing import Any
+
+from opentelemetry import trace
+
+from . import alerts, hub, providers
+from .budgets import BudgetsError
+from .budgets import read as read_budgets
+from .config import Config
+from .export.elsewhere import served_elsewhere
+from .export.workers import Worker
+from .guard import guard
+from .intercept import Installed
+from .invocation import Bill, Observer
+from .model import Event, Request, Response, Usage
+from .others import warn_of_others
+from .pricing import Pricer
+from .provider import Provider
+from .providers import _hosts
+from .signals import rate_limits
+from .sinks.meter import HostMeter
+from .sinks.spans import Spans
+from .store import Store, Verdict
+from .version import __version__
+from .window import Budget, Crossing
+
+logger = logging.getLogger("otel_llm")
+SCOPE = "otel_llm"
+_ANOMALY = {"latency": "latency_spike", "output_tokens": "output_length_anomaly", "cost": "cost_spike"}
+
+
+class Runtime:
+    """All that watches one process. Made by ``start``."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.prices = Prices(config)
+        self.observer = Observer(
+            (Spans(trace.get_tracer(SCOPE, __version__), _capture(config)),),
+            label_names=config.metric_labels,
+            price=self.prices.bill,
+            capture=config.content != "no_content",
+            on_reply=rate_limits.read,
+        )
+        self.worker = Worker(
+            config,
+            self._make_store,
+            in_flight=self.observer.in_flight,
+            deliver=deliver,
+            serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
+        )
+        self.installed: dict[str, Installed] = {}
+        self.refused: dict[str, str] = {}  # provider -> why it is left alone
+
+    def start(self) -> None:
+        """Say what is wrong with the settings, and begin to keep and show records."""
+        for problem in self.config.problems:
+            logger.warning("%s", problem)
+        _hosts.configure(self.config.providers)
+        self.worker.start()
+        hub.listen(self.worker.append, HostMeter(self.config))
+        os.register_at_fork(after_in_child=self.observer.forked)
+
+    def stop(self) -> None:
+        """Take every hook out, and leave."""
+        for name in list(self.installed):
+            self.unwatch(name)
+        hub.listen()
+        self.worker.stop()
+        self.prices.close()
+
+    def watch(self, name: str) -> None:
+        """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""
+        if name not in self.installed and f"otel_llm_{name}" not in self.config.disabled:
+            self.installed[name] = Installed(providers.load(name), self.observer, self._accepts)
+
+    def unwatch(self, name: str) -> None:
+        """Put back what ``watch`` changed."""
+        if (installed := self.installed.pop(name, None)) is not None:
+            installed.uninstall()
+
+    def _make_store(self) -> Store:
+        return Store(self.config, self.prices, _budgets(self.config))
+
+    def _accepts(self, provider: Provider) -> bool:
+        """Whether the version that is installed is one we know. Asked when the library is imported."""
+        version = _version(provider.distribution)
+        if version is not None and not _within(version, provider.requires):
+            if provider.name not in self.refused:
+                self.refused[provider.name] = f"{provider.distribution} {version} is outside {provider.requires}"
+                logger.warning("%s: it is left alone, its calls are not seen", self.refused[provider.name])
+            return False
+        self.prices.load_soon()
+        warn_of_others(provider.name)
+        hub.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
+        return True
+
+
+class Prices:
+    """The pricer, loaded in the background of the process that first needs it."""
+
+    def __init__(self, config: Config) -> None:
+        self._pricer = Pricer(config)
+        self._loading = 0  # the process whose thread loads: a forked child has none of its parent's threads
+
+    @property
+    def ready(self) -> bool:
+        """Whether prices can be told; if not, they will be soon."""
+        if not self._pricer.ready:
+            self.load_soon()
+            return False
+        return True
+
+    def load_soon(self) -> None:
+        """Begin to load, unless that is done or under way."""
+        if self._loading != os.getpid() and not self._pricer.ready:
+            self._loading = os.getpid()
+            threading.Thread(target=self._pricer.load, name="otel-llm-prices", daemon=True).start()
+
+    def load(self) -> None:
+        """Load now; a second or two."""
+        self._pricer.load()
+
+    def close(self) -> None:
+        """Stop looking for newer prices."""
+        self._pricer.close()
+
+    def settle(self, bill: tuple[Any, ...]) -> Any:
+        """What a call cost whose price was not known when it ended."""
+        return self._pricer.settle(bill)
+
+    def bill(self, request: Request, response: Response, usage: Usage, at: float) -> Bill:
+        """What a call cost, or what to settle later."""
+        asked: dict[str, Any] = {
+            "provider": request.provider,
+            "request_model": request.model or "",
+            "response_model": response.model or "",
+            "usage": usage,
+            "at": at,
+            "operation": request.operation,
+            "service_tier": response.service_tier or request.service_tier,
+            "server_address": request.server_address or "",
+        }
+        price = self._pricer.price(**asked)
+        if price.source == "pending":
+            self.load_soon()
+            return None, "pending", 0.0, self._pricer.bill(**asked)
+        return price.cost, price.source, price.saved, None
+
+
+def deliver(verdict: Verdict) -> None:
+    """Tell the handlers of this process of a verdict about one of its calls."""
+    call, finding = verdict.call, verdict.finding
+    if isinstance(finding, Crossing):
+        anomaly = alerts.Anomaly(
+            type="budget_exceeded", severity=finding.severity, value=finding.spend, baseline=finding.limit,
+            detail=f"{finding.budget or 'all'} {finding.period}", trace_id=call.trace_id,
+        )  # fmt: skip
+    else:
+        anomaly = alerts.Anomaly(
+            type=_ANOMALY[finding.signal], severity=finding.severity, value=finding.value, baseline=finding.baseline_mean,
+            z_score=finding.zscore, direction=finding.direction, provider=call.provider, model=call.request_model,
+            trace_id=call.trace_id,
+        )  # fmt: skip
+    alerts.deliver(anomaly)
+
+
+def _budgets(config: Config) -> tuple[Budget, ...]:
+    """Budgets by model, tenant or feature. A file that is wrong is told of, and no reason not to start."""
+    if not config.budgets_file:
+        return ()
+    try:
+        return read_budgets(config.budgets_file, config.metric_labels)
+    except BudgetsError as error:
+        logger.warning("OTEL_LLM_BUDGETS_FILE: %s; going on without budgets of its own", error)
+        return ()
+
+
+def _capture(config: Config) -> Any:
+    if config.content == "no_content":
+        return None
+    from opentelemetry import _logs  # noqa: PLC0415 - only where content is captured
+
+    from .content import Content  # noqa: PLC0415 - likewise
+
+    return Content(config, _logs.get_logger(SCOPE, __version__))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _within(version: str, requires: str) -> bool:
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - 10 ms, and only where a library is imported
+
+    return not requires or SpecifierSet(requires).contains(version, prereleases=True)
+
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def current() -> Runtime | None:
+    """The runtime of this process, if it is watched."""
+    return _runtime
+
+
+def start(config: Config | None = None) -> Runtime | None:
+    """Begin to watch this process; None where ``OTEL_SDK_DISABLED`` says not to. Starting again changes nothing."""
+    global _runtime  # noqa: PLW0603 - one runtime per process
+    with _lock:
+        if _runtime is None:
+            config = Config.from_env() if config is None else config
+            if config.sdk_disabled:
+                return None
+            made = Runtime(config)
+            with guard("start"):
+                made.start()
+            _runtime = made
+        return _runtime
+
+
+def stop() -> None:
+    """Stop watching this process. What was counted goes with it, but for the spend of the period."""
+    global _runtime  # noqa: PLW0603 - as above
+    with _lock:
+        stopped, _runtime = _runtime, None
+    if stopped is not None:
+        with guard("stop"):
+            stopped.stop()
+
+
+def instrument(*names: str, config: Config | None = None) -> None:
+    """Watch the LLM client libraries ``names`` (all by default), whether imported already or later.
+
+    Settings come from the environment unless ``config`` is given. Calling it again adds libraries. Raises ``KeyError`` for a
+    name that is not among ``otel-llm providers``.
+    """
+    unknown = [name for name in names if name not in providers.NAMES]
+    if unknown:
+        raise KeyError(f"no provider is called {unknown[0]!r}; there are {', '.join(providers.NAMES)}")
+    runtime = start(config)
+    if runtime is not None:
+        for name in names or providers.NAMES:
+            runtime.watch(name)
+
+
+def uninstrument(*names: str) -> None:
+    """Put back what ``instrument`` changed: of the libraries ``names``, or of all and stop everything."""
+    runtime = current()
+    if runtime is None:
+        return
+    for name in names:
+        runtime.unwatch(name)
+    if not names:
+        stop()

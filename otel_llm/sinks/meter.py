@@ -1,0 +1,41 @@
+"""Finds the host's MeterProvider, whenever it is set, and records on it. Without one, nothing is recorded anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry import metrics
+
+from otel_llm.config import Config
+from otel_llm.model import Record
+from otel_llm.version import __version__
+
+from .instruments import Instruments
+
+
+class HostMeter:
+    """A recorder of the hub. A provider that serves the registry we are in is left out: it would show each metric twice."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._provider: Any = None
+        self._instruments: Instruments | None = None
+
+    def __call__(self, record: Record) -> None:
+        """Record one fact, if the host has somewhere to record it."""
+        provider = metrics.get_meter_provider()
+        if provider is not self._provider:
+            self._provider = provider
+            self._instruments = (
+                Instruments(provider.get_meter("otel_llm", __version__), self._config) if _real(provider) else None
+            )
+        if self._instruments is not None:
+            self._instruments(record)
+
+
+def _real(provider: Any) -> bool:
+    """Whether ``provider`` keeps what it is given: neither the proxy before one is set, nor the one that does nothing."""
+    if type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
+        return False
+    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    return not readers or any(type(reader).__name__ != "PrometheusMetricReader" for reader in readers)
