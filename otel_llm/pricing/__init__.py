@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .explain import Component, Explanation, explain
-from .pricer import Price, Pricer
+from .price import Price
+from .pricer import Pricer
 
 __all__ = ["Component", "Explanation", "Price", "Pricer", "explain"]

@@ -26,6 +26,11 @@ class Looked(NamedTuple):
     source: str
     terms: InForce
 
+    @property
+    def priced(self) -> bool:
+        """Whether what the model charges for is what clients report: speech by the letter, say, is not."""
+        return not self.terms.unseen or bool(self.terms.rates.keys() - {REQUESTS})
+
 
 class Book:
     """Answers who-calls-what with a quote. Replaced as a whole when prices change, so its memory needs no clearing."""
@@ -37,7 +42,7 @@ class Book:
         self._unknown: dict[Key, Entry] = {}
         self._lock = threading.Lock()
 
-    def quote(  # noqa: D417 - the arguments are those of Pricer.price
+    def quote(
         self, provider: str, request_model: str, response_model: str, tier: str | None, address: str, at: float
     ) -> Quote:
         """The quote in force at ``at``; always one, that of an unknown model says ``unpriced``."""
@@ -88,9 +93,10 @@ class Book:
         if looked is None:
             choice = self.overrides.find(key[0], (key[1], key[2]), at)
             return self._keep(self._unknown, key, (choice.since, choice.until, unpriced))
-        _, _, _, (rates, unseen, since, until) = looked
-        priced = unseen == () or rates.keys() - {REQUESTS}
-        return self._keep(self.entries, key, (since, until, quote(rates) if priced else unpriced))
+        terms = looked.terms
+        return self._keep(
+            self.entries, key, (terms.since, terms.until, quote(terms.rates) if looked.priced else unpriced)
+        )
 
     def _keep(self, entries: dict[Key, Entry], key: Key, entry: Entry) -> Entry:
         with self._lock:

@@ -17,7 +17,10 @@ from genai_prices import UpdatePrices, __version__, data_snapshot, types
 from .rates import LEAST_AUDIO, UNITS
 
 FORMAT = 1
-_BILLED_AT_LEAST = {("groq", "whisper-large-v3"): 10, ("groq", "whisper-large-v3-turbo"): 10}  # seconds; https://groq.com/pricing
+_BILLED_AT_LEAST = {
+    ("groq", "whisper-large-v3"): 10,
+    ("groq", "whisper-large-v3-turbo"): 10,
+}  # seconds; https://groq.com/pricing
 _CLAUSES = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*"}
 
 
@@ -49,7 +52,9 @@ def _model(provider: str, model: types.ModelInfo) -> list[Any]:
     least = _BILLED_AT_LEAST.get((provider, model.id))
     standard = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
     prices = [[_when(step.constraint), _rates(step.prices, least)] for step in standard]
-    variants = [[variant.when, _when(variant.constraint), _rates(variant.prices)] for variant in model.price_variants or ()]
+    variants = [
+        [variant.when, _when(variant.constraint), _rates(variant.prices)] for variant in model.price_variants or ()
+    ]
     return [model.id, _clause(model.match), prices, variants] if variants else [model.id, _clause(model.match), prices]
 
 
@@ -81,9 +86,14 @@ def _second_of_day(at: Any) -> float:
 
 def _rates(prices: types.ModelPrice, least_audio: float | None = None) -> dict[str, Any]:
     """Prices by unit; units that no client reports are listed under ``?``, lest a model look free."""
-    given: Mapping[str, Any] = {key: value for key, value in vars(prices).items() if value is not None and key[0] != "_"}
+    given: Mapping[str, Any] = {
+        key: value for key, value in vars(prices).items() if value is not None and key[0] != "_"
+    }
     rates: dict[str, Any] = {key: _rate(value) for key, value in given.items() if key in UNITS}
-    if unseen := sorted(given.keys() - UNITS.keys()):
+    unseen = sorted(given.keys() - UNITS.keys())
+    if "audio_hours" in rates and "input_audio_hours" in unseen:
+        unseen.remove("input_audio_hours")  # the same seconds under another name
+    if unseen:
         rates["?"] = unseen
     if least_audio:
         rates[LEAST_AUDIO] = least_audio

@@ -139,7 +139,9 @@ def _yaml(path: str, text: str) -> Any:
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:
-        raise DocumentError(f"{path}: reading YAML needs the yaml extra (pip install 'otel-llm[yaml]'); JSON needs nothing") from None
+        raise DocumentError(
+            f"{path}: reading YAML needs the yaml extra (pip install 'otel-llm[yaml]'); JSON needs nothing"
+        ) from None
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()

@@ -51,7 +51,7 @@ class Rule:
     built_in: bool  # whether the built-in price is the base of this one
 
     def over(self, base: Rates, tier: str) -> Rates:
-        """This rule's rates laid over ``base``, a built-in price or nothing."""
+        """The rates of ``tier`` under this rule, laid over ``base``: a built-in price, or nothing."""
         scaled = {unit: tuple((start, rate * self.factor) for start, rate in tiers) for unit, tiers in base.items()}
         return {**scaled, **self.rates, **self.tiers.get(tier, {})}
 
@@ -110,7 +110,9 @@ class _Reader:
 
     def rules(self, document: Any) -> list[Rule]:
         if not isinstance(document, Section) or not isinstance(document.get("prices"), Items):
-            self._wrong(getattr(document, "line", 1), "prices", "is missing: the file is a mapping with a list under `prices`")
+            self._wrong(
+                getattr(document, "line", 1), "prices", "is missing: the file is a mapping with a list under `prices`"
+            )
             return []
         for name in document.keys() - {"prices"}:
             self._unknown(document, name, ("prices",))
@@ -163,11 +165,11 @@ class _Reader:
                 self._wrong(entry.lines["above"], "above", f"{start!r} is no number of input tokens")
                 continue
             steps.append((int(start), self._rates(section, strict=True)))
-        for start, higher in sorted(steps, key=lambda step: step[0]):
+        for tokens, higher in sorted(steps, key=lambda step: step[0]):
             for unit, ((_, rate),) in higher.items():
                 if unit not in rates:
                     self._wrong(entry.lines["above"], "above", "has a price that the entry itself does not have")
-                rates[unit] = (*rates.get(unit, _ALWAYS), (start, rate))
+                rates[unit] = (*rates.get(unit, _ALWAYS), (tokens, rate))
         return rates
 
     def _sections(self, entry: Section, name: str) -> list[tuple[str, Section]]:

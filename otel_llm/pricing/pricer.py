@@ -35,6 +35,11 @@ class Pricer:
         """Whether ``load`` is done, with or without success."""
         return self._book is not None
 
+    @property
+    def book(self) -> Book:
+        """What has been loaded; an empty book before that."""
+        return self._book or Book(None, Overrides())
+
     def load(self) -> None:
         """Read the price table and the price file; may build the table, a second or two. Never raises, safe to repeat."""
         with self._loading:
@@ -72,7 +77,9 @@ class Pricer:
         if usage.cost_usd is not None and 0.0 <= usage.cost_usd < float("inf"):
             saved = 0.0
             if book is not None:
-                saved = book.quote(provider, request_model, response_model, service_tier, server_address, at)(usage).saved
+                saved = book.quote(provider, request_model, response_model, service_tier, server_address, at)(
+                    usage
+                ).saved
             return Price(float(usage.cost_usd), "provider", saved)
         if book is None:
             return PENDING if measured(usage) else NOTHING

@@ -65,11 +65,8 @@ class _Step(NamedTuple):
     read: float
     write: float
     write_1h: float
+    search: float
     others: tuple[tuple[str, float], ...]
-    audio_read: float
-
-
-_CORE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
 
 def quote(rates: Rates) -> Quote:
@@ -83,9 +80,9 @@ def quote(rates: Rates) -> Quote:
     return _partial(_flat(steps[0]), tuple(UNITS[key].field for key in known if key != REQUESTS), least)
 
 
-def rate_above(tiers: Tiers, start: float) -> float:
-    """The rate that holds for ``start`` and more input tokens."""
-    return [rate for tier_start, rate in tiers if tier_start <= start][-1]
+def tier_for(tiers: Tiers, tokens: float) -> tuple[int, float]:
+    """The tier that holds for a call of ``tokens`` input tokens: the last one that they exceed."""
+    return [tier for tier in tiers if tier[0] < tokens or tier[0] < 0][-1]
 
 
 def _step(rates: Rates, start: int) -> _Step:
@@ -94,46 +91,68 @@ def _step(rates: Rates, start: int) -> _Step:
     for key in sorted(rates, key=lambda key: len(UNITS[key].kind)):
         kind, per = UNITS[key].kind, UNITS[key].per
         inherited = sum(found[other] for other in found if UNITS[other].kind < kind)
-        found[key] = rate_above(rates[key], start) / per - inherited
+        found[key] = tier_for(rates[key], start + 1)[1] / per - inherited
     fields = {UNITS[key].field: coefficient for key, coefficient in found.items() if key != REQUESTS}
-    core = [fields.pop(field, 0.0) for field in _CORE]
-    audio_read = fields.get("cache_audio_read_tokens", 0.0)
-    return _Step(float(start), found.get(REQUESTS, 0.0), *core, tuple(fields.items()), audio_read)
+    return _Step(
+        start=float(start),
+        fee=found.get(REQUESTS, 0.0),
+        input=fields.pop("input_tokens", 0.0),
+        output=fields.pop("output_tokens", 0.0),
+        read=fields.pop("cache_read_tokens", 0.0),
+        write=fields.pop("cache_write_tokens", 0.0),
+        write_1h=fields.pop("cache_write_1h_tokens", 0.0),
+        search=fields.pop("web_searches", 0.0),
+        others=tuple(fields.items()),
+    )
 
 
 def _flat(step: _Step) -> Quote:
-    """One price whatever the length; locals instead of attributes, for this runs at the end of every call."""
-    _, fee, per_input, per_output, per_read, per_write, per_1h, others, per_audio_read = step
+    """One price whatever the length; plain locals, for this runs at the end of every call."""
+    _, fee, per_input, per_output, per_read, per_write, per_1h, per_search, others = step
     make = tuple.__new__
 
     def price(usage: Usage) -> Price:
         tokens, output = usage.input_tokens or 0, usage.output_tokens or 0
         if not (tokens or output or measured(usage)):
             return NOTHING
-        cost = fee + output * per_output
-        read = usage.cache_read_tokens or 0
-        written = usage.cache_write_tokens or 0
-        saved = 0.0
+        cost, saved = fee + output * per_output, 0.0
+        read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
         if read or written:
-            tokens = max(tokens, read + written)  # a part is never more than the whole
+            if read + written > tokens:  # noqa: PLR1730 - max() is slow; a part is never more than the whole
+                tokens = read + written
             saved = -read * per_read
-            cost += written * per_write - saved + (usage.cache_write_1h_tokens or 0) * per_1h
-        for field, coefficient in others:
-            cost += (getattr(usage, field) or 0) * coefficient
-        if per_audio_read:
-            saved -= (usage.cache_audio_read_tokens or 0) * per_audio_read
+            cost += written * per_write - saved
+            if per_1h:
+                cost += (usage.cache_write_1h_tokens or 0) * per_1h
+        if per_search and usage.web_searches:
+            cost += usage.web_searches * per_search
         return make(Price, (cost + tokens * per_input, "prices", saved))
 
-    return price
+    return _with(price, others) if others else price
+
+
+def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
+    """A quote for text, plus what else a model charges for: audio, images, thinking at a price of its own."""
+    per_audio_read = dict(others).get("cache_audio_read_tokens", 0.0)
+
+    def whole(usage: Usage) -> Price:
+        cost, source, saved = price(usage)
+        if cost is None:
+            return NOTHING
+        for field, coefficient in others:
+            cost += (getattr(usage, field) or 0) * coefficient
+        return Price(cost, source, saved - (usage.cache_audio_read_tokens or 0) * per_audio_read)
+
+    return whole
 
 
 def _tiered(steps: Sequence[_Step]) -> Quote:
     """A price by context length: past a threshold its rates hold for all tokens, not only for those above it."""
-    ladder = [(step.start, _flat(step)) for step in reversed(steps)]
+    below = _flat(steps[0]) if len(steps) == 2 else _tiered(steps[:-1])  # noqa: PLR2004 - the last step down
+    above, start = _flat(steps[-1]), steps[-1].start
 
     def price(usage: Usage) -> Price:
-        tokens = usage.input_tokens or 0
-        return next(flat for start, flat in ladder if tokens > start)(usage)
+        return above(usage) if (usage.input_tokens or 0) > start else below(usage)
 
     return price
 

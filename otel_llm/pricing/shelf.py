@@ -85,13 +85,15 @@ def fetch(state_dir: str = "") -> Table:
 
 
 def _read(name: str, state_dir: str) -> Table | None:
-    for place in places(state_dir):
-        try:
-            if _trusted(place):
-                return Table((place / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # absent, unreadable or cut off: the next one, or a new one
-    return None
+    tables = (_read_at(place, name) for place in places(state_dir))
+    return next((table for table in tables if table is not None), None)
+
+
+def _read_at(place: Path, name: str) -> Table | None:
+    try:
+        return Table((place / name).read_text(encoding="utf-8")) if _trusted(place) else None
+    except (OSError, ValueError):
+        return None  # absent, unreadable or cut off: the next one, or a new one
 
 
 def _trusted(place: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .names import forms
-from .rates import LEAST_AUDIO, Rates
+from .rates import Rates
 
 Match = Callable[[str], bool]
 DAY = 86400.0
@@ -164,7 +164,7 @@ def _edges(when: Sequence[float], at: float) -> list[float]:
     return [midnight + day + second for second in when for day in (-DAY, 0.0, DAY)]
 
 
-def _match(clause: Sequence[Any]) -> Match:  # noqa: PLR0911 - one line for each kind of clause
+def _match(clause: Sequence[Any]) -> Match:
     sign, *rest = clause
     text = rest[0]
     if sign == "=":
@@ -179,4 +179,8 @@ def _match(clause: Sequence[Any]) -> Match:  # noqa: PLR0911 - one line for each
         search = re.compile(text).search
         return lambda name: search(name) is not None
     parts = [_match(part) for part in rest]
-    return (lambda name: any(part(name) for part in parts)) if sign == "|" else (lambda name: all(part(name) for part in parts))
+    return (
+        (lambda name: any(part(name) for part in parts))
+        if sign == "|"
+        else (lambda name: all(part(name) for part in parts))
+    )
