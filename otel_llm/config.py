@@ -221,20 +221,14 @@ class Config:
     multiproc_dir: str = _setting(
         "PROMETHEUS_MULTIPROC_DIR", "", _text, "prometheus_client's own multiprocess mode, where the host uses it."
     )
-    traces_exporter: str = _setting(
+    traces_exporter: tuple[str, ...] = _setting(
         "OTEL_TRACES_EXPORTER",
-        "",
-        _text,
+        (),
+        _names,
         "Where OpenTelemetry's SDK sends spans; without it and without an OTLP endpoint, nowhere.",
     )
-    metrics_exporter: str = _setting(
-        "OTEL_METRICS_EXPORTER",
-        "",
-        _text,
-        "Where OpenTelemetry's SDK sends metrics, beside our own /metrics; empty is nowhere.",
-    )
-    logs_exporter: str = _setting(
-        "OTEL_LOGS_EXPORTER", "", _text, "Where OpenTelemetry's SDK sends logs; empty is nowhere."
+    logs_exporter: tuple[str, ...] = _setting(
+        "OTEL_LOGS_EXPORTER", (), _names, "Where OpenTelemetry's SDK sends logs; empty is nowhere."
     )
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", _text, "OTLP endpoint; spans go there where it is set."

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined,unused-ignore]
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
 
 from . import runtime
 from .config import Config
@@ -18,7 +18,7 @@ logger = logging.getLogger("otel_llm")
 _GROUP = "opentelemetry_distro"
 
 
-class Distro(BaseDistro):
+class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
     """Configures OpenTelemetry's SDK where the environment names an exporter or an OTLP endpoint, and else leaves it alone.
 
     Where another distribution is installed, that one keeps its say.
@@ -52,31 +52,23 @@ def configure(config: Config) -> None:
 
     Spans go to OTLP where an endpoint is set; metrics and logs only where they are asked for by name, for /metrics has ours.
     """
-    traces = config.traces_exporter or ("otlp" if config.otlp_endpoint or config.otlp_traces_endpoint else "")
-    metrics = config.metrics_exporter or ("otlp" if config.otlp_metrics_endpoint else "")
-    wanted = {
-        "trace_exporter_names": traces,
-        "metric_exporter_names": metrics,
-        "log_exporter_names": config.logs_exporter,
-    }
-    named = {
-        kind: [name.strip() for name in text.split(",") if name.strip() not in ("", "none")]
-        for kind, text in wanted.items()
-    }
-    if config.sdk_disabled or not any(named.values()):
+    traces = config.traces_exporter or (("otlp",) if config.otlp_endpoint or config.otlp_traces_endpoint else ())
+    metrics = config.metrics_exporter or (("otlp",) if config.otlp_metrics_endpoint else ())
+    named = [[name for name in names if name != "none"] for names in (traces, metrics, config.logs_exporter)]
+    if config.sdk_disabled or not any(named):
         return
     from opentelemetry.sdk import _configuration  # noqa: PLC0415 - 100 ms, and only where it is needed
 
     try:
         _configuration._initialize_components(  # noqa: SLF001 - what OpenTelemetry's own configurator calls
-            auto_instrumentation_version=None, **named
+            trace_exporter_names=named[0], metric_exporter_names=named[1], log_exporter_names=named[2]
         )
     except RuntimeError as error:
         logger.warning("OpenTelemetry's exporters cannot be set up: %s. For OTLP: pip install 'otel-llm[otlp]'", error)
 
 
 def _instrumentor(name: str) -> type[BaseInstrumentor]:
-    class Instrumentor(BaseInstrumentor):
+    class Instrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
         """Watches one library, in the runtime that all of them share."""
 
         def instrumentation_dependencies(self) -> Collection[str]:

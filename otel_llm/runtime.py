@@ -233,7 +233,7 @@ def start(config: Config | None = None) -> Runtime | None:
 
 def stop() -> None:
     """Stop watching this process. What was counted goes with it, but for the spend of the period."""
-    global _runtime  # noqa: PLW0603 - as above
+    global _runtime
     with _lock:
         stopped, _runtime = _runtime, None
     if stopped is not None:
