@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Protocol
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -20,6 +21,7 @@ from prometheus_client.samples import Exemplar, Timestamp
 
 from otel_llm.catalogue import shown
 from otel_llm.config import Config
+from otel_llm.guard import guard
 from otel_llm.store import Histogram, Store, View
 
 from .text import bounds_text, joined, render
@@ -110,19 +112,20 @@ class Collector(AnyCollector):
     def render(self, accept: str) -> tuple[str, bytes]:
         """Content type and body for an Accept header: our families, and all others of the registry."""
         encoder, content_type = choose_encoder(accept)
-        others = encoder(_Families(self._others))
         if "escaping=dots" in content_type:  # doubles the underscores of our names: not for ready prefixes
             return content_type, encoder(_Families(lambda: [*self._source.families(), *self._others()]))
         ours = self._source.text(openmetrics=content_type.startswith("application/openmetrics-text"))
-        return content_type, joined(ours, others)
+        return content_type, joined(ours, encoder(_Families(self._others)))
 
     def _others(self) -> list[Samples]:
         """Each family of the host once; what else bears one of our names (OpenTelemetry's exporter) is left out."""
         with self._silence():
-            return [family for family in self._host().collect() if family.name not in self._ours]
+            with guard("registry"):  # a broken collector of the host's must not take our metrics away
+                return [family for family in self._host().collect() if family.name not in self._ours]
+            return []
 
     def _host(self) -> CollectorRegistry:
-        if not self._multiproc_dir:
+        if not (self._multiproc_dir and Path(self._multiproc_dir).is_dir()):
             return self._registry
         host = CollectorRegistry()
         MultiProcessCollector(host, path=self._multiproc_dir)  # type: ignore[no-untyped-call]

@@ -61,6 +61,14 @@ class Families:
         """The released names of all metrics that records can change."""
         return self._cells.keys()
 
+    def numbers(self, name: str) -> Iterator[Number]:
+        """The cells of a counter or gauge."""
+        return (cell for cell in self._cells[name].values() if isinstance(cell, Number))
+
+    def histograms(self, name: str) -> Iterator[Histogram]:
+        """The cells of a histogram."""
+        return (cell for cell in self._cells[name].values() if isinstance(cell, Histogram))
+
     def names(self, name: str) -> Labels:
         """The label names of a metric, custom ones last. Raises ``ValueError`` where no series of that name is kept."""
         if name not in self._cells:

@@ -49,16 +49,15 @@ class Ledger:
         if not self._pricer.ready:
             return call
         price = self._pricer.settle(call.bill)
-        source = "unpriced" if price.cost is None else price.source
-        return call._replace(cost=price.cost, cost_source=source, cost_saved=price.saved, bill=None)
+        return call._replace(cost=price.cost, cost_source=price.source, cost_saved=price.saved, bill=None)
 
     def count(self, bundle: Bundle, call: Observation) -> tuple[Crossing, ...]:
         """The money of one call."""
+        if call.cost_saved:
+            bundle.savings.value += call.cost_saved
         if call.cost is not None:
             bundle.cost(call.cost_source).value += call.cost
             bundle.cost_size.observe(call.cost, call.trace_id, call.span_id, call.at)
-            if call.cost_saved:
-                bundle.savings.value += call.cost_saved
             return self.spend.add(call.at, call.cost, bundle.spender)
         if call.cost_source == "pending":
             self._wait(bundle, call)

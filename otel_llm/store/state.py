@@ -65,6 +65,10 @@ class State:
             raise ValueError(f"a damaged checkpoint: {error!r}") from None
         return state
 
+    def add_spend(self, spend: object) -> None:
+        """Add what ``Spend.dump`` of an earlier start gave. Raises ``ValueError`` for anything else."""
+        self.ledger.spend.merge(Spend.load(spend))
+
     def _restore(self, content: dict[str, Any]) -> None:
         checkpoint.restore_cells(self.families, content["cells"])
         self.bounds.overflow = dict(content["overflow"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from otel_llm.catalogue import CALL
 from otel_llm.config import Config
 from otel_llm.model import Event, Observation, Record
 from otel_llm.natives import Lock
-from otel_llm.window import Budget, Crossing, Judgement
+from otel_llm.window import Budget, Crossing, Judgement, Stats
 
 from . import checkpoint
 from .bundle import Bundle, count_pace, count_tokens
@@ -18,6 +18,7 @@ from .cells import Labels
 from .ledger import Pricer
 from .sound import sound
 from .state import State
+from .summary import summary
 from .views import View
 
 MOST_VERDICTS = 10_000
@@ -44,7 +45,7 @@ class Store:
         self._pricer = pricer
         self._budgets = budgets
         self._state = State.new(config, pricer, budgets)
-        self._processes: dict[int, dict[Labels, int]] = {}
+        self._processes: dict[int, Mapping[Labels, int]] = {}
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
 
     def apply(self, record: Record, source: int = 0) -> None:
@@ -68,8 +69,11 @@ class Store:
     def set_process(self, process: int, in_flight: Mapping[Labels, int]) -> None:
         """Open calls of one process, by provider, request model and operation. Replaces what was said before."""
         with self.lock:
-            peek = self._state.bounds.values
-            self._processes[process] = {peek(CALL, labels): count for labels, count in in_flight.items()}
+            peek = self._state.bounds.peek
+            counts: Counter[Labels] = Counter()
+            for labels, count in in_flight.items():
+                counts[tuple(map(peek, CALL, labels))] += count
+            self._processes[process] = counts
 
     def drop_process(self, process: int) -> None:
         """A process that is no more has no open calls."""
@@ -89,9 +93,32 @@ class Store:
             self._settle()
             return self._state.views.at(now, self._processes)
 
+    def stats(self, now: float) -> Stats:
+        """The window at ``now``: all calls together, and by model."""
+        with self.lock:
+            return self._state.engine.stats(now)
+
+    def summary(self, now: float) -> dict[str, Any]:
+        """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
+        views = self.views(now)
+        with self.lock:
+            state = self._state
+            found = summary(state.engine.stats(now), state.families, views)
+        return {"at": now, "window_seconds": self.config.window, **found}
+
     def scraped(self, seconds: float) -> None:
         """How long a scrape took to answer."""
         self._state.views.scrape_seconds = seconds
+
+    def spend(self) -> object:
+        """What was spent, for ``add_spend`` of a later start of the service."""
+        with self.lock:
+            return self._state.ledger.spend.dump()
+
+    def add_spend(self, spend: object) -> None:
+        """Add what an earlier start of the service spent. Raises ``ValueError`` for what is no spend."""
+        with self.lock:
+            self._state.add_spend(spend)
 
     def dump(self) -> bytes:
         """All of it but the open calls, for ``load``."""
@@ -110,11 +137,9 @@ class Store:
         if call.cost_source == "pending":
             call = state.ledger.priced(call)
         bundle.duration.observe(call.duration, call.trace_id, call.span_id, call.at)
-        if call.stream:
-            count_pace(bundle, call)
-        if call.input_tokens is not None or call.output_tokens is not None:
-            count_tokens(bundle, call)
-        elif call.usage_unknown:
+        count_pace(bundle, call)
+        count_tokens(bundle, call)
+        if call.usage_unknown:
             bundle.usage_unknown(call.usage_unknown).value += 1
         for reason in call.finish_reasons:
             bundle.finish_reason(reason).value += 1

@@ -39,11 +39,12 @@ class Views:
         self._spend = spend
         self._window = window
         self._rows: dict[tuple[str, Labels], Row] = {}
+        self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
         self.scrape_seconds: float | None = None
 
     def at(self, now: float, processes: Processes) -> list[View]:
         """All that has series at ``now``, in the catalogue's order."""
-        gauges = chain(self._engine.gauges(now), self._spend.gauges(now), self._own(processes))
+        gauges = chain(self._engine.gauges(now), self._spend.gauges(now), self._in_flight(now, processes), self._own())
         derived = self._derived(gauges)
         lines = self._families.lines + len(self._rows)
         views = []
@@ -69,12 +70,17 @@ class Views:
                 families.setdefault(name, []).append(row)
         return families
 
-    def _own(self, processes: Processes) -> Iterator[_Sample]:
-        open_calls: Counter[Labels] = Counter()
+    def _in_flight(self, now: float, processes: Processes) -> Iterator[_Sample]:
+        """Sums over the processes; 0 for a window's length after the last call has ended."""
+        calls: Counter[Labels] = Counter()
         for process in processes.values():
-            open_calls.update(process)
-        for labels, count in open_calls.items():
-            yield "otel_llm_in_flight_requests", labels, count
+            calls.update(process)
+        self._opened.update((labels, now) for labels, count in calls.items() if count)
+        self._opened = {labels: at for labels, at in self._opened.items() if at >= now - self._window}
+        for labels in self._opened:
+            yield "otel_llm_in_flight_requests", labels, calls[labels]
+
+    def _own(self) -> Iterator[_Sample]:
         for label, replaced in self._families.bounds.overflow.items():
             yield "otel_llm_label_overflow_total", (label,), replaced
         yield "otel_llm_build_info", (__version__,), 1
