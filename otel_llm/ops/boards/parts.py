@@ -1,0 +1,109 @@
+"""What the boards have in common: words, links, colours and the panels that several of them show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from otel_llm.catalogue import MODEL
+from otel_llm.ops import promql
+
+from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_llm.ops.objectives import Objectives
+
+PM = MODEL
+BY_MODEL = "{{gen_ai_request_model}} · {{gen_ai_provider_name}}"
+SECONDS, USD, SHARE, RATE, TOKENS, COUNT, SIGMA = (
+    "s", "currencyUSD", "percentunit", "suffix:/s", "suffix: tokens", "short", "suffix: σ",
+)  # fmt: skip
+USD_HOUR, TOKEN_RATE = "suffix:$/h", "suffix: tokens/s"  # noqa: S105 - units
+OK = {"error_type": ""}
+FAILED = {"error_type": promql.FAILED}  # a caller that went away is nobody's failure
+
+WINDOW = (
+    "Computed by otel-llm over its own sliding window (an hour unless set otherwise), so it is there right after the "
+    "first call; it is not split by custom labels."
+)
+NO_RULES = "Needs otel-llm's recording rules in Prometheus"
+
+_KEEP = "${__url_time_range}&${__all_variables}"
+
+
+def to(board: str, title: str) -> tuple[Link, ...]:
+    """A click that opens another board with the same time and variables."""
+    return (Link(f"Open {title}", f"/d/otel-llm-{board}?{_KEEP}"),)
+
+
+def to_model(board: str, title: str) -> Link:
+    """A click on a model's name that opens another board for this model only."""
+    keep = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${label:queryparam}&${value:queryparam}"
+    return Link(f"Open {title} of this model", f"/d/otel-llm-{board}?{keep}&var-model=${{__value.text}}")
+
+
+def traces(title: str, condition: str) -> Link:
+    """A click on a model's line that searches Tempo for its calls that meet a TraceQL ``condition``."""
+    query = f'{{ span.gen_ai.request.model = "${{__field.labels.gen_ai_request_model}}" && {condition} }}'
+    escaped = query.replace('"', '\\"')
+    panes = (
+        '{"otel":{"datasource":"${traces}","queries":[{"refId":"A","queryType":"traceql","query":"' + escaped + '"}],'
+        '"range":{"from":"${__from}","to":"${__to}"}}}'
+    )
+    return Link(title, "/explore?schemaVersion=1&panes=" + quote(panes, safe="${}:_."))
+
+
+def slow_traces(objectives: Objectives) -> tuple[Link, ...]:
+    return (traces("Slow calls in traces", f"duration > {objectives.p95:g}s"),)
+
+
+def failed_traces() -> tuple[Link, ...]:
+    return (traces("Failed calls in traces", "status = error"),)
+
+
+NOT_ZERO = 1e-9  # a limit is reached at its value, and nothing is wrong with zero
+
+
+def warn_above(value: float) -> tuple[Step, ...]:
+    return ((value, WARN),)
+
+
+def limits(warning: float, critical: float) -> tuple[Step, ...]:
+    return ((warning, WARN), (critical, BAD))
+
+
+def around_zero(objectives: Objectives) -> tuple[Step, ...]:
+    """The z-score's limits on both sides; to be used with a base of BAD."""
+    low, high = objectives.zscore_warning, objectives.zscore_critical
+    return ((-high, WARN), (-low, GOOD), (low, WARN), (high, BAD))
+
+
+def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:
+    """A time series."""
+    return Panel(kind="timeseries", key=key, title=title, unit=unit, queries=tuple(queries), description=description, **more)
+
+
+def stat(key: str, title: str, unit: str, query: Query | Sequence[Query], description: str, **more: Any) -> Panel:
+    """A number with its recent course behind it."""
+    queries = (query,) if isinstance(query, Query) else tuple(query)
+    given = {"width": 4, "height": 4, "base": GOOD, "empty": "No calls yet", **more}
+    return Panel(kind="stat", key=key, title=title, unit=unit, queries=queries, description=description, **given)
+
+
+def bars(key: str, title: str, unit: str, query: Query, description: str, **more: Any) -> Panel:
+    """One horizontal bar for each series."""
+    return Panel(kind="bargauge", key=key, title=title, unit=unit, queries=(query,), description=description, **more)
+
+
+def heat(key: str, title: str, unit: str, expr: str, description: str, **more: Any) -> Panel:
+    """A histogram over time."""
+    queries = (Query(expr, "{{le}}", exemplar=True),)
+    return Panel(kind="heatmap", key=key, title=title, unit=unit, queries=queries, description=description, **more)
+
+
+def table(key: str, title: str, queries: Sequence[str], description: str, **more: Any) -> Panel:
+    """Rows of labels and numbers; the columns say which."""
+    instant = tuple(Query(expr, instant=True) for expr in queries)
+    return Panel(kind="table", key=key, title=title, unit="none", queries=instant, description=description, **more)

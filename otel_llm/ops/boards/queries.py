@@ -1,0 +1,167 @@
+"""The boards' queries: the catalogue's metrics in one vocabulary, narrowed by what the reader picked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from otel_llm.catalogue import BY_NAME, MODEL, Metric
+from otel_llm.ops.promql import RELEASED, Vocabulary
+from otel_llm.ops.recorded import LABELS
+
+RATE = "$__rate_interval"  # Grafana's: never under four scrapes
+RANGE = "$__range"  # all of the time that is shown
+LABEL = "$label"  # the custom label that the reader splits by
+PROVIDER, NAME = MODEL
+
+_Part = tuple[Metric, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """PromQL over the metrics of one vocabulary.
+
+    ``name`` is a metric of the catalogue, or a word that the two vocabularies spell differently: ``duration``,
+    ``first_chunk``, ``chunk_gap``, ``input``, ``output`` (tokens per call). A label that the metric does not have raises
+    ValueError. Every selector is narrowed by the variables job, provider, model and the custom label, as far as the
+    metric has them.
+    """
+
+    vocabulary: Vocabulary = RELEASED
+
+    def select(self, name: str, suffix: str = "", **where: str) -> str:
+        """The selector of a metric that both vocabularies have."""
+        (only,) = self._selectors(name, suffix, where)
+        return only
+
+    def rate(self, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
+        """Events per second; of a histogram, its count."""
+        return self._sum("rate", name, self._count(name), by, over, where)
+
+    def increase(self, name: str, by: Iterable[str] = (), over: str = RANGE, **where: str) -> str:
+        """Events within ``over``; of a histogram, its count."""
+        return self._sum("increase", name, self._count(name), by, over, where)
+
+    def total(self, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
+        """A histogram's sum of values per second."""
+        return self._sum("rate", name, "_sum", by, over, where)
+
+    def buckets(self, name: str, **where: str) -> str:
+        """A histogram's buckets, for a heatmap: what each step of the graph added."""
+        return self._sum("increase", name, "_bucket", ("le",), RATE, where)
+
+    def quantile(self, q: float, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
+        """A quantile, absent (not NaN) where nothing was counted."""
+        inner = self._sum("rate", name, "_bucket", (*by, "le"), over, where)
+        return f"histogram_quantile({q}, {inner}) >= 0"
+
+    def within(self, name: str, bound: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
+        """Observations per second up to ``bound``; Prometheus 2 shows it as 30, Prometheus 3 as 30.0."""
+        le = "=~" + bound.replace(".", "[.]") + ("" if "." in bound else "([.]0)?")
+        return self._sum("rate", name, "_bucket", by, over, {**where, "le": le})
+
+    def mean(self, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
+        """A histogram's mean, absent where nothing was counted."""
+        by = tuple(by)
+        return ratio(self.total(name, by, over, **where), self.rate(name, by, over, **where))
+
+    def gauge(self, name: str, fold: str = "max", by: Iterable[str] = (), **where: str) -> str:
+        """A gauge, folded over processes and whatever else is not in ``by``."""
+        return f"{fold}{_by(by)} ({self.select(name, **where)})"
+
+    def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
+        """A recording rule, folded to the labels that the raw side of an ``or`` has, so that each series shows once.
+
+        Most rules have neither job nor custom labels. The selector asks for them all the same: "All" matches their
+        absence, and a reader who narrows to one job gets nothing from the rule, and so the raw side.
+        """
+        labels = LABELS[name]
+        if unknown := {*where, *by} - {*labels}:
+            raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
+        scope = {"job": "=~$job", LABEL: "=~$value"}
+        if PROVIDER in labels:
+            scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
+        return f"max{_by(by)} ({_series(name, {**scope, **where})})"
+
+    def busiest(self, expr: str) -> str:
+        """``expr`` of the one picked model with most calls in the shown time."""
+        calls = self._selectors("duration", "_count", {})
+        counts = " or ".join(f"increase({one}[{RANGE}] @ end())" for one in calls)
+        return f"({expr}) and on ({', '.join(MODEL)}) topk(1, sum by ({', '.join(MODEL)}) ({counts}))"
+
+    def _count(self, name: str) -> str:
+        return "_count" if self._parts(name)[0][0].kind == "histogram" else ""
+
+    def _parts(self, name: str) -> list[_Part]:
+        v = self.vocabulary
+        words: dict[str, list[_Part]] = {
+            "duration": [(metric, {}) for metric in v.durations],
+            "first_chunk": [(v.first_chunk, {})],
+            "chunk_gap": [(v.per_chunk, {})],
+            "input": [v.input_tokens],
+            "output": [v.output_tokens],
+        }
+        return words.get(name) or [(BY_NAME[name], {})]
+
+    def _selectors(self, name: str, suffix: str, where: Mapping[str, str]) -> list[str]:
+        return [metric.selector(suffix, **_scope(metric), **own, **where) for metric, own in self._parts(name)]
+
+    def _sum(self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]) -> str:
+        known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", "instance"}
+        if unknown := set(by) - known:
+            raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
+        series = " or ".join(f"{function}({one}[{over}])" for one in self._selectors(name, suffix, where))
+        return f"sum{_by(by)} ({series})"
+
+
+def either(*expressions: str) -> str:
+    """The first of ``expressions`` that has an answer, series by series. ``or`` binds weakest of all, so none is wrapped."""
+    return " or ".join(expressions)
+
+
+def ratio(part: str, whole: str) -> str:
+    """``part / whole``, absent where the whole is nothing."""
+    return f"{part} / ({whole} > 0)"
+
+
+def share(part: str, whole: str) -> str:
+    """``part / whole`` with 0, not absence, for a part that has no series yet. Both sides have the same labels."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
+def split(parts: str, whole: str) -> str:
+    """Each of ``parts`` as a share of the one number ``whole``."""
+    return f"{parts} / on () group_left () ({whole} > 0)"
+
+
+def most(expr: str, count: int = 10) -> str:
+    """The ``count`` largest at each moment, so that fifty models do not become fifty lines."""
+    return f"topk({count}, {expr})"
+
+
+def extreme(expr: str, count: int = 1) -> str:
+    """The ``count`` values that are farthest from zero, with their signs."""
+    return f"({expr}) and topk({count}, abs({expr}))"
+
+
+def _scope(metric: Metric) -> dict[str, str]:
+    scope = {"job": "=~$job"}
+    if PROVIDER in metric.labels:
+        scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
+    if metric.custom:
+        scope[LABEL] = "=~$value"
+    return scope
+
+
+def _series(name: str, matchers: Mapping[str, str]) -> str:
+    return name + "{" + ", ".join(label + _operator(value) for label, value in matchers.items()) + "}"
+
+
+def _operator(value: str) -> str:
+    operator, text = (value[:2], value[2:]) if value.startswith(("=~", "!~", "!=")) else ("=", value)
+    return f'{operator}"{text}"'
+
+
+def _by(by: Iterable[str]) -> str:
+    names = tuple(by)
+    return f" by ({', '.join(names)})" if names else ""
