@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from otel_llm.loopback import anthropic, bedrock, eventstream
 from otel_llm.loopback.call import Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, compact
-from otel_llm.loopback.openai import chat_usage
+from otel_llm.loopback.openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "loopback-model"
 TOOL_NAME = "get_weather"
 TOOL_ARGUMENTS: JSON = {"city": "Paris"}
+_RETRIABLE = (408, 409, 429)
+_SERVER_ERRORS = 500
+
 THOUGHTS = ("Let me", " think.")
 REFUSAL = "I cannot help with that."
 
@@ -97,7 +100,7 @@ class Failure:
 
     @property
     def retriable(self) -> bool:
-        return self.retry and self.kind != "quota" and (self.status in (408, 409, 429) or self.status >= 500)
+        return self.retry and self.kind != "quota" and (self.status in _RETRIABLE or self.status >= _SERVER_ERRORS)
 
     def headers(self) -> dict[str, str]:
         """When to come back: at once for a retriable refusal (so that tests never wait), later only if that was asked for."""

@@ -6,13 +6,10 @@ https://openrouter.ai/docs/api-reference, https://learn.microsoft.com/azure/ai-f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from otel_llm.loopback.call import Failure, Family
 from otel_llm.loopback.exchange import JSON, Reply, Request, sse
-
-if TYPE_CHECKING:
-    from otel_llm.loopback.switches import Tokens
 
 CREATED = 1_767_225_600  # 2026-01-01T00:00:00Z
 FALLBACK_MODEL = "gpt-4o-mini"
@@ -30,10 +27,11 @@ _NAMES = (
     "perplexity",
     "together",
     "voyage",
+    "writer",
     "xai",
 )
 _PATHS = (("/openai/deployments/", "azure"), ("/api/v1/", "openrouter"))
-_AGENTS = ("mistral", "groq", "together", "cerebras", "openrouter", "voyage", "cohere")
+_AGENTS = ("mistral", "groq", "together", "cerebras", "openrouter", "voyage", "cohere", "writer")
 
 _TYPES = {
     400: ("invalid_request_error", None),
@@ -53,15 +51,19 @@ _KINDS = {
 
 
 def dialect(request: Request) -> str:
-    """Whose variant is spoken: told by the first part of the path ("/deepseek/v1/..."), by the path, by the client's name."""
-    first = request.path.split("/", 2)[1]
+    """Whose variant is spoken: told by the first part of the path ("/deepseek/v1/..."), the path, the client's name."""
+    return _dialect(request.path, request.headers.get("user-agent", "").lower(), "api-key" in request.headers)
+
+
+@lru_cache(maxsize=1024)
+def _dialect(path: str, agent: str, azure_key: bool) -> str:
+    first = path.split("/", 2)[1]
     if first in _NAMES:
         return first
-    if found := next((name for start, name in _PATHS if request.path.startswith(start)), None):
+    if found := next((name for start, name in _PATHS if path.startswith(start)), None):
         return found
-    if request.path.startswith("/openai/v1/"):
-        return "azure" if "api-key" in request.headers else "groq"
-    agent = request.headers.get("user-agent", "").lower()
+    if path.startswith("/openai/v1/"):
+        return "azure" if azure_key else "groq"
     return next((name for name in _AGENTS if name in agent), "openai")
 
 
@@ -69,11 +71,13 @@ def error(failure: Failure) -> Reply:
     kind, code = _KINDS.get(failure.kind) or _TYPES.get(failure.status, ("server_error", None))
     body = {"message": f"The loopback refuses: {code or kind}.", "type": kind, "param": None, "code": code}
     headers = {"x-should-retry": "true" if failure.retriable else "false", **failure.headers()}
-    if dialect(failure.request) == "openrouter":
+    name = dialect(failure.request)
+    if name == "openrouter":
         return Reply.of_json({"error": {"message": body["message"], "code": failure.status}}, failure.status, headers)
-    if dialect(failure.request) == "mistral":
-        flat = {"object": "error", **body, "code": str(failure.status)}
-        return Reply.of_json(flat, failure.status, headers)
+    if name == "mistral":
+        return Reply.of_json({"object": "error", **body, "code": str(failure.status)}, failure.status, headers)
+    if name == "voyage":
+        return Reply.of_json({"detail": body["message"]}, failure.status, headers)
     return Reply.of_json({"error": body}, failure.status, headers)
 
 
@@ -119,23 +123,3 @@ def headers(request: Request) -> dict[str, str]:
 
 
 FAMILY = Family("openai", error, stream_error, headers)
-
-
-def chat_usage(tokens: Tokens) -> JSON:
-    """``prompt_tokens`` includes cached ones, ``completion_tokens`` includes reasoning."""
-    return {
-        "prompt_tokens": tokens.input,
-        "completion_tokens": tokens.output,
-        "total_tokens": tokens.total,
-        "prompt_tokens_details": {
-            "cached_tokens": tokens.cache_read,
-            "cache_write_tokens": tokens.cache_write,
-            "audio_tokens": tokens.input_audio,
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": tokens.thinking,
-            "audio_tokens": tokens.output_audio,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }

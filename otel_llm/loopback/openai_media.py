@@ -9,6 +9,7 @@ import struct
 from otel_llm.loopback.call import Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, sse
 from otel_llm.loopback.openai import CREATED, FAMILY, dialect
+from otel_llm.loopback.openai_usage import chat_usage
 
 VECTOR = (0.5, -0.25, 0.125)  # exact in single precision, so that base64 and JSON agree
 EMBEDDING_TOKENS = 8
@@ -27,11 +28,13 @@ def embeddings(call: Call) -> Reply:
         vector = base64.b64encode(struct.pack(f"<{len(VECTOR)}f", *VECTOR)).decode()
     count = input_count(call.body.get("input") or call.body.get("inputs"))
     data = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
-    body: JSON = {"object": "list", "data": data, "model": call.answers_model}
+    body: JSON = {"id": call.id("emb-"), "object": "list", "data": data, "model": call.answers_model}
     if call.usage:
         body["usage"] = {"prompt_tokens": EMBEDDING_TOKENS, "total_tokens": EMBEDDING_TOKENS}
     if call.usage and dialect(call.request) == "voyage":
         body["usage"] = {"total_tokens": EMBEDDING_TOKENS}
+    if dialect(call.request) == "openai":
+        del body["id"]
     return Reply.of_json(body)
 
 
@@ -66,6 +69,9 @@ def transcriptions(call: Call) -> Reply:
     usage: JSON = {"type": "duration", "seconds": 3} if "whisper" in call.model else tokens
     counted = {"usage": usage} if call.usage else {}
     text = "".join(call.text())
+    if dialect(call.request) == "mistral":
+        seconds = {**chat_usage(call.tokens, "mistral"), "prompt_audio_seconds": 3}
+        return Reply.of_json({"model": call.model, "text": text, "language": "en", "segments": [], "usage": seconds})
     if not call.stream:
         return Reply.of_json({"text": text, **counted})
     deltas = [{"type": "transcript.text.delta", "delta": piece} for piece in call.text()]

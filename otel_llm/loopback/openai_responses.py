@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from otel_llm.loopback.call import REFUSAL, THOUGHTS, Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.openai import CREATED, FALLBACK_MODEL, FAMILY
+from otel_llm.loopback.openai import CREATED, FALLBACK_MODEL, FAMILY, dialect
+from otel_llm.loopback.openai_usage import cost
 
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 
@@ -27,6 +28,7 @@ def _response(call: Call) -> JSON:
         "id": call.id("resp_"),
         "object": "response",
         "created_at": CREATED,
+        "completed_at": None if failure else CREATED + 1,
         "status": status,
         "background": False,
         "error": failure,
@@ -36,6 +38,8 @@ def _response(call: Call) -> JSON:
         "model": FALLBACK_MODEL if "fallback" in call else call.answers_model,
         "output": [] if failure else _output(call),
         "parallel_tool_calls": True,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 0.0,
         "previous_response_id": call.body.get("previous_response_id"),
         "reasoning": {"effort": None, "summary": None, **(call.body.get("reasoning") or {})},
         "service_tier": "default" if call.body.get("service_tier") in (None, "auto") else call.body["service_tier"],
@@ -54,13 +58,16 @@ def _response(call: Call) -> JSON:
 def _usage(call: Call) -> JSON:
     """``input_tokens`` includes cached ones, ``output_tokens`` includes reasoning."""
     tokens = call.tokens
-    return {
+    told: JSON = {
         "input_tokens": tokens.input,
         "input_tokens_details": {"cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write},
         "output_tokens": tokens.output,
         "output_tokens_details": {"reasoning_tokens": tokens.thinking},
         "total_tokens": tokens.total,
     }
+    if dialect(call.request) == "openrouter":
+        told |= {"cost": cost(tokens), "is_byok": False}
+    return told
 
 
 def _output(call: Call) -> list[JSON]:

@@ -73,7 +73,7 @@ class Loopback:
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(_STOP_SECONDS)
 
-    def __enter__(self) -> Loopback:
+    def __enter__(self) -> Loopback:  # noqa: PYI034 -- typing.Self came with Python 3.11
         return self.start()
 
     def __exit__(

@@ -33,7 +33,7 @@ def contextualized(call: Call) -> Reply:
 
 def rerank(call: Call) -> Reply:
     """Voyage's, Together's and OpenRouter's answers, and Cohere's for everybody else."""
-    name = dialect(call.request)
+    name = "voyage" if "truncation" in call.body else dialect(call.request)
     if name not in ("voyage", "together", "openrouter"):
         return cohere.rerank(call)
     documents = call.body.get("documents") or [""]
