@@ -262,3 +262,9 @@ def _problem(variable: str, text: str, error: ValueError, allowed: str, default:
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"{name} is not a setting of otel-llm" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """This process's environment for a child of it, with ``changes``; None takes a variable away."""
+    merged: dict[str, str | None] = {**os.environ, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
