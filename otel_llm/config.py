@@ -90,6 +90,13 @@ class Config:
     """What the user set. Built by ``from_env`` in a service, by keywords in tests."""
 
     sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _truth, "Switch everything off.", "true, false")  # noqa: FBT003
+    metrics_exporter: tuple[str, ...] = _setting(
+        "OTEL_METRICS_EXPORTER",
+        (),
+        _names,
+        "OpenTelemetry's exporters of metrics; where prometheus is one, /metrics is served by it.",
+        "names, comma-separated",
+    )
     host: str = _setting("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost", _text, "Address that /metrics listens on.")
     port: int = _setting(
         "OTEL_EXPORTER_PROMETHEUS_PORT",

@@ -14,7 +14,7 @@ def served_elsewhere(config: Config, registry: CollectorRegistry = REGISTRY) -> 
 
     The registry then also holds what the host's MeterProvider records: instruments of ours must not feed it as well.
     """
-    if "prometheus" in (name.strip() for name in config.metrics_exporter.split(",")):
+    if "prometheus" in config.metrics_exporter:
         return True
     joined = getattr(registry, "_collector_to_names", {})
     return any(type(collector).__module__.startswith(_EXPORTER) for collector in tuple(joined))
