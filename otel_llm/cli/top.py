@@ -115,10 +115,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def save(watch: Watch, path: str, width: int, height: int) -> None:
+def save(watch: Watch, path: str, width: int, height: int, title: str = "otel-llm top") -> None:
     """The last frame as an SVG picture."""
     console = Console(
         record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=io.StringIO()
     )
     console.print(watch.frame((width, height)))
-    Path(path).write_text(console.export_svg(title="otel-llm top"), encoding="utf-8")
+    Path(path).write_text(console.export_svg(title=title), encoding="utf-8")

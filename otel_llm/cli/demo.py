@@ -1,0 +1,149 @@
+"""``otel-llm demo``: a service that lives its day before your eyes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from . import live, look, screen, stage, top, view
+from .history import History
+from .live import Watch
+from .look import AMBER, DIM, GREEN, INK, TEAL
+from .panels import Frame
+from .problems import Problem
+from .screen import State
+from .terminal import screen_for
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .samples import Page
+    from .stage import Stage
+
+HELP = """Run a service on the real openai and anthropic clients and watch it.
+
+Everything is on this machine: the providers are loopback servers, no key, no network, no Docker. The story: calm, a latency
+spike, an output degradation, a cost spike, an outage with fallbacks and an open breaker, recovery. Other terminals can
+look too: otel-llm top, otel-llm check, curl localhost:9464/metrics.
+
+\b
+  otel-llm demo                              the story, until q
+  otel-llm demo --speed 3                    three times as fast
+  otel-llm demo --headless --duration 60     as plain text, for logs and CI
+  otel-llm demo --prometheus                 with a Prometheus and the alerts, if the binary is there
+"""
+
+
+@click.command("demo", help=HELP)
+@click.option(
+    "--duration",
+    type=click.FloatRange(1, 86_400),
+    help="Seconds, then end.  [default: until q or Ctrl-C; with --headless the whole story]",
+)
+@click.option(
+    "--speed", type=click.FloatRange(0.1, 20), default=1.0, show_default=True, help="How fast the story goes."
+)
+@click.option("--rate", type=click.FloatRange(0.1, 100), default=8.0, show_default=True, help="Jobs a second.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is drawn at random.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Of /metrics; 0 takes any."
+)
+@click.option("--prometheus", is_flag=True, help="Start a Prometheus with the rules, too.")
+@click.option("--headless", is_flag=True, help="No live view: a line per chapter, and a summary.")
+@click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, writable=True), hidden=True, help="Write the last frame as SVG."
+)
+def command(
+    *, duration: float | None, speed: float, rate: float, seed: int, port: int, prometheus: bool, headless: bool, plain: bool,
+    picture: str | None,
+) -> None:  # fmt: skip
+    console = screen_for(None)
+    headless = headless or not console.is_terminal
+    settings = stage.Settings(port, speed, seed, rate, prometheus)
+    with suppress(KeyboardInterrupt), stage.build(settings) as running:
+        until = time.time() + (duration or (running.plot.length if headless else 1e9))
+        glyphs = screen.glyphs_for(console, plain=plain)
+        page = _tell(console, running, until) if headless else _show(console, running, until, glyphs, picture)
+        _sum_up(console, running, page, glyphs, whole=headless)
+
+
+def _show(console: Console, running: Stage, until: float, glyphs: look.Glyphs, picture: str | None) -> Page | None:
+    """The live view with the story's line, until the end."""
+    watch = Watch([running.endpoint], State(), glyphs, 1.0, history=History(1.0))
+    watch.done = lambda: time.time() >= until or running.service.poll() is not None
+    watch.banner = lambda: banner(running, time.time(), glyphs)
+    watch.run(console)
+    if picture:
+        top.save(watch, picture, console.width, console.height, "otel-llm demo")
+    running.check()
+    return watch.page
+
+
+def banner(running: Stage, now: float, glyphs: look.Glyphs) -> Text:
+    """What the story is at, how long it goes on, and where to look from elsewhere."""
+    moment = running.plot.at(now)
+    seconds = moment.chapter.seconds / running.plot.speed
+    calm = moment.chapter.name in ("calm", "recovery")
+    done = look.bar(1 - moment.left / seconds, 12, TEAL if calm else AMBER, glyphs)
+    where = running.endpoint.url + (f"  {running.prometheus}" if running.prometheus else "")
+    name = (f"{moment.chapter.name.upper()} ", f"bold {GREEN if calm else AMBER}")
+    text = Text.assemble((" demo ", f"bold {INK}"), done, " ", name, (f"{moment.chapter.says}  ", INK), (where, DIM))
+    text.no_wrap = True
+    return text
+
+
+def _tell(console: Console, running: Stage, until: float) -> Page | None:
+    """One line when a chapter begins, one with the facts when it ends."""
+    console.print(
+        f"metrics: {running.endpoint.url}" + (f"   prometheus: {running.prometheus}" if running.prometheus else "")
+    )
+    number = -1
+    while (now := time.time()) < until:
+        running.check()
+        moment = running.plot.at(now)
+        if moment.number != number:
+            if number >= 0:
+                console.print("        " + facts(live.gather([running.endpoint])))
+            passed = int(now - running.plot.began)
+            console.print(f"{passed // 60:3d}:{passed % 60:02d}  {moment.chapter.name}: {moment.chapter.says}")
+            number = moment.number
+        time.sleep(max(0.0, min(moment.left + 0.01, until - now, 1.0)))
+    return live.gather([running.endpoint])
+
+
+def facts(page: Page) -> str:
+    """The main facts in a line."""
+    found = view.read(page, ())
+    total, latency = found.total, found.total.latency
+    today = next((budget.spend_usd for budget in found.budgets if budget.period == "day"), None)
+    parts = [
+        f"{total.requests:.0f} calls",
+        f"p95 {look.seconds(latency.p95 if latency else None)}",
+        f"errors {look.percent(total.error_ratio)}",
+        f"fallbacks {look.percent(found.fallback_ratio)}",
+        f"cache hits {look.percent(found.cache_hit_ratio)}",
+        f"today {look.dollars(today)}",
+        *(f"breaker {name} {state}" for name, state in found.breakers.items() if state != "closed"),
+        *(
+            f"{zscore.signal} {zscore.model} {look.sigma(zscore.value)} sigma"
+            for zscore in found.zscores[:1]
+            if look.severity(zscore.value) != "calm"
+        ),
+    ]
+    return ", ".join(parts)
+
+
+def _sum_up(console: Console, running: Stage, page: Page | None, glyphs: look.Glyphs, *, whole: bool) -> None:
+    """What was seen and where to go from here."""
+    if page is None:
+        raise Problem("nothing was seen: the demo ended before its first scrape")
+    if whole:
+        found = view.read(page, (running.endpoint.name,))
+        console.print(screen.render(Frame(found, None, console.width, glyphs), State(), None))
+    console.print(f"The demo observed: {facts(page)}.")
+    console.print("Your own service: opentelemetry-instrument python app.py, then otel-llm top")

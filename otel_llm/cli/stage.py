@@ -1,0 +1,215 @@
+"""What the demo runs on: providers, the service under ``opentelemetry-instrument``, a Prometheus; all gone at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otel_llm.config import environment
+
+from . import live
+from .problems import Problem
+from .scrape import Endpoint
+from .story import providers
+from .story.plot import Plot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+READY_SECONDS = 30.0
+STOP_SECONDS = 5.0
+AUTO = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
+CLEARED = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_SDK_DISABLED",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "OTEL_LLM_METRICS_SERVER", "OTEL_LLM_METRICS_TLS_CERT", "OTEL_LLM_METRICS_TLS_KEY",
+    "OTEL_LLM_METRICS_BASIC_AUTH_FILE", "OTEL_LLM_BUDGETS_FILE", "OTEL_LLM_PRICES_FILE", "PROMETHEUS_MULTIPROC_DIR", "http_proxy",
+    "HTTP_PROXY", "all_proxy", "ALL_PROXY",
+)  # fmt: skip
+DAILY_BUDGET, MONTHLY_BUDGET = "1.50", "40"  # US dollars: a demo's day is short
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user chose."""
+
+    port: int
+    speed: float
+    seed: int
+    rate: float
+    prometheus: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is running. ``prometheus`` is its address, empty where there is none."""
+
+    endpoint: Endpoint
+    plot: Plot
+    service: subprocess.Popen[bytes]
+    log: Path
+    prometheus: str = ""
+
+    def check(self) -> None:
+        """Raises Problem where the service has ended by itself."""
+        if self.service.poll() is not None:
+            raise Problem(f"the demo's service ended by itself: {last_words(self.log)}")
+
+
+def last_words(log: Path) -> str:
+    """The last line that a process wrote."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it said nothing"
+
+
+@contextlib.contextmanager
+def build(settings: Settings) -> Iterator[Stage]:
+    """Start everything, and leave nothing behind. Raises Problem where something cannot start."""
+    _require()
+    port = free_port(settings.port)
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel-llm-demo-")))
+        plot = Plot(time.time(), settings.speed)
+        loopback = providers.start(plot, settings.seed)
+        stack.callback(loopback.stop)
+        log = scratch / "service.log"
+        service = stack.enter_context(_process(_command(plot, settings), log, _environ(loopback.url, port, scratch)))
+        stage = Stage(Endpoint.parse(f"{HOST}:{port}"), plot, service, log)
+        if settings.prometheus:
+            stage = stack.enter_context(_with_prometheus(stage, port, scratch))
+        _wait(stage)
+        yield stage
+
+
+def _require() -> None:
+    missing = [name for name in ("openai", "anthropic") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Problem(f"the demo drives the real clients: pip install {' '.join(missing)}")
+
+
+def free_port(wanted: int) -> int:
+    """``wanted`` if it is free, any free one for 0. Raises Problem where it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError as error:
+            raise Problem(
+                f"port {wanted} cannot be had ({error.strerror}): choose another with --port, or --port 0"
+            ) from None
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def _command(plot: Plot, settings: Settings) -> list[str]:
+    beside = Path(sys.executable).with_name("opentelemetry-instrument")
+    start = [str(beside)] if beside.exists() else [sys.executable, "-c", AUTO]
+    story = [
+        "--began",
+        f"{plot.began:.3f}",
+        "--speed",
+        f"{plot.speed:g}",
+        "--seed",
+        f"{settings.seed}",
+        "--rate",
+        f"{settings.rate:g}",
+    ]
+    return [*start, sys.executable, "-m", "otel_llm.cli.story.service", *story]
+
+
+def _environ(providers_url: str, port: int, scratch: Path) -> dict[str, str]:
+    cleared = dict.fromkeys(CLEARED)
+    return environment(
+        **cleared,
+        OPENAI_BASE_URL=f"{providers_url}/v1",
+        OPENAI_API_KEY="demo",
+        ANTHROPIC_BASE_URL=providers_url,
+        ANTHROPIC_API_KEY="demo",
+        OTEL_SERVICE_NAME="otel-llm-demo",
+        OTEL_EXPORTER_PROMETHEUS_HOST=HOST,
+        OTEL_EXPORTER_PROMETHEUS_PORT=str(port),
+        OTEL_LLM_METRIC_LABELS="tenant",
+        OTEL_LLM_STATE_DIR=str(scratch / "state"),
+        OTEL_LLM_WINDOW_SECONDS="300",
+        OTEL_LLM_BUDGET_DAILY_USD=DAILY_BUDGET,
+        OTEL_LLM_BUDGET_MONTHLY_USD=MONTHLY_BUDGET,
+        OTEL_LLM_PROVIDERS=f"{HOST}=openai",
+    )
+
+
+@contextlib.contextmanager
+def _process(command: list[str], log: Path, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A child in a session of its own, so that Ctrl-C reaches us first; ended with us."""
+    with log.open("wb") as out:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environ, start_new_session=True
+        )
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _wait(stage: Stage) -> None:
+    """Until /metrics answers."""
+    until = time.monotonic() + READY_SECONDS
+    while True:
+        stage.check()
+        try:
+            live.gather([stage.endpoint])
+        except Problem as problem:
+            if time.monotonic() > until:
+                raise Problem(f"the demo's service does not serve /metrics: {problem.format_message()}") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _with_prometheus(stage: Stage, port: int, scratch: Path) -> Iterator[Stage]:
+    """A Prometheus that scrapes the service each second and holds the rules."""
+    binary = shutil.which("prometheus")
+    if binary is None:
+        raise Problem("--prometheus needs the prometheus binary on the PATH: install it, or leave the option out")
+    rules = scratch / "rules"
+    _write_rules(rules)
+    config = scratch / "prometheus.yml"
+    config.write_text(_PROMETHEUS.format(rules=rules, target=f"{HOST}:{port}"), "utf-8")
+    listen = f"{HOST}:{free_port(0)}"
+    command = [
+        binary,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={scratch / 'data'}",
+        f"--web.listen-address={listen}",
+    ]
+    with _process(command, scratch / "prometheus.log"):
+        yield Stage(stage.endpoint, stage.plot, stage.service, stage.log, f"http://{listen}")
+
+
+_PROMETHEUS = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 5s}}
+rule_files: ["{rules}/*.yml"]
+scrape_configs:
+  - job_name: otel-llm-demo
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+def _write_rules(directory: Path) -> None:
+    from otel_llm.ops import prometheus  # type: ignore[attr-defined]  # noqa: PLC0415 - only with --prometheus
+
+    prometheus.write_prometheus(directory)

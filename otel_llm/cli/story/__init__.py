@@ -1,0 +1,1 @@
+"""What the demo plays: a storyline, providers that follow it, and a service that lives through it."""
