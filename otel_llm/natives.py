@@ -36,37 +36,29 @@ def pause(seconds: float) -> None:
 
 
 class Thread:
-    """Runs ``work`` each ``interval`` seconds, and at once when woken, until stopped. Never keeps the process alive."""
+    """Runs ``work`` every ``interval`` seconds until stopped. Never keeps the process alive."""
 
     def __init__(self, work: Callable[[], object], interval: float) -> None:
         self._work = work
         self._interval = interval
-        self._bell = Lock()  # held while there is nothing to do, so that waiting for it is an interruptible sleep
+        self._bell = Lock()  # held until the end, so that waiting for it is a sleep that can be cut short
         self._bell.acquire()
         self._gone = Lock()
-        self._stopped = False
 
     def start(self) -> None:
         self._gone.acquire()
         _start(self._run, ())
 
-    def wake(self) -> None:
-        with suppress(RuntimeError):  # it is awake already
+    def stop(self, timeout: float) -> None:
+        """Ask it to end, and wait at most ``timeout`` seconds until it has."""
+        with suppress(RuntimeError):  # it was asked before
             self._bell.release()
-
-    def stop(self, timeout: float) -> bool:
-        """Ask it to end and wait at most ``timeout`` seconds; True when it has."""
-        self._stopped = True
-        self.wake()
         if self._gone.acquire(timeout=timeout):
             self._gone.release()
-            return True
-        return False
 
     def _run(self) -> None:
         try:
-            while not self._stopped:
+            while not self._bell.acquire(timeout=self._interval):
                 self._work()
-                self._bell.acquire(timeout=self._interval)
         finally:
             self._gone.release()

@@ -18,18 +18,20 @@ _HEAD = struct.Struct("<IQ")
 
 @dataclass(slots=True)
 class Checkpoint:
-    """``read`` is how far each owner's journal has been counted; ``gone`` are those whose files may go, ``exited`` their number in all."""
+    """``read`` is how far each owner's journal has been counted; ``gone`` are those whose files may go, ``exited`` their
+    number in all. ``with_spend`` says that the store's spend includes that of earlier starts of the service."""
 
     store: bytes = b""
     read: dict[str, Position] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     exited: int = 0
+    with_spend: bool = False
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Replace ``path``. Raises ``OSError``; the former one is then still there."""
     read = {owner: tuple(position) for owner, position in checkpoint.read.items()}
-    body = marshal.dumps((SIGNATURE, checkpoint.store, read, checkpoint.gone, checkpoint.exited))
+    body = marshal.dumps((SIGNATURE, checkpoint.store, read, checkpoint.gone, checkpoint.exited, checkpoint.with_spend))
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -53,7 +55,7 @@ def load(path: Path) -> Checkpoint | None:
     body = data[_HEAD.size :]
     if len(body) != size or crc32(body) != check:
         raise ValueError(f"{path} is damaged")
-    signature, store, read, gone, exited = marshal.loads(body)  # noqa: S302 - checked, and in our own directory
+    signature, store, read, gone, exited, with_spend = marshal.loads(body)  # noqa: S302 - ours, and whole
     if signature != SIGNATURE:
         raise ValueError(f"{path} is of another version: {signature}")
-    return Checkpoint(store, {owner: Position(*at) for owner, at in read.items()}, tuple(gone), exited)
+    return Checkpoint(store, {owner: Position(*at) for owner, at in read.items()}, gone, exited, with_spend)

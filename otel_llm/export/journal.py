@@ -48,7 +48,9 @@ class Journal:
     Raises ``OSError`` where the first file cannot be made. Later, while there is no room for another, records wait in memory.
     """
 
-    def __init__(self, folder: Path, owner: str, prefix: str = "journal", first: int = FIRST_SEGMENT, after: int = -1) -> None:
+    def __init__(
+        self, folder: Path, owner: str, prefix: str = "journal", first: int = FIRST_SEGMENT, after: int = -1
+    ) -> None:
         self.owner = owner
         self.spilled: deque[bytes] = deque(maxlen=SPILL)
         self.lock = RLock()
@@ -57,7 +59,8 @@ class Journal:
         self._number = after
         self._busy = False
         self._late: list[bytes] = []
-        self._map: mmap.mmap | None = None
+        self._map: mmap.mmap
+        self._mapped = False
         self._open(first)
 
     def append(self, payload: bytes) -> None:
@@ -80,7 +83,7 @@ class Journal:
     def unspill(self) -> None:
         """Try again to write what found no room."""
         with self.lock:
-            while self.spilled and self._map is None and self._grow(len(self.spilled[0])):
+            if self.spilled and not self._mapped and self._grow(len(self.spilled[0])):
                 waiting = tuple(self.spilled)
                 self.spilled.clear()
                 for payload in waiting:
@@ -88,10 +91,10 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the memory; what was written stays in the files."""
-        if self._map is not None:
+        if self._mapped:
             self._committed.release()
             self._map.close()
-            self._map = None
+        self._mapped = False
         self._at = self._end = 0
 
     def _write(self, payload: bytes) -> None:
@@ -101,7 +104,7 @@ class Journal:
         if end > self._end:
             self._overflow(payload)
             return
-        self._map[at:end] = _pack(size, crc32(payload)) + payload  # type: ignore[index] - mapped, as _end says
+        self._map[at:end] = _pack(size, crc32(payload)) + payload
         self._committed[0] = end
         self._at = end
 
@@ -134,6 +137,7 @@ class Journal:
         self.close()
         self._number += 1
         self._map = mapped
+        self._mapped = True
         self._committed = memoryview(mapped).cast("Q")
         self._committed[0] = self._at = _START
         self._end = size
@@ -142,8 +146,8 @@ class Journal:
 class Memory:
     """A journal for this process alone, where there is no directory to share."""
 
-    def __init__(self) -> None:
-        self.owner = ""
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.lock = RLock()
         self.spilled: deque[bytes] = deque(maxlen=SPILL)
         self.append = self.spilled.append

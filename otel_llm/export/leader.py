@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from otel_llm.guard import guard, logger
-from otel_llm.model import Event, Record
-from otel_llm.store import Verdict, decode
+from otel_llm.model import Event
+from otel_llm.store import Store, decode
 
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .journal import Journal, Memory, Position, Reader
-from .mail import Post
+from .mail import Nobody, Post
 from .seat import InFlight, occupied, open_calls, seat_path
 from .statedir import CHECKPOINT
 
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_SECONDS = 60.0
 RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
-
-
-class Book(Protocol):
-    """What the leader needs of a store."""
-
-    def apply(self, record: Record, source: int = 0) -> None: ...
-    def set_process(self, process: int, in_flight: Mapping[tuple[str, ...], int]) -> None: ...
-    def drop_process(self, process: int) -> None: ...
-    def drain_verdicts(self) -> list[Verdict]: ...
-    def dump(self) -> bytes: ...
-    def load(self, data: bytes) -> None: ...
 
 
 def source_of(owner: str) -> int:
@@ -61,9 +49,10 @@ class _Progress:
 class Leader:
     """Owns the store; used by one thread at a time. Without ``folder``, the journal of its own process is the only one."""
 
-    def __init__(self, folder: Path | None, store: Book, post: Post) -> None:
+    def __init__(self, folder: Path | None, store: Store, post: Post | Nobody) -> None:
         self.store = store
         self.exited = 0
+        self.with_spend = False
         self._folder = folder
         self._post = post
         self._readers: dict[str, Reader] = {}
@@ -119,7 +108,8 @@ class Leader:
         read = {owner: reader.position for owner, reader in self._readers.items()}
         gone = tuple(self._progress.gone)
         self._progress = _Progress(gone=set(gone))
-        checkpoint.save(self._folder / CHECKPOINT, Checkpoint(self.store.dump(), read, gone, self.exited))
+        state = Checkpoint(self.store.dump(), read, gone, self.exited, self.with_spend)
+        checkpoint.save(self._folder / CHECKPOINT, state)
         for reader in tuple(self._readers.values()):
             reader.discard()
         for owner in gone:
@@ -140,7 +130,7 @@ class Leader:
             return
         if found is None:
             return
-        self.exited = found.exited
+        self.exited, self.with_spend = found.exited, found.with_spend
         self._readers = {owner: Reader(folder, owner, position) for owner, position in found.read.items()}
         self._progress.gone = set(found.gone)
         for owner in found.gone:

@@ -14,14 +14,14 @@ from typing import Any
 from otel_llm.guard import guard
 from otel_llm.natives import Thread
 
-Question = tuple[str, ...]
+Question = tuple[Any, ...]
 Answer = Callable[[Question], Any]
 _LENGTH = struct.Struct("<I")
 _LONGEST_PATH = 100  # of a socket's address there are 104 to 108 bytes, depending on the system
 _PATIENCE = 5.0  # seconds for one side to answer
 
 
-class Unreachable(OSError):
+class UnreachableError(OSError):
     """There is no leader to ask just now."""
 
 
@@ -31,7 +31,6 @@ class Listener:
     def __init__(self, path: Path, answer: Answer) -> None:
         self._answer = answer
         self._socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-        os.set_inheritable(self._socket.fileno(), False)
         path.unlink(missing_ok=True)
         with _address(path) as address:
             self._socket.bind(address)
@@ -55,7 +54,7 @@ class Listener:
 
     def _serve(self) -> None:
         try:
-            file, _ = self._socket._accept()  # noqa: SLF001 - what socket.accept is made of
+            file, _ = self._socket._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept calls
         except OSError:  # nobody asked
             return
         peer = sockets.socket(fileno=file)
@@ -70,7 +69,7 @@ class Listener:
 
 
 def ask(path: Path, question: Question) -> Any:
-    """The leader's answer, made of plain values. Raises ``Unreachable``."""
+    """The leader's answer, made of plain values. Raises ``UnreachableError``."""
     peer = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
         peer.settimeout(_PATIENCE)
@@ -79,7 +78,7 @@ def ask(path: Path, question: Question) -> Any:
         _send(peer, question)
         return _receive(peer)
     except (OSError, EOFError, ValueError) as error:
-        raise Unreachable(str(error)) from None
+        raise UnreachableError(str(error)) from None
     finally:
         peer.close()
 
@@ -99,7 +98,7 @@ def _exactly(peer: sockets.socket, size: int) -> bytes:
     while len(data) < size:
         part = peer.recv(min(size - len(data), 1 << 20))
         if not part:
-            raise Unreachable("the leader went away")
+            raise UnreachableError("the leader went away")
         data += part
     return bytes(data)
 

@@ -15,7 +15,9 @@ from .journal import Journal, Position, Reader
 from .seat import occupied
 
 Deliver = Callable[[Verdict], object]
-Place = tuple[int, int, int]  # segment and offset of the record in its process's journal, number of the verdict about it
+Place = tuple[
+    int, int, int
+]  # segment and offset of the record in its process's journal, number of the verdict about it
 _BOX = "mail"
 _BOX_SIZE = 16 * 1024
 _FINDINGS = {"judgement": Judgement, "crossing": Crossing}
@@ -57,6 +59,14 @@ class Inbox:
 
     def _take(self, payload: bytes, _began: Position) -> None:
         self.hear(*_unpack(payload))
+
+
+class Nobody:
+    """A post that nobody waits for."""
+
+    def send(self, verdict: Verdict, owner: str, place: Place | None) -> None: ...
+
+    def forget(self, owner: str) -> None: ...
 
 
 class Post:

@@ -52,7 +52,7 @@ def alive(name: str) -> bool:
 
 
 def myself() -> Process:
-    """This process; without /proc, its process group stands for the start of the service."""
+    """Who runs this; without /proc, its process group stands for the start of the service."""
     return look(os.getpid()) or Process(os.getpgid(0), 0, os.getsid(0), (0, 0), b"")
 
 

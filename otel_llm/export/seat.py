@@ -12,7 +12,7 @@ from zlib import crc32
 
 from .locks import FileLock, is_locked
 
-InFlight = dict[tuple[str, str, str], int]
+InFlight = Mapping[tuple[str, ...], int]
 _HEAD = struct.Struct("<II")
 
 
@@ -26,14 +26,13 @@ class Seat:
         self._lock = draft
         self._shown: InFlight = {}
 
-    def show(self, in_flight: Mapping[tuple[str, str, str], int]) -> None:
+    def show(self, in_flight: InFlight) -> None:
         """Tell the leader of the open calls, if they are others than before."""
-        now = {labels: count for labels, count in tuple(in_flight.items()) if count > 0}
-        if now == self._shown:
+        if in_flight == self._shown:
             return
-        payload = marshal.dumps(now)
+        payload = marshal.dumps(dict(in_flight))
         self._lock.write(_HEAD.pack(len(payload), crc32(payload)) + payload)
-        self._shown = now
+        self._shown = in_flight
 
     def leave(self) -> None:
         self._lock.drop()

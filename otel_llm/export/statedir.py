@@ -21,7 +21,7 @@ from . import processes
 from .locks import is_locked, locked
 
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
-LEADER, SOCKET, CHECKPOINT, SPEND = "leader.lock", "leader.sock", "checkpoint", "spend"
+LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
 
 
 def base(config: Config) -> Path:
@@ -37,7 +37,7 @@ def enter(config: Config) -> Path:
     if config.state_dir:
         Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     _own(folder)
-    with locked(folder / "lock"):
+    with locked(folder / LOCK):
         me = processes.myself()
         program = processes.program(me)
         name = _joined(folder, program) or (_living(folder) if config.state_dir else None) or f"start.{_tag(program)}"
@@ -46,6 +46,13 @@ def enter(config: Config) -> Path:
             (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
         _tidy(folder)
     return folder / name
+
+
+def leave(start: Path) -> None:
+    """Remove ``start`` if the process that it began with ends now, and nobody else is there."""
+    with locked(start.parent / LOCK):
+        if start.name == f"start.{_tag(processes.myself())}" and not _occupied(start):
+            discard(start)
 
 
 def starts(folder: Path) -> Iterator[Path]:
@@ -60,13 +67,16 @@ def is_alive(start: Path) -> bool:
     boot, _, process = start.name.removeprefix(f"start.{_FORM}-").partition("-")
     if boot == processes.boot() and processes.alive(process):
         return True
-    locks = [start / LEADER, *start.glob("seat.*")]
-    return any(is_locked(path) for path in locks)
+    return _occupied(start)
 
 
 def discard(start: Path) -> None:
     """Remove a dead start."""
     shutil.rmtree(start, ignore_errors=True)
+
+
+def _occupied(start: Path) -> bool:
+    return any(is_locked(path) for path in (start / LEADER, *start.glob("seat.*")))
 
 
 def _tag(process: processes.Process) -> str:

@@ -1,0 +1,132 @@
+"""What a process has while it leads: the lock, the store, the socket that others ask at, and the port of /metrics."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from otel_llm.config import Config
+from otel_llm.store import Store
+
+from .answer import Scrape
+from .collector import StoreSource
+from .journal import Journal, Memory
+from .leader import Leader
+from .link import Listener, Question
+from .locks import FileLock
+from .mail import Inbox, Post
+from .seat import InFlight
+from .server import ServeError, Server, serve
+from .spendkeeper import SpendKeeper
+from .statedir import LEADER, SOCKET
+from .stats import packed
+
+PORT_SECONDS = 1.0  # between two attempts to bind a taken port
+
+Warn = Callable[[str], None]
+
+
+class Leadership:
+    """Begins with ``take``, ends with ``resign``. Used by one thread at a time."""
+
+    def __init__(self, lock: FileLock | None, leader: Leader, post: Post, spend: SpendKeeper | None) -> None:
+        self.leader = leader
+        self._lock = lock
+        self._post = post
+        self._spend = spend
+        self._listener: Listener | None = None
+        self._server: Server | None = None
+        self._next_bind = 0.0
+
+    @classmethod
+    def take(
+        cls, folder: Path | None, make_store: Callable[[], Store], inbox: Inbox, owner: Callable[[], str]
+    ) -> Leadership | None:
+        """Lead, unless somebody else does. Raises ``OSError`` where that cannot be told."""
+        lock = None
+        if folder is not None:
+            lock = FileLock(folder / LEADER)
+            if not lock.take():
+                return None
+            lock.write(f"{os.getpid():<20}".encode())
+            inbox.look()  # what the former leader sent comes before what this one finds
+        post = Post(folder, inbox, owner)
+        leader = Leader(folder, make_store(), post)
+        spend = None if folder is None else SpendKeeper(folder, make_store)
+        return cls(lock, leader, post, spend)
+
+    @property
+    def port(self) -> int | None:
+        """Where /metrics is served."""
+        return None if self._server is None else self._server.port
+
+    def source(self, refresh: Callable[[], None]) -> StoreSource:
+        """Our families, brought up to date by ``refresh`` before each scrape."""
+        return StoreSource(self.leader.store, refresh)
+
+    def listen(self, folder: Path, answer: Callable[[Question], Any], warn: Warn) -> None:
+        """Answer the other processes."""
+        try:
+            self._listener = Listener(folder / SOCKET, answer)
+            self._listener.start()
+        except OSError as error:
+            warn(f"other processes of this service cannot ask for its metrics: {error}")
+
+    def bind(self, config: Config, scrape: Scrape, warn: Warn) -> None:
+        """Serve /metrics; while the port is taken, try again now and then."""
+        if self._server is not None or time.monotonic() < self._next_bind:
+            return
+        self._next_bind = time.monotonic() + PORT_SECONDS
+        try:
+            self._server = serve(config, scrape)
+        except ServeError as error:
+            warn(f"/metrics is not served, everything else works: {error}")
+
+    def refresh(self, journal: Journal | Memory | None, in_flight: InFlight) -> None:
+        """Bring the store up to date."""
+        self.leader.drain(journal)
+        self.leader.survey("" if journal is None else journal.owner, in_flight)
+        self.leader.tell()
+
+    def keep(self, *, now: bool = False) -> None:
+        """Write down what must not be lost, where it is time to or ``now``."""
+        if self._spend is not None:
+            self._spend.keep(self.leader, now=now)
+        self.leader.keep(now=now)
+
+    def post(self) -> None:
+        """Send the verdicts that were found."""
+        self._post.round()
+
+    def stats(self) -> Any:
+        """The window, as plain values."""
+        return packed(self.leader.store.stats(time.time()))
+
+    def resign(self) -> None:
+        """Give everything back, so that somebody else can lead."""
+        if self._server is not None:
+            self._server.close()
+        if self._listener is not None:
+            self._listener.stop()
+        self.keep(now=True)
+        self._post.round()
+        self._close()
+
+    def drop_after_fork(self) -> None:
+        """In a forked child: close what is the parent's, without unlocking or shutting anything."""
+        if self._server is not None:
+            self._server.drop_after_fork()
+        if self._listener is not None:
+            self._listener.drop()
+        self._close()
+
+    def _close(self) -> None:
+        self.leader.close()
+        self._post.close()
+        if self._spend is not None:
+            self._spend.close()
+        if self._lock is not None:
+            self._lock.drop()
