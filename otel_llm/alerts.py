@@ -128,7 +128,9 @@ class Lane:
     def _start(self) -> None:
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
-                self.thread = threading.Thread(target=self._run, args=(self.waiting,), name="otel-llm-alerts", daemon=True)
+                self.thread = threading.Thread(
+                    target=self._run, args=(self.waiting,), name="otel-llm-alerts", daemon=True
+                )
                 self.thread.start()
 
     def _run(self, waiting: queue.Queue[Anomaly]) -> None:

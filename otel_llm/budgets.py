@@ -112,7 +112,9 @@ def _yaml(path: str, text: str) -> Node:
     try:
         import yaml  # noqa: PLC0415 - an extra, needed only where such a file is configured
     except ImportError:
-        raise BudgetsError(f"{path}: reading YAML needs the extra: pip install 'otel-llm[yaml]' (or write JSON)") from None
+        raise BudgetsError(
+            f"{path}: reading YAML needs the extra: pip install 'otel-llm[yaml]' (or write JSON)"
+        ) from None
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()

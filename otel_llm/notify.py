@@ -36,7 +36,9 @@ def _service(severity: str, urls: tuple[str, ...]) -> Any | None:
     service = apprise.Apprise()
     for number, url in enumerate(urls, 1):
         if not service.add(url):
-            logger.warning("%s: URL number %d (%s) is none that apprise knows; it is left out.", variable, number, _scheme(url))
+            logger.warning(
+                "%s: URL number %d (%s) is none that apprise knows; it is left out.", variable, number, _scheme(url)
+            )
     return service if len(service) else None
 
 

@@ -68,7 +68,9 @@ class Wander:
         The error is that of a random-effects model (DerSimonian and Laird 1986): chance, plus what blocks differ by, the latter
         held near ``WANDER`` while there are few of them.
         """
-        apart = (self.second - self.first * self.first / self.blocks) - (self.blocks - 1) * spread * spread * self.chance / self.blocks
+        apart = (self.second - self.first * self.first / self.blocks) - (
+            self.blocks - 1
+        ) * spread * spread * self.chance / self.blocks
         freedom = PRIOR + self.blocks - 1
         wander = (PRIOR * (WANDER * spread) ** 2 + max(apart, 0.0)) / freedom
         error = wander * (1 + 1 / self.blocks) + spread * spread * (1 / calls + self.chance / self.blocks**2)
@@ -129,14 +131,18 @@ class _Lesson:
 class Baseline:
     """The baseline of one signal. ``moments`` are those of the calls that teach, ``blocks`` their bins, block by block."""
 
-    def __init__(self, signal: Signal, scale: str, moments: Summary, blocks: Iterable[Sequence[Bins]], sensitivity: float) -> None:
+    def __init__(
+        self, signal: Signal, scale: str, moments: Summary, blocks: Iterable[Sequence[Bins]], sensitivity: float
+    ) -> None:
         self.signal = signal
         self.count = moments.count
         self.mean = moments.total / moments.count
         self.stddev = moments.stddev or 0.0
         self.scale: Scale = SCALES[scale](signal, moments)
         self.sensitivity = sensitivity
-        self.both = signal == "output_tokens"  # short answers are as suspicious as long ones; fast and cheap calls are not
+        self.both = (
+            signal == "output_tokens"
+        )  # short answers are as suspicious as long ones; fast and cheap calls are not
         self.wander = Wander()
         if not isinstance(self.scale, Linear):
             self._learn(moments.bins, blocks)
@@ -187,4 +193,3 @@ class Baseline:
         self.scores.update(self.scale.scores(dict.fromkeys(unseen, 0)))
         mean = self._sum(recent.bins) / recent.count
         return self.wander.deviation(mean, recent.count, self.spread)
-

@@ -96,20 +96,20 @@ class Engine:
 
     def gauges(self, now: float) -> Iterator[Sample]:
         """What METRICS.md calls derived, but for spend: (Prometheus name, label values in the catalogue's order, value)."""
+        self.forget(now)
         at = self.grid.of(now)
         span = self._span(now)
         for key, track in self.tracks.items():
-            track.prepare(at)
             yield from samples(key, track, at, span)
 
     def stats(self, now: float) -> Stats:
         """The same facts for code: all calls together, and by model."""
+        self.forget(now)
         at = self.grid.of(now)
         span = self._span(now)
         everything = Slice()
         models: dict[Key, Facts] = {}
         for key, track in self.tracks.items():
-            track.prepare(at)
             total = track.total(at)
             everything.merge(total)
             models[key] = facts(total, span)
@@ -130,7 +130,13 @@ class Engine:
 
     def dump(self) -> object:
         """What ``load`` takes: plain values that marshal can write."""
-        return ("otel_llm.window", VERSION, self.grid.window, self.first, [(key, track.dump()) for key, track in self.tracks.items()])
+        return (
+            "otel_llm.window",
+            VERSION,
+            self.grid.window,
+            self.first,
+            [(key, track.dump()) for key, track in self.tracks.items()],
+        )
 
     @classmethod
     def load(cls, state: Any, *, window: float = 3600.0, scale: str = "calibrated", sensitivity: float = 2.0) -> Engine:
@@ -149,15 +155,14 @@ class Engine:
     def forget(self, now: float) -> None:
         """Drop what is past the window; models that have nothing in it disappear.
 
-        Also renews the baselines that ``record`` judges by; to be called every few seconds, and cheap unless a minute is over.
+        Also renews the baselines that ``record`` judges by. ``gauges`` and ``stats`` do it too; without either of them, ``record``
+        renews a model's baselines every five minutes.
         """
         at = self.grid.of(now)
         for key, track in list(self.tracks.items()):
-            track.forget(at)
+            track.prepare(at)
             if not track.slices and not track.cells:
                 del self.tracks[key]
-            else:
-                track.prepare(at)
 
 
 __all__ = ["SIGNALS", "Engine"]

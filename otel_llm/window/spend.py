@@ -92,7 +92,9 @@ class _Account:
         account = cls()
         first, days, quarters = state
         account.first = float(first)
-        account.days, account.quarters = ({int(number): float(cost) for number, cost in pairs} for pairs in (days, quarters))
+        account.days, account.quarters = (
+            {int(number): float(cost) for number, cost in pairs} for pairs in (days, quarters)
+        )
         if not all(0 <= cost < inf for cost in (*account.days.values(), *account.quarters.values())):
             raise ValueError("money that is none")
         return account

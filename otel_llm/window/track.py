@@ -76,6 +76,7 @@ class Track:
         if now == self.now and not self.stale:
             return
         self.now, self.stale, self.prepared = now, False, at
+        self.forget(at)
         self._fold(now * self.grid.per_slice - self.grid.recent)
         self.past.hold({number: one.latency.bins for number, one in self._window(now)})
         for signal in SIGNALS:
@@ -122,7 +123,9 @@ class Track:
         if moments.count < LEAST:
             return None
         moments.bins = pool.bins
-        return Baseline(signal, self.scale, moments, ([summary.bins for _, summary in block] for block in lessons), self.sensitivity)
+        return Baseline(
+            signal, self.scale, moments, ([summary.bins for _, summary in block] for block in lessons), self.sensitivity
+        )
 
     def _first_recent(self, now: int) -> int:
         """The first slice that cells which are recent may lie in; those before it are complete."""
@@ -130,7 +133,9 @@ class Track:
 
     def _reach(self, signal: Signal, now: int) -> int:
         """How many slices before the recent cells count as recent, until there are enough calls."""
-        calls = sum(getattr(one, signal).count for number, one in self.cells.items() if number // self.grid.per_slice < now)
+        calls = sum(
+            getattr(one, signal).count for number, one in self.cells.items() if number // self.grid.per_slice < now
+        )
         newest = self._first_recent(now) - 1
         for more in range(self.grid.reach):
             if calls >= ENOUGH:
@@ -156,7 +161,11 @@ class Track:
     def peak(self, signal: Signal, at: int) -> float | None:
         """The z-score of the most extreme call of the last minute."""
         baseline = self.baselines[signal]
-        cells = [getattr(self.cells[number], signal) for number in range(at - self.grid.minute + 1, at + 1) if number in self.cells]
+        cells = [
+            getattr(self.cells[number], signal)
+            for number in range(at - self.grid.minute + 1, at + 1)
+            if number in self.cells
+        ]
         low, high = min((one.low for one in cells), default=inf), max((one.high for one in cells), default=-inf)
         return baseline.peak(low, high) if baseline and low <= high else None
 
@@ -165,7 +174,9 @@ class Track:
         found = Slice()
         now = at // self.grid.per_slice
         live = [one for _, one in self._window(now)]
-        cells = [one for number, one in self.cells.items() if now - SLICES < number // self.grid.per_slice and number <= at]
+        cells = [
+            one for number, one in self.cells.items() if now - SLICES < number // self.grid.per_slice and number <= at
+        ]
         for one in (*live, *cells):
             found.merge_counts(one)
             for signal in SIGNALS:

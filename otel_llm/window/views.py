@@ -59,7 +59,9 @@ def _successful(total: Slice) -> tuple[tuple[str, int, float], ...]:
 def _tokens(total: Slice) -> dict[str, int]:
     """Of every call that told, failed ones too."""
     failed = total.failed_tokens
-    return {what: int(tokens) + failed.get(what, 0) for what, calls, tokens in _successful(total) if calls or what in failed}
+    return {
+        what: int(tokens) + failed.get(what, 0) for what, calls, tokens in _successful(total) if calls or what in failed
+    }
 
 
 def _per_request(total: Slice) -> dict[str, float]:

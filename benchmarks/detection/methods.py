@@ -1,0 +1,130 @@
+"""Three judges of the same traffic: ours, the textbook's z-score, and the band that Prometheus rules can draw."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from otel_llm.window import Engine
+from traces import DAY, HOUR, Numbers, Trace
+
+EVERY = 15.0  # seconds between two looks, as between two scrapes
+HELD = 2  # looks in a row that make an alarm
+CRITICAL = 3.0
+BAND = 2.0
+SIGNALS = ("latency", "output_tokens", "cost")
+KEY = ("openai", "gpt")
+
+
+class Seen(NamedTuple):
+    """What a judge saw: times of its looks, and for each signal what it said then (signed; beyond its line is an alarm)."""
+
+    at: Numbers
+    says: dict[str, Numbers]
+    line: float
+
+
+class Ours(NamedTuple):
+    seen: Seen
+    critical: dict[str, float]  # share of single calls called critical
+    unusual: dict[str, float]  # the same from the sensitivity on
+
+
+def ours(trace: Trace, begin: float, end: float, scale: str = "calibrated") -> Ours:
+    """The engine's gauge ``otel_llm_zscore{kind="shift"}``, and its verdicts on single calls."""
+    engine = Engine(scale=scale)
+    looks = np.arange(begin + EVERY, end, EVERY)
+    says = {signal: np.full(len(looks), np.nan) for signal in SIGNALS}
+    counts = {"warning": dict.fromkeys(SIGNALS, 0), "critical": dict.fromkeys(SIGNALS, 0)}
+    first, last = np.searchsorted(trace.at, (begin, end))
+    cuts = np.searchsorted(trace.at, looks)
+    rows = list(zip(*(column[first:last].tolist() for column in trace), strict=True))
+    done = first
+    for number, (look, cut) in enumerate(zip(looks.tolist(), cuts.tolist(), strict=True)):
+        for at, latency, output, cost, inputs in rows[done - first : cut - first]:
+            for verdict in engine.record(
+                KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs),
+                output_tokens=int(output), thinking_tokens=None, cost=cost,
+            ):  # fmt: skip
+                counts[verdict.severity][verdict.signal] += 1
+        done = cut
+        for name, labels, value in engine.gauges(look):
+            if name == "otel_llm_zscore" and labels[3] == "shift":
+                says[labels[2]][number] = value
+    calls = max(1, done - first)
+    critical = {signal: count / calls for signal, count in counts["critical"].items()}
+    unusual = {signal: (counts["warning"][signal] + counts["critical"][signal]) / calls for signal in SIGNALS}
+    return Ours(Seen(looks, says, CRITICAL), critical, unusual)
+
+
+def textbook_zscores(trace: Trace, signal: str) -> Numbers:
+    """(value - mean) / stddev of each call against the 60 minutes before it."""
+    values = getattr(trace, signal)
+    start = np.searchsorted(trace.at, trace.at - HOUR)
+    place = np.arange(len(values))
+    count = place - start
+    shifted = values - values.mean()
+    first, second = (np.concatenate(([0.0], np.cumsum(part))) for part in (shifted, shifted * shifted))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (first[place] - first[start]) / count
+        variance = ((second[place] - second[start]) - count * mean**2) / (count - 1)
+        floor = {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}[signal]
+        zscores = (shifted - mean) / np.maximum(np.sqrt(np.maximum(variance, 0)), floor)
+    return np.where(count >= 20, zscores, 0.0)
+
+
+def textbook(trace: Trace, begin: float, end: float) -> Seen:
+    """At each look, the most extreme z-score of a single call since the look before."""
+    looks = np.arange(begin + EVERY, end, EVERY)
+    says = {}
+    for signal in SIGNALS:
+        zscores = textbook_zscores(trace, signal)
+        if signal != "output_tokens":
+            zscores = np.maximum(zscores, 0)
+        cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
+        says[signal] = np.array([_extreme(zscores[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)])
+    return Seen(looks, says, CRITICAL)
+
+
+def _extreme(values: Numbers) -> float:
+    return float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
+
+
+def band(trace: Trace, begin: float, end: float) -> Seen:
+    """The mean of 5 minutes against mean and deviation of such means over the last day (10 minutes apart), minute by minute."""
+    looks = np.arange(begin + EVERY, end, EVERY)
+    minutes = np.arange(trace.at[0] + 300, end, 60.0)
+    says = {}
+    for signal in SIGNALS:
+        total = np.concatenate(([0.0], np.cumsum(getattr(trace, signal))))
+        upto, since = np.searchsorted(trace.at, minutes), np.searchsorted(trace.at, minutes - 300)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (total[upto] - total[since]) / (upto - since)
+        judged = []
+        for number, mean in enumerate(means):
+            past = means[max(0, number - int(DAY / 60) - 10) : max(0, number - 10)]
+            past = past[np.isfinite(past)]
+            spread = past.std() if len(past) >= 60 else np.inf
+            judged.append((mean - past.mean()) / max(spread, 1e-12) if np.isfinite(spread) else 0.0)
+        says[signal] = np.array(judged)[np.maximum(np.searchsorted(minutes, looks, side="right") - 1, 0)]
+    return Seen(looks, says, BAND)
+
+
+def alarms(seen: Seen, signal: str, side: int = 0) -> Numbers:
+    """When alarms were on: the line passed at ``HELD`` looks in a row, to ``side`` (0: either; latency and cost only upwards)."""
+    says = seen.says[signal]
+    with np.errstate(invalid="ignore"):
+        beyond = says >= seen.line if side > 0 else says <= -seen.line if side < 0 else np.abs(says) >= seen.line
+        if not side and signal != "output_tokens":
+            beyond = says >= seen.line
+    held = beyond.copy()
+    for back in range(1, HELD):
+        held[back:] &= beyond[:-back]
+        held[:back] = False
+    return seen.at[held]
+
+
+def episodes(times: Numbers, apart: float = 300.0) -> int:
+    """How many alarms people would have got: those within ``apart`` seconds are one."""
+    return int(len(times) > 0) + int((np.diff(times) > apart).sum()) if len(times) else 0
