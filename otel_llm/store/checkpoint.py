@@ -31,7 +31,7 @@ def dump(state: State) -> bytes:
     content = {
         "cells": {name: list(_cells(families, name)) for name in families.kept},
         "overflow": state.bounds.overflow,
-        "pending": [tuple(call) for _bundle, call in state.ledger.pending],
+        "pending": [tuple(call) for _bundle, call, _source in state.ledger.pending],
         "engine": state.engine.dump(),
         "spend": state.ledger.spend.dump(),
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
+from otel_llm.guard import guard
 from otel_llm.model import Observation
 from otel_llm.window import Crossing, Spend
 
 from .bundle import Bundle
+from .sound import sound
 
 MOST_PENDING = 10_000
 """Bills that wait for prices; past it the oldest counts as unpriced."""
@@ -34,25 +37,34 @@ class Pricer(Protocol):
     def settle(self, bill: Any, /) -> Priced: ...
 
 
+class Waiting(NamedTuple):
+    """A call whose bill waits for prices; ``source`` is the process that made it."""
+
+    bundle: Bundle
+    call: Observation
+    source: int
+
+
 class Ledger:
-    """Counts the money of calls. ``settle`` and ``count`` return the budgets' lines that were crossed."""
+    """Counts the money of calls; what crosses a line of a budget is returned."""
 
     def __init__(self, spend: Spend, pricer: Pricer | None) -> None:
         self.spend = spend
-        self.pending: deque[tuple[Bundle, Observation]] = deque()
+        self.pending: deque[Waiting] = deque()
         self._pricer = pricer
 
     def priced(self, call: Observation) -> Observation:
-        """``call`` with its cost where it was pending and prices are there now; otherwise ``call`` itself."""
-        if self._pricer is None:
-            return call._replace(cost_source="unpriced", bill=None)
-        if not self._pricer.ready:
-            return call
-        price = self._pricer.settle(call.bill)
-        return call._replace(cost=price.cost, cost_source=price.source, cost_saved=price.saved, bill=None)
+        """A pending ``call`` with its cost where prices are there now; otherwise ``call`` itself."""
+        if self._pricer is not None:
+            if not self._pricer.ready:
+                return call
+            with guard("pricing"):
+                price = self._pricer.settle(call.bill)
+                return call._replace(cost=price.cost, cost_source=price.source, cost_saved=price.saved, bill=None)
+        return call._replace(cost_source="unpriced", bill=None)
 
-    def count(self, bundle: Bundle, call: Observation) -> tuple[Crossing, ...]:
-        """The money of one call."""
+    def count(self, bundle: Bundle, call: Observation, source: int) -> tuple[Crossing, ...]:
+        """The money of one call, or a place in the queue for it."""
         if call.cost_saved:
             bundle.savings.value += call.cost_saved
         if call.cost is not None:
@@ -60,23 +72,22 @@ class Ledger:
             bundle.cost_size.observe(call.cost, call.trace_id, call.span_id, call.at)
             return self.spend.add(call.at, call.cost, bundle.spender)
         if call.cost_source == "pending":
-            self._wait(bundle, call)
+            self._wait(Waiting(bundle, call, source))
         elif call.cost_source == "unpriced":
             bundle.unpriced.value += 1
         return ()
 
-    def settle(self) -> tuple[tuple[Bundle, Observation, Crossing], ...]:
+    def settle(self) -> Iterator[tuple[Observation, int, Crossing]]:
         """Count the bills that waited, if prices are there now; some at a time."""
         if self._pricer is None or not self._pricer.ready:
-            return ()
-        crossed: list[tuple[Bundle, Observation, Crossing]] = []
+            return
         for _ in range(min(_AT_ONCE, len(self.pending))):
-            bundle, waiting = self.pending.popleft()
-            call = self.priced(waiting)
-            crossed += [(bundle, call, crossing) for crossing in self.count(bundle, call)]
-        return tuple(crossed)
+            bundle, waiting, source = self.pending.popleft()
+            call = sound(self.priced(waiting))
+            for crossing in self.count(bundle, call, source):
+                yield call, source, crossing
 
-    def _wait(self, bundle: Bundle, call: Observation) -> None:
+    def _wait(self, waiting: Waiting) -> None:
         if len(self.pending) >= MOST_PENDING:
-            self.pending.popleft()[0].unpriced.value += 1
-        self.pending.append((bundle, call))
+            self.pending.popleft().bundle.unpriced.value += 1
+        self.pending.append(waiting)

@@ -14,7 +14,7 @@ from .bundle import Bundle
 from .cells import Labels
 from .events import Events
 from .families import Families
-from .ledger import Ledger, Pricer
+from .ledger import Ledger, Pricer, Waiting
 from .views import Views
 
 MOST_IDENTITIES = 10_000
@@ -36,15 +36,14 @@ class State:
         self.engine = engine
         self.ledger = Ledger(spend, pricer)
         self.events = Events(self.families, engine)
-        self.views = Views(self.families, engine, spend, config.window)
+        self.views = Views(self.families, engine, self.ledger, config.window)
         self._bundles: dict[_Identity, Bundle] = {}  # by what records say
         self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
 
     @classmethod
     def new(cls, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
         engine = Engine(window=config.window, scale=config.anomaly_scale)
-        spend = Spend(zone=config.timezone, daily=config.budget_daily, monthly=config.budget_monthly, budgets=budgets)
-        return cls(config, engine, spend, pricer)
+        return cls(config, engine, Spend(**_money(config, budgets)), pricer)
 
     @classmethod
     def load(cls, data: bytes, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
@@ -52,13 +51,7 @@ class State:
         content = checkpoint.read(data, config.metric_labels)
         try:
             engine = Engine.load(content["engine"], window=config.window, scale=config.anomaly_scale)
-            spend = Spend.load(
-                content["spend"],
-                zone=config.timezone,
-                daily=config.budget_daily,
-                monthly=config.budget_monthly,
-                budgets=budgets,
-            )
+            spend = Spend.load(content["spend"], **_money(config, budgets))
             state = cls(config, engine, spend, pricer)
             state._restore(content)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -74,7 +67,12 @@ class State:
         self.bounds.overflow = dict(content["overflow"])
         for fields in content["pending"]:
             call = Observation(*fields)
-            self.ledger.pending.append((self.bundle(call), call))
+            self.ledger.pending.append(Waiting(self.bundle(call), call, 0))
+
+    def resume(self, spent: object) -> None:
+        """Add what was spent before."""
+        before = Spend.load(spent)
+        self.ledger.spend.merge(before)
 
     def bundle(self, call: Observation) -> Bundle:
         """The cells that ``call`` touches."""
@@ -92,3 +90,7 @@ class State:
         if bounded == identity:  # what was replaced has no bound, and is to be counted each time
             self._bundles[identity] = bundle
         return bundle
+
+def _money(config: Config, budgets: tuple[Budget, ...]) -> dict[str, Any]:
+    daily, monthly = config.budget_daily, config.budget_monthly
+    return {"zone": config.timezone, "daily": daily, "monthly": monthly, "budgets": budgets}

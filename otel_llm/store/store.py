@@ -54,6 +54,8 @@ class Store:
         Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
         """
         with self.lock:
+            if self._state.ledger.pending:
+                self._settle()
             if type(record) is Observation:
                 self._call(record, source)
             elif type(record) is Event:
@@ -90,7 +92,8 @@ class Store:
     def views(self, now: float) -> list[View]:
         """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order."""
         with self.lock:
-            self._settle()
+            if self._state.ledger.pending:
+                self._settle()
             return self._state.views.at(now, self._processes)
 
     def stats(self, now: float) -> Stats:
@@ -120,6 +123,16 @@ class Store:
         with self.lock:
             self._state.add_spend(spend)
 
+    def spent(self) -> object:
+        """Plain values for ``resume``: the only thing that outlives the service."""
+        with self.lock:
+            return self._state.ledger.spend.dump()
+
+    def resume(self, spent: object) -> None:
+        """Add what an earlier run of the service had spent. Raises ``ValueError`` for what ``spent`` did not write."""
+        with self.lock:
+            self._state.resume(spent)
+
     def dump(self) -> bytes:
         """All of it but the open calls, for ``load``."""
         with self.lock:
@@ -133,9 +146,7 @@ class Store:
     def _call(self, call: Observation, source: int) -> None:
         state = self._state
         bundle = state.bundle(call)
-        call = sound(call)
-        if call.cost_source == "pending":
-            call = state.ledger.priced(call)
+        call = sound(state.ledger.priced(call) if call.cost_source == "pending" else call)
         bundle.duration.observe(call.duration, call.trace_id, call.span_id, call.at)
         count_pace(bundle, call)
         count_tokens(bundle, call)
@@ -145,7 +156,7 @@ class Store:
             bundle.finish_reason(reason).value += 1
         findings = self._judge(bundle, call)
         if call.cost_source:
-            findings += state.ledger.count(bundle, call)
+            findings += state.ledger.count(bundle, call, source)
         for finding in findings:
             self._verdicts.append(Verdict(source, call, finding))
 
@@ -166,6 +177,5 @@ class Store:
         return judgements
 
     def _settle(self) -> None:
-        if self._state.ledger.pending:
-            for _bundle, call, crossing in self._state.ledger.settle():
-                self._verdicts.append(Verdict(0, call, crossing))
+        for call, source, crossing in self._state.ledger.settle():
+            self._verdicts.append(Verdict(source, call, crossing))

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from otel_llm.catalogue import Metric
 from otel_llm.version import __version__
-from otel_llm.window import Engine, Spend
+from otel_llm.window import Engine
 
 from .cells import Labels, Number, Row, lines_per_row
 from .families import Families
+from .ledger import Ledger
 
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
 """Gauges that disappear when nobody has set them for a window's length."""
@@ -33,10 +34,10 @@ class View(NamedTuple):
 class Views:
     """Rows of derived series are kept from scrape to scrape, for the sake of their ready text."""
 
-    def __init__(self, families: Families, engine: Engine, spend: Spend, window: float) -> None:
+    def __init__(self, families: Families, engine: Engine, ledger: Ledger, window: float) -> None:
         self._families = families
         self._engine = engine
-        self._spend = spend
+        self._ledger = ledger
         self._window = window
         self._rows: dict[tuple[str, Labels], Row] = {}
         self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
@@ -44,7 +45,7 @@ class Views:
 
     def at(self, now: float, processes: Processes) -> list[View]:
         """All that has series at ``now``, in the catalogue's order."""
-        gauges = chain(self._engine.gauges(now), self._spend.gauges(now), self._in_flight(now, processes), self._own())
+        gauges = chain(self._engine.gauges(now), self._ledger.spend.gauges(now), self._in_flight(now, processes), self._own())
         derived = self._derived(gauges)
         lines = self._families.lines + len(self._rows)
         views = []
