@@ -66,11 +66,12 @@ def _bared(model: str) -> Iterator[str]:
     """``model`` and what is left of it as one wrapping after the other comes off."""
     model = _ARN.sub("", model)
     yield model
-    model = yield from _without(_RESOURCE, model)
+    for wrapping in (_RESOURCE, _ROUTING):
+        model = yield from _without(wrapping, model)
     while "/" in model:
         model = model.partition("/")[2]
         yield model
-    for wrapping in (_ROUTING, _REGION, _REVISION, _DATE, _AT, _LATEST):
+    for wrapping in (_REGION, _REVISION, _DATE, _AT, _LATEST):
         model = yield from _without(wrapping, model)
 
 
