@@ -130,9 +130,9 @@ def facts(page: Page) -> str:
         f"today {look.dollars(today)}",
         *(f"breaker {name} {state}" for name, state in found.breakers.items() if state != "closed"),
         *(
-            f"{zscore.signal} {zscore.model} {look.sigma(zscore.value)} sigma"
+            f"{zscore.signal} of {zscore.model} {look.sigma(zscore.shift)} sigma"
             for zscore in found.zscores[:1]
-            if look.severity(zscore.value) != "calm"
+            if look.severity(zscore.shift) in ("warning", "critical")
         ),
     ]
     return ", ".join(parts)

@@ -87,6 +87,8 @@ def dollars(value: float | None) -> str:
         return "$0"
     if size >= 999.995 or (size >= 20 and value == int(value)):
         return f"${value:,.0f}"
+    if size < 1e-6:
+        return f"${value:.0e}"
     digits = 2 if size >= 0.0995 else min(6, 1 - math.floor(math.log10(size)))
     return f"${value:.{digits}f}"
 

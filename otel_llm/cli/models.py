@@ -91,7 +91,7 @@ COLUMNS = (
     _zscore("cost", "z-cost", "z cost"),
     _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=look.dollars),
     _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=look.dollars),
-    Column("cost", "cost", 8, 0, lambda row: row.cost_usd, _cost),
+    Column("cost", "cost", 9, 0, lambda row: row.cost_usd, _cost),
     Column("share", "share", 10, 110, lambda row: row.cost_usd, _share),
 )
 SORTS = ("cost", "requests", "latency", "errors", "output", "z-latency", "z-output", "z-cost", "name")

@@ -213,7 +213,7 @@ def _token_mix(frame: Frame) -> Line:
 
 def anomalies(frame: Frame) -> Panel:
     """The most unusual signals, as bars from the middle: low at the left, high at the right."""
-    zscores = frame.view.zscores[:CARD_LINES]
+    zscores = [zscore for zscore in frame.view.zscores if zscore.shift is not None][:CARD_LINES]
     if not zscores:
         body = _fit(
             frame, [Text("no baseline yet", DIM), Text("a z-score needs 20 calls before the last minutes", HINT)]
@@ -226,16 +226,19 @@ _SIGNAL = {"latency": "latency", "output_tokens": "output", "cost": "cost"}
 
 
 def _zscore(frame: Frame, found: Zscore) -> Line:
-    severity = look.severity(found.value)
+    shift = found.shift or 0.0
+    severity = look.severity(shift)
     colour = look.COLOURS[severity]
     mark = {"critical": frame.glyphs.critical, "warning": frame.glyphs.warning}.get(severity, "")
     room = frame.width - 4 - 8 - 7 - 3
     scale = 7 if room < 30 else 13 if room < 50 else 21
-    name = look.shorten(found.model, room - scale - 1, frame.glyphs)
+    peak = f"peak {look.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
+    room -= scale + 1 + len(peak)
     return Text.assemble(
-        (f"{_SIGNAL.get(found.signal, found.signal):<8.8}", INK), (f"{name:<{room - scale - 1}} ", DIM),
-        _balance(found.value, scale, colour, frame.glyphs),
-        (f"{look.sigma(found.value):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
+        (f"{_SIGNAL.get(found.signal, found.signal):<8.8}", INK),
+        (f"{look.shorten(found.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
+        _balance(shift, scale, colour, frame.glyphs),
+        (f"{look.sigma(shift):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
     )  # fmt: skip
 
 

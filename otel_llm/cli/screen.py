@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .view import View
 
-NARROWEST = 60
+NARROWEST = 60  # columns with two cards beside each other
+MENTIONED = 2  # anomalies in the line at the top
 CARDS: tuple[Callable[[Frame], RenderableType], ...] = (
     panels.latency, panels.cost, panels.traffic, panels.tokens, panels.anomalies, panels.health,
 )  # fmt: skip  # the first are kept where there is little room
@@ -139,9 +140,13 @@ def _troubles(view: View) -> list[tuple[str, bool]]:
         for budget in view.budgets
         if budget.used is not None and budget.used >= 1.0
     ]
-    shifts = [zscore for zscore in view.zscores if look.severity(zscore.value) in ("warning", "critical")]
-    found += [(f"{_WORDS[(zscore.signal, zscore.value > 0)]} {zscore.model}", look.severity(zscore.value) == "critical")
-              for zscore in shifts[:2] if (zscore.signal, zscore.value > 0) in _WORDS]  # fmt: skip
+    found += [
+        (f"{_WORDS[(zscore.signal, zscore.shift > 0)]} {zscore.model}", look.severity(zscore.shift) == "critical")
+        for zscore in view.zscores
+        if zscore.shift is not None
+        and look.severity(zscore.shift) != "calm"
+        and (zscore.signal, zscore.shift > 0) in _WORDS
+    ][:MENTIONED]
     return found
 
 

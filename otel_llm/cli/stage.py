@@ -35,7 +35,7 @@ CLEARED = (
     "OTEL_LLM_METRICS_BASIC_AUTH_FILE", "OTEL_LLM_BUDGETS_FILE", "OTEL_LLM_PRICES_FILE", "PROMETHEUS_MULTIPROC_DIR", "http_proxy",
     "HTTP_PROXY", "all_proxy", "ALL_PROXY",
 )  # fmt: skip
-DAILY_BUDGET, MONTHLY_BUDGET = "1.50", "40"  # US dollars: a demo's day is short
+DAILY_BUDGET, MONTHLY_BUDGET = 6.0, 60.0  # US dollars at speed 1 and 8 jobs a second: the cost spike passes the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,11 @@ def build(settings: Settings) -> Iterator[Stage]:
         loopback = providers.start(plot, settings.seed)
         stack.callback(loopback.stop)
         log = scratch / "service.log"
-        service = stack.enter_context(_process(_command(plot, settings), log, _environ(loopback.url, port, scratch)))
+        service = stack.enter_context(
+            _process(
+                _command(plot, settings), log, _environ(loopback.url, port, scratch, settings.rate / 8 / settings.speed)
+            )
+        )
         stage = Stage(Endpoint.parse(f"{HOST}:{port}"), plot, service, log)
         if settings.prometheus:
             stage = stack.enter_context(_with_prometheus(stage, port, scratch))
@@ -126,7 +130,7 @@ def _command(plot: Plot, settings: Settings) -> list[str]:
     return [*start, sys.executable, "-m", "otel_llm.cli.story.service", *story]
 
 
-def _environ(providers_url: str, port: int, scratch: Path) -> dict[str, str]:
+def _environ(providers_url: str, port: int, scratch: Path, scale: float) -> dict[str, str]:
     cleared = dict.fromkeys(CLEARED)
     return environment(
         **cleared,
@@ -140,9 +144,8 @@ def _environ(providers_url: str, port: int, scratch: Path) -> dict[str, str]:
         OTEL_LLM_METRIC_LABELS="tenant",
         OTEL_LLM_STATE_DIR=str(scratch / "state"),
         OTEL_LLM_WINDOW_SECONDS="300",
-        OTEL_LLM_BUDGET_DAILY_USD=DAILY_BUDGET,
-        OTEL_LLM_BUDGET_MONTHLY_USD=MONTHLY_BUDGET,
-        OTEL_LLM_PROVIDERS=f"{HOST}=openai",
+        OTEL_LLM_BUDGET_DAILY_USD=f"{DAILY_BUDGET * scale:.2f}",
+        OTEL_LLM_BUDGET_MONTHLY_USD=f"{MONTHLY_BUDGET * scale:.2f}",
     )
 
 

@@ -64,13 +64,17 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Zscore:
-    """How unusual one signal of one model is. ``kind`` is peak or shift."""
+    """How unusual one signal of one model is, in standard deviations.
+
+    ``shift`` is about the mean of the last minutes and is the verdict; ``peak`` is about their most extreme single call,
+    of which there is always one.
+    """
 
     model: str
     provider: str
     signal: str
-    kind: str
-    value: float
+    shift: float | None = None
+    peak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ def _model_rows(page: Page) -> tuple[Row, ...]:
         _tokens(page, *MODEL),
         page.by("otel_llm_unpriced_requests_total", *MODEL),
     )
-    worst = _worst(page)
+    shifts = _shifts(page)
     return tuple(
         Row(
             name=model[1] or "(no model)",
@@ -195,7 +199,7 @@ def _model_rows(page: Page) -> tuple[Row, ...]:
             cost_usd=cost.get(model),
             cost_per_hour=gauges["cost_usd_per_hour"].get(model),
             cost_per_request=gauges["cost_usd_per_request"].get(model),
-            zscores=worst.get(model, {}),
+            zscores=shifts.get(model, {}),
             unpriced=unpriced.get(model, 0.0) > 0,
         )
         for model in every
@@ -315,19 +319,22 @@ def _budgets(page: Page) -> tuple[Budget, ...]:
 
 
 def _zscores(page: Page) -> tuple[Zscore, ...]:
-    """The graver of peak and shift for each model and signal, the gravest first."""
-    worst: dict[tuple[str, str, str], Zscore] = {}
-    for labels, value in page.rows("otel_llm_zscore"):
-        key = (labels.get(MODEL[0], ""), labels.get(MODEL[1], ""), labels.get("signal", ""))
-        if key not in worst or abs(value) > abs(worst[key].value):
-            worst[key] = Zscore(key[1], key[0], key[2], labels.get("kind", ""), value)
-    return tuple(sorted(worst.values(), key=lambda found: -abs(found.value)))
+    """By model and signal, the gravest shift first."""
+    kinds = {
+        kind: page.by("otel_llm_zscore", *MODEL, "signal", kind=kind) for kind in ("shift", "peak")
+    }  # fmt: skip
+    found = [
+        Zscore(key[1], key[0], key[2], kinds["shift"].get(key), kinds["peak"].get(key))
+        for key in dict.fromkeys([*kinds["shift"], *kinds["peak"]])
+    ]
+    return tuple(sorted(found, key=lambda zscore: (-abs(zscore.shift or 0.0), -abs(zscore.peak or 0.0))))
 
 
-def _worst(page: Page) -> dict[tuple[str, ...], dict[str, float]]:
+def _shifts(page: Page) -> dict[tuple[str, ...], dict[str, float]]:
     found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for zscore in _zscores(page):
-        found[(zscore.provider, zscore.model)][zscore.signal] = zscore.value
+        if zscore.shift is not None:
+            found[(zscore.provider, zscore.model)][zscore.signal] = zscore.shift
     return dict(found)
 
 

@@ -1,0 +1,96 @@
+"""``otel-llm export``: rules, dashboards, routes and objects as files, with a service's own thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from otel_llm.ops import objectives as normal
+from otel_llm.ops.objectives import ObjectiveError, Objectives
+
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS = ("prometheus", "grafana", "alertmanager", "k8s")
+
+HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes or Kubernetes objects into DIR.
+
+\b
+  otel-llm export prometheus rules/
+  otel-llm export prometheus rules/ --p95 20s --error-rate 2% --slo 99.5%
+  otel-llm export grafana grafana/ --label tenant
+  otel-llm export alertmanager alertmanager/
+  otel-llm export k8s deploy/
+
+Thresholds left out keep their defaults. Files that are there are replaced.
+"""
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each objective, from its metadata."""
+    for spec in reversed(fields(Objectives)):
+        unit, default = spec.metadata["unit"], normal.show(spec.default, spec.metadata["unit"])
+        words = spec.metadata["help"]
+        help_text = f"{words[0].upper()}{words[1:]}.  [default: {default}]"
+        command = click.option(normal.flag(spec.name), spec.name, metavar=unit.upper(), help=help_text)(command)
+    return command
+
+
+@click.command("export", help=HELP)
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--semconv",
+    type=click.Choice(("released", "latest")),
+    default="released",
+    show_default=True,
+    help="Vocabulary of the GenAI metrics.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME",
+    help="A label of your own that dashboards offer; may be repeated.",
+)
+@_options
+def command(kind: str, directory: Path, *, semconv: str, labels: tuple[str, ...], **given: str | None) -> None:
+    try:
+        objectives = Objectives.parse(given)
+    except ObjectiveError as error:
+        raise Problem("; ".join(error.problems)) from None
+    try:
+        written = _write(kind, directory, semconv, objectives, labels)
+    except OSError as error:
+        raise Problem(
+            f"{error.filename or directory} cannot be written: {error.strerror}; choose another directory"
+        ) from None
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(NEXT[kind].format(directory=directory))
+
+
+NEXT = {
+    "prometheus": "Next: name {directory}/*.yml under rule_files in prometheus.yml and reload Prometheus.",
+    "grafana": "Next: mount {directory} into Grafana's provisioning, or import the dashboards by hand.",
+    "alertmanager": "Next: put your Slack and PagerDuty secrets into the files it names, then amtool check-config.",
+    "k8s": "Next: kubectl apply -f {directory}",
+}
+
+
+def _write(kind: str, directory: Path, semconv: str, objectives: Objectives, labels: tuple[str, ...]) -> list[Path]:
+    from otel_llm import ops  # noqa: PLC0415 - what is not asked for is not imported
+
+    writers: dict[str, Callable[[], Any]] = {
+        "prometheus": lambda: ops.write_prometheus(directory, semconv, objectives),  # type: ignore[attr-defined]
+        "grafana": lambda: ops.write_grafana(directory, semconv, objectives, labels),  # type: ignore[attr-defined]
+        "alertmanager": lambda: ops.write_alertmanager(directory, semconv, objectives),  # type: ignore[attr-defined]
+        "k8s": lambda: ops.write_kubernetes(directory, semconv, objectives),  # type: ignore[attr-defined]
+    }
+    written: list[Path] = writers[kind]()
+    return written

@@ -1,0 +1,65 @@
+"""``otel-llm generate``: the repository's generated files, rewritten or checked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import click
+
+from .problems import Failed, Problem
+
+SOURCES = ("otel_llm.ops.rules", "otel_llm.ops.dashboards", "otel_llm.ops.reference")
+
+HELP = """Rewrite the files of this repository that are made from code: rules, dashboards, reference documents.
+
+\b
+  otel-llm generate           after a change of catalogue, configuration, objectives or declarations
+  otel-llm generate --check   in CI: exit code 1 and the names of the files that would change
+
+For who works on otel-llm itself; run it at the repository's top level.
+"""
+
+
+@click.command("generate", help=HELP)
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a file would change.")
+@click.option("--root", type=click.Path(path_type=Path), default=Path(), help="The repository.  [default: here]")
+def command(*, check: bool, root: Path) -> None:
+    if not (root / "otel_llm" / "catalogue.py").is_file():
+        raise Problem(f"{root.resolve()} is not the repository of otel-llm: run it at its top level, or give --root")
+    files = wanted()
+    stale = [path for path, text in files.items() if _differs(root / path, text)]
+    if check:
+        for path in stale:
+            click.echo(f"{path} is not what the code makes: run otel-llm generate")
+        click.echo(f"{len(files)} generated files, {len(stale)} stale")
+        if stale:
+            raise Failed
+        return
+    for path in stale:
+        _write(root / path, files[path])
+        click.echo(f"wrote {path}")
+    click.echo(f"{len(files)} generated files, {len(stale)} written")
+
+
+def wanted() -> dict[str, str]:
+    """The text of every generated file by its path."""
+    if importlib.util.find_spec("grafana_foundation_sdk") is None:
+        raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
+    files: dict[str, str] = {}
+    for name in SOURCES:
+        files.update(importlib.import_module(name).generated())
+    return files
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_text("utf-8") != text
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise Problem(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,97 @@
+"""``otel-llm prices``: what a model costs, and why."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+import click
+
+from otel_llm.config import Config
+from otel_llm.model import Usage
+from otel_llm.pricing.document import DocumentError
+from otel_llm.pricing.explain import Explanation, explain
+
+from .problems import Failed, Problem
+
+HELP = """Show the price that a model's name leads to, and what a call would cost.
+
+\b
+  otel-llm prices gpt-4.1
+  otel-llm prices us.anthropic.claude-sonnet-4-5-20250929-v1:0
+  otel-llm prices claude-sonnet-4-5 --usage input=12000,cache_read=10000,output=800
+  otel-llm prices my-deployment --provider azure.ai.openai --json
+
+Prices of OTEL_LLM_PRICES_FILE come first. Exit code 1: the model has no price.
+"""
+_FIELDS = {
+    spec.name.removesuffix("_tokens"): spec.name for spec in fields(Usage) if spec.name not in ("estimated", "cost_usd")
+}
+
+
+class UsageType(click."click.ParamType[Usage]"):
+    """``input=1200,output=300``: counts by name."""
+
+    name = "usage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Usage:
+        """Read it, or say which part is wrong and what is allowed."""
+        usage = Usage()
+        for part in value.split(","):
+            name, _, number = (text.strip() for text in part.partition("="))
+            if name not in _FIELDS:
+                self.fail(f"{part.strip()!r} is no name=count; names are {', '.join(_FIELDS)}", param, ctx)
+            setattr(usage, _FIELDS[name], self._count(name, number, param, ctx))
+        return usage
+
+    def _count(self, name: str, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            count = float(text) if name == "audio_seconds" else int(text)
+        except ValueError:
+            count = -1
+        if not 0 <= count < math.inf:
+            self.fail(f"{name}={text}: not a number from 0 up", param, ctx)
+        return count
+
+
+@click.command("prices", help=HELP)
+@click.argument("model")
+@click.option(
+    "--provider", metavar="NAME", help="Who sells it, as openai or azure.ai.openai.  [default: whom the name points to]"
+)
+@click.option(
+    "--usage", type=UsageType(), metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}."
+)
+@click.option("--tier", metavar="NAME", help="Service tier, as batch, flex or priority.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(*, model: str, provider: str | None, usage: Usage | None, tier: str | None, as_json: bool) -> None:
+    config = Config.from_env()
+    _refuse_bad_file(config)
+    found = explain(model, provider, usage, config=config, service_tier=tier)
+    click.echo(_json(found) if as_json else "\n".join(found.lines()))
+    if not found.model:
+        raise Failed
+
+
+def _refuse_bad_file(config: Config) -> None:
+    """A service runs on with the built-in prices; who asks for a price wants to know."""
+    if not config.prices_file:
+        return
+    from otel_llm.pricing.overrides import Overrides  # noqa: PLC0415 - only where there is such a file
+
+    try:
+        Overrides.from_file(config.prices_file)
+    except (DocumentError, OSError) as error:
+        raise Problem(f"OTEL_LLM_PRICES_FILE: {error}") from None
+
+
+def _json(found: Explanation) -> str:
+    facts = asdict(found)
+    facts["price"] = found.price._asdict()
+    return json.dumps({key: _finite(value) for key, value in facts.items()}, indent=2)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
