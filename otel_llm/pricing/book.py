@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .names import LONGEST, provider_id
@@ -69,6 +70,13 @@ class Book:
             return Looked(found.provider, found.model, BUILT_IN, terms)
         laid = terms._replace(rates=rule.over(terms.rates, _tier(key[3])))
         return Looked(found.provider, found.model, rule.source, laid)
+
+    def loose_ends(self) -> Iterator[str]:
+        """Rules that lead nowhere: like a model that has no built-in price."""
+        for rule in self.overrides.rules if self.table is not None else ():
+            if rule.like is not None and self._built_in(rule.like[0], [rule.like[1]], "") is None:
+                wanted = "/".join(rule.like)
+                yield f"{rule.source}: like: {wanted} has no built-in price; calls of {rule.name} are unpriced"
 
     def _base(self, key: Key, rule: Rule | None) -> Found | None:
         """The built-in model that a call, or the rule for it, goes by; the response's model before the request's."""

@@ -115,8 +115,6 @@ class Pricer:
 
     def _read(self) -> Book:
         overrides = Overrides.from_file(self._config.prices_file)
-        for problem in overrides.problems:
-            logger.warning("%s", problem)
         try:
             table = self._fetched() or shelf.built(self._config.state_dir)
         except shelf.Unavailable as why:
@@ -126,7 +124,10 @@ class Pricer:
                 why,
             )
             table = None
-        return Book(table, overrides)
+        book = Book(table, overrides)
+        for problem in (*overrides.problems, *book.loose_ends()):
+            logger.warning("%s", problem)
+        return book
 
     def _fetched(self) -> Any:
         return shelf.fetched(self._config.state_dir) if self._config.prices_update == "daily" else None
