@@ -32,7 +32,9 @@ KINDS = (
     ("drift of latency to x2", "latency", 2.0, True),
 )
 MINUTES = (5, 15, 60)
-FAULTS = tuple(Fault(name, signal, factor, minutes, drift) for name, signal, factor, drift in KINDS for minutes in MINUTES)
+FAULTS = tuple(
+    Fault(name, signal, factor, minutes, drift) for name, signal, factor, drift in KINDS for minutes in MINUTES
+)
 
 
 def plant(trace: Trace, fault: Fault, start: float) -> Trace:

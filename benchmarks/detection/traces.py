@@ -66,12 +66,11 @@ def synthetic(seed: int = 2023) -> Hour:
 def stretch(hour: Hour, days: float, block: int, seed: int, load: float = 1.0) -> Trace:
     """Days of traffic: blocks of ``block`` neighbouring calls drawn at random, at a rate that swings over the day.
 
-    ``load`` multiplies the rate. Latency is modelled from the tokens: time to the first token grows with the input, each further token takes 20 ms,
-    and a log-normal factor of 25 % stands for the provider. Cost is 2.5 and 10 USD per million tokens.
+    ``load`` multiplies the rate. Latency is modelled from the tokens: the first one waits for the input, each takes 20 ms, and a log-normal factor of 25 % stands for the provider. Cost is 2.5 and 10 USD per million tokens.
     """
     rng = np.random.default_rng(seed)
     gaps = np.diff(hour.at, prepend=0.0)
-    wanted = int(days * DAY / (hour.at[-1] / len(hour.at)) * load)
+    wanted = int(days * DAY / (hour.at[-1] / len(hour.at)) * load * (1 + RHYTHM))
     starts = rng.integers(0, len(hour.at) - block, wanted // block + 1)
     chosen = (starts[:, None] + np.arange(block)).ravel()
     at = _swing(np.cumsum(gaps[chosen]) / load, days)
@@ -85,7 +84,7 @@ def stretch(hour: Hour, days: float, block: int, seed: int, load: float = 1.0) -
 def _swing(even: Numbers, days: float) -> Numbers:
     """Bend evenly spread times so that the rate follows a sine over the day; what falls past ``days`` is cut."""
     clock = np.arange(0, days * DAY + 60, 60.0)
-    done = clock - RHYTHM * DAY / (2 * np.pi) * (np.cos(2 * np.pi * clock / DAY) - 1)  # noqa: E501 - the sine's integral
+    done = clock - RHYTHM * DAY / (2 * np.pi) * (np.cos(2 * np.pi * clock / DAY) - 1)  # the sine's integral
     at = np.interp(even, done, clock)
     return at[even < done[-2]]
 
@@ -107,7 +106,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, int], Numbers]] = {
 def shaped(shape: str, days: float, seed: int, per_second: float) -> Trace:
     """Independent calls of one shape in all three signals: latency around 1 s, hundreds of tokens, cents."""
     rng = np.random.default_rng(seed)
-    even = np.cumsum(rng.exponential(1 / per_second, int(days * DAY * per_second * 1.01)))
+    even = np.cumsum(rng.exponential(1 / per_second, int(days * DAY * per_second * (1 + RHYTHM))))
     at = _swing(even, days)
     values = SHAPES[shape](rng, len(at))
     tokens = values if shape == "small integers" else np.round(values * 200)

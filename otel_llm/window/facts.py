@@ -13,7 +13,11 @@ Sample = tuple[str, tuple[str, ...], float]  # Prometheus name, label values in 
 
 
 class Judgement(NamedTuple):
-    """A single call beyond the sensitivity. ``value`` and the baseline are in seconds, tokens or US dollars."""
+    """A single call beyond the sensitivity. ``value`` and the baseline are in seconds, tokens or US dollars.
+
+    ``alarm`` says whether people are to be told: the call is far out on its own, or recent calls as a whole have shifted to
+    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each.
+    """
 
     signal: Signal
     direction: Direction
@@ -22,6 +26,7 @@ class Judgement(NamedTuple):
     baseline_mean: float
     baseline_stddev: float
     zscore: float
+    alarm: bool = False
 
 
 class Facts(NamedTuple):

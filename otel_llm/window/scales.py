@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from math import exp, inf, log, sqrt
 from statistics import NormalDist
 from typing import Protocol
@@ -20,6 +21,7 @@ TAIL = 20  # values that a tail is fitted to, at least
 THIN = 0.005  # the share of the baseline that a tail is fitted to, at least
 
 _NORMAL = NormalDist()
+_inverse = _NORMAL.inv_cdf
 _SIGMA = (_NORMAL.cdf(-1.0), 0.5, _NORMAL.cdf(1.0))
 
 
@@ -60,7 +62,7 @@ class Log:
         return (log(max(value, self.unit)) - self.centre) / self.spread
 
     def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
-        return {place: min(max(self.z(middle(place)), -CLIP), CLIP) for place in bins}
+        return {place: clipped(self.z(middle(place))) for place in bins}
 
 
 class Calibrated:
@@ -73,38 +75,47 @@ class Calibrated:
     def __init__(self, signal: Signal, baseline: Summary) -> None:
         self.unit = UNIT[signal]
         self.centre = quantiles(baseline.bins, (0.5,))[0]
+        self.middle = log(max(self.centre, self.unit))
         self.count = baseline.count
         self.places = sorted(baseline.bins)
-        self.below: list[int] = [0]
-        for place in self.places:
-            self.below.append(self.below[-1] + baseline.bins[place])
-        share = min(0.5, max(TAIL / self.count, THIN))
         counts = [baseline.bins[place] for place in self.places]
-        logs = [log(max(middle(place), self.unit)) for place in self.places]
+        self.below = [0, *accumulate(counts)]
+        values = [middle(place) for place in self.places]
+        logs = [log(max(value, self.unit)) for value in values]
+        share = min(0.5, max(TAIL / self.count, THIN))
         self.high = _Tail(logs, counts, share * self.count)
-        self.low = _Tail([-value for value in reversed(logs)], counts[::-1], share * self.count)
+        self.low = _Tail([-level for level in reversed(logs)], counts[::-1], share * self.count)
+        ranks = map(self._share, self.below, self.below[1:])
+        self.known = {
+            place: clipped(self._judged(value, level, rank))
+            for place, value, level, rank in zip(self.places, values, logs, ranks, strict=False)
+        }
 
     def z(self, value: float) -> float:
-        """Continuous in the tails, in steps of the sketch's bins between them."""
-        level = log(max(value, self.unit))
+        """Continuous in the tails, in steps of the sketch's bins between them; of alike values none is rarer than all are."""
+        place = index(value)
+        before = self.below[bisect_left(self.places, place)]
+        through = self.below[bisect_right(self.places, place)]
+        usual = min(max(self.count / 2, before), through)
+        return self._judged(value, log(max(value, self.unit)), self._share(usual, usual))
+
+    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
+        known = self.known
+        return {place: known[place] if place in known else clipped(self.z(middle(place))) for place in bins}
+
+    def _share(self, before: float, through: float) -> float:
+        """The share of the baseline that lies before the middle between two ranks."""
+        return (before + through + 1) / 2 / (self.count + 1)
+
+    def _judged(self, value: float, level: float, share: float) -> float:
         if level > self.high.start:
             found = -_deviate(self.high.beyond(level) / self.count)
         elif -level > self.low.start:
             found = _deviate(self.low.beyond(-level) / self.count)
         else:
-            found = _deviate(self._rank(index(value)))
-        gap = value - self.centre
-        limit = min(abs(gap) / self.unit, abs(level - log(max(self.centre, self.unit))) / NARROWEST)
-        return min(abs(found), limit) * (1 if found > 0 else -1)
-
-    def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
-        return {place: min(max(self.z(middle(place)), -CLIP), CLIP) for place in bins}
-
-    def _rank(self, place: int) -> float:
-        """The share of the baseline below a bin, half of the bin itself included."""
-        before = self.below[bisect_left(self.places, place)]
-        through = self.below[bisect_right(self.places, place)]
-        return (before + through + 1) / 2 / (self.count + 1)
+            found = _deviate(share)
+        limit = min(abs(value - self.centre) / self.unit, abs(level - self.middle) / NARROWEST)
+        return min(found, limit) if found > 0 else max(found, -limit)
 
 
 class _Tail:
@@ -131,10 +142,13 @@ class _Tail:
         return self.count * exp(-min(self.slope * gap, 600.0))
 
 
+def clipped(zscore: float) -> float:
+    return CLIP if zscore > CLIP else max(zscore, -CLIP)
+
+
 def _deviate(share: float) -> float:
     """The inverse normal, also where the share is too small for it."""
-    share = min(max(share, 1e-300), 1.0 - 1e-12)
-    return _NORMAL.inv_cdf(share)
+    return _inverse(min(max(share, 1e-300), 1.0 - 1e-12))
 
 
 def of_student(t: float, freedom: float) -> float:

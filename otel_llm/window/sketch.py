@@ -64,7 +64,7 @@ def quantiles(bins: Mapping[int, int], wanted: Iterable[float]) -> list[float]:
 
 
 def pack(bins: Mapping[int, int]) -> bytes:
-    flat = array("q")
+    flat = array("i")
     for pair in bins.items():
         flat.extend(pair)
     return flat.tobytes()
@@ -72,7 +72,7 @@ def pack(bins: Mapping[int, int]) -> bytes:
 
 def unpack(packed: bytes) -> Bins:
     """Raises ValueError on what ``pack`` did not make."""
-    flat = array("q")
+    flat = array("i")
     flat.frombytes(packed)
     bins = dict(zip(flat[::2], flat[1::2], strict=True))
     if any(count <= 0 for count in bins.values()) or any(bin_index < ZERO for bin_index in bins):

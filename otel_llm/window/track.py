@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
-from .baseline import LEAST, Baseline, Pool, teachers
+from .baseline import CRITICAL, LEAST, Baseline, Pool, teachers
 from .facts import Judgement, Signal
 from .sketch import add
 from .slices import SIGNALS, SLICES, Grid, Slice
 from .summary import Summary
 
 PATIENCE = 30  # cells after which a record makes the baselines itself, where nobody asked for them meanwhile
+ALONE = 4.5  # from which z-score on a single call is an alarm: of healthy calls one in 150,000
 ENOUGH = 30  # recent calls that a shift is judged from, where the last minutes have fewer
 
 
@@ -26,8 +27,10 @@ class Track:
         self.cells: dict[int, Slice] = {}
         self.slices: dict[int, Slice] = {}
         self.folded = 0  # cells before this number are in slices
-        self.start, self.end = inf, -inf  # of the current cell, in seconds
+        self.number = 0  # of the current cell
+        self.start, self.end = inf, -inf  # the same in seconds
         self.current = Slice()
+        self.shifts: dict[Signal, tuple[int, float]] = dict.fromkeys(SIGNALS, (-1, 0.0))
         self.now = -1  # the slice that the baselines were made in
         self.prepared = -PATIENCE  # the cell of that moment
         self.stale = False  # whether a slice before ``now`` has changed since
@@ -48,18 +51,31 @@ class Track:
         if number < self.folded:
             return self._late(of_slice)
         self.current = self.cells.get(number) or self.cells.setdefault(number, Slice())
+        self.number = number
         self.start, self.end = number * self.grid.cell, (number + 1) * self.grid.cell
         return self.current
 
     def judge(self, latency: float, output_tokens: int | None, cost: float | None) -> tuple[Judgement, ...]:
-        """Verdicts on a single call, by the baselines as they are."""
-        values = zip(SIGNALS, (latency, output_tokens, cost), strict=True)
-        found = (
-            baseline.judge(value)
-            for signal, value in values
-            if value is not None and (baseline := self.baselines[signal]) is not None
-        )
-        return tuple(judgement for judgement in found if judgement is not None)
+        """Verdicts on a single call in the current cell, by the baselines as they are."""
+        found: list[Judgement] = []
+        for signal, value in zip(SIGNALS, (latency, output_tokens, cost), strict=True):
+            baseline = self.baselines[signal]
+            if baseline is None or value is None:
+                continue
+            judgement = baseline.judge(value)
+            if judgement is not None:
+                alarm = abs(judgement.zscore) >= ALONE or self._shifted(signal, baseline, judgement.zscore)
+                found.append(judgement._replace(alarm=True) if alarm else judgement)
+        return tuple(found)
+
+    def _shifted(self, signal: Signal, baseline: Baseline, zscore: float) -> bool:
+        """Whether recent calls have shifted critically to the side of ``zscore``; looked at once per cell."""
+        number, shift = self.shifts[signal]
+        if number != self.number:
+            recent = self.recent(signal, self.number)
+            shift = baseline.shift(recent) if recent.count else 0.0
+            self.shifts[signal] = (self.number, shift)
+        return abs(shift) >= CRITICAL and (shift > 0) == (zscore > 0)
 
     def _late(self, of_slice: int) -> Slice:
         """A slice that was thought complete: the pools that hold it begin anew."""
