@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -29,7 +30,7 @@ def main() -> int:
     try:
         server = Loopback(chosen.port).start()
     except OSError as error:
-        sys.stderr.write(f"port {chosen.port} on 127.0.0.1 cannot be used: {error.strerror}\n")
+        sys.stderr.write(f"port {chosen.port} on 127.0.0.1 cannot be used: {os.strerror(error.errno or 0)}\n")
         return 2
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()

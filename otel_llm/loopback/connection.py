@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         self._gate = gate
         self._peers = peers
         self._parser = Parser()
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None  # what plays a reply that takes its time
         self._transport: asyncio.Transport
         self._drained = asyncio.Event()
         self._drained.set()
@@ -43,8 +43,8 @@ class Connection(asyncio.Protocol):
         del exc
         self._peers.discard(self)
         self._drained.set()
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def pause_writing(self) -> None:
         self._drained.clear()
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed(data)
-        if self._task is not None:
+        if self.task is not None:
             return
         if self._parser.expects_continue:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Answer what is there: at once where nothing is to be waited for, else in a task."""
-        while self._task is None and not self._transport.is_closing():
+        while self.task is None and not self._transport.is_closing():
             parsed = self._next()
             if parsed is None:
                 return
@@ -75,8 +75,8 @@ class Connection(asyncio.Protocol):
                 self._transport.write(head(reply, close=close) + reply.body)
                 self._close_if(close)
             else:
-                self._task = asyncio.get_running_loop().create_task(self._play(reply, close=close))
-                self._task.add_done_callback(self._played)
+                self.task = asyncio.get_running_loop().create_task(self._play(reply, close=close))
+                self.task.add_done_callback(self._played)
 
     def _next(self) -> Parsed | None:
         try:
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
             return None
 
     def _played(self, task: asyncio.Task[None]) -> None:
-        self._task = None
+        self.task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._transport.abort()
             raise error

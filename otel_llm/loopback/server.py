@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from otel_llm.loopback.parser import Parsed
 
+_HOST = "127.0.0.1"
 _BACKLOG = 2048
 _STOP_SECONDS = 10
 
@@ -49,28 +51,23 @@ class Loopback:
         self._tries: Counter[str] = Counter()
         self._peers: set[Connection] = set()
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
 
     def start(self) -> Loopback:
-        """Listen, and return when connections are taken."""
-        loop = asyncio.new_event_loop()
-        listening = loop.create_server(self._connection, "127.0.0.1", self.port, backlog=_BACKLOG)
-        try:
-            server = loop.run_until_complete(listening)
-        except OSError:
-            loop.close()
-            raise
-        self.port = server.sockets[0].getsockname()[1]
-        self._loop = loop
-        self._thread = threading.Thread(target=self._run, args=(loop, server), name="otel-llm-loopback", daemon=True)
+        """Listen; connections are taken as soon as this returns."""
+        listener = socket.create_server((_HOST, self.port), backlog=_BACKLOG)
+        self.port = listener.getsockname()[1]
+        self._loop, self._over = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="otel-llm-loopback", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
         """Close every connection, whatever it waits for, and return when the port is free. Safe to call again."""
         thread, self._thread = self._thread, None
-        if thread is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        if thread is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
             thread.join(_STOP_SECONDS)
 
     def __enter__(self) -> Loopback:  # noqa: PYI034 -- typing.Self came with Python 3.11
@@ -83,7 +80,7 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{_HOST}:{self.port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -114,18 +111,22 @@ class Loopback:
     def _connection(self) -> Connection:
         return Connection(self._respond, self.gate, self._peers)
 
-    def _run(self, loop: asyncio.AbstractEventLoop, server: asyncio.Server) -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_forever()
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._loop.run_until_complete(self._serve(listener))
+        finally:
+            self._loop.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        server = await self._loop.create_server(self._connection, sock=listener)
+        await self._over.wait()
         server.close()
+        own = {asyncio.current_task()} | {peer.task for peer in self._peers}
+        await asyncio.gather(*(asyncio.all_tasks() - own))  # connections that are being accepted
         for peer in list(self._peers):
             peer.abort()
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+        await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
 
     def _respond(self, parsed: Parsed) -> Reply:
         request = self._record(parsed)
