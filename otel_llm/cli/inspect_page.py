@@ -41,7 +41,7 @@ def inspect(endpoint: Endpoint, at: float, bounds: Bounds) -> tuple[Page, list[F
     page = samples.parse(answer.text, at, endpoint.url)
     findings = [_scraped(answer), _content_type(answer), _openmetrics(endpoint)]
     findings += [*_complete(page), *_names(page), _labels(page), _values(page)]
-    findings += [*_cardinality(page, bounds), *_quality(page)]
+    findings += [*_cardinality(page, bounds), *quality(page)]
     return page, findings
 
 
@@ -191,7 +191,8 @@ def _label_values(series: Mapping[str, Mapping[Labels, float]]) -> dict[str, set
     return values
 
 
-def _quality(page: Page) -> Iterable[Finding]:
+def quality(page: Page) -> Iterable[Finding]:
+    """What the service itself says is wrong: own errors, models without a price, calls without usage."""
     calls = sum(view.requests(page)[0].values())
     if errors := page.total("otel_llm_internal_errors_total"):
         yield Finding(

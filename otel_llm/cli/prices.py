@@ -11,9 +11,9 @@ import click
 
 from otel_llm.config import Config
 from otel_llm.model import Usage
-from otel_llm.pricing.document import DocumentError
 from otel_llm.pricing.explain import Explanation, explain
 
+from .examination import price_file_trouble
 from .problems import Failed, Problem
 
 HELP = """Show the price that a model's name leads to, and what a call would cost.
@@ -31,29 +31,27 @@ _FIELDS = {
 }
 
 
-class UsageType(click."click.ParamType[Usage]"):
-    """``input=1200,output=300``: counts by name."""
+def _usage(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Usage | None:
+    """Read ``input=1200,output=300``, or say which part is wrong and what is allowed."""
+    if text is None:
+        return None
+    usage = Usage()
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in _FIELDS:
+            raise click.BadParameter(f"{part.strip()!r} is no name=count; names are {', '.join(_FIELDS)}")
+        setattr(usage, _FIELDS[name], _count(name, number))
+    return usage
 
-    name = "usage"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Usage:
-        """Read it, or say which part is wrong and what is allowed."""
-        usage = Usage()
-        for part in value.split(","):
-            name, _, number = (text.strip() for text in part.partition("="))
-            if name not in _FIELDS:
-                self.fail(f"{part.strip()!r} is no name=count; names are {', '.join(_FIELDS)}", param, ctx)
-            setattr(usage, _FIELDS[name], self._count(name, number, param, ctx))
-        return usage
-
-    def _count(self, name: str, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            count = float(text) if name == "audio_seconds" else int(text)
-        except ValueError:
-            count = -1
-        if not 0 <= count < math.inf:
-            self.fail(f"{name}={text}: not a number from 0 up", param, ctx)
-        return count
+def _count(name: str, text: str) -> float:
+    try:
+        count = float(text) if name == "audio_seconds" else int(text)
+    except ValueError:
+        count = -1
+    if not 0 <= count < math.inf:
+        raise click.BadParameter(f"{name}={text}: not a number from 0 up")
+    return count
 
 
 @click.command("prices", help=HELP)
@@ -61,9 +59,7 @@ class UsageType(click."click.ParamType[Usage]"):
 @click.option(
     "--provider", metavar="NAME", help="Who sells it, as openai or azure.ai.openai.  [default: whom the name points to]"
 )
-@click.option(
-    "--usage", type=UsageType(), metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}."
-)
+@click.option("--usage", callback=_usage, metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}.")
 @click.option("--tier", metavar="NAME", help="Service tier, as batch, flex or priority.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(*, model: str, provider: str | None, usage: Usage | None, tier: str | None, as_json: bool) -> None:
@@ -79,12 +75,8 @@ def _refuse_bad_file(config: Config) -> None:
     """A service runs on with the built-in prices; who asks for a price wants to know."""
     if not config.prices_file:
         return
-    from otel_llm.pricing.overrides import Overrides  # noqa: PLC0415 - only where there is such a file
-
-    try:
-        Overrides.from_file(config.prices_file)
-    except (DocumentError, OSError) as error:
-        raise Problem(f"OTEL_LLM_PRICES_FILE: {error}") from None
+    if trouble := price_file_trouble(config.prices_file):
+        raise Problem(f"OTEL_LLM_PRICES_FILE: {trouble}")
 
 
 def _json(found: Explanation) -> str:

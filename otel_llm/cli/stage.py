@@ -114,9 +114,13 @@ def free_port(wanted: int) -> int:
         return found
 
 
-def _command(plot: Plot, settings: Settings) -> list[str]:
+def instrumented() -> list[str]:
+    """The words before a command that start it under ``opentelemetry-instrument``."""
     beside = Path(sys.executable).with_name("opentelemetry-instrument")
-    start = [str(beside)] if beside.exists() else [sys.executable, "-c", AUTO]
+    return [str(beside)] if beside.exists() else [sys.executable, "-c", AUTO]
+
+
+def _command(plot: Plot, settings: Settings) -> list[str]:
     story = [
         "--began",
         f"{plot.began:.3f}",
@@ -127,7 +131,7 @@ def _command(plot: Plot, settings: Settings) -> list[str]:
         "--rate",
         f"{settings.rate:g}",
     ]
-    return [*start, sys.executable, "-m", "otel_llm.cli.story.service", *story]
+    return [*instrumented(), sys.executable, "-m", "otel_llm.cli.story.service", *story]
 
 
 def _environ(providers_url: str, port: int, scratch: Path, scale: float) -> dict[str, str]:

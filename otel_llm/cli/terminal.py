@@ -9,9 +9,9 @@ from otel_llm.config import Config
 PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
 
 
-def default_url() -> str:
+def default_url(config: Config | None = None) -> str:
     """Where a service with this environment would serve."""
-    config = Config.from_env()
+    config = Config.from_env() if config is None else config
     host = "localhost" if config.host in ("", "0.0.0.0", "::") else config.host  # noqa: S104 - asked, not bound
     return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
 

@@ -1,0 +1,108 @@
+"""What ``otel-llm doctor`` starts under ``opentelemetry-instrument``: imports every library that is there and tells what was patched."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import otel_llm
+from otel_llm import others, providers, runtime
+from otel_llm.guard import Guard, guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WARM_UP, CALLS, ROUNDS = 20, 60, 3
+
+
+def libraries() -> dict[str, dict[str, Any]]:
+    """By provider: what was patched, what was not found, and why a library is left alone."""
+    running = runtime.current()
+    facts: dict[str, dict[str, Any]] = {}
+    for name in providers.NAMES:
+        trouble = _import(name)
+        watched = running.installed.get(name) if running is not None else None
+        facts[name] = {
+            "trouble": trouble,
+            "patched": list(watched.patched) if watched else [],
+            "missing": list(watched.missing) if watched else [],
+            "refused": running.refused.get(name, "") if running is not None else "",
+            "watched": watched is not None,
+            "others": others.active(name),
+        }
+    return facts
+
+
+def _import(name: str) -> str:
+    """Import what the provider's hooks wait for; why that fails, or nothing."""
+    for module in dict.fromkeys(hook.module for hook in providers.load(name).hooks):
+        if importlib.util.find_spec(module.partition(".")[0]) is None:
+            return ""
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError:
+            continue  # a part that this version does not have
+        except ImportError as error:
+            return str(error)
+    return ""
+
+
+def overhead() -> dict[str, float] | None:
+    """Microseconds of CPU per plain call: of the client alone and with otel-llm; None without the openai client."""
+    if importlib.util.find_spec("openai") is None or runtime.current() is None:
+        return None
+    import openai  # noqa: PLC0415 - only where it is installed
+
+    from otel_llm.loopback import Loopback  # noqa: PLC0415 - likewise
+
+    with Loopback(keep=1) as server:
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="doctor", max_retries=0)
+
+        def call() -> None:
+            client.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": "Hello"}])
+
+        return _compare(call)
+
+
+def _compare(call: Callable[[], None]) -> dict[str, float]:
+    """Rounds with and without us take turns, so that a machine that warms up or slows down does not tell on one side only."""
+    with_us: list[float] = []
+    alone: list[float] = []
+    for _ in range(ROUNDS):
+        with_us += _timed(call)
+        otel_llm.uninstrument("openai")
+        alone += _timed(call)
+        otel_llm.instrument("openai")
+    return {"client": median(alone), "with_otel_llm": median(with_us)}
+
+
+def _timed(call: Callable[[], None]) -> list[float]:
+    for _ in range(WARM_UP):
+        call()
+    times = []
+    for _ in range(CALLS):
+        began = time.thread_time()
+        call()
+        times.append((time.thread_time() - began) * 1e6)
+    return times
+
+
+def main() -> None:
+    """Print the facts as one line of JSON."""
+    running = runtime.current()
+    facts: dict[str, Any] = {"running": running is not None, "libraries": libraries(), "overhead": None}
+    if "--no-overhead" not in sys.argv:
+        with guard("doctor"):
+            facts["overhead"] = overhead()
+    facts["worker"] = running.worker.describe() if running is not None else None
+    facts["errors"] = dict(Guard.errors)
+    sys.stdout.write(f"\n{json.dumps(facts)}\n")
+
+
+if __name__ == "__main__":
+    main()
