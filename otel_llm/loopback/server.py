@@ -120,9 +120,10 @@ class Loopback:
     async def _serve(self, listener: socket.socket) -> None:
         server = await self._loop.create_server(self._connection, sock=listener)
         await self._over.wait()
-        server.close()
+        self._loop.remove_reader(listener)
         own = {asyncio.current_task()} | {peer.task for peer in self._peers}
-        await asyncio.gather(*(asyncio.all_tasks() - own))  # connections that are being accepted
+        await asyncio.gather(*(asyncio.all_tasks() - own))  # asyncio leaks what it accepts while it closes
+        server.close()
         for peer in list(self._peers):
             peer.abort()
         await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
