@@ -87,10 +87,10 @@ def _write(kind: str, directory: Path, semconv: str, objectives: Objectives, lab
     from otel_llm import ops  # noqa: PLC0415 - what is not asked for is not imported
 
     writers: dict[str, Callable[[], Any]] = {
-        "prometheus": lambda: ops.write_prometheus(directory, semconv, objectives),  # type: ignore[attr-defined]
-        "grafana": lambda: ops.write_grafana(directory, semconv, objectives, labels),  # type: ignore[attr-defined]
-        "alertmanager": lambda: ops.write_alertmanager(directory, semconv, objectives),  # type: ignore[attr-defined]
-        "k8s": lambda: ops.write_kubernetes(directory, semconv, objectives),  # type: ignore[attr-defined]
+        "prometheus": lambda: ops.write_prometheus(directory, semconv, objectives),
+        "grafana": lambda: ops.write_grafana(directory, semconv, objectives, labels),
+        "alertmanager": lambda: ops.write_alertmanager(directory),
+        "k8s": lambda: ops.write_kubernetes(directory, semconv, objectives),
     }
     written: list[Path] = writers[kind]()
     return written

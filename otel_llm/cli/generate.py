@@ -10,7 +10,7 @@ import click
 
 from .problems import Failed, Problem
 
-SOURCES = ("otel_llm.ops.rules", "otel_llm.ops.dashboards", "otel_llm.ops.reference")
+SOURCES = ("otel_llm.ops.generate", "otel_llm.ops.dashboards", "otel_llm.ops.reference")
 
 HELP = """Rewrite the files of this repository that are made from code: rules, dashboards, reference documents.
 

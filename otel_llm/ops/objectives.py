@@ -123,7 +123,7 @@ def show(value: Any, unit: Unit) -> str:
     return value if isinstance(value, str) else f"{value:.10g}"
 
 
-def _objective(default: Any, unit: Unit, help: str, *among: float, between: tuple[float, float] = (0, 0)) -> Any:  # noqa: A002 - as click calls it
+def _objective(default: Any, unit: Unit, help: str, *among: float, between: tuple[float, float] = (0, 0)) -> Any:
     return field(default=default, metadata={"unit": unit, "help": help, "between": between, "among": among})
 
 
@@ -131,8 +131,8 @@ def _objective(default: Any, unit: Unit, help: str, *among: float, between: tupl
 class Objectives:
     """Where alerts begin. Durations in seconds, shares from 0 to 1, factors as multiples of a service's own average.
 
-    Each field's metadata has ``unit``, ``help``, and ``between`` (lowest and highest allowed) or ``among`` (all that are
-    allowed); ``flag(name)`` is its command line option.
+    Each field's metadata has ``unit``, ``help``, and ``between`` (lowest and highest allowed) or ``among`` (all
+    that are allowed); ``flag(name)`` is its command line option.
     """
 
     p95: float = _objective(30.0, "duration", "95th percentile of a call's duration", between=(0.1, 600))

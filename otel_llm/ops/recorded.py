@@ -20,7 +20,7 @@ OUTPUT_TOKENS_15M = "provider_model:otel_llm_output_tokens:mean15m"
 OUTPUT_VARIATION = "provider_model:otel_llm_output_tokens:variation"  # standard deviation over mean
 FALLBACKS = "provider_model:otel_llm_fallbacks:ratio_rate5m"
 CACHE_HITS = "provider_model_cache:otel_llm_cache_hits:ratio_rate15m"
-FINISH_REASONS = "provider_model_finish:otel_llm_finish_reasons:ratio_rate15m"
+FINISH_REASONS = "provider_model_finish:otel_llm_finish_reasons:ratio_rate15m"  # length and content_filter only
 RATE_LIMIT_LEFT = "provider_model_kind:otel_llm_rate_limit_remaining:ratio"
 
 COST = "provider_model:otel_llm_cost_usd:rate5m"  # US dollars per second
@@ -33,12 +33,14 @@ BUDGET_FORECAST = "job_budget:otel_llm_budget_forecast:ratio"
 SIGNAL = "provider_model:otel_llm_signal:mean5m"
 BASELINE_MEAN = "provider_model:otel_llm_signal:baseline_mean1d"
 BASELINE_STDDEV = "provider_model:otel_llm_signal:baseline_stddev1d"
-ZSCORE = "provider_model:otel_llm_signal:zscore1d"  # only where it means something: enough samples, spread and change
-ANOMALOUS = "provider_model_signal:otel_llm_anomalies:ratio_rate15m"  # share of calls; a critical one is a warning too
+ZSCORE = "provider_model:otel_llm_signal:zscore1d"  # only with enough samples and spread
+ANOMALOUS = "provider_model_signal:otel_llm_anomalies:ratio_rate15m"  # share of calls, by severity
 VARIATION_BASELINE = "provider_model:otel_llm_output_tokens:variation_baseline1d"
 FINISH_BASELINE = "provider_model_finish:otel_llm_finish_reasons:baseline_ratio1d"
 
-SIGNAL_HOUR = "provider_model:otel_llm_signal:mean1h"
+HOUR_STDDEV = "provider_model:otel_llm_signal:stddev1h"
+SPREAD = "provider_model:otel_llm_signal:spread1d"  # the deviation that is usual within an hour
+SEASON = "provider_model:otel_llm_signal:season_mean1h"  # the hour around this time, one day and one week ago
 LEVEL = "otel_llm_anomaly:level"
 UPPER = "otel_llm_anomaly:upper"  # by severity: warning and critical
 LOWER = "otel_llm_anomaly:lower"
@@ -78,7 +80,9 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     ANOMALOUS: (*PROVIDER_MODEL, "signal", "direction", "severity"),
     VARIATION_BASELINE: PROVIDER_MODEL,
     FINISH_BASELINE: (*PROVIDER_MODEL, "finish_reason"),
-    SIGNAL_HOUR: (*PROVIDER_MODEL, "signal"),
+    HOUR_STDDEV: (*PROVIDER_MODEL, "signal"),
+    SPREAD: (*PROVIDER_MODEL, "signal"),
+    SEASON: (*PROVIDER_MODEL, "signal", "season"),
     LEVEL: (*PROVIDER_MODEL, "signal"),
     UPPER: (*PROVIDER_MODEL, "signal", "severity"),
     LOWER: (*PROVIDER_MODEL, "signal", "severity"),

@@ -1,0 +1,52 @@
+"""docs/alerts.md: every alert and every threshold, from the same constants as the rules."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from .alerts import Alert, alerts
+from .objectives import allowed, flag, show
+
+if TYPE_CHECKING:
+    from .rules import Context
+
+_INTRO = """# Alerts
+
+Written by `otel-llm generate` from the constants that make the rules; what to do when one fires is in the
+[runbook](runbook.md).
+
+Every alert has the labels `severity` (`critical` pages, `warning` and `info` do not), `service="llm"` and `category`, and the
+annotations `summary`, `description` (with the value), `runbook_url` and `dashboard_url` (with the model set).
+"""
+
+_THRESHOLDS = """
+## Thresholds
+
+`otel-llm export prometheus DIR` writes the rules with other thresholds, for example
+`otel-llm export prometheus DIR --p95 20s --error-rate 2% --daily-budget-factor 1.2 --slo 99.5%`.
+"""
+
+
+def alerts_page(it: Context) -> str:
+    """The page as Markdown."""
+    rows = [_row(it, alert) for alert in alerts(it)]
+    table = ["| alert | severity | holds for | says |", "| --- | --- | --- | --- |", *dict.fromkeys(rows)]
+    return "\n".join([_INTRO, *table, _THRESHOLDS, *_thresholds(it), ""])
+
+
+def _row(it: Context, alert: Alert) -> str:
+    waits = it.over(alert.wait) if alert.wait else "at once"
+    kind = "".join(f" ({value})" for value in alert.labels.values())
+    says = alert.summary.replace("{{ $labels.", "`").replace(" }}", "`")
+    return f"| [{alert.name}](runbook.md#{alert.name.lower()}){kind} | {alert.severity} | {waits} | {says} |"
+
+
+def _thresholds(it: Context) -> list[str]:
+    lines = ["| option | default | allowed | what |", "| --- | --- | --- | --- |"]
+    for spec in fields(it.objectives):
+        unit, default = spec.metadata["unit"], getattr(it.objectives, spec.name)
+        lines.append(
+            f"| `{flag(spec.name)}` | {show(default, unit)} | {allowed(spec.name)} | {spec.metadata['help']} |"
+        )
+    return lines

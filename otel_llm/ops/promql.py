@@ -1,0 +1,133 @@
+"""The calls of a service in PromQL: one way to ask for both vocabularies of the conventions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otel_llm.catalogue import BY_NAME, Metric
+
+from . import objectives
+from .recorded import PROVIDER_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PM = ", ".join(PROVIDER_MODEL)
+SUCCEEDED = ""
+FAILED = "!~|" + "|".join(objectives.CALLER_ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Durations of rules. ``scale`` divides them all, so that a test sees in seconds what takes hours."""
+
+    scale: float = 1.0
+
+    def text(self, seconds: float) -> str:
+        """A duration as PromQL and the rule files write it, at least a second."""
+        return objectives.duration(self.seconds(seconds))
+
+    def seconds(self, seconds: float) -> float:
+        """How long ``seconds`` are on this clock."""
+        return max(1.0, seconds / self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Where calls, chunks and tokens are found under one ``OTEL_LLM_SEMCONV``."""
+
+    name: str
+    durations: tuple[Metric, ...]
+    first_chunk: Metric
+    per_chunk: Metric
+    input_tokens: tuple[Metric, dict[str, str]]
+    output_tokens: tuple[Metric, dict[str, str]]
+
+    def calls(self, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
+        """Calls per second."""
+        return self._sum("_count", over, by, **where)
+
+    def seconds(self, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
+        """Seconds of calls per second."""
+        return self._sum("_sum", over, by, **where)
+
+    def within(self, bound: float, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
+        """Calls per second that took at most ``bound`` seconds, which is a bound of a bucket."""
+        # Prometheus 2 shows le="30", Prometheus 3 le="30.0"
+        shown = f"{bound:g}"
+        le = shown.replace(".", r"\\.") if "." in shown else shown + r"(\\.0)?"
+        return self._sum("_bucket", over, by, le=f"=~{le}", **where)
+
+    def quantile(self, q: str, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
+        """A quantile of the duration in seconds, clamped to the last finite bucket."""
+        buckets = self._sum("_bucket", over, (*by, "le"), **where)
+        return f"histogram_quantile({q}, {buckets})"
+
+    def mean_tokens(self, kind: str, over: str) -> str:
+        """Mean ``input`` or ``output`` tokens of a successful call."""
+        metric, where = self.input_tokens if kind == "input" else self.output_tokens
+        return mean(metric, over, **where)
+
+    def _sum(self, suffix: str, over: str, by: Iterable[str], **where: str) -> str:
+        rates = [f"rate({metric.selector(suffix, **where)}[{over}])" for metric in self.durations]
+        return f"sum by ({', '.join(by)}) ({' or '.join(rates)})"
+
+
+def mean(metric: Metric, over: str, **where: str) -> str:
+    """The mean of a histogram's values; nothing where there were none."""
+    by = PROVIDER_MODEL
+    return f"{metric.total(over, by, **where)}\n/\n({metric.rate(over, by, **where)} > 0)"
+
+
+def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
+    """How much a counter rose, its birth at more than zero included.
+
+    ``increase`` does not see the step from absent to 1. A series that was not there ``over`` ago counts in full, unless its
+    target was not scraped then: the Prometheus or the target is new, and the count may be old.
+    """
+    series = metric.selector(**where)
+    known = f"on (job, instance) ({BY_NAME['otel_llm_build_info'].name} offset {over})"
+    names = ", ".join(by)
+    return (
+        f"sum by ({names}) (\n"
+        f"  increase({series}[{over}]) > 0\n"
+        f"  or\n"
+        f"  ({series} unless {series} offset {over} and {known}) > 0\n"
+        f")"
+    )
+
+
+def _released() -> Vocabulary:
+    tokens = BY_NAME["gen_ai_client_token_usage"]
+    return Vocabulary(
+        "released",
+        (BY_NAME["gen_ai_client_operation_duration_seconds"],),
+        BY_NAME["gen_ai_client_operation_time_to_first_chunk_seconds"],
+        BY_NAME["gen_ai_client_operation_time_per_output_chunk_seconds"],
+        (tokens, {"gen_ai_token_type": "input"}),
+        (tokens, {"gen_ai_token_type": "output"}),
+    )
+
+
+def _latest() -> Vocabulary:
+    return Vocabulary(
+        "latest",
+        (BY_NAME["gen_ai_client_inference_duration_seconds"], BY_NAME["gen_ai_client_embeddings_duration_seconds"]),
+        BY_NAME["gen_ai_client_inference_time_to_first_chunk_seconds"],
+        BY_NAME["gen_ai_client_inference_time_per_output_chunk_seconds"],
+        (BY_NAME["gen_ai_client_inference_operation_input_tokens"], {}),
+        (BY_NAME["gen_ai_client_inference_operation_output_tokens"], {}),
+    )
+
+
+RELEASED = _released()
+LATEST = _latest()
+VOCABULARIES = {vocabulary.name: vocabulary for vocabulary in (RELEASED, LATEST)}
+
+
+def vocabulary_named(name: str) -> Vocabulary:
+    """``released`` or ``latest``. Raises ValueError for another."""
+    if name not in VOCABULARIES:
+        raise ValueError(f"{name!r} is no vocabulary: it must be {' or '.join(VOCABULARIES)}")
+    return VOCABULARIES[name]
