@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from types import TracebackType
 
 logger = logging.getLogger("otel_llm")
@@ -37,6 +38,25 @@ class Guard:
                 exc_info=error,
             )
         return not Guard.strict
+
+
+class foreign:  # noqa: N801 - reads as a function
+    """``with foreign(failed):`` around code of an SDK that we run on the caller's behalf: it may fail in its own right, and
+    will again when the caller runs it. ``failed`` is told; only what is no ``Exception`` (a cancellation) goes on."""
+
+    __slots__ = ("_failed",)
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
+            self._failed(error)
+        return isinstance(error, Exception)
 
 
 def guard(component: str) -> Guard:

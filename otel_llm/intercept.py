@@ -12,7 +12,7 @@ from typing import Any
 import wrapt
 
 from .context import CURRENT, enter, leave, shadow
-from .guard import guard
+from .guard import foreign, guard
 from .invocation import Invocation, Observer
 from .provider import Adopt, Hook, Parsed, Patch, Provider, Replace, Reply, Retry, Value
 from .streams import CARRIED, follow, proxied, tap
@@ -58,10 +58,9 @@ def outcome(call: Invocation, result: Any, patch: Patch) -> Any:
         return _awaited(call, result, patch)
     told = _told(call, result, patch)
     if isinstance(told, Parsed):
-        parsed = None
-        with _FOLLOW:
-            parsed = told.parse()
-        told = Value(parsed)
+        with foreign(call.fail):
+            call.value(told.parse())
+        return result
     return _settled(call, result, told)
 
 
@@ -78,15 +77,10 @@ async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], patch: P
         leave(tokens)
     told = _told(call, result, patch)
     if isinstance(told, Parsed):
-        parsed = None
-        try:
-            with _FOLLOW:
-                parsed = told.parse()
-                parsed = await parsed if inspect.isawaitable(parsed) else parsed
-        except BaseException as error:
-            call.fail(error)
-            raise
-        told = Value(parsed)
+        with foreign(call.fail):
+            parsed = told.parse()
+            call.value(await parsed if inspect.isawaitable(parsed) else parsed)
+        return result
     return _settled(call, result, told)
 
 

@@ -51,7 +51,9 @@ def load(path: str | os.PathLike[str]) -> object | None:
 
 
 def _warn(target: Path, why: str) -> None:
-    logger.warning("Spend could not be read from %s (%s); counting begins anew. Your calls are unaffected.", target, why)
+    logger.warning(
+        "Spend could not be read from %s (%s); counting begins anew. Your calls are unaffected.", target, why
+    )
 
 
 def _checksum(body: str) -> str:

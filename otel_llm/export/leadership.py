@@ -22,7 +22,6 @@ from .seat import InFlight
 from .server import ServeError, Server, serve
 from .spendkeeper import SpendKeeper
 from .statedir import LEADER, SOCKET
-from .stats import packed
 
 PORT_SECONDS = 1.0  # between two attempts to bind a taken port
 
@@ -101,9 +100,9 @@ class Leadership:
         """Send the verdicts that were found."""
         self._post.round()
 
-    def stats(self) -> Any:
-        """The window, as plain values."""
-        return packed(self.leader.store.stats(time.time()))
+    def stats(self) -> dict[str, Any]:
+        """The store in short, as plain values."""
+        return self.leader.store.summary(time.time())
 
     def resign(self) -> None:
         """Give everything back, so that somebody else can lead."""

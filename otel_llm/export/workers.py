@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client import Metric as Samples
 
 from otel_llm.config import Config
@@ -20,7 +21,6 @@ from otel_llm.guard import Guard, guard, logger
 from otel_llm.model import Event, Record
 from otel_llm.natives import RLock, Thread, pause
 from otel_llm.store import Store, Verdict, encode
-from otel_llm.window import Stats
 
 from . import forks, statedir
 from .collector import Collector, StoreSource, parsed
@@ -30,7 +30,6 @@ from .link import Question, UnreachableError, ask
 from .locks import AVAILABLE
 from .mail import Inbox
 from .seat import InFlight
-from .stats import unpacked
 
 TICK_SECONDS = 0.4
 """Between two rounds of the clerk: how late a follower's open calls show, and how late a takeover begins."""
@@ -51,9 +50,10 @@ class Worker:
         in_flight: Callable[[], Mapping[tuple[str, str, str], int]] = dict,
         deliver: Callable[[Verdict], object] = lambda _verdict: None,
         serve: bool = True,
+        registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self.config = config
-        self.collector = Collector(config, self)
+        self.collector = Collector(config, self, registry)
         self._make_store = make_store
         self._in_flight = in_flight
         self._deliver = deliver
@@ -114,9 +114,9 @@ class Worker:
             return tuple(parsed(self.text(openmetrics=True)))
         return ()
 
-    def stats(self) -> Stats:
-        """The window of the whole service. Raises ``UnreachableError``."""
-        return unpacked(self._ask(("stats",)))
+    def stats(self) -> dict[str, Any]:
+        """``Store.summary`` of the whole service. Raises ``UnreachableError``."""
+        return dict(self._ask(("stats",)))
 
     def describe(self) -> dict[str, Any]:
         """What ``otel-llm doctor`` tells of this process; live and exited are known to the leader only."""

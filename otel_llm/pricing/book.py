@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -41,7 +40,6 @@ class Book:
         self.overrides = overrides
         self.entries: dict[Key, Entry] = {}
         self._unknown: dict[Key, Entry] = {}
-        self._lock = threading.Lock()
 
     def quote(
         self, provider: str, request_model: str, response_model: str, tier: str | None, address: str, at: float
@@ -107,10 +105,10 @@ class Book:
         )
 
     def _keep(self, entries: dict[Key, Entry], key: Key, entry: Entry) -> Entry:
-        with self._lock:
-            if len(entries) >= _MOST:
-                entries.pop(next(iter(entries)))
-            entries[key] = entry
+        """Remember a quote. Without a lock, which a fork could leave locked; past the bound, begin anew."""
+        if len(entries) >= _MOST:
+            entries.clear()
+        entries[key] = entry
         return entry
 
 

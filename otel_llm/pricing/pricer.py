@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from typing import Any
 
 from otel_llm.config import Config
@@ -18,6 +20,7 @@ from .price import NOTHING, PENDING, Price, measured
 logger = logging.getLogger("otel_llm")
 
 _REFRESH = 3600.0  # seconds between looks at whether newer prices have been fetched
+_PRICERS: weakref.WeakSet[Pricer] = weakref.WeakSet()
 _USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
 
 
@@ -29,6 +32,8 @@ class Pricer:
         self._book: Book | None = None
         self._loading = threading.Lock()
         self._closed = threading.Event()
+        self._refreshing = False
+        _PRICERS.add(self)
 
     @property
     def ready(self) -> bool:
@@ -49,8 +54,19 @@ class Pricer:
             with guard("pricing"):
                 book = self._read()
             self._book = book
-        if self._config.prices_update == "daily":
-            threading.Thread(target=self._keep_fresh, name="otel-llm-prices", daemon=True).start()
+            if self._config.prices_update == "daily":
+                self._refresh()
+
+    def _refresh(self) -> None:
+        self._refreshing = True
+        threading.Thread(target=self._keep_fresh, name="otel-llm-prices", daemon=True).start()
+
+    def forked(self) -> None:
+        """A forked child has none of its parent's threads, and its parent's locks as they were held at that moment."""
+        self._loading = threading.Lock()
+        if self._refreshing and not self._closed.is_set():
+            self._closed = threading.Event()
+            self._refresh()
 
     def close(self) -> None:
         """Stop looking for newer prices."""
@@ -150,3 +166,11 @@ class Pricer:
         book = self._book
         if book is not None and (book.table is None or book.table.made != table.made):
             self._book = Book(table, book.overrides)
+
+
+def _after_fork() -> None:
+    for pricer in list(_PRICERS):
+        pricer.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

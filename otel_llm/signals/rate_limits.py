@@ -50,3 +50,8 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if 0.0 <= value < 1e18 else None  # noqa: PLR2004
+
+
+def forget() -> None:
+    """Read every reply's headers again."""
+    _due.clear()

@@ -64,10 +64,10 @@ class State:
 
     def _restore(self, content: dict[str, Any]) -> None:
         checkpoint.restore_cells(self.families, content["cells"])
-        self.bounds.overflow = dict(content["overflow"])
         for fields in content["pending"]:
             call = Observation(*fields)
             self.ledger.pending.append(Waiting(self.bundle(call), call, 0))
+        self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def resume(self, spent: object) -> None:
         """Add what was spent before."""

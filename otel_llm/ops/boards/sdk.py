@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
-
-from grafana_foundation_sdk.builders import (
-    bargauge, common, dashboard, gauge, heatmap, prometheus, stat, statetimeline, table, timeseries,
-)  # fmt: skip
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import common as c
-from grafana_foundation_sdk.models import dashboard as d
-from grafana_foundation_sdk.models import heatmap as h
-from grafana_foundation_sdk.models import prometheus as p
 
 from .model import Board, Column, Link, Panel, Place, Query, Row, Step, flow, plain_links, plain_steps
 from .variables import ALERTS, LABELS, breakers, values_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the schema that Grafana 11 cannot read
+    from grafana_foundation_sdk.builders import bargauge, common, dashboard, gauge, heatmap, prometheus, stat, statetimeline, table, timeseries
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models import common as c
+    from grafana_foundation_sdk.models import dashboard as d
+    from grafana_foundation_sdk.models import heatmap as h
+    from grafana_foundation_sdk.models import prometheus as p
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

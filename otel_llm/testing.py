@@ -1,0 +1,85 @@
+"""For tests: see what was observed, without a server, a port or a thread."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.trace import Tracer
+
+from . import hub, providers
+from .config import Config
+from .guard import Guard
+from .intercept import Installed
+from .invocation import Observer
+from .model import Event, Observation, Record
+from .providers import _hosts
+from .signals import rate_limits
+from .sinks.spans import Spans
+
+
+@dataclass
+class Captured:
+    """What was observed so far. ``calls`` are finished calls in the order in which they ended."""
+
+    calls: list[Observation] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    observer: Observer = field(default_factory=Observer)
+    installed: list[Installed] = field(default_factory=list)
+
+    def take(self, record: Record) -> None:
+        """Keep a record. A recorder of the hub."""
+        if isinstance(record, Observation):
+            self.calls.append(record)
+        else:
+            self.events.append(record)
+
+    @property
+    def call(self) -> Observation:
+        """The one call that was made. Raises ``AssertionError`` where there are none or more."""
+        gc.collect()
+        assert len(self.calls) == 1, f"{len(self.calls)} calls: {self.calls}"
+        return self.calls[0]
+
+    @property
+    def open(self) -> int:
+        """Calls that have not ended."""
+        return len(self.observer.open)
+
+    def count(self, metric: str, *labels: str) -> float:
+        """The sum of the events of ``metric`` whose labels include ``labels``."""
+        return sum(event.value for event in self.events if event.metric == metric and set(labels) <= set(event.labels))
+
+    def clear(self) -> None:
+        """Forget what was observed."""
+        self.calls.clear()
+        self.events.clear()
+
+
+@contextmanager
+def capture(*names: str, tracer: Tracer | None = None, config: Config | None = None, **settings: Any) -> Iterator[Captured]:
+    """Watch the client libraries ``names`` (all by default) and capture what is observed.
+
+    ``tracer`` gets the spans; ``settings`` go to the observer (``price``, ``capture``). Errors of otel-llm itself, which a
+    service never sees, are raised here.
+    """
+    config = Config() if config is None else config
+    captured = Captured()
+    captured.observer = Observer(
+        (Spans(tracer),) if tracer is not None else (), label_names=config.metric_labels, on_reply=rate_limits.read, **settings
+    )
+    _hosts.configure(config.providers)
+    rate_limits.forget()
+    was, Guard.strict = Guard.strict, True
+    hub.listen(captured.take)
+    captured.installed += [Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES]
+    try:
+        yield captured
+    finally:
+        for installed in captured.installed:
+            installed.uninstall()
+        hub.listen()
+        Guard.strict = was

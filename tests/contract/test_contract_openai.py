@@ -1,0 +1,65 @@
+"""The openai client, chat and responses, under the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+from contract import Contract, Kit
+
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+USAGE: Any = {"include_usage": True}
+
+
+async def _raw(client: openai.AsyncOpenAI, model: str) -> Any:
+    reply = await client.chat.completions.with_raw_response.create(model=model, messages=MESSAGES)
+    return reply.parse()
+
+
+async def _raw_responses(client: openai.AsyncOpenAI, model: str) -> Any:
+    return (await client.responses.with_raw_response.create(model=model, input="hi")).parse()
+
+
+def make(url: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="test-key")
+
+
+def make_async(url: str) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="test-key")
+
+
+class TestOpenAIChat(Contract):
+    kit = Kit(
+        library="openai",
+        provider="openai",
+        make=make,
+        make_async=make_async,
+        plain=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES),
+        plain_async=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES),
+        stream=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES, stream=True, stream_options=USAGE),
+        stream_async=lambda client, model: client.chat.completions.create(
+            model=model, messages=MESSAGES, stream=True, stream_options=USAGE
+        ),
+        manager=lambda client, model: client.chat.completions.stream(model=model, messages=MESSAGES, stream_options=USAGE),
+        manager_async=lambda client, model: client.chat.completions.stream(model=model, messages=MESSAGES, stream_options=USAGE),
+        raw=lambda client, model: client.chat.completions.with_raw_response.create(model=model, messages=MESSAGES).parse(),
+        raw_async=_raw,
+        cut_error=("connection",),
+    )
+
+
+class TestOpenAIResponses(Contract):
+    kit = Kit(
+        library="openai",
+        provider="openai",
+        make=make,
+        make_async=make_async,
+        plain=lambda client, model: client.responses.create(model=model, input="hi"),
+        plain_async=lambda client, model: client.responses.create(model=model, input="hi"),
+        stream=lambda client, model: client.responses.create(model=model, input="hi", stream=True),
+        stream_async=lambda client, model: client.responses.create(model=model, input="hi", stream=True),
+        manager=lambda client, model: client.responses.stream(model=model, input="hi"),
+        manager_async=lambda client, model: client.responses.stream(model=model, input="hi"),
+        raw=lambda client, model: client.responses.with_raw_response.create(model=model, input="hi").parse(),
+        raw_async=_raw_responses,
+    )
