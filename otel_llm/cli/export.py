@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus
 from otel_llm.ops import objectives as normal
 from otel_llm.ops.objectives import ObjectiveError, Objectives
+from otel_llm.ops.promql import VOCABULARIES
 
 from .problems import Problem
 
@@ -41,31 +43,41 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not name.isidentifier() or not name.isascii():
+            raise click.BadParameter(f"{name!r} is no label name: letters, digits and _ only")
+    return names
+
+
 @click.command("export", help=HELP)
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--semconv",
-    type=click.Choice(("released", "latest")),
+    "--vocabulary",
+    type=click.Choice(tuple(VOCABULARIES)),
     default="released",
     show_default=True,
-    help="Vocabulary of the GenAI metrics.",
+    help="Of the GenAI metrics, as OTEL_LLM_SEMCONV.",
 )
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="NAME",
-    help="A label of your own that dashboards offer; may be repeated.",
+    callback=_label_names,
+    help="grafana: a label of your own to pick by; may be repeated.",
 )
 @_options
-def command(kind: str, directory: Path, *, semconv: str, labels: tuple[str, ...], **given: str | None) -> None:
+def command(
+    kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], **given: str | None
+) -> None:  # fmt: skip
     try:
         objectives = Objectives.parse(given)
     except ObjectiveError as error:
         raise Problem("; ".join(error.problems)) from None
     try:
-        written = _write(kind, directory, semconv, objectives, labels)
+        written = _write(kind, directory, vocabulary, objectives, labels)
     except OSError as error:
         raise Problem(
             f"{error.filename or directory} cannot be written: {error.strerror}; choose another directory"
@@ -83,14 +95,12 @@ NEXT = {
 }
 
 
-def _write(kind: str, directory: Path, semconv: str, objectives: Objectives, labels: tuple[str, ...]) -> list[Path]:
-    from otel_llm import ops  # noqa: PLC0415 - what is not asked for is not imported
-
-    writers: dict[str, Callable[[], Any]] = {
-        "prometheus": lambda: ops.write_prometheus(directory, semconv, objectives),
-        "grafana": lambda: ops.write_grafana(directory, semconv, objectives, labels),
-        "alertmanager": lambda: ops.write_alertmanager(directory),
-        "k8s": lambda: ops.write_kubernetes(directory, semconv, objectives),
-    }
-    written: list[Path] = writers[kind]()
-    return written
+def _write(
+    kind: str, directory: Path, vocabulary: str, objectives: Objectives, labels: tuple[str, ...]
+) -> list[Path]:  # fmt: skip
+    if kind == "alertmanager":
+        return alertmanager.write_alertmanager(directory)
+    if kind == "grafana":
+        return dashboards.write_grafana(directory, vocabulary, objectives, labels)
+    write = prometheus.write_prometheus if kind == "prometheus" else kubernetes.write_kubernetes
+    return write(directory, vocabulary, objectives)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from pathlib import Path
 
 import click
+
+from otel_llm.ops import dashboards, reference
+from otel_llm.ops import generate as rules
 
 from .problems import Failed, Problem
 
@@ -47,10 +49,8 @@ def wanted() -> dict[str, str]:
     """The text of every generated file by its path."""
     if importlib.util.find_spec("grafana_foundation_sdk") is None:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
-    files: dict[str, str] = {}
-    for name in SOURCES:
-        files.update(importlib.import_module(name).generated())
-    return files
+    boards = {**dashboards.generated("released"), **dashboards.generated("latest")}
+    return {**rules.generated(), **boards, **reference.generated()}
 
 
 def _differs(path: Path, text: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from otel_llm.catalogue import METRICS
+from otel_llm.ops.prometheus import alert_names
 
 from . import scrape
 from .findings import Finding, some
@@ -86,7 +87,7 @@ def _targets(prometheus: Prometheus) -> Iterable[Finding]:
 def _rules(rules: list[dict[str, Any]]) -> Iterable[Finding]:
     loaded = {rule["name"] for rule in rules if rule["type"] == "alerting"}
     recorded = sum(1 for rule in rules if rule["type"] == "recording")
-    missing = sorted(expected_alerts() - loaded)
+    missing = sorted(set(alert_names()) - loaded)
     if not loaded:
         yield Finding(
             "fail",
@@ -103,13 +104,6 @@ def _rules(rules: list[dict[str, Any]]) -> Iterable[Finding]:
             yield Finding(
                 "fail", rule["name"], rule.get("lastError", "cannot be evaluated")[:160], "export and reload the rules"
             )
-
-
-def expected_alerts() -> set[str]:
-    """Names of the alerts that this version writes."""
-    from otel_llm.ops import alert_names  # noqa: PLC0415 - only this command needs the rules
-
-    return set(alert_names())
 
 
 def _alerts(prometheus: Prometheus, rules: list[dict[str, Any]], present: set[str]) -> Iterable[Finding]:

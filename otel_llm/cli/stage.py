@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_llm.config import environment
+from otel_llm.ops.objectives import DEFAULT
+from otel_llm.ops.prometheus import rule_files
+from otel_llm.ops.promql import RELEASED, Clock
+from otel_llm.ops.rules import Context
 
 from . import live
 from .problems import Problem
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
+HURRY = 20.0  # how much faster the rules' clock runs in a demo: 5 minutes are 15 seconds
 AUTO = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 CLEARED = (
     "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_SDK_DISABLED",
@@ -193,7 +198,7 @@ def _with_prometheus(stage: Stage, port: int, scratch: Path) -> Iterator[Stage]:
     if binary is None:
         raise Problem("--prometheus needs the prometheus binary on the PATH: install it, or leave the option out")
     rules = scratch / "rules"
-    _write_rules(rules)
+    _write_rules(rules, stage.plot.speed)
     config = scratch / "prometheus.yml"
     config.write_text(_PROMETHEUS.format(rules=rules, target=f"{HOST}:{port}"), "utf-8")
     listen = f"{HOST}:{free_port(0)}"
@@ -208,7 +213,7 @@ def _with_prometheus(stage: Stage, port: int, scratch: Path) -> Iterator[Stage]:
 
 
 _PROMETHEUS = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 5s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 2s}}
 rule_files: ["{rules}/*.yml"]
 scrape_configs:
   - job_name: otel-llm-demo
@@ -216,7 +221,8 @@ scrape_configs:
 """
 
 
-def _write_rules(directory: Path) -> None:
-    from otel_llm.ops import prometheus  # type: ignore[attr-defined]  # noqa: PLC0415 - only with --prometheus
-
-    prometheus.write_prometheus(directory)
+def _write_rules(directory: Path, speed: float) -> None:
+    """The rules on a clock as fast as the story, so that alerts fire within a chapter."""
+    directory.mkdir()
+    for name, text in rule_files(Context(DEFAULT, RELEASED, Clock(HURRY * speed))).items():
+        (directory / name).write_text(text, "utf-8")
