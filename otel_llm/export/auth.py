@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from pathlib import Path
 
@@ -22,7 +21,7 @@ class Users:
         scheme, _, encoded = header.partition(" ")
         try:
             given = base64.b64decode(encoded.strip(), validate=True)
-        except binascii.Error:
+        except ValueError:
             return False
         same = [hmac.compare_digest(given, known) for known in self._known]
         return scheme.lower() == "basic" and any(same)

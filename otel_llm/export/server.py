@@ -27,6 +27,7 @@ REQUEST_SECONDS = 10.0
 """In which a client must have made its request, handshake included."""
 ANSWER_SECONDS = 30.0
 """In which a client must have taken the answer."""
+_LONGEST_LINE = 8192  # bytes of a request's first line
 _WAKE_SECONDS = 1.0  # systems whose accept does not end when its socket is closed
 
 _start = original("_thread", "start_new_thread")
@@ -113,6 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server_version = f"otel-llm/{__version__}"
     sys_version = ""
+    command, requestline, request_version = "GET", "", "HTTP/1.0"  # until the request says otherwise
 
     def __init__(self, stream: Stream, scrape: Scrape, users: Users | None) -> None:
         self._stream = stream
@@ -129,8 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.close_connection = True
-        self.raw_requestline = self.rfile.readline(65537)
-        if self.raw_requestline and self.parse_request():
+        self.raw_requestline = self.rfile.readline(_LONGEST_LINE + 1)
+        if len(self.raw_requestline) > _LONGEST_LINE:
+            self._send(plain(414, "that is too long a line"))
+        elif self.raw_requestline and self.parse_request():
             self._stream.extend(ANSWER_SECONDS)
             self._send(self._answer())
 
