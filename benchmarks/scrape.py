@@ -48,7 +48,9 @@ def filled(lines: int) -> Store:
 
 
 def _lines(store: Store) -> int:
-    return sum(len(view.rows) * (len(view.metric.buckets) + 3 if view.metric.buckets else 1) for view in store.views(AT))
+    return sum(
+        len(view.rows) * (len(view.metric.buckets) + 3 if view.metric.buckets else 1) for view in store.views(AT)
+    )
 
 
 def same_in_client(store: Store) -> CollectorRegistry:

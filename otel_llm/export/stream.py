@@ -78,7 +78,7 @@ class SecureStream(Stream):
         while True:
             try:
                 result = action(argument)
-            except ssl.SSLWantReadError:
+            except ssl.SSLWantReadError:  # noqa: PERF203 - that is how TLS asks for more
                 self._flush()
                 data = super()._receive(_PIECE)
                 if not data:

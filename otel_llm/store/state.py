@@ -91,6 +91,7 @@ class State:
             self._bundles[identity] = bundle
         return bundle
 
+
 def _money(config: Config, budgets: tuple[Budget, ...]) -> dict[str, Any]:
     daily, monthly = config.budget_daily, config.budget_monthly
     return {"zone": config.timezone, "daily": daily, "monthly": monthly, "budgets": budgets}

@@ -10,7 +10,13 @@ from .families import Families
 from .views import View
 
 _USAGE = "gen_ai_client_inference_usage_"
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens")
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "reasoning_output_tokens",
+)
 
 
 def summary(stats: Stats, families: Families, views: list[View]) -> dict[str, Any]:

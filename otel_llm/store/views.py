@@ -45,7 +45,9 @@ class Views:
 
     def at(self, now: float, processes: Processes) -> list[View]:
         """All that has series at ``now``, in the catalogue's order."""
-        gauges = chain(self._engine.gauges(now), self._ledger.spend.gauges(now), self._in_flight(now, processes), self._own())
+        gauges = chain(
+            self._engine.gauges(now), self._ledger.spend.gauges(now), self._in_flight(now, processes), self._own()
+        )
         derived = self._derived(gauges)
         lines = self._families.lines + len(self._rows)
         views = []

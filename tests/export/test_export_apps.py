@@ -25,13 +25,17 @@ def wsgi(method: str = "GET", **headers: str) -> tuple[str, dict[str, str], byte
     environ: dict[str, Any] = {"REQUEST_METHOD": method, "QUERY_STRING": "", **headers}
     setup_testing_defaults(environ)
     told: list[Any] = []
-    answer = validator(wsgi_app(scrape))(environ, lambda status, headers: told.extend((status, dict(headers))) or (lambda _: None))
+    answer = validator(wsgi_app(scrape))(
+        environ, lambda status, headers: told.extend((status, dict(headers))) or (lambda _: None)
+    )
     body = b"".join(answer)
     answer.close()
     return told[0], told[1], body
 
 
-async def asgi(method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = (), what=scrape) -> tuple[int, dict[bytes, bytes], bytes]:
+async def asgi(
+    method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = (), what=scrape
+) -> tuple[int, dict[bytes, bytes], bytes]:
     sent: list[Mapping[str, Any]] = []
 
     async def send(message: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ def test_a_name_that_is_taken_is_a_warning_and_ours_is_shown_by_us(source, regis
 
 
 def test_the_hosts_metrics_and_ours_are_shown_once(source, registry) -> None:
-    Counter("host_requests", "of the host", ["route"], registry=registry).labels("/a b\"").inc(3)
+    Counter("host_requests", "of the host", ["route"], registry=registry).labels('/a b"').inc(3)
     mine = Collector(Config(), source, registry)
     mine.register()
     for accept in ("", "application/openmetrics-text;version=1.0.0;escaping=dots"):
@@ -143,7 +143,9 @@ def test_opentelemetrys_exporter_is_seen_in_the_registry(registry) -> None:
     assert not served_elsewhere(Config(), registry)
 
 
-@pytest.mark.parametrize(("exporter", "seen"), [("prometheus", True), ("otlp, prometheus", True), ("otlp", False), ("", False)])
+@pytest.mark.parametrize(
+    ("exporter", "seen"), [("prometheus", True), ("otlp, prometheus", True), ("otlp", False), ("", False)]
+)
 def test_opentelemetrys_exporter_is_seen_in_its_variable(registry, exporter: str, seen: bool) -> None:
     assert served_elsewhere(Config.from_env({"OTEL_METRICS_EXPORTER": exporter}), registry) is seen
 
@@ -176,7 +178,11 @@ sys.stdout.buffer.write(mine.render("")[1])
 def test_prometheus_clients_multiprocess_mode_shows_all_of_the_host_and_ours_once(tmp_path: Path, there: bool) -> None:
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     environ["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path)
-    script = HOST if there else HOST.replace("config = Config", f"import shutil; shutil.rmtree({str(tmp_path)!r})\nconfig = Config")
+    script = (
+        HOST
+        if there
+        else HOST.replace("config = Config", f"import shutil; shutil.rmtree({str(tmp_path)!r})\nconfig = Config")
+    )
     body = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, check=True).stdout
     families = {family.name: family for family in parse_text(body.decode())}
     assert names(body).count(DURATION) == 1

@@ -144,8 +144,10 @@ def test_a_scrape_that_fails_is_told_and_counted(start: Serve, monkeypatch: pyte
     assert Guard.errors == {"scrape": 2}
 
 
-@pytest.mark.parametrize("request_", [b"\r\n\r\n", b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
-                                      b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", b""])
+@pytest.mark.parametrize("request_", [
+    b"\r\n\r\n", b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+    b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", b"",
+])  # fmt: skip
 def test_rude_clients_do_no_harm(start: Serve, request_: bytes) -> None:
     server = start()
     answer = b""
@@ -219,7 +221,9 @@ def test_one_taken_address_of_the_name_is_enough(taken: str, free: str) -> None:
             other.bind((free, port))  # nothing was kept
 
 
-def test_an_address_family_that_the_machine_lacks_is_no_matter(start: Serve, both: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_family_that_the_machine_lacks_is_no_matter(
+    start: Serve, both: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listen = module._listen
 
     def lacking(family: int, address: tuple, *, shared: bool) -> socket.socket:
@@ -342,8 +346,10 @@ def test_who_knows_the_password_may_read(start: Serve, users: Path, credentials:
     assert get(start(basic_auth_file=str(users)), Authorization=basic(credentials))[2] == BODY
 
 
-@pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Basic é".encode().decode("latin-1"), basic("prom:wrong"), basic("prom"), basic(""),
-                                    "Bearer " + basic("prom:letmein")[6:]])
+@pytest.mark.parametrize("header", [
+    "", "Basic", "Basic !!!", "Basic é".encode().decode("latin-1"), basic("prom:wrong"), basic("prom"), basic(""),
+    "Bearer " + basic("prom:letmein")[6:],
+])  # fmt: skip
 def test_who_does_not_may_not(start: Serve, users: Path, header: str) -> None:
     status, headers, body = get(start(basic_auth_file=str(users)), Authorization=header)
     assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="otel-llm"')

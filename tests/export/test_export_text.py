@@ -56,7 +56,10 @@ def samples(families: object, *, exemplars: bool) -> dict:
     found = {}
     for family in families:  # type: ignore[attr-defined]
         if family.name != "otel_llm_scrape_duration_seconds":
-            told = [(s.name, tuple(sorted(s.labels.items())), s.value, s.exemplar if exemplars else None) for s in family.samples]
+            told = [
+                (s.name, tuple(sorted(s.labels.items())), s.value, s.exemplar if exemplars else None)
+                for s in family.samples
+            ]
             assert family.name not in found, f"{family.name} comes twice"
             found[family.name] = (family.type, family.documentation, told)
     return found
@@ -93,7 +96,7 @@ def test_the_clients_own_exposition_of_our_families_reads_the_same() -> None:
 
 
 @settings(max_examples=60)
-@given(st.text(max_size=12), st.text("\\\"\n{}%s=,# \t", max_size=12))
+@given(st.text(max_size=12), st.text('\\"\n{}%s=,# \t', max_size=12))
 def test_any_label_value_survives(model: str, tenant: str) -> None:
     store = Store(Config(metric_labels=("tenant",)))
     store.apply(call(request_model=model, labels=(tenant,)))
@@ -112,7 +115,9 @@ def test_a_changed_value_changes_the_next_scrape_and_nothing_else() -> None:
     store.apply(Event("otel_llm_circuit_breaker_transitions_total", AT, ("b", "closed", "open")))
     after = mine.render("")[1].decode().splitlines()
     changed = [new for old, new in zip(before, after, strict=True) if old != new and "scrape_duration" not in new]
-    assert changed == ['otel_llm_circuit_breaker_transitions_total{breaker="b",from_state="closed",to_state="open"} 1.0']
+    assert changed == [
+        'otel_llm_circuit_breaker_transitions_total{breaker="b",from_state="closed",to_state="open"} 1.0'
+    ]
 
 
 def test_only_the_last_bucket_is_infinite() -> None:
@@ -178,4 +183,5 @@ def test_preparation_comes_before_the_scrape() -> None:
     store = Store(Config())
     source = StoreSource(store, prepare=lambda: store.apply(call()), clock=lambda: AT)
     assert b"operation_duration_seconds_count" in source.text(openmetrics=False)
-    assert [f for f in source.families() if f.name == "gen_ai_client_operation_duration_seconds"][0].samples[-2].value == 2
+    duration = next(family for family in source.families() if family.name == "gen_ai_client_operation_duration_seconds")
+    assert duration.samples[-2].value == 2

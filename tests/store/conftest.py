@@ -44,7 +44,11 @@ def read() -> Callable[..., Any]:
     def value(store: Store, metric: str, at: float = AT, **labels: str) -> Any:
         for view in store.views(at):
             if view.metric.name == metric:
-                found = [row.cell for row in view.rows if labels.items() <= dict(zip(view.names, row.labels)).items()]
+                found = [
+                    row.cell
+                    for row in view.rows
+                    if labels.items() <= dict(zip(view.names, row.labels, strict=True)).items()
+                ]
                 assert len(found) <= 1, f"{len(found)} series of {metric} have {labels}"
                 if found:
                     return _plain(found[0])

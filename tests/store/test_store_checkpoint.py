@@ -85,7 +85,7 @@ def test_what_a_store_held_before_is_gone(busy, call, read) -> None:
 ])  # fmt: skip
 def test_what_is_no_checkpoint_changes_nothing(busy, spoil) -> None:
     before = content(busy)
-    with pytest.raises(ValueError, match="checkpoint|state|metric"):
+    with pytest.raises(ValueError, match=r"checkpoint|state|metric"):
         busy.load(spoil(busy.dump()))
     assert content(busy) == before
 
@@ -108,6 +108,14 @@ def test_calls_from_many_threads_are_all_counted(store, call, read) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    counted = [read(store, "gen_ai_client_operation_duration_seconds", gen_ai_request_model=f"m{n}")[0] for n in range(7)]
+    counted = [
+        read(store, "gen_ai_client_operation_duration_seconds", gen_ai_request_model=f"m{n}")[0] for n in range(7)
+    ]
     assert sum(counted) == 2000
-    assert sum(read(store, "gen_ai_client_inference_usage_input_tokens_total", gen_ai_request_model=f"m{n}") for n in range(7)) == 2000
+    assert (
+        sum(
+            read(store, "gen_ai_client_inference_usage_input_tokens_total", gen_ai_request_model=f"m{n}")
+            for n in range(7)
+        )
+        == 2000
+    )

@@ -100,7 +100,10 @@ def test_a_price_that_cannot_be_is_none(call, read) -> None:
 
 
 def test_budgets_match_models_and_custom_labels(call, read) -> None:
-    budgets = (Budget("acme", (("tenant", "acme"),), daily=1.0), Budget("claude", (("model", "claude*"),), monthly=10.0))
+    budgets = (
+        Budget("acme", (("tenant", "acme"),), daily=1.0),
+        Budget("claude", (("model", "claude*"),), monthly=10.0),
+    )
     store = Store(Config(metric_labels=("tenant",), budget_daily=100.0), None, budgets)
     store.apply(call(labels=("acme",), cost=0.3, cost_source="prices"))
     store.apply(call(labels=("other",), request_model="claude-5", cost=0.6, cost_source="prices"))

@@ -23,7 +23,11 @@ FULL = {
 
 
 def names(store: Store) -> set[str]:
-    return {view.metric.name for view in store.views(1_763_711_000.0) if view.metric.section in ("conventions", "latest", "events")}
+    return {
+        view.metric.name
+        for view in store.views(1_763_711_000.0)
+        if view.metric.section in ("conventions", "latest", "events")
+    }
 
 
 def test_a_successful_stream_counts_everything(store, call, read) -> None:

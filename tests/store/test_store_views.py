@@ -7,7 +7,8 @@ import json
 from otel_llm.catalogue import METRICS
 from otel_llm.config import Config
 from otel_llm.model import Event
-from otel_llm.store import Store, store as module
+from otel_llm.store import Store
+from otel_llm.store import store as module
 from otel_llm.store.views import lines
 
 AT = 1_763_711_000.0

@@ -52,7 +52,9 @@ def test_an_event_comes_back_as_it_was(event: Event) -> None:
 def test_what_is_only_almost_plain_becomes_plain(call) -> None:
     odd = call(request_model=Model.SMALL, input_tokens=Count(7), finish_reasons=["stop"], stream=True, first_chunk=0.25)
     back = decode(encode(odd))
-    assert back == call(request_model="gpt-5-mini", input_tokens=7, finish_reasons=("stop",), stream=True, first_chunk=0.25)
+    assert back == call(
+        request_model="gpt-5-mini", input_tokens=7, finish_reasons=("stop",), stream=True, first_chunk=0.25
+    )
     assert [type(back[2]), type(back.input_tokens), back.stream] == [str, int, True]
 
 
