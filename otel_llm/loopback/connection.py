@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from otel_llm.loopback.exchange import Reply
+from otel_llm.loopback.exchange import JSON, Reply
 from otel_llm.loopback.parser import BadRequestError, Parsed, Parser
+from otel_llm.loopback.websocket import CLOSE, PING, PONG, TEXT, Frames, frame, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_llm.loopback.exchange import Session
     from otel_llm.loopback.gate import Gate
 
 _FLUSH = 64 * 1024
@@ -34,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._drained = asyncio.Event()
         self._drained.set()
+        self._frames: Frames | None = None  # once the connection is a WebSocket
+        self._inbox: asyncio.Queue[JSON] = asyncio.Queue()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -56,6 +61,10 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._frames is not None:
+            self._frames.feed(data)
+            self._hear(self._frames)
+            return
         self._parser.feed(data)
         if self.task is not None:
             return
@@ -71,7 +80,7 @@ class Connection(asyncio.Protocol):
                 return
             reply = self._respond(parsed)
             close = parsed.headers.get("connection", "").lower() == "close"
-            if reply.events is None and reply.wait == 0 and not reply.silent:
+            if reply.events is None and reply.session is None and reply.wait == 0 and not reply.silent:
                 self._transport.write(head(reply, close=close) + reply.body)
                 self._close_if(close)
             else:
@@ -101,6 +110,8 @@ class Connection(asyncio.Protocol):
             await asyncio.Event().wait()
         elif reply.silent:
             self._transport.close()
+        elif reply.session is not None:
+            await self._talk(reply)
         elif reply.events is None:
             self._transport.write(head(reply, close=close) + reply.body)
         elif await self._play_events(reply, close=close):
@@ -121,6 +132,32 @@ class Connection(asyncio.Protocol):
         self._transport.write(bytes(buffer + _LAST_CHUNK))
         return False
 
+    def _hear(self, frames: Frames) -> None:
+        """Take in what came over the WebSocket."""
+        for opcode, payload in iter(frames.next, None):
+            if opcode == TEXT:
+                self._inbox.put_nowait(json.loads(payload))
+            elif opcode == PING:
+                self._transport.write(frame(PONG, payload))
+            elif opcode == CLOSE:
+                self._transport.write(frame(CLOSE, payload))
+                self._transport.close()
+
+    async def _talk(self, reply: Reply) -> None:
+        """Answer on the WebSocket until the client leaves or the connection is to be cut."""
+        session = cast("Session", reply.session)
+        self._frames = Frames()
+        self._transport.write(head(reply, close=False))
+        said: JSON | None = None
+        while True:
+            for sent, event in enumerate(session(said)):
+                if sent == reply.cut and said is not None:
+                    self._transport.close()
+                    return
+                await self._wait(reply.gap if sent else 0)
+                self._transport.write(message(event))
+            said = await self._inbox.get()
+
     async def _flush(self, buffer: bytearray) -> None:
         self._transport.write(bytes(buffer))
         buffer.clear()
@@ -139,8 +176,12 @@ class Connection(asyncio.Protocol):
 
 def head(reply: Reply, *, close: bool) -> bytes:
     """Status line and headers of a reply (RFC 9112 section 4)."""
-    framing = f"content-length: {len(reply.body)}" if reply.events is None else "transfer-encoding: chunked"
     lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in reply.headers.items()]
-    lines += [framing, "connection: close" if close else "connection: keep-alive", "", ""]
+    if reply.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        lines.append("connection: Upgrade")
+    else:
+        lines.append(f"content-length: {len(reply.body)}" if reply.events is None else "transfer-encoding: chunked")
+        lines.append("connection: close" if close else "connection: keep-alive")
+    lines += ["", ""]
     return "\r\n".join(lines).encode("latin-1")

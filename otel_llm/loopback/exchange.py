@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 JSON = dict[str, Any]
+Session = Callable[
+    [JSON | None], "Iterable[JSON]"
+]  # what a WebSocket's server says to a message; None is the beginning
 
 _MODEL_IN_PATH = re.compile(
     r"/models/([^/:]+)(?::|$)"  # Google; a model's own page
@@ -53,10 +58,15 @@ class Request:
 
     @property
     def model(self) -> str:
-        """The model that the path or the body names, or an empty string. A deployment counts as a model."""
+        """The model that the path, the query or the body names, or an empty string. A deployment counts as a model."""
         if found := _MODEL_IN_PATH.search(self.path):
             return str(next(filter(None, found.groups())))
-        named = self.field("model") or self.field("agent_id") or self.field("version")
+        named = (
+            parse_qs(self.query).get("model", [""])[0]
+            or self.field("model")
+            or self.field("agent_id")
+            or self.field("version")
+        )
         return named.removeprefix("models/") if isinstance(named, str) else ""
 
     def field(self, name: str) -> Any:
@@ -66,6 +76,10 @@ class Request:
         if isinstance(self.body, bytes):
             return next((v.decode() for k, v in _FORM_FIELD.findall(self.body) if k == name.encode()), None)
         return None
+
+    def saying(self, body: JSON) -> Request:
+        """The same request with another body: a message on its WebSocket."""
+        return replace(self, body=body)
 
     @property
     def json(self) -> JSON:
@@ -79,7 +93,8 @@ class Reply:
 
     ``wait`` is the time in seconds before the first byte, ``gap`` the one between two events; None for either means that
     the server's gate is waited for. After ``cut`` events the connection is closed in the middle of the stream.
-    ``silent`` sends nothing: the connection stays open ("hang") or is closed at once ("drop").
+    ``silent`` sends nothing: the connection stays open ("hang") or is closed at once ("drop"). With status 101 the
+    connection becomes a WebSocket that ``session`` answers on; gaps and cuts hold for the answers to each message.
     """
 
     status: int = 200
@@ -90,6 +105,7 @@ class Reply:
     gap: float | None = 0.0
     cut: int | None = None
     silent: str = ""
+    session: Session | None = None
 
     @classmethod
     def of_json(cls, value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -16,8 +15,15 @@ _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 
 
 def responses(call: Call) -> Reply:
-    whole = _response(call)
-    return Reply.of_events(_numbered(_events(whole))) if call.stream else Reply.of_json(whole)
+    if call.stream:
+        return Reply.of_events(sse(event, event["type"]) for event in typed_events(call))
+    return Reply.of_json(_response(call))
+
+
+def typed_events(call: Call) -> Iterator[JSON]:
+    """The events of a streamed response, in order and numbered."""
+    for number, event in enumerate(_events(_response(call))):
+        yield {"type": event["type"], "sequence_number": number, **event}
 
 
 def _response(call: Call) -> JSON:
@@ -33,26 +39,35 @@ def _response(call: Call) -> JSON:
         "background": False,
         "error": failure,
         "incomplete_details": {"reason": reason} if reason else None,
-        "instructions": call.body.get("instructions"),
-        "max_output_tokens": call.body.get("max_output_tokens"),
         "model": FALLBACK_MODEL if "fallback" in call else call.answers_model,
         "output": [] if failure else _output(call),
+        "usage": _usage(call) if call.usage and not failure else None,
+        **_settings(call.body),
+    }
+
+
+def _settings(asked: JSON) -> JSON:
+    """What a response repeats of its request, with OpenAI's defaults."""
+    defaults: JSON = {
+        "instructions": None,
+        "max_output_tokens": None,
         "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "store": True,
+        "temperature": 1.0,
+        "top_p": 1.0,
         "frequency_penalty": 0.0,
         "presence_penalty": 0.0,
-        "previous_response_id": call.body.get("previous_response_id"),
-        "reasoning": {"effort": None, "summary": None, **(call.body.get("reasoning") or {})},
-        "service_tier": "default" if call.body.get("service_tier") in (None, "auto") else call.body["service_tier"],
-        "store": call.body.get("store", True),
-        "temperature": call.body.get("temperature", 1.0),
-        "text": call.body.get("text") or {"format": {"type": "text"}},
-        "tool_choice": call.body.get("tool_choice") or "auto",
-        "tools": call.body.get("tools") or [],
-        "top_p": 1.0,
         "truncation": "disabled",
-        "usage": _usage(call) if call.usage and not failure else None,
-        "metadata": call.body.get("metadata") or {},
+        "tool_choice": "auto",
+        "tools": [],
+        "text": {"format": {"type": "text"}},
+        "metadata": {},
     }
+    told = {name: asked[name] if asked.get(name) is not None else default for name, default in defaults.items()}
+    told["reasoning"] = {"effort": None, "summary": None, **(asked.get("reasoning") or {})}
+    told["service_tier"] = "default" if asked.get("service_tier") in (None, "auto") else asked["service_tier"]
+    return told
 
 
 def _usage(call: Call) -> JSON:
@@ -182,11 +197,6 @@ _PART_EVENTS = {
 def _words(text: str) -> list[str]:
     """The text in pieces that begin at a space, as tokens do."""
     return re.findall(r" ?[^ ]+", text)
-
-
-def _numbered(events: Iterator[JSON]) -> Iterator[bytes]:
-    for number, event in zip(itertools.count(), events, strict=False):
-        yield sse({"type": event["type"], "sequence_number": number, **event}, event["type"])
 
 
 def input_tokens(call: Call) -> Reply:
