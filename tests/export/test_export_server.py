@@ -151,7 +151,7 @@ def test_a_scrape_that_fails_is_told_and_counted(start: Serve, monkeypatch: pyte
 def test_rude_clients_do_no_harm(start: Serve, request_: bytes) -> None:
     server = start()
     answer = b""
-    with raw(server) as peer, suppress(ConnectionError):  # a reset, where it had sent more than anybody wants to read
+    with raw(server) as peer, suppress(OSError):  # a reset, where it had sent more than anybody wants to read
         peer.sendall(request_)
         peer.shutdown(socket.SHUT_WR)
         answer = peer.makefile("rb").read()
@@ -162,7 +162,7 @@ def test_rude_clients_do_no_harm(start: Serve, request_: bytes) -> None:
 def test_a_line_without_end_is_refused(start: Serve) -> None:
     server = start()
     with raw(server) as peer:
-        peer.sendall(b"GET /" + b"x" * 8192)
+        peer.sendall(b"GET /" + b"x" * 8188)  # not a byte more than is read, or a reset may overtake the answer
         assert peer.recv(100).startswith(b"HTTP/1.0 414 ")
 
 
