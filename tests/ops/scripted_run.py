@@ -21,7 +21,7 @@ from otel_llm.window import Budget
 JOB, INSTANCE = "shop", "shop-1:9464"
 TENANTS = ("acme", "globex", "initech")
 ROUTES = ("/chat", "/search", "/summarise", "/tickets/{id}")
-BUDGETS = (Budget("globex", (("tenant", "globex"),), daily=12.0, monthly=300.0),)
+BUDGETS = (Budget("globex", (("tenant", "globex"),), daily=70.0, monthly=1800.0),)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ MODELS = (
 class Story:
     """When things go wrong, as parts of the run (0 is its beginning, 1 its end)."""
 
-    slow: tuple[float, float] = (0.30, 0.37)  # gpt-5 becomes slow
-    outage: tuple[float, float] = (0.55, 0.64)  # Anthropic is overloaded
-    dear: tuple[float, float] = (0.78, 1.01)  # globex asks for long answers
-    terse: tuple[float, float] = (0.86, 1.01)  # Gemini's answers get short
+    slow: tuple[float, float] = (0.30, 0.34)  # gpt-5 becomes slow
+    outage: tuple[float, float] = (0.66, 0.70)  # Anthropic is overloaded
+    dear: tuple[float, float] = (0.90, 1.01)  # globex asks for long answers
+    terse: tuple[float, float] = (0.94, 1.01)  # Gemini's answers get short
     traffic: float = 1.0  # times every model's pace
 
 
@@ -111,7 +111,7 @@ class Script:
     def _trouble(self, model: Model, at: float) -> str:
         dice = self._dice.random()
         if model.provider == "anthropic" and self._in(self.story.outage, at):
-            return "overloaded" if dice < 0.5 else "timeout" if dice < 0.62 else ""
+            return "overloaded" if dice < 0.4 else "timeout" if dice < 0.48 else ""
         if dice < 0.004:
             return self._dice.choice(("rate_limit", "server_error", "timeout", "invalid_request", "content_filter"))
         return "cancelled" if dice < 0.006 else ""
@@ -205,7 +205,7 @@ class Script:
             found.append(Event("otel_llm_instrumented", since, (library, version), 1.0))
         for state, count in (("live", 3.0 if self._part(since) < 0.5 else 4.0), ("exited", 0.0 if self._part(since) < 0.5 else 1.0)):
             found.append(Event("otel_llm_processes", since, (state,), count))
-        if 0.70 <= self._part(since) < 0.74:
+        if 0.76 <= self._part(since) < 0.80:
             for _ in range(12):  # somebody crawls, and every address becomes a route
                 self._label += 1
                 found.append(Event("otel_llm_http_request_cost_usd", since, (f"/archive/{self._label}", "initech"), 2e-5))
@@ -233,7 +233,7 @@ class Script:
 
 def config(**more: object) -> Config:
     """The settings of the scripted service."""
-    given = {"metric_labels": ("tenant",), "budget_daily": 40.0, "budget_monthly": 900.0, "max_label_values": 12, **more}
+    given = {"metric_labels": ("tenant",), "budget_daily": 260.0, "budget_monthly": 6000.0, "max_label_values": 12, **more}
     return Config(**given)
 
 

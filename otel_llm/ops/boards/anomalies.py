@@ -6,13 +6,29 @@ from typing import TYPE_CHECKING
 
 from otel_llm.ops import recorded
 
-from .model import BAD, CLEAR, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
-from .parts import BY_MODEL, COUNT, OK, PM, SECONDS, SHARE, SIGMA, TOKENS, USD, around_zero, lines, stat, table, warn_above
-from .queries import RANGE, RATE, Queries, either, extreme, most, ratio
+from .model import BAD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
+from .parts import (
+    BY_MODEL,
+    COUNT,
+    OK,
+    PM,
+    SECONDS,
+    SHARE,
+    SIGMA,
+    TOKENS,
+    USD,
+    around_zero,
+    lines,
+    stat,
+    table,
+    warn_above,
+)
+from .queries import RATE, Queries, either, extreme, most, ratio
 
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "Latency, answer length and cost against what is usual for each model. otel-llm itself compares the last minutes with its "
     "baseline; the recording rules compare the fleet's mean with its last day (z) and with the same hour yesterday and last week (bands)."
@@ -20,6 +36,7 @@ DESCRIPTION = (
 SIGNALS = {"latency": ("Latency", SECONDS), "output_tokens": ("Answer length", TOKENS), "cost": ("Cost of a call", USD)}
 NO_BASELINE = "Under 20 calls, or all too steady to judge: no z-score"
 ODD = "otel_llm_anomalies_total"
+FAR = 10  # standard deviations: farther ones would make the limits invisible
 
 
 def board(q: Queries, o: Objectives) -> Board:
@@ -27,7 +44,7 @@ def board(q: Queries, o: Objectives) -> Board:
         Row("Is anything unusual now?", (*_now(q, o), *(_shift(q, o, signal) for signal in SIGNALS))),
         Row("Is it outside its band?", tuple(_band(q, o, signal) for signal in SIGNALS)),
         Row("Which calls were odd?", _events(q, o)),
-        Row("Can the baseline be trusted?", (_baseline(q, o), _peaks(q, o)), folded=True),
+        Row("Can the baseline be trusted?", (_baseline(q), _peaks(q, o)), folded=True),
     )
     return Board("otel-llm-anomalies", "LLM / Anomalies", DESCRIPTION, rows)
 
@@ -39,38 +56,63 @@ def _z(q: Queries, signal: str, kind: str = "shift") -> str:
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     now = tuple(
-        stat(f"{signal}_now", f"{title}: z", SIGMA, Query(extreme(_z(q, signal)), "{{gen_ai_request_model}}"),
-             f"{title} of the model that is farthest from its baseline, in standard deviations.",
-             base=BAD, steps=around_zero(o), empty="No baseline yet", decimals=1)
+        stat(
+            f"{signal}_now",
+            f"{title}: z",
+            SIGMA,
+            Query(extreme(_z(q, signal)), "{{gen_ai_request_model}}", instant=True),
+            f"{title} of the model that is farthest from its baseline, in standard deviations.",
+            base=BAD,
+            steps=around_zero(o),
+            empty="No baseline yet",
+            decimals=1,
+            sparkline=False,
+        )
         for signal, (title, _) in SIGNALS.items()
-    )  # fmt: skip
-    return (*now, *(_count(q, severity, colour) for severity, colour in (("warning", WARN), ("critical", BAD))), _share_now(q, o))
+    )
+    return (*now, *(_count(q, severity) for severity in ("warning", "critical")), _share_now(q, o))
 
 
-def _count(q: Queries, severity: str, colour: str) -> Panel:
+def _count(q: Queries, severity: str) -> Panel:
     return stat(
-        f"{severity}_calls", f"Odd calls: {severity}", COUNT, Query(q.increase(ODD, severity=severity), severity, instant=True),
+        f"{severity}_calls",
+        f"Odd calls: {severity}",
+        COUNT,
+        Query(q.increase(ODD, severity=severity), severity, instant=True),
         f"Single calls within the shown time that were beyond the {severity} limit. A few are normal: chance alone makes "
         "five in a hundred calls a warning, and three in a thousand critical.",
-        base=GOOD, steps=((1.0, colour),), empty="None", decimals=0, sparkline=False,
-    )  # fmt: skip
+        base=NEUTRAL,
+        empty="None",
+        sparkline=False,
+    )
 
 
 def _share_now(q: Queries, o: Objectives) -> Panel:
     return stat(
-        "odd_share", "Share of odd calls", SHARE, Query(f"{q.rate(ODD)} / ({q.rate('duration')} > 0)", "share"),
+        "odd_share",
+        "Share of odd calls",
+        SHARE,
+        Query(f"{q.rate(ODD)} / ({q.rate('duration')} > 0)", "share"),
         f"Anomalies for each call. The alert fires at {o.anomalous_share_warning:.0%} of a model's calls.",
-        steps=warn_above(o.anomalous_share_warning), empty="No odd call", decimals=1,
-    )  # fmt: skip
+        steps=warn_above(o.anomalous_share_warning),
+        empty="No odd call",
+        decimals=1,
+    )
 
 
 def _shift(q: Queries, o: Objectives, signal: str) -> Panel:
     title, _ = SIGNALS[signal]
     return lines(
-        f"{signal}_shift", f"{title}: distance from usual", SIGMA, [Query(extreme(_z(q, signal), 10), BY_MODEL)],
-        "The mean of the last minutes against the baseline, ten farthest models. Lines at the warning and the critical limit.",
-        base=BAD, steps=around_zero(o), empty=NO_BASELINE, decimals=1,
-    )  # fmt: skip
+        f"{signal}_shift",
+        f"{title}: distance from usual",
+        SIGMA,
+        [Query(f"clamp({extreme(_z(q, signal), 10)}, -{FAR}, {FAR})", BY_MODEL)],
+        f"The mean of the last minutes against the baseline, ten farthest models, drawn up to {FAR}. Lines at the warning and the "
+        "critical limit.",
+        base=BAD,
+        steps=around_zero(o),
+        empty=NO_BASELINE,
+    )
 
 
 def _band(q: Queries, o: Objectives, signal: str) -> Panel:
@@ -81,18 +123,29 @@ def _band(q: Queries, o: Objectives, signal: str) -> Panel:
         "cost": q.mean("otel_llm_request_cost_usd", PM),
     }[signal]
     mean, spread = (q.gauge(f"otel_llm_baseline_{part}", by=PM, signal=signal) for part in ("mean", "stddev"))
-    upper = either(q.rule(recorded.UPPER, signal=signal, severity="warning"), f"{mean} + {o.zscore_warning:g} * {spread}")
-    lower = either(q.rule(recorded.LOWER, signal=signal, severity="warning"), f"clamp_min({mean} - {o.zscore_warning:g} * {spread}, 0)")
+    upper = either(
+        q.rule(recorded.UPPER, signal=signal, severity="warning"), f"{mean} + {o.zscore_warning:g} * {spread}"
+    )
+    lower = either(
+        q.rule(recorded.LOWER, signal=signal, severity="warning"),
+        f"clamp_min({mean} - {o.zscore_warning:g} * {spread}, 0)",
+    )
     queries = [
         Query(q.busiest(either(q.rule(recorded.LEVEL, signal=signal), value)), "{{gen_ai_request_model}}"),
-        Query(q.busiest(upper), "upper"), Query(q.busiest(lower), "lower"),
-    ]  # fmt: skip
+        Query(q.busiest(upper), "upper"),
+        Query(q.busiest(lower), "lower"),
+    ]
     return lines(
-        f"{signal}_band", f"{title} within its band", unit, queries,
+        f"{signal}_band",
+        f"{title} within its band",
+        unit,
+        queries,
         "The picked model (of several, the one with most calls). The band is the same hour yesterday and last week with the recording "
         f"rules, and the baseline's mean with {o.zscore_warning:g} standard deviations of a single call without.",
-        fill_between=("upper", "lower"), colours=(("upper", "super-light-blue"), ("lower", "super-light-blue")), low=0,
-    )  # fmt: skip
+        fill_between=("upper", "lower"),
+        colours=(("upper", "super-light-blue"), ("lower", "super-light-blue")),
+        low=0,
+    )
 
 
 def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
@@ -101,34 +154,77 @@ def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         ratio(q.rate(ODD, PM), q.rate("duration", PM)),
     )
     return (
-        lines("by_severity", "Odd calls by severity", COUNT, [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")],
-              "Single calls beyond the sensitivity.", bars=True, stack="normal", low=0, empty="No odd call in this time range",
-              colours=(("warning", WARN), ("critical", BAD))),
-        lines("by_signal", "Odd calls by signal", COUNT, [Query(q.increase(ODD, ("signal", "direction"), RATE), "{{signal}} {{direction}}")],
-              "What was odd about them: too high or too low.", bars=True, stack="normal", low=0, empty="No odd call in this time range"),
-        lines("odd_by_model", "Share of odd calls, ten most", SHARE, [Query(most(share), BY_MODEL)],
-              "The share of a model's calls that were odd in a signal; the dashed line is the alert's.",
-              steps=warn_above(o.anomalous_share_warning), low=0, empty="No odd call in this time range"),
-    )  # fmt: skip
+        lines(
+            "by_severity",
+            "Odd calls by severity",
+            COUNT,
+            [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")],
+            "Single calls beyond the sensitivity.",
+            bars=True,
+            stack="normal",
+            low=0,
+            empty="No odd call in this time range",
+            colours=(("warning", WARN), ("critical", BAD)),
+        ),
+        lines(
+            "by_signal",
+            "Odd calls by signal",
+            COUNT,
+            [Query(q.increase(ODD, ("signal", "direction"), RATE), "{{signal}} {{direction}}")],
+            "What was odd about them: too high or too low.",
+            bars=True,
+            stack="normal",
+            low=0,
+            empty="No odd call in this time range",
+        ),
+        lines(
+            "odd_by_model",
+            "Share of odd calls, ten most",
+            SHARE,
+            [Query(most(share), BY_MODEL)],
+            "The share of a model's calls that were odd in a signal; the dashed line is the alert's.",
+            steps=warn_above(o.anomalous_share_warning),
+            low=0,
+            empty="No odd call in this time range",
+        ),
+    )
 
 
-def _baseline(q: Queries, o: Objectives) -> Panel:
+def _baseline(q: Queries) -> Panel:
     by = (*PM, "signal")
     queries = [q.gauge(f"otel_llm_baseline_{part}", by=by) for part in ("samples", "mean", "stddev")]
     return table(
-        "baseline", "Baselines", queries,
+        "baseline",
+        "Baselines",
+        queries,
         "What each value is judged by, in the signal's own unit (seconds, tokens, US dollars). Few calls make a baseline that jumps.",
-        width=14, empty=NO_BASELINE, sort="Calls", columns=(
-            Column("gen_ai_request_model", "Model"), Column("gen_ai_provider_name", "Provider", width=130),
-            Column("signal", "Signal", width=130), Column("Value #A", "Calls", COUNT, width=100, decimals=0),
-            Column("Value #B", "Mean", COUNT, width=100), Column("Value #C", "Deviation", COUNT, width=100),
+        width=14,
+        empty=NO_BASELINE,
+        sort="Calls",
+        columns=(
+            Column("gen_ai_request_model", "Model"),
+            Column("gen_ai_provider_name", "Provider", width=130),
+            Column("signal", "Signal", width=130),
+            Column("Value #A", "Calls", COUNT, width=100),
+            Column("Value #B", "Mean", COUNT, width=100),
+            Column("Value #C", "Deviation", COUNT, width=100),
         ),
-    )  # fmt: skip
+    )
 
 
 def _peaks(q: Queries, o: Objectives) -> Panel:
-    queries = [Query(extreme(_z(q, signal, "peak"), 5), f"{signal} · {{{{gen_ai_request_model}}}}") for signal in SIGNALS]
+    queries = [
+        Query(f"clamp({extreme(_z(q, signal, 'peak'), 5)}, -{FAR}, {FAR})", f"{signal} · {{{{gen_ai_request_model}}}}")
+        for signal in SIGNALS
+    ]
     return lines(
-        "peaks", "Most extreme single calls", SIGMA, queries, "The z-score of the most extreme call of the last minute, five models for each signal.",
-        width=10, base=BAD, steps=around_zero(o), empty=NO_BASELINE, decimals=1,
-    )  # fmt: skip
+        "peaks",
+        "Most extreme single calls",
+        SIGMA,
+        queries,
+        f"The z-score of the most extreme call of the last minute, five models for each signal, drawn up to {FAR}.",
+        width=10,
+        base=BAD,
+        steps=around_zero(o),
+        empty=NO_BASELINE,
+    )

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otel_llm.ops import recorded
 
 from .model import NEUTRAL, WARN, Board, Panel, Query, Row
 from .parts import (
-    BY_MODEL, COUNT, OK, PM, SECONDS, SHARE, TOKEN_RATE, WINDOW, bars, heat, lines, slow_traces, stat,
+    BY_MODEL,
+    CALLS,
+    COUNT,
+    OK,
+    PM,
+    SECONDS,
+    SHARE,
+    TOKEN_RATE,
+    WINDOW,
+    bars,
+    heat,
+    lines,
+    slow_traces,
+    stat,
 )  # fmt: skip
 from .queries import LABEL, RATE, Queries, either, most, ratio
 
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "How long calls take, retries included. Percentiles come from histograms, so they are right across processes and over any "
     "time. The recording rules add the very series that the alerts judge."
@@ -33,35 +47,64 @@ def board(q: Queries, o: Objectives) -> Board:
 
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    def quantile(key: str, title: str, level: float) -> Panel:
+    def quantile(key: str, title: str, level: float, **more: Any) -> Panel:
         now = q.gauge("otel_llm_latency_seconds", quantile=f"{level:g}")
         expr = either(q.quantile(level, "duration", **OK), now)
         words = f"{level:.0%} of successful calls are faster. Before there are rates: the slowest model over otel-llm's window."
-        return stat(key, title, SECONDS, Query(expr, title), words, steps=((o.p95, WARN),) if level <= 0.95 else (), base="green" if level <= 0.95 else NEUTRAL)  # noqa: E501, PLR2004
+        return stat(key, title, SECONDS, Query(expr, title), words, **more)
 
     slowest = Query(q.gauge("otel_llm_latency_seconds", quantile="1"), "slowest")
     first = Query(q.quantile(0.95, "first_chunk"), "first chunk")
     speed = ratio(q.total("output"), q.total("duration", **OK))
     return (
-        quantile("p50", "p50", 0.5), quantile("p95", "p95", 0.95), quantile("p99", "p99", 0.99),
+        quantile("p50", "p50", 0.5, base=NEUTRAL),
+        quantile("p95", "p95", 0.95, steps=((o.p95, WARN),)),
+        quantile("p99", "p99", 0.99, base=NEUTRAL),
         stat("slowest", "Slowest call", SECONDS, slowest, f"The longest successful call. {WINDOW}", base=NEUTRAL),
-        stat("first", "First chunk p95", SECONDS, first, "95 % of streams show their first output sooner.",
-             steps=((o.first_chunk, WARN),), empty="No streams"),
-        stat("speed", "Output speed", TOKEN_RATE, Query(speed, "speed"),
-             "Output tokens for each second of call time, all models together.", base=NEUTRAL, decimals=0),
-    )  # fmt: skip
+        stat(
+            "first",
+            "First chunk p95",
+            SECONDS,
+            first,
+            "95 % of streams show their first output sooner.",
+            steps=((o.first_chunk, WARN),),
+            empty="No streams",
+        ),
+        stat(
+            "speed",
+            "Output speed",
+            TOKEN_RATE,
+            Query(speed, "speed"),
+            "Output tokens for each second of call time, all models together.",
+            base=NEUTRAL,
+            decimals=0,
+        ),
+    )
 
 
 def _course(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     levels = [(0.99, "p99"), (0.95, "p95"), (0.5, "p50")]
     queries = [Query(q.quantile(level, "duration", **OK), name, exemplar=level > 0.9) for level, name in levels]  # noqa: PLR2004
     return (
-        lines("percentiles", "Latency percentiles", SECONDS, queries,
-              "Of successful calls. Each dot is one call: click it for its trace. The dashed line is the alert's on p95.",
-              width=12, steps=((o.p95, WARN),), links=slow_traces(o)),
-        heat("heatmap", "How long calls take", SECONDS, q.buckets("duration", **OK),
-             "Successful calls by duration; two bands mean two kinds of calls, which no percentile shows.", width=12),
-    )  # fmt: skip
+        lines(
+            "percentiles",
+            "Latency percentiles",
+            SECONDS,
+            queries,
+            "Of successful calls. Each dot is one call: click it for its trace. The dashed line is the alert's on p95.",
+            width=12,
+            steps=((o.p95, WARN),),
+            links=slow_traces(o),
+        ),
+        heat(
+            "heatmap",
+            "How long calls take",
+            SECONDS,
+            q.buckets("duration", **OK),
+            "Successful calls by duration; two bands mean two kinds of calls, which no percentile shows.",
+            width=12,
+        ),
+    )
 
 
 def _models(q: Queries, o: Objectives) -> tuple[Panel, ...]:
@@ -69,14 +112,33 @@ def _models(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     p50 = either(q.rule(recorded.DURATION, quantile="0.5"), q.quantile(0.5, "duration", PM, **OK))
     now = Query(most(q.gauge("otel_llm_latency_seconds", by=PM, quantile="0.95"), 15), BY_MODEL, instant=True)
     return (
-        lines("p95_by_model", "p95, ten slowest models", SECONDS, [Query(most(p95), BY_MODEL, exemplar=True)],
-              "95th percentile of successful calls by model, as the alert sees it where the recording rules are loaded.",
-              steps=((o.p95, WARN),), links=slow_traces(o)),
-        lines("p50_by_model", "p50, ten slowest models", SECONDS, [Query(most(p50), BY_MODEL)],
-              "Median of successful calls by model: what most users feel."),
-        bars("compare", "Models compared, p95 of the window", SECONDS, now,
-             f"The fifteen slowest models. {WINDOW}", steps=((o.p95, WARN),), base="green", low=0),
-    )  # fmt: skip
+        lines(
+            "p95_by_model",
+            "p95, ten slowest models",
+            SECONDS,
+            [Query(most(p95), BY_MODEL, exemplar=True)],
+            "95th percentile of successful calls by model, as the alert sees it where the recording rules are loaded.",
+            steps=((o.p95, WARN),),
+            links=slow_traces(o),
+        ),
+        lines(
+            "p50_by_model",
+            "p50, ten slowest models",
+            SECONDS,
+            [Query(most(p50), BY_MODEL)],
+            "Median of successful calls by model: what most users feel.",
+        ),
+        bars(
+            "compare",
+            "Models compared, p95 of the window",
+            SECONDS,
+            now,
+            f"The fifteen slowest models. {WINDOW}",
+            steps=((o.p95, WARN),),
+            base="green",
+            low=0,
+        ),
+    )
 
 
 def _streams(q: Queries, o: Objectives) -> tuple[Panel, ...]:
@@ -84,36 +146,106 @@ def _streams(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     gaps = [Query(q.quantile(level, "chunk_gap"), name) for level, name in ((0.99, "p99"), (0.95, "p95"), (0.5, "p50"))]
     speed = ratio(q.total("output", PM), q.total("duration", PM, **OK))
     return (
-        lines("first_by_model", "Time to first chunk p95, ten slowest", SECONDS, [Query(most(first), BY_MODEL, exemplar=True)],
-              "How long a user looks at an empty screen. The dashed line is the alert's.",
-              width=6, steps=((o.first_chunk, WARN),), empty=STREAMS),
-        heat("first_heatmap", "Time to first chunk", SECONDS, q.buckets("first_chunk"), "Streams by the time to their first output.",
-             width=6, empty=STREAMS),
-        lines("gaps", "Time between chunks", SECONDS, gaps, "Long gaps look like a stutter; a p99 of seconds is a stall.",
-              width=6, empty=STREAMS),
-        lines("speed_by_model", "Output speed by model", TOKEN_RATE, [Query(most(speed), BY_MODEL)],
-              "Output tokens for each second of call time; the ten fastest models.", width=6, empty="No call with output tokens"),
-    )  # fmt: skip
+        lines(
+            "first_by_model",
+            "Time to first chunk p95, ten slowest",
+            SECONDS,
+            [Query(most(first), BY_MODEL, exemplar=True)],
+            "How long a user looks at an empty screen. The dashed line is the alert's.",
+            width=6,
+            steps=((o.first_chunk, WARN),),
+            empty=STREAMS,
+        ),
+        heat(
+            "first_heatmap",
+            "Time to first chunk",
+            SECONDS,
+            q.buckets("first_chunk"),
+            "Streams by the time to their first output.",
+            width=6,
+            empty=STREAMS,
+        ),
+        lines(
+            "gaps",
+            "Time between chunks",
+            SECONDS,
+            gaps,
+            "Long gaps look like a stutter; a p99 of seconds is a stall.",
+            width=6,
+            empty=STREAMS,
+        ),
+        lines(
+            "speed_by_model",
+            "Output speed by model",
+            TOKEN_RATE,
+            [Query(most(speed), BY_MODEL)],
+            "Output tokens for each second of call time; the ten fastest models.",
+            width=6,
+            empty="No call with output tokens",
+        ),
+    )
 
 
 def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     waits = ratio(q.rate("otel_llm_retry_wait_seconds_total", PM), q.total("duration", PM))
     failed = q.quantile(0.95, "duration", ("error_type",), error_type="!=")
     return (
-        lines("in_flight", "Open calls", COUNT, [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), BY_MODEL)],
-              "Calls that are waiting for an answer now. Growing while calls per second do not: the provider is slowing down.",
-              width=6, low=0, stack="normal", empty="No open call was seen"),
-        lines("waiting", "Share of time spent waiting to retry", SHARE, [Query(most(waits), BY_MODEL)],
-              "Of the duration of calls, the part in which the client slept before another attempt.", width=6, low=0,
-              empty="No retry in this time range"),
-        lines("failed_latency", "p95 of failed calls by error", SECONDS, [Query(failed, "{{error_type}}")],
-              "How long callers wait for a failure: timeouts that are longer than users wait help nobody.",
-              width=6, steps=((o.p95, WARN),), empty="Nothing failed in this time range"),
-        lines("by_server", "p95 by server", SECONDS, [Query(most(q.quantile(0.95, "duration", ("server_address",), **OK)), "{{server_address}}")],
-              "One region or proxy that is slower than the others.", width=6),
-        lines("by_label", "p95 by $label", SECONDS, [Query(most(q.quantile(0.95, "duration", (LABEL,), **OK)), "{{$label}}")],
-              "Of the ten slowest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
-              width=12, steps=((o.p95, WARN),)),
-        lines("by_operation", "Calls per second by operation", "suffix:/s", [Query(q.rate("duration", ("gen_ai_operation_name",), RATE), "{{gen_ai_operation_name}}")],
-              "Chats, embeddings and the rest; percentiles of a mix move when the mix does.", width=12, low=0, stack="normal"),
-    )  # fmt: skip
+        lines(
+            "in_flight",
+            "Open calls",
+            COUNT,
+            [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), BY_MODEL)],
+            "Calls that are waiting for an answer now. Growing while calls per second do not: the provider is slowing down.",
+            width=6,
+            low=0,
+            stack="normal",
+            empty="No open call was seen",
+        ),
+        lines(
+            "waiting",
+            "Share of time spent waiting to retry",
+            SHARE,
+            [Query(most(waits), BY_MODEL)],
+            "Of the duration of calls, the part in which the client slept before another attempt.",
+            width=6,
+            low=0,
+            empty="No retry in this time range",
+        ),
+        lines(
+            "failed_latency",
+            "p95 of failed calls by error",
+            SECONDS,
+            [Query(failed, "{{error_type}}")],
+            "How long callers wait for a failure: timeouts that are longer than users wait help nobody.",
+            width=6,
+            steps=((o.p95, WARN),),
+            empty="Nothing failed in this time range",
+        ),
+        lines(
+            "by_server",
+            "p95 by server",
+            SECONDS,
+            [Query(most(q.quantile(0.95, "duration", ("server_address",), **OK)), "{{server_address}}")],
+            "One region or proxy that is slower than the others.",
+            width=6,
+        ),
+        lines(
+            "by_label",
+            "p95 by $label",
+            SECONDS,
+            [Query(most(q.quantile(0.95, "duration", (LABEL,), **OK)), "{{$label}}")],
+            "Of the ten slowest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
+            width=12,
+            steps=((o.p95, WARN),),
+        ),
+        lines(
+            "by_operation",
+            "Calls by operation",
+            CALLS,
+            [Query(q.rate("duration", ("gen_ai_operation_name",), RATE), "{{gen_ai_operation_name}}")],
+            "Chats, embeddings and the rest; percentiles of a mix move when the mix does.",
+            width=12,
+            low=0,
+            stack="normal",
+        ),
+    )

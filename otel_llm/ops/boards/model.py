@@ -43,7 +43,6 @@ class Column:
     steps: tuple[Step, ...] = ()
     width: int = 0  # pixels; 0 shares what is left
     decimals: int | None = None
-    gauge: bool = False  # draw a bar behind the number
     base: str = "text"  # colour below the first step
     links: tuple[Link, ...] = ()
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 PM = MODEL
 BY_MODEL = "{{gen_ai_request_model}} · {{gen_ai_provider_name}}"
-SECONDS, USD, SHARE, RATE, TOKENS, COUNT, SIGMA = (
-    "s", "currencyUSD", "percentunit", "suffix:/s", "suffix: tokens", "short", "suffix: σ",
-)  # fmt: skip
-USD_HOUR, TOKEN_RATE = "suffix:$/h", "suffix: tokens/s"  # noqa: S105 - units
+SECONDS, USD, SHARE, COUNT, SIGMA = "s", "currencyUSD", "percentunit", "short", "suffix: σ"  # noqa: RUF001 - sigma is meant
+CALLS, RATE = "reqps", "suffix:/s"
+TOKENS, TOKEN_RATE = "si:tok", "si:tok/s"
 OK = {"error_type": ""}
+OUTPUT = {"gen_ai_token_type": "output"}
 FAILED = {"error_type": promql.FAILED}  # a caller that went away is nobody's failure
 
 WINDOW = (
@@ -82,7 +82,9 @@ def around_zero(objectives: Objectives) -> tuple[Step, ...]:
 
 def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:
     """A time series."""
-    return Panel(kind="timeseries", key=key, title=title, unit=unit, queries=tuple(queries), description=description, **more)
+    return Panel(
+        kind="timeseries", key=key, title=title, unit=unit, queries=tuple(queries), description=description, **more
+    )
 
 
 def stat(key: str, title: str, unit: str, query: Query | Sequence[Query], description: str, **more: Any) -> Panel:

@@ -106,7 +106,9 @@ class Queries:
     def _selectors(self, name: str, suffix: str, where: Mapping[str, str]) -> list[str]:
         return [metric.selector(suffix, **_scope(metric), **own, **where) for metric, own in self._parts(name)]
 
-    def _sum(self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]) -> str:
+    def _sum(
+        self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]
+    ) -> str:
         known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", "instance"}
         if unknown := set(by) - known:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")

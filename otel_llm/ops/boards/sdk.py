@@ -1,5 +1,8 @@
 """Boards as Grafana's JSON, through grafana-foundation-sdk (which only generating needs)."""
 
+# mypy: disable-error-code="arg-type, no-any-return"
+# The SDK's enumerations need Python 3.11, and mypy checks for 3.10.
+
 from __future__ import annotations
 
 import json
@@ -11,7 +14,18 @@ from .variables import ALERTS, LABELS, breakers, values_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the schema that Grafana 11 cannot read
-    from grafana_foundation_sdk.builders import bargauge, common, dashboard, gauge, heatmap, prometheus, stat, statetimeline, table, timeseries
+    from grafana_foundation_sdk.builders import (
+        bargauge,
+        common,
+        dashboard,
+        gauge,
+        heatmap,
+        prometheus,
+        stat,
+        statetimeline,
+        table,
+        timeseries,
+    )
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models import common as c
     from grafana_foundation_sdk.models import dashboard as d
@@ -196,9 +210,19 @@ def _reduce(panel: Panel) -> common.ReduceDataOptions:
 
 def _timeseries(panel: Panel) -> Any:
     several = any("{{" in query.legend for query in panel.queries)
-    legend = common.VizLegendOptions().display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM).show_legend(show_legend=True)
+    legend = (
+        common.VizLegendOptions()
+        .display_mode(c.LegendDisplayMode.LIST)
+        .placement(c.LegendPlacement.BOTTOM)
+        .show_legend(show_legend=True)
+    )
     if several and panel.width >= 8 and panel.height >= 8:  # noqa: PLR2004 - room for a table of numbers
-        legend = legend.display_mode(c.LegendDisplayMode.TABLE).calcs(["mean", "max"]).sort_by("Max").sort_desc(sort_desc=True)
+        legend = (
+            legend.display_mode(c.LegendDisplayMode.TABLE)
+            .calcs(["mean", "max"])
+            .sort_by("Max")
+            .sort_desc(sort_desc=True)
+        )
     built = (
         timeseries.Panel()
         .legend(legend)
@@ -215,7 +239,9 @@ def _timeseries(panel: Panel) -> Any:
         built = built.stacking(common.StackingConfig().mode(c.StackingMode(panel.stack)).group("A"))
     if panel.fill_between:
         upper, lower = panel.fill_between
-        built = built.override_by_name(upper, [d.DynamicConfigValue("custom.fillBelowTo", lower), d.DynamicConfigValue("custom.lineWidth", 0)])
+        built = built.override_by_name(
+            upper, [d.DynamicConfigValue("custom.fillBelowTo", lower), d.DynamicConfigValue("custom.lineWidth", 0)]
+        )
         built = built.override_by_name(lower, [d.DynamicConfigValue("custom.lineWidth", 0)])
     return built
 
@@ -231,7 +257,11 @@ def _stat(panel: Panel) -> Any:
         stat.Panel()
         .graph_mode(c.BigValueGraphMode.AREA if panel.sparkline else c.BigValueGraphMode.NONE)
         .color_mode(c.BigValueColorMode.VALUE)
-        .text_mode(c.BigValueTextMode.VALUE_AND_NAME if len(panel.queries) > 1 or "{{" in panel.queries[0].legend else c.BigValueTextMode.VALUE)
+        .text_mode(
+            c.BigValueTextMode.VALUE_AND_NAME
+            if len(panel.queries) > 1 or "{{" in panel.queries[0].legend
+            else c.BigValueTextMode.VALUE
+        )
         .justify_mode(c.BigValueJustifyMode.AUTO)
         .orientation(c.VizOrientation.VERTICAL)
         .reduce_options(_reduce(panel))
@@ -269,7 +299,14 @@ def _heatmap(panel: Panel) -> Any:
     return (
         heatmap.Panel()
         .calculate(calculate=False)
-        .color(heatmap.HeatmapColorOptions().mode(h.HeatmapColorMode.SCHEME).scheme("Blues").exponent(0.5).steps(32).reverse(reverse=False))
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(h.HeatmapColorMode.SCHEME)
+            .scheme("Blues")
+            .exponent(0.5)
+            .steps(32)
+            .reverse(reverse=False)
+        )
         .y_axis(heatmap.YAxisConfig().unit(panel.unit).axis_placement(c.AxisPlacement.LEFT))
         .cell_gap(1)
         .tooltip(heatmap.HeatmapTooltip().mode(c.TooltipDisplayMode.SINGLE).y_histogram(y_histogram=True))
@@ -289,7 +326,12 @@ def _state_timeline(panel: Panel) -> Any:
         .show_value(c.VisibilityMode.AUTO)
         .row_height(0.8)
         .fill_opacity(70)
-        .legend(common.VizLegendOptions().display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM).show_legend(show_legend=True))
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(c.LegendDisplayMode.LIST)
+            .placement(c.LegendPlacement.BOTTOM)
+            .show_legend(show_legend=True)
+        )
         .tooltip(common.VizTooltipOptions().mode(c.TooltipDisplayMode.SINGLE))
         .color_scheme(_by_thresholds())
     )
@@ -313,16 +355,13 @@ def _table(panel: Panel) -> Any:
 
 
 def _column(column: Column) -> list[d.DynamicConfigValue]:
-    properties: dict[str, object] = {"unit": column.unit}
+    properties: dict[str, object] = {"unit": column.unit, "noValue": "-"}
     if column.width:
         properties["custom.width"] = column.width
     if column.decimals is not None:
         properties["decimals"] = column.decimals
     if column.links:
         properties["links"] = plain_links(column.links)
-    if column.gauge:
-        properties |= {"custom.cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}, "min": 0,
-                       "color": {"mode": "fixed", "fixedColor": "blue"}}  # fmt: skip
     if column.steps:
         properties |= {"thresholds": {"mode": "absolute", "steps": plain_steps(column.base, column.steps)}, "color": {"mode": "thresholds"},
                        "custom.cellOptions": {"type": "color-text"}}  # fmt: skip

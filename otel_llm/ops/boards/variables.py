@@ -25,7 +25,12 @@ ALERTS = (
 def breakers(q: Queries) -> tuple[str, str, str, str]:
     """Breakers that opened: shown without any rules."""
     steps = q.select("otel_llm_circuit_breaker_transitions_total", to_state="open")
-    return ("Breakers opened", f"sum by (breaker) (increase({steps}[$__rate_interval])) > 0", "Breaker opened", "{{breaker}}")
+    return (
+        "Breakers opened",
+        f"sum by (breaker) (increase({steps}[$__rate_interval])) > 0",
+        "Breaker opened",
+        "{{breaker}}",
+    )
 
 
 def values_of(q: Queries) -> tuple[tuple[str, str, str], ...]:

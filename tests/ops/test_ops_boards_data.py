@@ -1,0 +1,286 @@
+"""The boards' queries against a real Prometheus: with the exporter alone, with rules and servers around it, and with nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import prometheus_lab as lab
+import pytest
+import scripted_run
+
+from otel_llm.catalogue import shown
+from otel_llm.export.server import serve
+from otel_llm.export.text import render
+from otel_llm.ops.alerts import alert_group
+from otel_llm.ops.boards import boards
+from otel_llm.ops.boards.model import Query
+from otel_llm.ops.boards.queries import Queries
+from otel_llm.ops.boards.variables import ALERTS, breakers, values_of
+from otel_llm.ops.objectives import DEFAULT
+from otel_llm.ops.promql import RELEASED, VOCABULARIES, Clock
+from otel_llm.ops.rules import Context, recording_groups
+
+LENGTH, SCRAPE = 3600, 60
+SPOKEN = ("released", "latest")
+PACE = 60  # of the live story: a minute of it at each scrape, a second apart
+
+
+def queries(vocabulary: str) -> Iterator[tuple[str, Query]]:
+    for board in boards(VOCABULARIES[vocabulary], DEFAULT):
+        for panel in board.panels():
+            for query in panel.queries:
+                yield f"{board.uid}/{panel.key}/{query.legend}", query
+
+
+def needs_more_than_the_exporter(query: Query) -> bool:
+    """Alerts, the longest burn rates, and what Prometheus and Alertmanager say of themselves."""
+    others = ("ALERTS{", "prometheus_", "alertmanager_")
+    return any(name in query.expr for name in others) or ("slo_errors" in query.expr and " or " not in query.expr)
+
+
+def answer(prometheus: lab.Prometheus, query: Query, **values: str) -> list[Any]:
+    return prometheus.instant(query.expr, **values) if query.instant else prometheus.course(query.expr, LENGTH, SCRAPE, **values)
+
+
+def numbers(series: list[Any]) -> list[float]:
+    return [float(value) for one in series for _, value in one.get("values", [one.get("value")])]
+
+
+@pytest.fixture(scope="module", params=SPOKEN)
+def alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lab.Prometheus]]:
+    """An hour of the scripted service, and no rules."""
+    prometheus = lab.Prometheus(tmp_path_factory.mktemp("alone"), end=time.time() // 60 * 60)
+    script = scripted_run.Script(prometheus.end - LENGTH, LENGTH)
+    prometheus.load(scripted_run.openmetrics(scripted_run.scrapes(script, scripted_run.store(semconv=request.param), SCRAPE)))
+    with prometheus.running():
+        yield request.param, prometheus
+
+
+def test_the_script_exercises_every_metric(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    names = set(prometheus.values('label_values({job=~".+"}, __name__)'))
+    assert {metric.name for metric in shown(vocabulary) if not names.intersection(metric.samples)} == set()
+
+
+def test_every_query_has_an_answer_from_the_exporter_alone(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    silent = [
+        name
+        for name, query in queries(vocabulary)
+        if not needs_more_than_the_exporter(query) and not any(number == number for number in numbers(answer(prometheus, query)))
+    ]
+    assert silent == []
+
+
+def test_every_variable_has_values(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    found = {name: prometheus.values(query) for name, _, query in values_of(Queries(VOCABULARIES[vocabulary]))}
+    assert found["job"] == [scripted_run.JOB]
+    assert found["value"] == sorted(scripted_run.TENANTS)
+    chats = {model.name for model in scripted_run.MODELS if vocabulary == "released" or model.operation == "chat"}
+    assert set(found["model"]) == chats
+    assert set(found["provider"]) == {model.provider for model in scripted_run.MODELS}
+
+
+def test_breakers_are_annotated_without_rules(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    _, expr, _, _ = breakers(Queries(VOCABULARIES[vocabulary]))
+    assert {one["metric"]["breaker"] for one in prometheus.course(expr, LENGTH, SCRAPE)} == {"anthropic"}
+
+
+def test_narrowing_to_one_model_and_tenant_narrows_every_answer(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    picked = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
+    for name, query in queries(vocabulary):
+        if needs_more_than_the_exporter(query):
+            continue
+        for one in answer(prometheus, query, **picked):
+            assert one["metric"].get("gen_ai_request_model", "claude-sonnet-4-5") == "claude-sonnet-4-5", name
+    q = Queries(VOCABULARIES[vocabulary])
+    whole, one = (numbers(prometheus.instant(q.rate("duration"), value=value))[0] for value in (".*", "acme"))
+    assert 0.3 * whole < one < 0.7 * whole
+    assert prometheus.instant(q.rate("duration"), value="nobody") == []
+
+
+def test_numbers_agree_with_the_script(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    q = Queries(VOCABULARIES[vocabulary])
+    (median,) = prometheus.instant(q.quantile(0.5, "duration", over="1h", error_type=""), model="gemini-2.5-flash")
+    assert float(median["value"][1]) == pytest.approx(1.4, rel=0.15)
+    (error,) = numbers(prometheus.instant(f"{q.rate('duration', over='1h', error_type='overloaded')} / {q.rate('duration', over='1h')}"))
+    assert 0.0005 < error < 0.02
+
+
+def test_fifty_models_are_no_fifty_lines(tmp_path: Path) -> None:
+    prometheus = lab.Prometheus(tmp_path, end=time.time() // 60 * 60)
+    prometheus.load(fifty_models(prometheus.end))
+    with prometheus.running():
+        for board in boards(RELEASED, DEFAULT):
+            for panel in board.panels():
+                if panel.kind != "table":
+                    lines = sum(len(prometheus.instant(query.expr)) for query in panel.queries)
+                    assert lines <= 25, f"{board.uid}: {panel.title}"
+        overview = next(board for board in boards(RELEASED, DEFAULT) if board.uid.endswith("overview"))
+        models = next(panel for panel in overview.panels() if panel.key == "models")
+        assert len(prometheus.instant(models.queries[0].expr)) == 50
+
+
+def fifty_models(end: float) -> Iterator[str]:
+    for minute in range(11):
+        at = end - 600 + 60 * minute
+        for model in range(50):
+            labels = f'job="shop",instance="one",gen_ai_provider_name="openai",gen_ai_request_model="m{model}",gen_ai_operation_name="chat"'
+            for le in ("1.28", "2.56", "+Inf"):
+                yield f'gen_ai_client_operation_duration_seconds_bucket{{{labels},le="{le}"}} {minute * (model + 1)} {at}'
+            yield f"gen_ai_client_operation_duration_seconds_count{{{labels}}} {minute * (model + 1)} {at}"
+            yield f"gen_ai_client_operation_duration_seconds_sum{{{labels}}} {minute * (model + 1)} {at}"
+            yield f"otel_llm_cost_usd_total{{{labels}}} {minute * (model + 1) / 100} {at}"
+            yield f'otel_llm_latency_seconds{{{labels},quantile="0.95"}} {model} {at}'
+            for signal in ("latency", "output_tokens", "cost"):
+                for kind in ("shift", "peak"):
+                    yield f'otel_llm_zscore{{{labels},signal="{signal}",kind="{kind}"}} {model / 10} {at}'
+    yield "# EOF"
+
+
+def test_nothing_is_an_error_on_an_empty_prometheus(tmp_path: Path) -> None:
+    with lab.Prometheus(tmp_path).running() as prometheus:
+        for vocabulary in SPOKEN:
+            spoken = Queries(VOCABULARIES[vocabulary])
+            for name, query in queries(vocabulary):
+                assert answer(prometheus, query) == [], name
+            for _, expr, _, _ in (ALERTS, breakers(spoken)):
+                assert prometheus.course(expr) == []
+            for _, _, variable in values_of(spoken):
+                assert prometheus.values(variable) == []
+
+
+class Sink(http.server.BaseHTTPRequestHandler):
+    """Takes notifications at one address and refuses them at any other."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200 if self.path == "/taken" else 404)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@dataclass
+class LiveStory:
+    """The scripted service behind a real endpoint: each scrape sees another minute of its outage."""
+
+    script: scripted_run.Script
+
+    def __post_init__(self) -> None:
+        self.store = scripted_run.store()
+        self.at = self.script.begin
+
+    def scrape(self, accept: str) -> tuple[str, bytes]:
+        for record in self.script.records(self.at, self.at + PACE):
+            self.store.apply(record)
+        self.at += PACE
+        body = render(self.store.views(self.at), self.store.lock, openmetrics=True)
+        return "application/openmetrics-text; version=1.0.0; charset=utf-8", body + b"# EOF\n"
+
+
+@contextlib.contextmanager
+def alertmanager(folder: Path) -> Iterator[int]:
+    sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    threading.Thread(target=sink.serve_forever, daemon=True).start()
+    port, where = lab.free_port(), f"http://127.0.0.1:{sink.server_port}"
+    hooks = [{"url": f"{where}/taken"}, {"url": f"{where}/refused"}]
+    config = {
+        "route": {"receiver": "both", "group_by": ["..."], "group_wait": "1s", "group_interval": "1s"},
+        "receivers": [{"name": "both", "webhook_configs": hooks}],
+    }
+    (folder / "am.yml").write_text(json.dumps(config), encoding="utf-8")
+    command = [
+        lab.needed("prometheus-alertmanager"), f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}",
+        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", "--log.level=error",
+    ]  # fmt: skip
+    with (folder / "am.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+        sink.shutdown()
+        sink.server_close()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Prometheus]:
+    """Exporter, Prometheus with all rules sixty times as fast, and Alertmanager."""
+    folder = tmp_path_factory.mktemp("live")
+    port = lab.free_port()
+    story = LiveStory(scripted_run.Script(time.time(), 3600, scripted_run.Story(outage=(0.02, 0.9), traffic=1.0)))
+    it = Context(DEFAULT, RELEASED, Clock(PACE))
+    groups = [group for file in recording_groups(it).values() for group in file] + [alert_group(it)]
+    (folder / "rules.yml").write_text(json.dumps({"groups": groups}), encoding="utf-8")
+    with alertmanager(folder) as manager:
+        jobs = {"shop": f"127.0.0.1:{port}", "prometheus": "SELF", "alertmanager": f"127.0.0.1:{manager}"}
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(folder / "rules.yml")],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [jobs["alertmanager"]]}]}]},
+            "scrape_configs": [{"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in jobs.items()],
+        }
+        server = serve(scripted_run.config(host="127.0.0.1", port=port), story.scrape)
+        try:
+            with lab.Prometheus(folder, json.dumps(config)).running() as prometheus:
+                yield prometheus
+        finally:
+            server.close()
+
+
+def test_rules_and_servers_fill_the_rest(live: lab.Prometheus) -> None:
+    waiting = {name: query for name, query in queries("released") if needs_more_than_the_exporter(query)}
+    waiting["annotation"] = Query(ALERTS[1])
+    assert len(waiting) >= 12
+
+    def all_answered() -> bool:
+        live.end = time.time()
+        for name in [name for name, query in waiting.items() if live.instant(query.expr, __rate_interval="5s")]:
+            del waiting[name]
+        return not waiting
+
+    try:
+        live.until(all_answered, "every panel to have an answer")
+    except RuntimeError:
+        assert list(waiting) == []
+
+
+def test_exemplars_lead_to_traces(live: lab.Prometheus) -> None:
+    latency = next(board for board in boards(RELEASED, DEFAULT) if board.uid.endswith("latency"))
+    asked = [query for panel in latency.panels() for query in panel.queries if query.exemplar]
+    assert len(asked) >= 4
+    for query in asked:
+
+        def exemplars(expr: str = query.expr) -> list[str]:
+            given = {"query": lab.filled_in(expr), "start": time.time() - 86_400, "end": time.time() + 86_400}
+            return [one["labels"]["trace_id"] for series in live.ask("query_exemplars", given) for one in series["exemplars"]]
+
+        live.until(exemplars, f"exemplars of {query.expr}")
+        assert all(len(trace) == 32 for trace in exemplars())
+
+
+def test_rule_and_raw_sides_never_show_a_series_twice(live: lab.Prometheus) -> None:
+    live.until(lambda: live.instant("provider_model:otel_llm_duration_seconds:quantile5m"), "recorded quantiles")
+    live.end = time.time()
+    for name, query in queries("released"):
+        if ":" not in query.expr or "legend" in name:
+            continue
+        found = [tuple(sorted(one["metric"].items())) for one in live.instant(query.expr, __rate_interval="5s")]
+        names = {frozenset(key for key, _ in labels) for labels in found}
+        assert len(names) <= 1, f"{name}: {names}"
