@@ -6,7 +6,8 @@
         server.requests[0].body
 
 A plain answer says "Hello from the loopback server." in five pieces and reports 100 tokens in and 20 out; an embedding reports 8.
-Words in the model's name, parted by ``-``, ``/``, ``:``, ``.``, ``@`` or ``_``, change the answer. They may be combined.
+Words in the model's name, parted by ``-``, ``/``, ``:``, ``.``, ``@`` or ``_``, change the answer. They may be combined, and the
+header ``x-loopback`` has the same effect where the model must keep its name. A request that turns thinking on is ``thinking``.
 
 ====================== ================================================================================================
 the answer's shape
@@ -47,6 +48,8 @@ Who is spoken to is told by the path, so that one server is every provider: ``/v
 (``routes``). Whoever shares OpenAI's paths is told by the client's User-Agent, or by a first part of the path, which a
 base URL may add: ``server.url + "/deepseek/v1"``, also azure, cerebras, fireworks, groq, huggingface, mistral,
 openrouter, perplexity, together, voyage, writer and xai.
+
+``/v1/realtime`` and ``/v1/responses`` are WebSockets as well, with the same switches. Ids count the server's requests.
 
 A test or the demo may answer by itself: ``server.script = lambda request: Reply(...)``, with ``answer(request)`` for the
 usual reply, ``refuse(request, 429)`` for a refusal, and None for leaving it to the server.

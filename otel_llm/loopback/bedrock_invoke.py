@@ -11,15 +11,13 @@ import re
 from typing import TYPE_CHECKING
 
 from otel_llm.loopback import anthropic, bedrock, eventstream
-from otel_llm.loopback.call import Call, Route
+from otel_llm.loopback.call import VECTOR, Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, compact
 from otel_llm.loopback.openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-EMBEDDING_TOKENS = 8
-_VECTOR = [0.5, -0.25, 0.125]
 _FIRST_BYTE_MS = 5
 
 
@@ -135,12 +133,12 @@ def invoke(call: Call) -> Reply:
 
 
 def _embedding(call: Call) -> Reply:
-    headers = {"x-amzn-bedrock-input-token-count": str(EMBEDDING_TOKENS)} if call.usage else {}
+    headers = {"x-amzn-bedrock-input-token-count": str(call.embedded)} if call.usage else {}
     if "cohere." in call.model:
-        vectors = [_VECTOR for _ in call.body.get("texts") or [""]]
+        vectors = [VECTOR for _ in call.body.get("texts") or [""]]
         body: JSON = {"id": call.id("emb-"), "response_type": "embeddings_floats", "embeddings": vectors}
         return Reply.of_json(body, headers=headers)
-    return Reply.of_json({"embedding": _VECTOR, "inputTextTokenCount": EMBEDDING_TOKENS}, headers=headers)
+    return Reply.of_json({"embedding": VECTOR, "inputTextTokenCount": call.embedded}, headers=headers)
 
 
 def _counts(call: Call) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.loopback.exchange import JSON, Reply, Request, Timing
@@ -22,6 +22,9 @@ _SERVER_ERRORS = 500
 
 THOUGHTS = ("Let me", " think.")
 REFUSAL = "I cannot help with that."
+VECTOR = [0.5, -0.25, 0.125]  # exact in single precision, so that base64 and JSON agree
+EMBEDDING_TOKENS = 8
+NO_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,15 @@ class Call:
     model: str
     switches: Switches
     tokens: Tokens
-    pieces: int | None
+    timing: Timing
 
     @classmethod
     def of(cls, request: Request, timing: Timing | None = None) -> Call:
-        model = request.model or DEFAULT_MODEL
-        switches = read_switches(model)
-        pieces = timing.events if timing else None
-        return cls(request, model, switches, tokens_of(switches, timing), pieces or switches.chunks)
+        switches = read_switches(request.wishes)
+        if "thinking" not in switches and _asks_to_think(request.json):
+            switches = replace(switches, words=switches.words | {"thinking"})
+        timing = timing or NO_TIMING
+        return cls(request, request.model or DEFAULT_MODEL, switches, tokens_of(switches, timing), timing)
 
     def __contains__(self, word: str) -> bool:
         return word in self.switches
@@ -56,6 +60,12 @@ class Call:
     def usage(self) -> bool:
         """Whether usage is reported at all."""
         return "nousage" not in self.switches
+
+    @property
+    def embedded(self) -> int:
+        """The tokens that an embedding reports."""
+        told = self.timing.input_tokens
+        return EMBEDDING_TOKENS if told is None else told
 
     @property
     def answers_model(self) -> str:
@@ -79,13 +89,28 @@ class Call:
         if schema is not None:
             written = json.dumps(example(schema))
             return (written[:4], written[4:])
-        if self.pieces:
-            return tuple(PIECES[i % len(PIECES)] for i in range(self.pieces))
-        return PIECES
+        count = self.timing.events or self.switches.chunks
+        return tuple(PIECES[i % len(PIECES)] for i in range(count)) if count else PIECES
 
     def tool(self, name: str | None = None, schema: JSON | None = None) -> tuple[str, Any]:
         """The name and arguments of a tool call: of the tool that was offered, or of an invented one."""
         return (name, example(schema)) if name and schema else (name or TOOL_NAME, TOOL_ARGUMENTS)
+
+
+def _asks_to_think(body: JSON) -> bool:
+    """Whether the request itself turns thinking on, in the words of OpenAI, Anthropic, Cohere, Gemini or Ollama."""
+    effort = body.get("reasoning_effort") or _inner(body, "reasoning").get("effort") or "none"
+    kind = _inner(body, "thinking").get("type")
+    google = _inner(body, "generationConfig", "thinkingConfig")
+    asked = effort != "none" or kind in ("enabled", "adaptive") or bool(body.get("think"))
+    return asked or (bool(google) and google.get("thinkingBudget") != 0)
+
+
+def _inner(body: JSON, *names: str) -> JSON:
+    found: object = body
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import THOUGHTS, Call, Failure, Family, Route
+from otel_llm.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
 from otel_llm.loopback.exchange import JSON, Reply, Request, line, sse
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 UNBILLED_TOKENS = 10
 _FINISH = {"stop": "COMPLETE", "length": "MAX_TOKENS", "filter": "ERROR", "refusal": "COMPLETE", "tools": "TOOL_CALL"}
-_VECTOR = [0.5, -0.25, 0.125]
 _VERSION: JSON = {"api_version": {"version": "2"}}
 
 
@@ -140,7 +139,7 @@ def chat_v1(call: Call) -> Reply:
 
 def embed(call: Call) -> Reply:
     texts = call.body.get("texts") or [""]
-    vectors: object = [_VECTOR for _ in texts]
+    vectors: object = [VECTOR for _ in texts]
     by_type = call.request.path.endswith("/v2/embed") or bool(call.body.get("embedding_types"))
     body: JSON = {
         "id": call.id("emb-"),
@@ -148,7 +147,7 @@ def embed(call: Call) -> Reply:
         "embeddings": {"float": vectors} if by_type else vectors,
         "texts": texts,
     }
-    billed: JSON = {"billed_units": {"input_tokens": 8}} if call.usage else {}
+    billed: JSON = {"billed_units": {"input_tokens": call.embedded}} if call.usage else {}
     return Reply.of_json({**body, "meta": _VERSION | billed})
 
 

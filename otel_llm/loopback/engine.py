@@ -45,7 +45,7 @@ def refuse(request: Request, status: int, kind: str | None = None, retry_after: 
 
 def with_faults(reply: Reply, request: Request) -> Reply:
     """The reply with the faults that the request's model asks for."""
-    switches = read_switches(request.model)
+    switches = read_switches(request.wishes)
     reply.silent = next((word for word in ("hang", "drop") if word in switches), "")
     if switches.slow != 0:
         reply.wait = switches.slow
@@ -62,7 +62,7 @@ def with_faults(reply: Reply, request: Request) -> Reply:
 
 
 def _failure(request: Request, status: int, kind: str | None, retry_after: int | None) -> Failure:
-    switches: Switches = read_switches(request.model)
+    switches: Switches = read_switches(request.wishes)
     named = next((word for word in _KINDS if word in switches), "")
     return Failure(
         request,

@@ -69,6 +69,12 @@ class Request:
         )
         return named.removeprefix("models/") if isinstance(named, str) else ""
 
+    @property
+    def wishes(self) -> str:
+        """Where the switches are read: the model, and the header ``x-loopback`` for models whose name must stay as it is."""
+        wished = self.headers.get("x-loopback")
+        return f"{self.model}-{wished}" if wished else self.model
+
     def field(self, name: str) -> Any:
         """A field of the JSON object or of the multipart form that was sent, or None."""
         if isinstance(self.body, dict):
@@ -130,7 +136,8 @@ class Timing:
     """How long an answer takes and how big it is: ``first`` seconds to the first byte, ``gap`` seconds between events.
 
     A count that is None keeps the model name's own; ``events`` is the number of pieces that a streamed text comes in.
-    ``output_tokens`` includes ``thinking_tokens``, ``input_tokens`` includes ``cache_read_tokens``.
+    ``output_tokens`` includes ``thinking_tokens``, ``input_tokens`` includes what was read from and
+    written to the cache.
     """
 
     first: float = 0.0
@@ -139,4 +146,5 @@ class Timing:
     output_tokens: int | None = None
     thinking_tokens: int | None = None
     cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
     events: int | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import THOUGHTS, Call, Failure, Family, Route
+from otel_llm.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
 from otel_llm.loopback.exchange import JSON, Reply, Request, compact
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _STATUS = {
     529: "UNAVAILABLE",
 }
 _PIXEL = "iVBORw0KGgo="
-_VECTOR = [0.5, -0.25, 0.125]
 _GOOGLE = "type.googleapis.com/google.rpc"
 
 
@@ -174,10 +173,12 @@ def _modalities(split: dict[str, int]) -> list[JSON]:
 def embed(call: Call) -> Reply:
     """``embedContent`` and ``batchEmbedContents``."""
     asked = call.body.get("requests")
-    usage = {"usageMetadata": {"promptTokenCount": 8, "totalTokenCount": 8}} if call.usage else {}
+    usage = (
+        {"usageMetadata": {"promptTokenCount": call.embedded, "totalTokenCount": call.embedded}} if call.usage else {}
+    )
     if asked is None:
-        return Reply.of_json({"embedding": {"values": _VECTOR}, **usage})
-    return Reply.of_json({"embeddings": [{"values": _VECTOR} for _ in asked], **usage})
+        return Reply.of_json({"embedding": {"values": VECTOR}, **usage})
+    return Reply.of_json({"embeddings": [{"values": VECTOR} for _ in asked], **usage})
 
 
 def predict(call: Call) -> Reply:
@@ -186,7 +187,7 @@ def predict(call: Call) -> Reply:
     if "content" not in asked[0]:
         return Reply.of_json({"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": _PIXEL}]})
     statistics = {"token_count": 4, "truncated": False}
-    predictions = [{"embeddings": {"values": _VECTOR, "statistics": statistics}} for _ in asked]
+    predictions = [{"embeddings": {"values": VECTOR, "statistics": statistics}} for _ in asked]
     return Reply.of_json({"predictions": predictions, "metadata": {"billableCharacterCount": 20}})
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import Call, Failure, Family, Route
+from otel_llm.loopback.call import VECTOR, Call, Failure, Family, Route
 from otel_llm.loopback.exchange import JSON, Reply, Request, compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_VECTOR = [0.5, -0.25, 0.125]
 
 
 def error(failure: Failure) -> Reply:
@@ -71,7 +69,7 @@ def _parts(call: Call) -> Iterator[JSON]:
 
 def features(call: Call) -> Reply:
     asked = call.body.get("inputs")
-    return Reply.of_json([_VECTOR for _ in asked] if isinstance(asked, list) else [_VECTOR])
+    return Reply.of_json([VECTOR for _ in asked] if isinstance(asked, list) else [VECTOR])
 
 
 ROUTES = (

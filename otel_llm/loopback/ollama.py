@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import THOUGHTS, Call, Failure, Family, Route
+from otel_llm.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
 from otel_llm.loopback.exchange import JSON, Reply, Request, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AT = "2026-01-01T00:00:00.000000Z"
-_VECTOR = [0.5, -0.25, 0.125]
 _NDJSON = "application/x-ndjson"
 
 
@@ -117,15 +116,15 @@ def _schema(call: Call) -> JSON | None:
 def embed(call: Call) -> Reply:
     asked = call.body.get("input")
     count = len(asked) if isinstance(asked, list) else 1
-    body: JSON = {"model": call.answers_model, "embeddings": [_VECTOR] * count}
+    body: JSON = {"model": call.answers_model, "embeddings": [VECTOR] * count}
     body |= {"total_duration": 5_000_000, "load_duration": 1_000_000}
-    return Reply.of_json({**body, "prompt_eval_count": 8} if call.usage else body)
+    return Reply.of_json({**body, "prompt_eval_count": call.embedded} if call.usage else body)
 
 
 def embeddings(call: Call) -> Reply:
     """The older endpoint, which counts nothing."""
     del call
-    return Reply.of_json({"embedding": _VECTOR})
+    return Reply.of_json({"embedding": VECTOR})
 
 
 def tags(call: Call) -> Reply:

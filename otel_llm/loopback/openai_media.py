@@ -6,13 +6,11 @@ import base64
 import re
 import struct
 
-from otel_llm.loopback.call import Call, Route
+from otel_llm.loopback.call import VECTOR, Call, Route
 from otel_llm.loopback.exchange import JSON, Reply, sse
 from otel_llm.loopback.openai import CREATED, FAMILY, dialect
 from otel_llm.loopback.openai_usage import chat_usage
 
-VECTOR = (0.5, -0.25, 0.125)  # exact in single precision, so that base64 and JSON agree
-EMBEDDING_TOKENS = 8
 _PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
 _SILENCE = b"ID3" + b"\0" * 61
 
@@ -23,16 +21,16 @@ def input_count(asked: object) -> int:
 
 
 def embeddings(call: Call) -> Reply:
-    vector: object = list(VECTOR)
+    vector: object = VECTOR
     if call.body.get("encoding_format") == "base64":
         vector = base64.b64encode(struct.pack(f"<{len(VECTOR)}f", *VECTOR)).decode()
     count = input_count(call.body.get("input") or call.body.get("inputs"))
     data = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
     body: JSON = {"id": call.id("emb-"), "object": "list", "data": data, "model": call.answers_model}
     if call.usage:
-        body["usage"] = {"prompt_tokens": EMBEDDING_TOKENS, "total_tokens": EMBEDDING_TOKENS}
+        body["usage"] = {"prompt_tokens": call.embedded, "total_tokens": call.embedded}
     if call.usage and dialect(call.request) == "voyage":
-        body["usage"] = {"total_tokens": EMBEDDING_TOKENS}
+        body["usage"] = {"total_tokens": call.embedded}
     if dialect(call.request) == "openai":
         del body["id"]
     return Reply.of_json(body)

@@ -143,10 +143,10 @@ class Loopback:
         return request
 
     def _default(self, request: Request) -> Reply:
-        model = request.model
-        switches = read_switches(model)
+        wishes = request.wishes
+        switches = read_switches(wishes)
         if switches.fail:
-            self._tries[model] += 1
-            if switches.fail_times is None or self._tries[model] <= switches.fail_times:
+            self._tries[wishes] += 1
+            if switches.fail_times is None or self._tries[wishes] <= switches.fail_times:
                 return refuse(request, switches.fail)
         return with_faults(answer(request, self.delay(request) if self.delay is not None else None), request)

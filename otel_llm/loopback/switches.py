@@ -133,17 +133,16 @@ _CHANGES: dict[str, dict[str, int]] = {
 }
 
 
-def tokens_of(switches: Switches, timing: Timing | None) -> Tokens:
+def tokens_of(switches: Switches, timing: Timing) -> Tokens:
     """The tokens of an answer: 100 in and 20 out, changed by the model's words, overruled by a timing's counts."""
     tokens = Tokens()
     for word in sorted(switches.words & _CHANGES.keys()):
         tokens = replace(tokens, **_CHANGES[word])
-    if timing is None:
-        return tokens
     told = {
         "input": timing.input_tokens,
         "output": timing.output_tokens,
         "thinking": timing.thinking_tokens,
         "cache_read": timing.cache_read_tokens,
+        "cache_write": timing.cache_write_tokens,
     }
     return replace(tokens, **{name: count for name, count in told.items() if count is not None})

@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 
 from otel_llm.loopback import cohere
-from otel_llm.loopback.call import Call, Route
+from otel_llm.loopback.call import VECTOR, Call, Route
 from otel_llm.loopback.exchange import JSON, Reply
 from otel_llm.loopback.openai import FAMILY, dialect
-from otel_llm.loopback.openai_media import VECTOR
 
 RERANK_TOKENS = 26
 
 
 def multimodal(call: Call) -> Reply:
     inputs = call.body.get("inputs") or [{}]
-    data = [{"object": "embedding", "embedding": list(VECTOR), "index": index} for index in range(len(inputs))]
+    data = [{"object": "embedding", "embedding": VECTOR, "index": index} for index in range(len(inputs))]
     usage = {"text_tokens": 5, "image_pixels": 1120, "video_pixels": 0, "total_tokens": 7}
     return Reply.of_json({"object": "list", "data": data, "model": call.answers_model, "usage": usage})
 
@@ -26,9 +25,11 @@ def multimodal(call: Call) -> Reply:
 def contextualized(call: Call) -> Reply:
     data = []
     for index, chunks in enumerate(call.body.get("inputs") or [[""]]):
-        vectors = [{"object": "embedding", "embedding": list(VECTOR), "index": n} for n in range(len(chunks))]
+        vectors = [{"object": "embedding", "embedding": VECTOR, "index": n} for n in range(len(chunks))]
         data.append({"object": "list", "data": vectors, "index": index})
-    return Reply.of_json({"object": "list", "data": data, "model": call.answers_model, "usage": {"total_tokens": 8}})
+    return Reply.of_json(
+        {"object": "list", "data": data, "model": call.answers_model, "usage": {"total_tokens": call.embedded}}
+    )
 
 
 def rerank(call: Call) -> Reply:

@@ -253,3 +253,39 @@ def test_real_names_ask_for_nothing(name):
     switches = read_switches(name)
     assert (switches.words, switches.fail, switches.cut, switches.finish) == (frozenset(), 0, None, "stop")
     assert (switches.slow, switches.trickle, switches.stream_error) == (0, 0, False)
+
+
+def test_a_header_asks_where_the_model_keeps_its_name(ask):
+    body, headers = {"model": "gpt-4o"}, {"X-Loopback": "cached-thinking-fail-503-1"}
+    assert ask(CHAT, body, headers=headers).status == 503
+    answer = ask(CHAT, body, headers=headers).json
+    assert (answer["model"], answer["usage"]["prompt_tokens_details"]["cached_tokens"]) == ("gpt-4o", 30)
+    assert answer["usage"]["completion_tokens"] == 84
+    assert ask(CHAT, body).json["usage"]["completion_tokens"] == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        (CHAT, {"reasoning_effort": "high"}, ["usage", "completion_tokens_details", "reasoning_tokens"]),
+        ("/v1/responses", {"reasoning": {"effort": "low"}}, ["usage", "output_tokens_details", "reasoning_tokens"]),
+        ("/v1/messages", {"thinking": {"type": "adaptive"}}, ["usage", "output_tokens_details", "thinking_tokens"]),
+        (
+            "/v1/models/g:generateContent",
+            {"generationConfig": {"thinkingConfig": {"thinkingBudget": 64}}},
+            ["usageMetadata", "thoughtsTokenCount"],
+        ),
+    ],
+)
+def test_a_request_may_turn_thinking_on(ask, path, body, where):
+    found = ask(path, {"model": "m", **body}).json
+    for name in where:
+        found = found[name]
+    assert found == 64
+
+
+@pytest.mark.parametrize(
+    "body", [{"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}, {"reasoning": None}, {"think": False}]
+)
+def test_a_request_may_turn_thinking_off(ask, body):
+    assert ask(CHAT, {"model": "m", **body}).json["usage"]["completion_tokens"] == 20

@@ -174,3 +174,16 @@ def test_a_taken_port_is_one_clear_line(server):
         errors = process.communicate(timeout=10)[1]
     assert process.returncode == 2
     assert errors == f"port {server.port} on 127.0.0.1 cannot be used: Address already in use\n"
+
+
+def test_a_timing_counts_for_embeddings_too(ask, server):
+    server.delay = lambda request: Timing(input_tokens=33)
+    assert ask("/v1/embeddings", {"model": "e"}).json["usage"] == {"prompt_tokens": 33, "total_tokens": 33}
+
+
+def test_a_reader_that_lags_holds_the_stream_up_and_loses_nothing(wire, read):
+    body = b'{"model":"m-chunks-20000"}'
+    wire.sendall(b"POST /api/generate HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    wire.recv(1)
+    data = read(wire, b"0\r\n\r\n")
+    assert data.count(b'"done":false') == 20_000
