@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from typing import Any
 
 from otel_llm.model import Observation
 
@@ -13,6 +13,24 @@ from .families import Families
 _USAGE = "gen_ai_client_inference_usage_"
 _UNKNOWN = "unknown"  # the modality of tokens that the provider does not split
 
+_CELLS: Mapping[str, tuple[str, str, Labels]] = {
+    "duration": ("gen_ai_client_operation_duration_seconds", "_ended", ()),
+    "first_chunk": ("gen_ai_client_operation_time_to_first_chunk_seconds", "_wide", ()),
+    "per_chunk": ("gen_ai_client_operation_time_per_output_chunk_seconds", "_wide", ()),
+    "input_size": ("gen_ai_client_token_usage", "_wide", ("input",)),
+    "output_size": ("gen_ai_client_token_usage", "_wide", ("output",)),
+    "thinking_size": ("otel_llm_thinking_tokens", "_call", ()),
+    "cost_size": ("otel_llm_request_cost_usd", "_call", ()),
+    "input": (f"{_USAGE}input_tokens_total", "_call", (_UNKNOWN,)),
+    "output": (f"{_USAGE}output_tokens_total", "_call", (_UNKNOWN,)),
+    "cache_read": (f"{_USAGE}cache_read_input_tokens_total", "_call", (_UNKNOWN,)),
+    "cache_write": (f"{_USAGE}cache_write_input_tokens_total", "_call", (_UNKNOWN,)),
+    "thinking": (f"{_USAGE}reasoning_output_tokens_total", "_call", (_UNKNOWN,)),
+    "savings": ("otel_llm_cache_savings_usd_total", "_call", ()),
+    "unpriced": ("otel_llm_unpriced_requests_total", "_call", ()),
+}
+"""Attribute of a bundle -> metric, which labels of the call it has, and what follows them."""
+
 
 class Bundle:
     """Cells of one (provider, request model, operation, response model, server, error type, custom labels).
@@ -21,13 +39,28 @@ class Bundle:
     those that methods take.
     """
 
+    duration: Histogram
+    first_chunk: Histogram
+    per_chunk: Histogram
+    input_size: Histogram
+    output_size: Histogram
+    thinking_size: Histogram
+    cost_size: Histogram
+    input: Number
+    output: Number
+    cache_read: Number
+    cache_write: Number
+    thinking: Number
+    savings: Number
+    unpriced: Number
+
     def __init__(self, families: Families, identity: Labels, labels: Labels) -> None:
         provider, model, operation, _response_model, _server, error_type = identity
         self._families = families
         self._custom = labels
         self._call = (provider, model, operation)
-        self._wide = identity[:5]
-        self._error_type = error_type
+        self._wide = identity[:-1]
+        self._ended = identity
         self._counters: dict[tuple[str, str], Number] = {}
         self.success = not error_type
         self.operation = operation
@@ -36,61 +69,14 @@ class Bundle:
         names = zip(families.custom, labels, strict=True)
         self.spender: Mapping[str, str] = {"provider": provider, "model": model, "operation": operation, **dict(names)}
 
-    @cached_property
-    def duration(self) -> Histogram:
-        return self._histogram("gen_ai_client_operation_duration_seconds", *self._wide, self._error_type)
-
-    @cached_property
-    def first_chunk(self) -> Histogram:
-        return self._histogram("gen_ai_client_operation_time_to_first_chunk_seconds", *self._wide)
-
-    @cached_property
-    def per_chunk(self) -> Histogram:
-        return self._histogram("gen_ai_client_operation_time_per_output_chunk_seconds", *self._wide)
-
-    @cached_property
-    def input_size(self) -> Histogram:
-        return self._histogram("gen_ai_client_token_usage", *self._wide, "input")
-
-    @cached_property
-    def output_size(self) -> Histogram:
-        return self._histogram("gen_ai_client_token_usage", *self._wide, "output")
-
-    @cached_property
-    def thinking_size(self) -> Histogram:
-        return self._histogram("otel_llm_thinking_tokens", *self._call)
-
-    @cached_property
-    def cost_size(self) -> Histogram:
-        return self._histogram("otel_llm_request_cost_usd", *self._call)
-
-    @cached_property
-    def input(self) -> Number:
-        return self._tokens("input_tokens")
-
-    @cached_property
-    def output(self) -> Number:
-        return self._tokens("output_tokens")
-
-    @cached_property
-    def cache_read(self) -> Number:
-        return self._tokens("cache_read_input_tokens")
-
-    @cached_property
-    def cache_write(self) -> Number:
-        return self._tokens("cache_write_input_tokens")
-
-    @cached_property
-    def thinking(self) -> Number:
-        return self._tokens("reasoning_output_tokens")
-
-    @cached_property
-    def savings(self) -> Number:
-        return self._number("otel_llm_cache_savings_usd_total", *self._call)
-
-    @cached_property
-    def unpriced(self) -> Number:
-        return self._number("otel_llm_unpriced_requests_total", *self._call)
+    def __getattr__(self, name: str) -> Any:
+        """Asked once for each cell; from then on it is an ordinary attribute, the fastest look-up there is."""
+        if name not in _CELLS:
+            raise AttributeError(name)
+        metric, of, more = _CELLS[name]
+        found = self._families.cell(metric, (*getattr(self, of), *more, *self._custom))
+        setattr(self, name, found)
+        return found
 
     def tokens(self, direction: str, modality: str) -> Number:
         """``direction`` is ``input`` or ``output``."""
@@ -112,19 +98,10 @@ class Bundle:
         found = self._counters.get((name, value))
         if found is None:
             bounded = self._families.bounds.value(label, value)
-            found = self._number(name, *self._call, bounded)
+            found = self._families.number(name, (*self._call, bounded, *self._custom))
             if bounded == value:  # never remember what is without bound
                 self._counters[name, value] = found
         return found
-
-    def _tokens(self, part: str) -> Number:
-        return self._number(f"{_USAGE}{part}_total", *self._call, _UNKNOWN)
-
-    def _number(self, name: str, *labels: str) -> Number:
-        return self._families.number(name, labels + self._custom)
-
-    def _histogram(self, name: str, *labels: str) -> Histogram:
-        return self._families.histogram(name, labels + self._custom)
 
 
 def count_pace(bundle: Bundle, call: Observation) -> None:

@@ -78,19 +78,20 @@ class Families:
 
     def number(self, name: str, labels: Labels) -> Number:
         """The cell of a counter or gauge, made at 0 if it is new."""
-        cell = self._cell(name, labels)
+        cell = self.cell(name, labels)
         if not isinstance(cell, Number):
             raise TypeError(f"{name} is a histogram")
         return cell
 
     def histogram(self, name: str, labels: Labels) -> Histogram:
         """The cell of a histogram, made empty if it is new."""
-        cell = self._cell(name, labels)
+        cell = self.cell(name, labels)
         if not isinstance(cell, Histogram):
             raise TypeError(f"{name} is no histogram")
         return cell
 
-    def _cell(self, name: str, labels: Labels) -> Cell:
+    def cell(self, name: str, labels: Labels) -> Cell:
+        """The cell of a metric of whatever kind, made if it is new."""
         cells = self._cells[name]
         if labels not in cells:
             metric = BY_NAME[name]

@@ -84,6 +84,8 @@ class Store:
 
     def drain_verdicts(self) -> list[Verdict]:
         """What was found since the last time, oldest first."""
+        if not self._verdicts:  # nearly always: not worth the lock
+            return []
         with self.lock:
             verdicts = list(self._verdicts)
             self._verdicts.clear()

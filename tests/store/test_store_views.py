@@ -64,6 +64,31 @@ def test_an_unusual_call_is_counted_and_told(store, call, read) -> None:
     assert (verdict.finding.signal, verdict.finding.severity, verdict.finding.value) == ("latency", "critical", 60.0)
 
 
+def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
+    store = Store(Config(semconv="both", budget_daily=10.0, max_label_values=4))
+    unusual(store, call)
+    full = {"stream": True, "first_chunk": 0.2, "chunk_gaps": ((1, 3),), "chunk_gap_sum": 0.3, "input_tokens": 100, "output_tokens": 40,
+            "cache_read_tokens": 30, "cache_write_tokens": 10, "thinking_tokens": 8, "cost": 0.002, "cost_source": "prices",
+            "cost_saved": 0.0005, "finish_reasons": ("stop",)}  # fmt: skip
+    store.apply(call(**full))
+    store.apply(call(operation="embeddings", cost_source="unpriced", usage_unknown="missing"))
+    store.apply(call(error_type="timeout"))
+    store.set_process(1, {("openai", "gpt-5", "chat"): 2})
+    store.scraped(0.01)
+    for metric in METRICS:
+        if metric.section in ("events", "self") and metric.merge != "leader":
+            labels = tuple(
+                "open" if label in ("state", "to_state") else "hit" if label == "result" else "gpt-5"
+                for label in metric.labels
+            )
+            store.apply(Event(metric.name, AT, labels))
+    store.apply(Event("otel_llm_processes", AT, ("live",)))
+    for number in range(6):
+        store.apply(call(request_model=f"model-{number}"))
+    shown = {view.metric.name for view in store.views(AT)}
+    assert shown == {metric.name for metric in METRICS}
+
+
 def test_verdicts_that_nobody_fetches_are_bounded(call, monkeypatch) -> None:
     monkeypatch.setattr(module, "MOST_VERDICTS", 3)
     store = Store(Config(budget_daily=0.0))
