@@ -67,7 +67,8 @@ def run(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        click.echo(f"otel-llm: {error.format_message()}{where}", err=True)
+        words = " ".join(error.format_message().split())  # click lists choices on lines of their own
+        click.echo(f"otel-llm: {words}{where}", err=True)
         raise SystemExit(2) from None
     except click.ClickException as error:
         error.show()

@@ -19,6 +19,7 @@ from otel_llm.config import Config, environment
 from otel_llm.export.statedir import base
 from otel_llm.others import OTHERS
 from otel_llm.pricing.explain import explain
+from otel_llm.pricing.overrides import Overrides
 from otel_llm.provider import Replace
 
 from . import inspect_page, samples, scrape
@@ -256,14 +257,7 @@ def prices(config: Config) -> Iterable[Finding]:
 
 def price_file_trouble(path: str) -> str:
     """What is wrong with a file of prices; empty if nothing is."""
-    from otel_llm.pricing.document import DocumentError  # noqa: PLC0415 - only where there is such a file
-    from otel_llm.pricing.overrides import Overrides  # noqa: PLC0415 - likewise
-
-    try:
-        Overrides.from_file(path)
-    except (DocumentError, OSError) as error:
-        return str(error)
-    return ""
+    return "; ".join(Overrides.from_file(path).problems)
 
 
 def cost(facts: dict[str, Any], *, wanted: bool) -> Iterable[Finding]:

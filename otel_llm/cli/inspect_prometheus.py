@@ -123,7 +123,7 @@ def _alert(prometheus: Prometheus, name: str, rules: list[dict[str, Any]], lacki
     active = sum(len(prometheus.query(rule["query"])) for rule in rules)
     firing = sum(1 for rule in rules for alert in rule.get("alerts", ()) if alert.get("state") == "firing")
     if firing:
-        return Finding("warn", "alert", f"{name} fires ({firing})", "see docs/runbook.md")
+        return Finding("warn", name, f"fires ({firing})", "see docs/runbook.md")
     if lacking:
-        return Finding("note", "alert", f"{name} has no data yet: {some(lacking, 2)}")
-    return Finding("ok", "alert", f"{name} has data" + (f", {active} pending" if active else ""))
+        return Finding("note", name, f"no data yet: {some(lacking, 2)}")
+    return Finding("ok", name, "has data" + (f", {active} over its limit now" if active else ""))

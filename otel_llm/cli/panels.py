@@ -151,10 +151,8 @@ SHORTEST_BAR = 8
 
 
 def _budget_lines(frame: Frame) -> Iterable[Line]:
-    overall = [budget for budget in frame.view.budgets if budget.name in ("", "all", "total")] or list(
-        frame.view.budgets
-    )[:2]
-    for budget in overall[:2]:
+    overall = [budget for budget in frame.view.budgets if not budget.name]
+    for budget in overall:
         colour = look.share_colour(budget.used, 0.8, 1.0) if budget.used is not None else GREEN
         yield line(
             _PERIODS.get(budget.period, budget.period),

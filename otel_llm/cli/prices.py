@@ -73,8 +73,6 @@ def command(*, model: str, provider: str | None, usage: Usage | None, tier: str 
 
 def _refuse_bad_file(config: Config) -> None:
     """A service runs on with the built-in prices; who asks for a price wants to know."""
-    if not config.prices_file:
-        return
     if trouble := price_file_trouble(config.prices_file):
         raise Problem(f"OTEL_LLM_PRICES_FILE: {trouble}")
 

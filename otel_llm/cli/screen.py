@@ -12,14 +12,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from otel_llm.ops.objectives import DEFAULT
+
 from . import look, models, panels
 from .look import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
 from .panels import CARD_LINES, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from .view import View
+    from .view import View, Zscore
 
 NARROWEST = 60  # columns with two cards beside each other
 MENTIONED = 2  # anomalies in the line at the top
@@ -132,22 +134,23 @@ def _verdict(view: View, state: State) -> tuple[str, str, str]:
 
 
 def _troubles(view: View) -> list[tuple[str, bool]]:
+    """What is wrong in words, and whether it is critical, at the limits of the alerts' defaults."""
     found = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
-    if (ratio := view.total.error_ratio) is not None and ratio >= 0.05:
+    if (ratio := view.total.error_ratio) is not None and ratio >= DEFAULT.error_rate:
         found.append((f"{look.percent(ratio)} errors", True))
     found += [
-        (f"{_PERIODS.get(budget.period, budget.period)} {look.percent(budget.used)} of budget", budget.used >= 1.5)
-        for budget in view.budgets
-        if budget.used is not None and budget.used >= 1.0
-    ]
-    found += [
-        (f"{_WORDS[(zscore.signal, zscore.shift > 0)]} {zscore.model}", look.severity(zscore.shift) == "critical")
-        for zscore in view.zscores
-        if zscore.shift is not None
-        and look.severity(zscore.shift) != "calm"
-        and (zscore.signal, zscore.shift > 0) in _WORDS
-    ][:MENTIONED]
-    return found
+        (f"{_PERIODS.get(budget.period, budget.period)} {look.percent(budget.used)} of budget {budget.name}".rstrip(),
+         budget.used >= DEFAULT.daily_budget_factor)
+        for budget in view.budgets if budget.used is not None and budget.used >= 1.0
+    ]  # fmt: skip
+    return found + [found for zscore in view.zscores for found in _unusual(zscore)][:MENTIONED]
+
+
+def _unusual(zscore: Zscore) -> Iterable[tuple[str, bool]]:
+    shift = zscore.shift or 0.0
+    words = _WORDS.get((zscore.signal, shift > 0))
+    if words and look.severity(shift) != "calm":
+        yield f"{words} {zscore.model}", look.severity(shift) == "critical"
 
 
 _PERIODS = {"day": "daily spend", "month": "monthly spend"}

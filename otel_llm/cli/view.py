@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A calendar period's spend; ratios are of the budget, None without one."""
+    """A calendar period's spend; ratios are of the budget, None without one. The overall budget has no name."""
 
     period: str
     name: str
@@ -271,15 +271,11 @@ def _per_request(rows: tuple[Row, ...]) -> float | None:
 
 
 def _weighted(page: Page, name: str) -> float | None:
-    """The mean of a gauge over models, weighted by their traffic; None where no model has it."""
+    """The mean of a gauge over the models that have it, weighted by their traffic; None where no model has it."""
     rates = page.by("otel_llm_requests_per_second", *MODEL)
     pairs = [(value, rates.get(model, 0.0)) for model, value in page.by(name, *MODEL).items()]
     weight = sum(rate for _, rate in pairs)
-    if not weight:
-        return None
-    served = set(page.by(name, *MODEL))
-    everything = sum(rate for model, rate in rates.items() if model in served)
-    return sum(value * rate for value, rate in pairs) / everything
+    return sum(value * rate for value, rate in pairs) / weight if weight else None
 
 
 def _hit_ratio(page: Page) -> float | None:
@@ -313,9 +309,7 @@ def _budgets(page: Page) -> tuple[Budget, ...]:
         Budget(key[0], key[1], spend, limits.get(key), used.get(key), forecast.get(key))
         for key, spend in page.by("otel_llm_spend_usd", *keys).items()
     ]
-    return tuple(
-        sorted(found, key=lambda budget: (budget.name not in ("", "all", "total"), budget.name, budget.period))
-    )
+    return tuple(sorted(found, key=lambda budget: (budget.name, budget.period)))
 
 
 def _zscores(page: Page) -> tuple[Zscore, ...]:

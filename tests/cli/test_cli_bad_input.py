@@ -1,0 +1,162 @@
+"""What a command says of bad input: one line, what and what to do, exit code 2."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import cli_pages
+import pytest
+import trustme
+
+
+def refused(ran, *words):
+    """One line on standard error, nothing on standard output, exit code 2."""
+    assert ran.code == 2, ran
+    assert ran.out == ""
+    assert len(ran.err.strip().splitlines()) == 1, ran.err
+    assert ran.err.startswith("otel-llm: ")
+    assert "Traceback" not in ran.err
+    for word in words:
+        assert word in ran.err
+
+
+@pytest.fixture(params=["top", "check"])
+def command(request):
+    return request.param
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "http://", "a b", "host:99999", "http://user:secret@"])
+def test_no_address(otel_llm, command, address):
+    ran = otel_llm(command, address)
+    refused(ran, "is no address; give a port, host:port")
+    assert "secret" not in ran.err
+
+
+def test_nobody_there(otel_llm, command):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    refused(otel_llm(command, port), f"http://localhost:{port}/metrics is not there (connection refused)")
+
+
+def test_unknown_host(otel_llm, command):
+    refused(otel_llm(command, "no-such-host.invalid:9464"), "host name that nobody knows")
+
+
+def test_a_web_page(otel_llm, serve, command):
+    served = serve("<!DOCTYPE html><html></html>", content_type="text/html")
+    refused(otel_llm(command, served.address), "answers with a web page, not with metrics")
+
+
+def test_nothing(otel_llm, serve, command):
+    refused(otel_llm(command, serve("").address), "answers with nothing at all", "otel-llm doctor")
+
+
+def test_no_metrics(otel_llm, serve, command):
+    refused(
+        otel_llm(command, serve("hello, this is {no format\n").address), "does not answer in Prometheus's text format"
+    )
+
+
+def test_metrics_of_somebody_else(otel_llm, serve, command):
+    served = serve('# TYPE python_info gauge\npython_info{version="3"} 1.0\n')
+    refused(otel_llm(command, served.address), "serves metrics, but not otel-llm's")
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "asks for a user and password"), (404, "has no such page"),
+                                               (403, "refuses us"), (500, "HTTP status 500")])  # fmt: skip
+def test_a_refusal(otel_llm, serve, command, status, words):
+    refused(otel_llm(command, serve("no", status=status).address), words)
+
+
+def test_something_that_is_no_http(otel_llm, serve, command):
+    refused(otel_llm(command, serve("", raw=b"SSH-2.0-OpenSSH_9.2\r\n").address), "does not speak HTTP")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Key and certificate of this machine, and beside them that of an authority nobody knows."""
+    authority = trustme.CA()
+    folder = tmp_path_factory.mktemp("tls")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(folder / "localhost.pem")
+    return folder / "localhost.pem"
+
+
+def test_tls(otel_llm, serve, command, certificate):
+    served = serve(cli_pages.busy().text(), tls=certificate)
+    secure = f"https://localhost:{served.port}"
+    refused(otel_llm(command, secure), "certificate that is not trusted", "--cacert FILE, or --insecure")
+    refused(otel_llm(command, served.address), "https://")
+    refused(otel_llm(command, secure, "--cacert", "no-such-file.pem"), "'no-such-file.pem' is no readable PEM file")
+    refused(otel_llm(command, secure, "--cacert", __file__), "is no readable PEM file")
+    assert otel_llm(command, secure, "--cacert", certificate.with_name("ca.pem")).code == 0
+    assert otel_llm(command, secure, "--insecure").code == 0
+
+
+def test_plain_http_asked_for_over_tls(otel_llm, serve, command):
+    served = serve(cli_pages.busy().text())
+    refused(otel_llm(command, f"https://localhost:{served.port}"), "does not speak TLS: try it with http://")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tap"], "No such command 'tap'"),
+        (["top", "--colour"], "No such option"),
+        (["top", "--sort", "colour"], "'colour' is not one of 'cost'"),
+        (["top", "--interval", "0"], "0 is not in the range"),
+        (["top", "--width", "wide"], "'wide' is not a valid integer"),
+        (["check", "--max-series", "0"], "not in the range"),
+        (["demo", "--speed", "0"], "0 is not in the range"),
+        (["demo", "--port", "70000"], "70000 is not in the range"),
+        (["demo", "--duration", "long"], "'long' is not a valid float"),
+        (["export"], "Missing argument"),
+        (["export", "nagios", "x"], "'nagios' is not one of 'prometheus'"),
+        (["export", "prometheus", "x", "--p95", "20"], "--p95 '20': not a duration, as 20s"),
+        (["export", "prometheus", "x", "--error-rate", "2"], "did you mean 2%?"),
+        (["export", "prometheus", "x", "--zscore-warning", "5"], "must be below --zscore-critical"),
+        (["export", "grafana", "x", "--label", "a-b"], "'a-b' is no label name"),
+        (["export", "prometheus", "/proc/no/such"], "/proc/no cannot be written"),
+        (["prices"], "Missing argument"),
+        (["prices", "gpt-4.1", "--usage", "tokens=1"], "'tokens=1' is no name=count; names are input"),
+        (["prices", "gpt-4.1", "--usage", "input=-1"], "input=-1: not a number from 0 up"),
+        (["generate", "--root", "/tmp"], "/tmp is not the repository of otel-llm"),
+    ],
+)
+def test_options_and_places(otel_llm, arguments, words):
+    refused(otel_llm(*arguments), words)
+
+
+def test_a_label_that_no_call_carries(otel_llm, serve):
+    served = serve(cli_pages.busy().text())
+    refused(
+        otel_llm("top", served.address, "--by", "team"),
+        "no calls carry the label 'team'",
+        "model, provider, tenant, operation",
+    )
+
+
+def test_a_price_file_with_a_mistake(otel_llm, tmp_path):
+    path = tmp_path / "prices.json"
+    path.write_text('{"prices": [{"modle": "x"}]}')
+    refused(otel_llm("prices", "gpt-4.1", OTEL_LLM_PRICES_FILE=str(path)), "OTEL_LLM_PRICES_FILE", str(path))
+
+
+def test_a_port_that_is_taken(otel_llm):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(otel_llm("demo", "--port", port), f"port {port} cannot be had (Address already in use)", "--port 0")
+
+
+def test_without_the_extra():
+    """``otel-llm`` of a plain installation says what to install."""
+    script = "import sys; sys.modules['click'] = sys.modules['rich'] = None; from otel_llm.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "otel-llm: the command line needs click and rich: pip install 'otel-llm[cli]'\n"
