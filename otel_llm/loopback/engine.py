@@ -23,11 +23,16 @@ def find(method: str, path: str) -> Route | None:
 
 
 def answer(request: Request, timing: Timing | None = None) -> Reply:
-    """What the provider would say, faults aside."""
+    """What the provider would say, faults aside; a request that it cannot make sense of is refused with status 400."""
     route = find(request.method, request.path)
     if route is None:
         return refuse(request, 404)
-    reply = route.handler(Call.of(request, timing))
+    try:
+        reply = route.handler(Call.of(request, timing))
+        if reply.events is not None:
+            reply.events = tuple(reply.events)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return refuse(request, 400)
     reply.headers = {**route.family.headers(request), **reply.headers}
     if timing is not None:
         reply.wait, reply.gap = timing.first, timing.gap

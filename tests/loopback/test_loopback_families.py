@@ -8,8 +8,68 @@ import struct
 from zlib import crc32
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_llm.loopback import Request, answer
 
 HELLO = "Hello from the loopback server."
+FIELDS = st.sampled_from(
+    [
+        "content",
+        "contents",
+        "documents",
+        "format",
+        "function",
+        "functionDeclarations",
+        "generationConfig",
+        "input",
+        "inputs",
+        "instances",
+        "messages",
+        "n",
+        "name",
+        "output_config",
+        "parameters",
+        "parts",
+        "properties",
+        "reasoning",
+        "response_format",
+        "role",
+        "schema",
+        "stream",
+        "stream_options",
+        "text",
+        "texts",
+        "thinking",
+        "toolConfig",
+        "tool_choice",
+        "tools",
+        "type",
+    ]
+)
+PATHS = [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/messages/batches",
+    "/v1/models/m:generateContent",
+    "/v1/models/m:streamGenerateContent",
+    "/v1/models/m:predict",
+    "/v1/interactions",
+    "/v2/chat",
+    "/v1/chat",
+    "/v2/rerank",
+    "/api/chat",
+    "/api/generate",
+    "/model/m/converse",
+    "/model/m/converse-stream",
+    "/model/cohere.embed/invoke",
+    "/v1/conversations",
+    "/v1/contextualizedembeddings",
+    "/models/org/name",
+]
 BODY = {"messages": [{"role": "user", "content": "Hello?"}]}
 
 
@@ -374,3 +434,18 @@ def test_anthropic_behind_vertex(ask):
     path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-cached"
     assert ask(f"{path}:rawPredict", BODY).json["usage"]["cache_read_input_tokens"] == 30
     assert ask(f"{path}:streamRawPredict", BODY).events[-1] == {"type": "message_stop"}
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(body=st.dictionaries(FIELDS, ODD, max_size=6), path=st.sampled_from(PATHS))
+def test_odd_requests_are_answered_or_refused(body, path):
+    reply = answer(Request(1, "POST", path, "alt=sse", {}, body))
+    assert reply.status in (200, 201, 400)
+    assert reply.headers["content-type"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.loopback.parser import BadRequestError, Parser
@@ -108,6 +108,7 @@ def test_a_request_is_recorded_as_it_came(ask, server):
     assert seen.body == {"model": "m", "messages": []}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 200)), st.sampled_from(["length", "chunked"]), st.integers(0, 300))
 def test_a_request_is_the_same_in_whatever_pieces_it_arrives(cuts, framing, size):
     body = json.dumps({"text": "x" * size}).encode()

@@ -6,7 +6,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.loopback.websocket import CLOSE, PING, PONG, TEXT, Frames, accept, frame
@@ -147,6 +147,7 @@ def test_without_an_upgrade_it_says_what_it_speaks(ask):
     assert ask("/v1/realtime?model=fail-401", method="GET").status == 401
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300), st.lists(st.integers(1, 50)))
 def test_a_message_is_the_same_in_whatever_pieces_it_arrives(payload, split, cuts):
     split = min(split, len(payload))
