@@ -28,6 +28,7 @@ SPILL = 50_000
 _START = 16  # committed length, and eight bytes to spare
 _FRAME = struct.Struct("<II")
 _pack = _FRAME.pack
+_WHOLE = 1 << 62  # up to the end of a segment that another one follows
 _PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
 
 
@@ -169,20 +170,21 @@ class Reader:
         self._doubts = 0
 
     def read(self, take: Callable[[bytes, Position], object]) -> int:
-        """Hand every committed payload after ``position`` to ``take``, with where it began; returns how many bytes that were.
+        """Hand the payloads committed by now to ``take``, each with where it began; returns how many bytes that were.
 
         The position moves on before ``take`` is called, so a payload that it fails on is not handed out again.
         """
         total = 0
-        while True:
-            more = self._path(1).exists()  # looked at first: a segment is complete once the next is there
-            for payload, began in self._frames():
+        for until in self._ends():
+            for payload, began in self._frames(until):
                 total += len(payload)
                 take(payload, began)
-            if not more or not self._finished():
-                return total
-            self.close()
-            self.position = Position(self.position.segment + 1)
+            if until is _WHOLE:
+                if not self._finished():
+                    break
+                self.close()
+                self.position = Position(self.position.segment + 1)
+        return total
 
     def close(self) -> None:
         if self._map is not None:
@@ -201,12 +203,21 @@ class Reader:
     def _path(self, ahead: int = 0) -> Path:
         return segment_path(self._folder, self.owner, self.position.segment + ahead, self._prefix)
 
-    def _frames(self) -> Iterator[tuple[bytes, Position]]:
+    def _ends(self) -> list[int]:
+        """Up to where to read the segment at hand and the ones after it; a writer may go on faster than we read."""
+        last = self.position.segment
+        while self._path(last + 1 - self.position.segment).exists():
+            last += 1
+        with suppress(OSError), self._path(last - self.position.segment).open("rb") as file:
+            return [_WHOLE] * (last - self.position.segment) + [_committed(file.read(_START))]
+        return []
+
+    def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
         data = self._mapped()
         if data is None:
             return
         segment, at = self.position
-        committed = _committed(data)
+        committed = min(_committed(data), until)
         if committed > len(data):  # mapped while its writer was still making room
             self.close()
             return
@@ -236,7 +247,7 @@ class Reader:
         return self._map
 
 
-def _committed(data: mmap.mmap) -> int:
+def _committed(data: mmap.mmap | bytes) -> int:
     return int.from_bytes(data[:8], sys.byteorder) if len(data) >= _START else 0
 
 

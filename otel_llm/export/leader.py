@@ -83,17 +83,14 @@ class Leader:
             self._count(owner, payload, None)
 
     def survey(self, mine: str, in_flight: InFlight) -> None:
-        """Who lives, and what calls are open."""
-        if self._folder is None:
-            self._live = {mine}
-            self.store.set_process(source_of(mine), in_flight)
-            return
-        for owner in tuple(self._readers):
-            if owner == mine or occupied(self._folder, owner):
-                self._live.add(owner)
-                self._show(owner, in_flight if owner == mine else open_calls(self._folder, owner))
-            else:
-                self._retire(owner)
+        """Who lives, and what calls are open. ``mine`` is empty until this process has made a call."""
+        if mine:
+            self.store.drop_process(source_of(""))
+            self._live.add(mine)
+        self.store.set_process(source_of(mine), in_flight)
+        if self._folder is not None:
+            for owner in tuple(self._readers.keys() - {mine}):
+                self._look_at(self._folder, owner)
 
     def tell(self) -> None:
         """Put the number of processes into the store, for a scrape."""
@@ -162,7 +159,12 @@ class Leader:
                 place = (*began, number) if began and verdict.source else None
                 self._post.send(verdict, owner if verdict.source else "", place)
 
-    def _show(self, owner: str, in_flight: InFlight | None) -> None:
+    def _look_at(self, folder: Path, owner: str) -> None:
+        if not occupied(folder, owner):
+            self._retire(owner)
+            return
+        self._live.add(owner)
+        in_flight = open_calls(folder, owner)
         if in_flight is not None:
             self.store.set_process(source_of(owner), in_flight)
 

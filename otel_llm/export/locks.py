@@ -21,10 +21,14 @@ _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class FileLock:
-    """An exclusive lock on ``path``, which is made if it is not there. Raises ``OSError`` where it cannot be opened."""
+    """A lock on ``path``, which is made if it is not there; a shared one is kept by any number of processes.
 
-    def __init__(self, path: Path) -> None:
+    Raises ``OSError`` where the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         self.path = path
+        self._shared = shared
         self._file = -1
 
     @property
@@ -37,7 +41,7 @@ class FileLock:
             return True
         file = os.open(self.path, _FLAGS | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, (fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(file)
             return False
@@ -70,14 +74,14 @@ def locked(path: Path) -> Iterator[None]:
         lock.drop()
 
 
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock on ``path``."""
+def is_locked(path: Path, *, shared: bool = False) -> bool:
+    """Whether a living process holds the lock on ``path``, which is ``shared`` or not."""
     try:
         file = os.open(path, _FLAGS)
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

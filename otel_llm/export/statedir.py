@@ -18,10 +18,11 @@ from otel_llm.config import Config
 from otel_llm.store.wire import SIGNATURE
 
 from . import processes
-from .locks import is_locked, locked
+from .locks import FileLock, is_locked, locked
 
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
+_MEMBERS = "members"
 
 
 def base(config: Config) -> Path:
@@ -31,8 +32,11 @@ def base(config: Config) -> Path:
     return root / f"otel-llm-{os.geteuid()}-{port}"
 
 
-def enter(config: Config) -> Path:
-    """The directory of this start of the service, found or made. Raises ``OSError`` where there can be none."""
+def enter(config: Config) -> tuple[Path, FileLock]:
+    """The directory of this start of the service, found or made, and the membership that keeps it.
+
+    Raises ``OSError`` where there can be none.
+    """
     folder = base(config)
     if config.state_dir:
         Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,13 +49,20 @@ def enter(config: Config) -> Path:
         for process in {program, me}:
             (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
         _tidy(folder)
-    return folder / name
+        return folder / name, join(folder / name)
+
+
+def join(start: Path) -> FileLock:
+    """Be a member of ``start`` as long as the lock is kept. Raises ``OSError`` where ``start`` is no more."""
+    member = FileLock(start / _MEMBERS, shared=True)
+    member.take(wait=True)
+    return member
 
 
 def leave(start: Path) -> None:
     """Remove ``start`` if the process that it began with ends now, and nobody else is there."""
     with locked(start.parent / LOCK):
-        if start.name == f"start.{_tag(processes.myself())}" and not _occupied(start):
+        if start.name == f"start.{_tag(processes.myself())}" and not _has_members(start):
             discard(start)
 
 
@@ -67,7 +78,7 @@ def is_alive(start: Path) -> bool:
     boot, _, process = start.name.removeprefix(f"start.{_FORM}-").partition("-")
     if boot == processes.boot() and processes.alive(process):
         return True
-    return _occupied(start)
+    return _has_members(start)
 
 
 def discard(start: Path) -> None:
@@ -75,8 +86,8 @@ def discard(start: Path) -> None:
     shutil.rmtree(start, ignore_errors=True)
 
 
-def _occupied(start: Path) -> bool:
-    return any(is_locked(path) for path in (start / LEADER, *start.glob("seat.*")))
+def _has_members(start: Path) -> bool:
+    return is_locked(start / _MEMBERS, shared=True)
 
 
 def _tag(process: processes.Process) -> str:

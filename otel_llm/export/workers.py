@@ -27,7 +27,7 @@ from .collector import Collector, StoreSource, parsed
 from .desk import Desk
 from .leadership import Leadership
 from .link import Question, UnreachableError, ask
-from .locks import AVAILABLE
+from .locks import AVAILABLE, FileLock
 from .mail import Inbox
 from .seat import InFlight
 
@@ -59,6 +59,7 @@ class Worker:
         self._deliver = deliver
         self._serve = serve
         self._folder: Path | None = None
+        self._member: FileLock | None = None
         self._warned: set[str] = set()
         self._running = False
         self._begin()
@@ -161,6 +162,9 @@ class Worker:
             self._leadership.drop_after_fork()
         self._desk.close()
         self._begin()
+        if self._member is not None:
+            self._member.drop()
+            self._member = statedir.join(self._member.path.parent)
         self._hire()
 
     def _enter(self) -> None:
@@ -168,7 +172,7 @@ class Worker:
             self._warn("this system has no file locks, so each process shows its own metrics only")
             return
         try:
-            self._folder = statedir.enter(self.config)
+            self._folder, self._member = statedir.enter(self.config)
         except OSError as error:
             self._warn(
                 f"the processes of this service cannot share metrics, so each shows its own only: {error}; "
@@ -267,6 +271,7 @@ class Worker:
         if self._leadership is not None:
             self._leadership.resign()
         self._desk.close()
-        if self._folder is not None:
+        if self._folder is not None and self._member is not None:
+            self._member.drop()
             statedir.leave(self._folder)
         self._begin()
