@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from traces import DAY, HOUR, Numbers, Trace
 
 from otel_llm.window import Engine
-from traces import DAY, HOUR, Numbers, Trace
 
 EVERY = 15.0  # seconds between two looks, as between two scrapes
 HELD = 2  # looks in a row that make an alarm
@@ -83,7 +84,7 @@ def textbook(trace: Trace, begin: float, end: float) -> Seen:
         if signal != "output_tokens":
             zscores = np.maximum(zscores, 0)
         cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
-        says[signal] = np.array([_extreme(zscores[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)])
+        says[signal] = np.array([_extreme(zscores[a:b]) for a, b in pairwise(cuts)])
     return Seen(looks, says, CRITICAL)
 
 

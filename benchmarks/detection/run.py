@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
 from faults import FAULTS, Fault, plant
 from methods import CRITICAL, SIGNALS, Seen, alarms, band, episodes, ours, textbook, textbook_zscores
 from traces import DAY, EPOCH, HOUR, SHAPES, Trace, load, shaped, stretch
@@ -117,8 +116,9 @@ def report(arguments: argparse.Namespace) -> Iterator[str]:
     hour, what = load(arguments.trace)
     name = "a trace of Azure conversations" if "Azure LLM" in what else "the synthetic trace"
     trace = stretch(hour, 1 + arguments.days, BLOCK, seed=11)
-    yield f"Traffic: {what}, stretched to {1 + arguments.days} days by resampling blocks of {BLOCK} calls, the rate swinging by 60 % over the day."
-    yield f"Faults are planted at {arguments.places} random moments of the last day(s). A cell reads: found, median (worst) delay, calls at worst."
+    yield f"Traffic: {what}, stretched to {1 + arguments.days} days by resampling blocks of {BLOCK} calls, the rate swinging by"
+    yield f"60 % over the day. Faults are planted at {arguments.places} random moments. A cell reads: found, median (worst) delay, calls at"
+    yield "worst."
     yield ""
     yield from fault_table(trace, arguments.places)
     yield ""

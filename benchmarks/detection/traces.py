@@ -66,7 +66,8 @@ def synthetic(seed: int = 2023) -> Hour:
 def stretch(hour: Hour, days: float, block: int, seed: int, load: float = 1.0) -> Trace:
     """Days of traffic: blocks of ``block`` neighbouring calls drawn at random, at a rate that swings over the day.
 
-    ``load`` multiplies the rate. Latency is modelled from the tokens: the first one waits for the input, each takes 20 ms, and a log-normal factor of 25 % stands for the provider. Cost is 2.5 and 10 USD per million tokens.
+    ``load`` multiplies the rate. Latency is modelled from the tokens: the first one waits for the input, each takes 20 ms, and
+    a log-normal factor of 25 % stands for the provider. Cost is 2.5 and 10 USD per million tokens.
     """
     rng = np.random.default_rng(seed)
     gaps = np.diff(hour.at, prepend=0.0)

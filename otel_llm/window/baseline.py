@@ -17,9 +17,9 @@ from .summary import Summary
 
 LEAST = 20  # calls in a baseline
 CRITICAL = 3.0
-PRIOR = 4  # blocks' worth of belief, before there are blocks, that the means of blocks wander
+PRIOR = 3  # blocks' worth of belief, before there are blocks, that the means of blocks wander
 LEAST_SPREAD = 0.3  # of the scores of a baseline whose values are nearly all alike
-WANDER = 0.18  # by so many standard deviations of single calls
+WANDER = 0.15  # by so many standard deviations of single calls
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
 

@@ -31,7 +31,7 @@ class Engine:
         self.grid = Grid.of_window(window)
         self.scale = scale
         self.sensitivity = sensitivity
-        self.first = inf  # when the first call came, seconds since the epoch
+        self.first = inf  # when the cell of the first call began, seconds since the epoch
         self.tracks: dict[Key, Track] = {}
 
     def record(
@@ -91,7 +91,7 @@ class Engine:
         return self.tracks.setdefault(key, Track(self.grid, self.scale, self.sensitivity))
 
     def _enter(self, track: Track, at: float) -> Slice:
-        self.first = min(self.first, at)
+        self.first = min(self.first, self.grid.of(at) * self.grid.cell)  # of the cell, so that no call's order matters
         return track.enter(at)
 
     def gauges(self, now: float) -> Iterator[Sample]:
@@ -160,6 +160,7 @@ class Engine:
         """
         at = self.grid.of(now)
         for key, track in list(self.tracks.items()):
+            track.forget(at)
             track.prepare(at)
             if not track.slices and not track.cells:
                 del self.tracks[key]

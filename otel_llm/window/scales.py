@@ -108,9 +108,9 @@ class Calibrated:
         return (before + through + 1) / 2 / (self.count + 1)
 
     def _judged(self, value: float, level: float, share: float) -> float:
-        if level > self.high.start:
+        if level > self.high.edge:
             found = -_deviate(self.high.beyond(level) / self.count)
-        elif -level > self.low.start:
+        elif -level > self.low.edge:
             found = _deviate(self.low.beyond(-level) / self.count)
         else:
             found = _deviate(share)
@@ -119,7 +119,7 @@ class Calibrated:
 
 
 class _Tail:
-    """The ``wanted`` largest of some logarithms: where they start, how many there are, and how fast they thin out."""
+    """The ``wanted`` largest of some logarithms: past which edge they lie, how many they are, how fast they thin out."""
 
     def __init__(self, logs: list[float], counts: list[int], wanted: float) -> None:
         reached, excess = 0, 0.0
@@ -127,19 +127,16 @@ class _Tail:
         while position and reached < wanted:
             position -= 1
             reached += counts[position]
-        self.start = logs[position]
-        reached -= counts[position]  # the bin that it starts in is not beyond it
+        self.edge = logs[position] + WIDTH / 2
+        reached -= counts[position]  # what is in the last bin is not beyond it
         for level, count in zip(logs[position + 1 :], counts[position + 1 :], strict=True):
-            excess += count * (level - self.start)
+            excess += count * (level - self.edge)
         self.count = max(reached, 0.5)
         self.slope = self.count / excess if excess > 0 else inf
 
     def beyond(self, level: float) -> float:
-        """How many of the baseline's values would lie beyond ``level``."""
-        gap = level - self.start
-        if gap <= WIDTH / 2:
-            return self.count
-        return self.count * exp(-min(self.slope * gap, 600.0))
+        """How many of the baseline's values would lie beyond ``level``, which is past the edge."""
+        return self.count * exp(-min(self.slope * (level - self.edge), 600.0))
 
 
 def clipped(zscore: float) -> float:

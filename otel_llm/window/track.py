@@ -48,6 +48,7 @@ class Track:
             self.stale = True
         elif of_slice > self.now and number - self.prepared >= PATIENCE:
             self.prepare(number)
+            self._bound()
         if number < self.folded:
             return self._late(of_slice)
         self.current = self.cells.get(number) or self.cells.setdefault(number, Slice())
@@ -77,6 +78,11 @@ class Track:
             self.shifts[signal] = (self.number, shift)
         return abs(shift) >= CRITICAL and (shift > 0) == (zscore > 0)
 
+    def _bound(self) -> None:
+        """Where nobody forgets, keep the newest slices: by number, not by time, as a call's time may be wrong."""
+        for number in sorted(self.slices)[: -3 * SLICES]:
+            del self.slices[number]
+
     def _late(self, of_slice: int) -> Slice:
         """A slice that was thought complete: the pools that hold it begin anew."""
         self._restart_pools()
@@ -92,7 +98,6 @@ class Track:
         if now == self.now and not self.stale:
             return
         self.now, self.stale, self.prepared = now, False, at
-        self.forget(at)
         self._fold(now * self.grid.per_slice - self.grid.recent)
         self.past.hold({number: one.latency.bins for number, one in self._window(now)})
         for signal in SIGNALS:
