@@ -92,8 +92,8 @@ class Served:
     def answering(self) -> None:
         """The framework has a response: the last moment at which the route is certain and the server span is open."""
         with _WATCH:
+            _ = self.labels.route
             if self.tally.calls:
-                _ = self.labels.route
                 self._show()
 
     def finish(self) -> None:

@@ -59,11 +59,7 @@ def _walk(routes: Iterable[Any], scope: Scope, *, mounts: bool = False) -> str:
 
 def _flask() -> str:
     flask = sys.modules.get("flask")
-    if (
-        flask is None
-        or not flask.has_request_context()
-        or flask.request.environ.get("PATH_INFO") != environ.get("PATH_INFO")
-    ):
+    if flask is None or not flask.has_request_context():
         return ""
     rule = flask.request.url_rule
     return str(rule.rule) if rule is not None else ""

@@ -48,7 +48,7 @@ class WSGIMiddleware:
         except BaseException:
             served.finish()
             raise
-        if isinstance(body, list | tuple):
+        if _whole(body, environ):
             served.finish()
             return body
         return _Body(body, served)
@@ -70,6 +70,12 @@ class WSGIMiddleware:
             return start_response(status, [*headers, ("Server-Timing", entry)] if entry else headers, *error)
 
         return start
+
+
+def _whole(body: Iterable[bytes], environ: Environ) -> bool:
+    """Whether no more of the host's code runs for this body; a server may know a better way to send its own file wrapper."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(body, list | tuple) or (isinstance(wrapper, type) and isinstance(body, wrapper))
 
 
 class _Body:
