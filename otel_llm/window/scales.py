@@ -18,7 +18,7 @@ NARROWEST = 0.1  # relative: a spread below it is taken for it, since a tenth mo
 TEXTBOOK_FLOOR: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}
 UNIT: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 1e-9}  # below it all values are alike
 TAIL = 20  # values that a tail is fitted to, at least
-THIN = 0.005  # the share of the baseline that a tail is fitted to, at least
+THIN = 0.01  # the share of the baseline that a tail is fitted to, at least
 
 _NORMAL = NormalDist()
 _inverse = _NORMAL.inv_cdf
