@@ -52,6 +52,8 @@ look too: otel-llm top, otel-llm check, curl localhost:9464/metrics.
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Of /metrics; 0 takes any."
 )
+@click.option("--host", default=stage.HOST, show_default=True, help="Address that /metrics listens on.")
+@click.option("--otlp", default="", metavar="URL", help="Send traces to this OTLP endpoint.")
 @click.option("--prometheus", is_flag=True, help="Start a Prometheus with the rules, too.")
 @click.option("--headless", is_flag=True, help="No live view: a line per chapter, and a summary.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
@@ -59,12 +61,12 @@ look too: otel-llm top, otel-llm check, curl localhost:9464/metrics.
     "--picture", type=click.Path(dir_okay=False, writable=True), hidden=True, help="Write the last frame as SVG."
 )
 def command(
-    *, duration: float | None, speed: float, rate: float, seed: int, port: int, prometheus: bool, headless: bool, plain: bool,
-    picture: str | None,
+    *, duration: float | None, speed: float, rate: float, seed: int, port: int, host: str, otlp: str, prometheus: bool,
+    headless: bool, plain: bool, picture: str | None,
 ) -> None:  # fmt: skip
     console = screen_for(None)
     headless = headless or not console.is_terminal
-    settings = stage.Settings(port, speed, seed, rate, prometheus)
+    settings = stage.Settings(port, speed, seed, rate, prometheus, host, otlp)
     with suppress(KeyboardInterrupt), stage.build(settings) as running:
         until = time.time() + (duration or (running.plot.length if headless else 1e9))
         glyphs = screen.glyphs_for(console, plain=plain)
@@ -74,7 +76,7 @@ def command(
 
 def _show(console: Console, running: Stage, until: float, glyphs: look.Glyphs, picture: str | None) -> Page | None:
     """The live view with the story's line, until the end."""
-    watch = Watch([running.endpoint], State(), glyphs, 1.0, history=History(1.0))
+    watch = Watch([running.endpoint], State(interval=1.0), glyphs, history=History(1.0))
     watch.done = lambda: time.time() >= until or running.service.poll() is not None
     watch.banner = lambda: banner(running, time.time(), glyphs)
     watch.run(console)

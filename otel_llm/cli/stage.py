@@ -52,6 +52,8 @@ class Settings:
     seed: int
     rate: float
     prometheus: bool
+    host: str = HOST  # that /metrics listens on
+    otlp: str = ""  # where spans go
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,7 @@ def build(settings: Settings) -> Iterator[Stage]:
         stack.callback(loopback.stop)
         log = scratch / "service.log"
         service = stack.enter_context(
-            _process(
-                _command(plot, settings), log, _environ(loopback.url, port, scratch, settings.rate / 8 / settings.speed)
-            )
+            _process(_command(plot, settings), log, _environ(loopback.url, port, scratch, settings))
         )
         stage = Stage(Endpoint.parse(f"{HOST}:{port}"), plot, service, log)
         if settings.prometheus:
@@ -139,16 +139,18 @@ def _command(plot: Plot, settings: Settings) -> list[str]:
     return [*instrumented(), sys.executable, "-m", "otel_llm.cli.story.service", *story]
 
 
-def _environ(providers_url: str, port: int, scratch: Path, scale: float) -> dict[str, str]:
+def _environ(providers_url: str, port: int, scratch: Path, settings: Settings) -> dict[str, str]:
     cleared = dict.fromkeys(CLEARED)
+    scale = settings.rate / 8 / settings.speed
+    traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp} if settings.otlp else {}
     return environment(
-        **cleared,
+        **{**cleared, **traces},
         OPENAI_BASE_URL=f"{providers_url}/v1",
         OPENAI_API_KEY="demo",
         ANTHROPIC_BASE_URL=providers_url,
         ANTHROPIC_API_KEY="demo",
         OTEL_SERVICE_NAME="otel-llm-demo",
-        OTEL_EXPORTER_PROMETHEUS_HOST=HOST,
+        OTEL_EXPORTER_PROMETHEUS_HOST=settings.host,
         OTEL_EXPORTER_PROMETHEUS_PORT=str(port),
         OTEL_LLM_METRIC_LABELS="tenant",
         OTEL_LLM_STATE_DIR=str(scratch / "state"),
