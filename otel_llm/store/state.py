@@ -69,11 +69,6 @@ class State:
             self.ledger.pending.append(Waiting(self.bundle(call), call, 0))
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
-    def resume(self, spent: object) -> None:
-        """Add what was spent before."""
-        before = Spend.load(spent)
-        self.ledger.spend.merge(before)
-
     def bundle(self, call: Observation) -> Bundle:
         """The cells that ``call`` touches."""
         identity = (call[1:7], call.labels)

@@ -125,16 +125,6 @@ class Store:
         with self.lock:
             self._state.add_spend(spend)
 
-    def spent(self) -> object:
-        """Plain values for ``resume``: the only thing that outlives the service."""
-        with self.lock:
-            return self._state.ledger.spend.dump()
-
-    def resume(self, spent: object) -> None:
-        """Add what an earlier run of the service had spent. Raises ``ValueError`` for what ``spent`` did not write."""
-        with self.lock:
-            self._state.resume(spent)
-
     def dump(self) -> bytes:
         """All of it but the open calls, for ``load``."""
         with self.lock:

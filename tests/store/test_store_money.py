@@ -138,7 +138,7 @@ def test_spend_goes_on_after_a_restart(call, read) -> None:
     before = Store(Config(budget_daily=10.0))
     before.apply(call(cost=4.0, cost_source="prices"))
     after = Store(Config(budget_daily=10.0))
-    after.resume(before.spent())
+    after.add_spend(before.spend())
     after.apply(call(cost=1.0, cost_source="prices"))
     assert read(after, SPEND, period="day") == 5.0
     assert read(after, COST) == 1.0
@@ -146,4 +146,4 @@ def test_spend_goes_on_after_a_restart(call, read) -> None:
 
 def test_spend_of_something_else_is_refused(store) -> None:
     with pytest.raises(ValueError, match="no state of spend"):
-        store.resume(("something", 1, []))
+        store.add_spend(("something", 1, []))
