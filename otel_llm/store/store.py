@@ -10,7 +10,7 @@ from otel_llm.catalogue import CALL
 from otel_llm.config import Config
 from otel_llm.model import Event, Observation, Record
 from otel_llm.natives import Lock
-from otel_llm.window import Budget, Crossing, Judgement, Stats
+from otel_llm.window import Budget, Crossing, Judgement
 
 from . import checkpoint
 from .bundle import Bundle, count_pace, count_tokens
@@ -97,11 +97,6 @@ class Store:
             if self._state.ledger.pending:
                 self._settle()
             return self._state.views.at(now, self._processes)
-
-    def stats(self, now: float) -> Stats:
-        """The window at ``now``: all calls together, and by model."""
-        with self.lock:
-            return self._state.engine.stats(now)
 
     def summary(self, now: float) -> dict[str, Any]:
         """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
