@@ -88,12 +88,20 @@ def message(call: Call) -> JSON:
         "content": _content(call),
         "stop_reason": stop_reason(call),
         "stop_sequence": None,
+        **_stop_details(call),
     }
     return {**body, "usage": _usage(call)} if call.usage else body
 
 
 def stop_reason(call: Call) -> str:
     return _STOP[_kind(call)]
+
+
+def _stop_details(call: Call) -> JSON:
+    """Why it refused, where it did."""
+    if stop_reason(call) != "refusal":
+        return {}
+    return {"stop_details": {"type": "refusal", "category": "general_harms", "explanation": None}}
 
 
 def _kind(call: Call) -> str:
@@ -171,13 +179,15 @@ def events(call: Call) -> Iterator[JSON]:
     """The events of a streamed message, in order."""
     whole = message(call)
     opening: JSON = {**whole, "content": [], "stop_reason": None}
+    opening.pop("stop_details", None)
     if call.usage:
         kept = {name: value for name, value in whole["usage"].items() if name not in _details(call)}
         opening["usage"] = {**kept, "output_tokens": 1}
     yield {"type": "message_start", "message": opening}
     for index, block in enumerate(whole["content"]):
         yield from _block_events(call, index, block)
-    closing: JSON = {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None}}
+    ending = {"stop_reason": whole["stop_reason"], "stop_sequence": None, **_stop_details(call)}
+    closing: JSON = {"type": "message_delta", "delta": ending}
     if call.usage:
         closing["usage"] = _cumulative(call)
     yield closing

@@ -23,6 +23,7 @@ _MODEL_IN_PATH = re.compile(
     r"|/deployments/([^/]+)/|/endpoints/([^/]+)/|/agents/([^/]+)/agentAliases/"  # Azure, SageMaker, Bedrock's agents
     r"|/models/([^/]+/[^/]+)(?:/|$)|/predictions/([^/]+)"  # Replicate, Hugging Face
 )
+_MODEL_FIELDS = ("model", "model_id", "agent_id", "version")  # watsonx, Mistral's agents, Replicate
 _FORM_FIELD = re.compile(rb'name="(\w+)"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n')
 
 
@@ -61,12 +62,8 @@ class Request:
         """The model that the path, the query or the body names, or an empty string. A deployment counts as a model."""
         if found := _MODEL_IN_PATH.search(self.path):
             return str(next(filter(None, found.groups())))
-        named = (
-            parse_qs(self.query).get("model", [""])[0]
-            or self.field("model")
-            or self.field("agent_id")
-            or self.field("version")
-        )
+        in_query = parse_qs(self.query).get("model", [""])[0] if self.query else ""
+        named = in_query or next(filter(None, map(self.field, _MODEL_FIELDS)), "")
         return named.removeprefix("models/") if isinstance(named, str) else ""
 
     @property

@@ -156,12 +156,23 @@ def _base(call: Call, kind: str) -> JSON:
         asked = call.body.get("service_tier")
         base["service_tier"] = asked if asked in ("flex", "priority") else "default"
     if name == "openrouter":
-        base |= {"provider": "Loopback", "system_fingerprint": None}
+        base |= {"provider": "Loopback", "system_fingerprint": None, **_routing(call)}
     if name == "groq":
         base["x_groq"] = {"id": call.id("req_")}
     if name == "cerebras":
         base["time_info"] = {"queue_time": 0.01, "prompt_time": 0.02, "completion_time": 0.03, "total_time": 0.06}
     return base
+
+
+def _routing(call: Call) -> JSON:
+    """How OpenRouter came to the model that answers, for those who ask for it."""
+    if call.request.headers.get("x-openrouter-metadata") is None:
+        return {}
+    names = [call.model, _model(call)] if "fallback" in call else [call.model]
+    tried = [{"model": name, "provider": "Loopback", "status": 200 if name == names[-1] else 503} for name in names]
+    told: JSON = {"requested": call.model, "strategy": "fallback" if len(names) > 1 else "direct", "summary": "loopback"}
+    told |= {"attempt": len(names), "attempts": tried, "is_byok": False, "region": None}
+    return {"openrouter_metadata": {**told, "endpoints": {"total": len(names), "available": []}}}
 
 
 def _model(call: Call) -> str:

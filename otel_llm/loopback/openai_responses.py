@@ -199,6 +199,12 @@ def _words(text: str) -> list[str]:
     return re.findall(r" ?[^ ]+", text)
 
 
+def retrieve(call: Call) -> Reply:
+    """A response that is stored, by its id."""
+    name = call.request.path.rsplit("/", 1)[1]
+    return Reply.of_json({**_response(call), "id": name})
+
+
 def input_tokens(call: Call) -> Reply:
     return Reply.of_json({"object": "response.input_tokens", "input_tokens": call.tokens.input})
 
@@ -206,4 +212,5 @@ def input_tokens(call: Call) -> Reply:
 ROUTES = (
     Route("POST", re.compile(r"/responses$"), responses, FAMILY),
     Route("POST", re.compile(r"/responses/input_tokens$"), input_tokens, FAMILY),
+    Route("GET", re.compile(r"/responses/[^/]+$"), retrieve, FAMILY),
 )

@@ -19,6 +19,7 @@ from otel_llm.loopback import (
     realtime,
     replicate,
     voyage,
+    watsonx,
     writer,
 )
 
@@ -31,6 +32,7 @@ ROUTES = (
     *interactions.ROUTES,
     *cohere.ROUTES,
     *ollama.ROUTES,
+    *watsonx.ROUTES,
     *openai_chat.ROUTES,
     *openai_responses.ROUTES,
     *openai_media.ROUTES,

@@ -103,6 +103,12 @@ def test_a_tool_is_called_until_its_result_is_there(client):
 
 
 @pytest.mark.parametrize("way", [ask, streamed])
+def test_a_refusal_says_why(client, way):
+    assert way(client, "claude-refusal").stop_details.category == "general_harms"
+    assert way(client, "claude").stop_details is None
+
+
+@pytest.mark.parametrize("way", [ask, streamed])
 def test_searches_are_counted(client, way):
     message = way(client, "claude-search")
     assert message.usage.server_tool_use.web_search_requests == 2

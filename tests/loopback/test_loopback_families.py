@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 from otel_llm.loopback import Request, answer
 
 HELLO = "Hello from the loopback server."
+TOOL = {
+    "type": "function",
+    "function": {"name": "forecast", "parameters": {"properties": {"days": {"type": "integer"}}}},
+}
 FIELDS = st.sampled_from(
     [
         "content",
@@ -449,3 +453,76 @@ def test_odd_requests_are_answered_or_refused(body, path):
     reply = answer(Request(1, "POST", path, "alt=sse", {}, body))
     assert reply.status in (200, 201, 400)
     assert reply.headers["content-type"]
+
+
+def test_watsonx_chats_generates_and_embeds(ask):
+    body = {"model_id": "w-thinking", **BODY}
+    whole, events = ask("/ml/v1/text/chat", body).json, ask("/ml/v1/text/chat_stream", body).events
+    assert whole["usage"] == events[-1]["usage"] == {"prompt_tokens": 100, "completion_tokens": 84, "total_tokens": 184}
+    assert "".join(part["choices"][0]["delta"]["content"] for part in events[:-1]) == HELLO
+    called = ask("/ml/v1/text/chat", {"model_id": "w-tools", "tools": [TOOL], **BODY}).json["choices"][0]
+    assert (called["finish_reason"], called["message"]["tool_calls"][0]["function"]["arguments"]) == (
+        "tool_calls",
+        '{"days": 1}',
+    )
+    result = ask("/ml/v1/text/generation", {"model_id": "w", "input": "x"}).json["results"][0]
+    assert (result["input_token_count"], result["generated_token_count"], result["stop_reason"]) == (
+        100,
+        20,
+        "eos_token",
+    )
+    parts = ask("/ml/v1/text/generation_stream", {"model_id": "w-length", "input": "x"}).events
+    assert [part["results"][0]["stop_reason"] for part in parts] == ["not_finished"] * 4 + ["max_tokens"]
+    assert ask("/ml/v1/text/embeddings", {"model_id": "e", "inputs": ["x"]}).json["input_token_count"] == 8
+    assert ask("/icp4d-api/v1/authorize", {}).json["token"] == "token-7"
+    assert ask("/v2/projects/p1", method="GET").json["metadata"]["id"] == "p1"
+    refused = ask("/ml/v1/text/chat", {"model_id": "fail-429"})
+    assert refused.json["errors"][0]["code"] == "rate_limit_reached_requests"
+
+
+def test_tool_calls_are_streamed_in_pieces(ask):
+    bedrock = [json.loads(payload) for _, payload in messages(ask("/model/b-tools/converse-stream", {}).body)]
+    assert "".join(part["delta"]["toolUse"]["input"] for part in bedrock if "delta" in part) == '{"city": "Paris"}'
+    google = ask("/v1/interactions", {"model": "g-tools", "input": "x", "stream": True}).events
+    assert "".join(e["delta"]["arguments"] for e in google if e["event_type"] == "step.delta") == '{"city": "Paris"}'
+    mistral = ask("/v1/conversations", {"model": "m-tools", "inputs": "x", "stream": True}).events
+    assert mistral[1]["arguments"] == '{"city": "Paris"}'
+    cohere = chat(ask, "/v2/chat", "c-tools", stream=True).events
+    parts = [
+        e["delta"]["message"]["tool_calls"]["function"]["arguments"] for e in cohere if e["type"] == "tool-call-delta"
+    ]
+    assert "".join(parts) == '{"city": "Paris"}'
+
+
+def test_bedrock_offers_embeddings_counts_and_a_router(ask):
+    assert ask("/model/amazon.titan-embed-text/invoke", {}).json["inputTextTokenCount"] == 8
+    cohere = ask("/model/cohere.embed-v4/invoke", {"texts": ["a", "b"]})
+    assert (len(cohere.json["embeddings"]), cohere.headers["x-amzn-bedrock-input-token-count"]) == (2, "8")
+    assert ask("/model/b/count-tokens", {}).json == {"inputTokens": 100}
+    trace = ask("/model/b-fallback/converse", {}).json["trace"]
+    assert trace == {"promptRouter": {"invokedModelId": "anthropic.claude-haiku-4-5-20251001-v1:0"}}
+    assert ask("/model/fail-400-quota/converse", {}).headers["x-amzn-errortype"].startswith("ServiceQuotaExceeded")
+
+
+def test_openrouter_says_how_it_came_to_the_model(ask):
+    body = {"model": "a-fallback", "models": ["a-fallback", "b"], **BODY}
+    told = ask("/api/v1/chat/completions", body, headers={"X-OpenRouter-Metadata": "enabled"}).json
+    assert (told["model"], told["openrouter_metadata"]["strategy"], told["openrouter_metadata"]["attempt"]) == (
+        "b",
+        "fallback",
+        2,
+    )
+    assert "openrouter_metadata" not in ask("/api/v1/chat/completions", body).json
+
+
+def test_speech_and_translations_and_streamed_transcripts(ask):
+    speech = ask("/v1/audio/speech", {"model": "tts", "stream_format": "sse"}).events
+    assert speech[-1] == {
+        "type": "speech.audio.done",
+        "usage": {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115},
+    }
+    assert ask("/v1/audio/translations", {"model": "w"}).json == {"text": HELLO}
+    heard = ask("/v1/audio/transcriptions", {"model": "gpt-4o-transcribe", "stream": True}).events
+    assert (heard[-1]["text"], heard[-1]["usage"]["total_tokens"]) == (HELLO, 17)
+    assert ask("/v1/responses/resp_9", method="GET").json["id"] == "resp_9"
+    assert ask("/api/tags", method="GET").json["models"][0]["name"] == "loopback-model"

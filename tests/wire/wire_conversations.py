@@ -46,6 +46,19 @@ def _in_body(family: str, path: str, **body: Any) -> list[Conversation]:
     ]
 
 
+def _watsonx(family: str) -> list[Conversation]:
+    """The model in the body, the stream in the path."""
+    return [
+        Conversation(
+            family,
+            name,
+            "/ml/v1/text/chat" + ("_stream" if name in STREAMED else ""),
+            {"model_id": model, "messages": ASKED},
+        )
+        for name, model in MODELS.items()
+    ]
+
+
 def _in_path(family: str, whole: str, stream: str, prefix: str = "") -> list[Conversation]:
     """Families that name both in the path."""
     return [
@@ -77,6 +90,7 @@ CONVERSATIONS = [
     *_in_body("openrouter", "/openrouter/v1/chat/completions", messages=ASKED),
     *_in_body("deepseek", "/deepseek/v1/chat/completions", messages=ASKED),
     *_in_body("xai", "/xai/v1/chat/completions", messages=ASKED),
+    *_watsonx("watsonx"),
     *_in_body("azure", "/azure/v1/chat/completions", messages=ASKED, **_WITH_USAGE),
 ]
 
