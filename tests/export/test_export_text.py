@@ -70,7 +70,7 @@ def test_openmetrics_says_what_the_collector_says(semconv: str) -> None:
     mine = collector(busy(semconv))
     mine.render("")
     content_type, body = mine.render(OPENMETRICS)
-    assert content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
     assert body.endswith(b"\n# EOF\n")
     assert samples(parse_openmetrics(body.decode()), exemplars=True) == samples(mine.collect(), exemplars=True)
 
