@@ -58,7 +58,14 @@ class Prometheus:
         path = self.folder / "run.om"
         with path.open("w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
-        command = [needed("promtool"), "tsdb", "create-blocks-from", "openmetrics", str(path), str(self.folder / "data")]
+        command = [
+            needed("promtool"),
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            str(path),
+            str(self.folder / "data"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr or done.stdout)

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from otel_llm.catalogue import DURATION_BUCKETS
 from otel_llm.config import Config
@@ -59,8 +60,8 @@ class Story:
 
     slow: tuple[float, float] = (0.30, 0.34)  # gpt-5 becomes slow
     outage: tuple[float, float] = (0.66, 0.70)  # Anthropic is overloaded
-    dear: tuple[float, float] = (0.90, 1.01)  # globex asks for long answers
-    terse: tuple[float, float] = (0.94, 1.01)  # Gemini's answers get short
+    dear: tuple[float, float] = (0.953, 1.01)  # globex asks for long answers
+    terse: tuple[float, float] = (0.965, 1.01)  # Gemini's answers get short
     traffic: float = 1.0  # times every model's pace
 
 
@@ -142,7 +143,9 @@ class Script:
             stream=model.stream, trace_id=self._hex(32), span_id=self._hex(16),
         )  # fmt: skip
         if model.provider == "ollama" and self._dice.random() < 0.3:
-            return call._replace(usage_unknown="stream_without_usage", finish_reasons=("stop",), **self._pace(seconds, tokens_out))
+            return call._replace(
+                usage_unknown="stream_without_usage", finish_reasons=("stop",), **self._pace(seconds, tokens_out)
+            )
         call = call._replace(
             input_tokens=tokens_in, output_tokens=tokens_out, modalities=(("input", "text", tokens_in), ("output", "text", tokens_out)),
             **(self._pace(seconds, tokens_out) if model.stream else {}),
@@ -177,12 +180,16 @@ class Script:
         cost = ((call.input_tokens or 0) - 0.9 * cached) * low / 1e6 + (call.output_tokens or 0) * high / 1e6
         return call._replace(cost=cost, cost_source="prices", cost_saved=0.9 * cached * low / 1e6)
 
-    def _pace(self, seconds: float, tokens: int) -> dict[str, object]:
+    def _pace(self, seconds: float, tokens: int) -> dict[str, Any]:
         chunks = max(1, tokens // 4)
         first = seconds * (0.15 + 0.2 * self._dice.random())
         gap = (seconds - first) / chunks
         bucket = sum(bound < gap for bound in DURATION_BUCKETS)
-        return {"first_chunk": first, "chunk_gaps": ((bucket, chunks - 1), (bucket + 1, 1)), "chunk_gap_sum": seconds - first}
+        return {
+            "first_chunk": first,
+            "chunk_gaps": ((bucket, chunks - 1), (bucket + 1, 1)),
+            "chunk_gap_sum": seconds - first,
+        }
 
     def _beside(self, model: Model, call: Observation) -> list[Record]:
         three, labels, at = (model.provider, model.name, model.operation), call.labels, call.at
@@ -203,12 +210,17 @@ class Script:
         found: list[Record] = self._breakers(since)
         for library, version in (("openai", "2.8.0"), ("anthropic", "0.75.0"), ("google-genai", "1.50.0")):
             found.append(Event("otel_llm_instrumented", since, (library, version), 1.0))
-        for state, count in (("live", 3.0 if self._part(since) < 0.5 else 4.0), ("exited", 0.0 if self._part(since) < 0.5 else 1.0)):
+        for state, count in (
+            ("live", 3.0 if self._part(since) < 0.5 else 4.0),
+            ("exited", 0.0 if self._part(since) < 0.5 else 1.0),
+        ):
             found.append(Event("otel_llm_processes", since, (state,), count))
         if 0.76 <= self._part(since) < 0.80:
             for _ in range(12):  # somebody crawls, and every address becomes a route
                 self._label += 1
-                found.append(Event("otel_llm_http_request_cost_usd", since, (f"/archive/{self._label}", "initech"), 2e-5))
+                found.append(
+                    Event("otel_llm_http_request_cost_usd", since, (f"/archive/{self._label}", "initech"), 2e-5)
+                )
         if self._part(since) <= 0.45 < self._part(until):
             found.append(Event("otel_llm_internal_errors_total", since, ("reader",)))
         return found
@@ -223,7 +235,9 @@ class Script:
             Event("otel_llm_circuit_breaker_state", since, ("openai", "closed")),
         ]
         if wanted != self._breaker:
-            found.append(Event("otel_llm_circuit_breaker_transitions_total", since, ("anthropic", self._breaker, wanted)))
+            found.append(
+                Event("otel_llm_circuit_breaker_transitions_total", since, ("anthropic", self._breaker, wanted))
+            )
             self._breaker = wanted
         return found
 
@@ -231,13 +245,19 @@ class Script:
         return f"{self._dice.getrandbits(4 * digits):0{digits}x}"
 
 
-def config(**more: object) -> Config:
+def config(**more: Any) -> Config:
     """The settings of the scripted service."""
-    given = {"metric_labels": ("tenant",), "budget_daily": 260.0, "budget_monthly": 6000.0, "max_label_values": 12, **more}
+    given: dict[str, Any] = {
+        "metric_labels": ("tenant",),
+        "budget_daily": 260.0,
+        "budget_monthly": 6000.0,
+        "max_label_values": 12,
+        **more,
+    }
     return Config(**given)
 
 
-def store(**more: object) -> Store:
+def store(**more: Any) -> Store:
     return Store(config(**more), budgets=BUDGETS)
 
 
@@ -250,13 +270,22 @@ def scrapes(script: Script, kept: Store, step: float = 30.0) -> Iterator[tuple[f
         for record in script.records(at, at + step):
             kept.apply(record)
         at += step
-        kept.set_process(1, {("openai", "gpt-5", "chat"): 2 + int(at) % 3, ("anthropic", "claude-sonnet-4-5", "chat"): 1 + int(at / 60) % 4})
+        kept.set_process(
+            1,
+            {
+                ("openai", "gpt-5", "chat"): 2 + int(at) % 3,
+                ("anthropic", "claude-sonnet-4-5", "chat"): 1 + int(at / 60) % 4,
+            },
+        )
         kept.scraped(0.004 + 0.001 * math.sin(at / 600))
         yield at, render(kept.views(at), kept.lock, openmetrics=True).decode()
 
 
 ZEROS = (
-    ("otel_llm_fallbacks_total", ("anthropic", "claude-sonnet-4-5", "chat", "claude-sonnet-4-5", "gpt-5", "overloaded", "acme")),
+    (
+        "otel_llm_fallbacks_total",
+        ("anthropic", "claude-sonnet-4-5", "chat", "claude-sonnet-4-5", "gpt-5", "overloaded", "acme"),
+    ),
     ("otel_llm_internal_errors_total", ("reader",)),
 )
 

@@ -19,6 +19,7 @@ from .parts import (
     USD,
     around_zero,
     lines,
+    lines_around_zero,
     stat,
     table,
     warn_above,
@@ -28,7 +29,6 @@ from .queries import RATE, Queries, either, extreme, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "Latency, answer length and cost against what is usual for each model. otel-llm itself compares the last minutes with its "
     "baseline; the recording rules compare the fleet's mean with its last day (z) and with the same hour yesterday and last week (bands)."
@@ -109,8 +109,7 @@ def _shift(q: Queries, o: Objectives, signal: str) -> Panel:
         [Query(f"clamp({extreme(_z(q, signal), 10)}, -{FAR}, {FAR})", BY_MODEL)],
         f"The mean of the last minutes against the baseline, ten farthest models, drawn up to {FAR}. Lines at the warning and the "
         "critical limit.",
-        base=BAD,
-        steps=around_zero(o),
+        steps=lines_around_zero(o),
         empty=NO_BASELINE,
     )
 
@@ -224,7 +223,6 @@ def _peaks(q: Queries, o: Objectives) -> Panel:
         queries,
         f"The z-score of the most extreme call of the last minute, five models for each signal, drawn up to {FAR}.",
         width=10,
-        base=BAD,
-        steps=around_zero(o),
+        steps=lines_around_zero(o),
         empty=NO_BASELINE,
     )

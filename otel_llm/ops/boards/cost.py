@@ -29,7 +29,6 @@ from .queries import LABEL, RANGE, Queries, either, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "What is spent, against budgets and by model, tenant and route. Budgets are set with OTEL_LLM_BUDGET_DAILY_USD, "
     "OTEL_LLM_BUDGET_MONTHLY_USD or OTEL_LLM_BUDGETS_FILE. Calls without a known price are counted, never priced as zero."

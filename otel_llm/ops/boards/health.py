@@ -11,7 +11,6 @@ from .queries import RANGE, Queries, most, share
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "Whether the other boards can be trusted: targets and processes, what scraping costs, what could not be counted or priced, and "
     "whether rules are evaluated and alerts sent (needs Prometheus and Alertmanager to scrape themselves)."
@@ -140,11 +139,12 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "usage_unknown",
             "Calls without usage, ten most",
             SHARE,
-            [Query(most(usage), BY_MODEL)],
+            [Query(most(f"({usage}) > 0"), BY_MODEL)],
             "Often a stream without stream_options.include_usage, or one that was left early. The dashed line is the alert's.",
             width=6,
             low=0,
             steps=warn_above(o.usage_unknown_share),
+            empty="Every call brought its usage",
         ),
         lines(
             "unpriced",
@@ -159,7 +159,7 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         ),
         lines(
             "overflow",
-            "Label values cut to _other",
+            "Label values cut",
             RATE,
             [Query(q.rate("otel_llm_label_overflow_total", ("label",)), "{{label}}")],
             "New values past OTEL_LLM_MAX_LABEL_VALUES, per second. An id or user text has become a label.",
@@ -192,6 +192,7 @@ def _who(q: Queries) -> tuple[Panel, ...]:
             "Watched libraries",
             [libraries],
             "Client libraries that are watched, and on how many targets.",
+            height=6,
             empty="No library is watched: start under opentelemetry-instrument",
             columns=(
                 Column("library", "Library"),
@@ -204,6 +205,7 @@ def _who(q: Queries) -> tuple[Panel, ...]:
             "Versions of otel-llm",
             [versions],
             "Two versions at once: a rollout under way, or forgotten.",
+            height=6,
             empty="No target has answered",
             columns=(
                 Column("job", "Job"),
@@ -217,6 +219,7 @@ def _who(q: Queries) -> tuple[Panel, ...]:
             [reasons],
             "Calls within the shown time.",
             sort="Calls",
+            height=6,
             empty="Every call brought its usage",
             columns=(
                 Column("gen_ai_request_model", "Model"),
@@ -261,6 +264,7 @@ def _rules() -> tuple[Panel, ...]:
             low=0,
             empty=SELF,
             steps=((NOT_ZERO, BAD),),
+            soft_high=1.0,
         ),
         lines(
             "to_alertmanager",

@@ -28,7 +28,6 @@ from .queries import LABEL, RATE, Queries, either, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "How long calls take, retries included. Percentiles come from histograms, so they are right across processes and over any "
     "time. The recording rules add the very series that the alerts judge."

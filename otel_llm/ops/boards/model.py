@@ -45,6 +45,7 @@ class Column:
     decimals: int | None = None
     base: str = "text"  # colour below the first step
     links: tuple[Link, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()  # text, colour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class Panel:
     links: tuple[Link, ...] = ()
     low: float | None = None
     high: float | None = None
+    soft_high: float | None = None  # the axis goes at least up to here
     decimals: int | None = None
     stack: Literal["", "normal", "percent"] = ""
     bars: bool = False

@@ -20,6 +20,7 @@ from .parts import (
     USD,
     WINDOW,
     around_zero,
+    length_limits,
     lines,
     stat,
     table,
@@ -31,7 +32,6 @@ from .queries import RANGE, Queries, either, extreme, most, ratio, share, split
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "Is it slow, is it failing, is it burning money, has the model got worse, and which model? Click an answer for its board. "
     "Works with otel-llm's /metrics alone; the recording rules add the fleet's z-scores and the list of alerts."
@@ -62,7 +62,7 @@ def _slow(q: Queries, o: Objectives) -> Panel:
         SECONDS,
         Query(either(q.quantile(0.95, "duration", **OK), now), "p95"),
         "95 % of successful calls are faster than this. Before there are rates: the slowest model's p95 over otel-llm's window.",
-        height=5,
+        height=4,
         steps=((o.p95, WARN),),
         links=to("latency", "Latency"),
     )
@@ -79,7 +79,7 @@ def _failing(q: Queries, o: Objectives) -> Panel:
         Query(either(failing, now), "errors"),
         "Share of calls that failed, after the client's own retries. Orange: more than the availability objective allows. "
         "Red: the alert's limit. Calls that the caller cancelled are not failures.",
-        height=5,
+        height=4,
         decimals=1,
         steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
         links=to("reliability", "Reliability"),
@@ -97,7 +97,7 @@ def _money(q: Queries, o: Objectives) -> Panel:
         queries,
         "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "
         "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).",
-        height=5,
+        height=4,
         links=to("cost", "Cost"),
         empty="No priced call yet",
         base=NEUTRAL,
@@ -122,10 +122,10 @@ def _worse(q: Queries, o: Objectives) -> Panel:
         Query(extreme(change), MODEL, instant=True),
         "How far the mean length of answers is from the baseline, of the model that is farthest. Much shorter answers are "
         f"the first sign of a degraded model, much longer ones of a changed prompt. {WINDOW}",
-        height=5,
+        height=4,
         sparkline=False,
         base=WARN,
-        steps=((-o.output_drop, GOOD), (o.output_tokens_factor - 1, WARN)),
+        steps=length_limits(o),
         links=to("tokens", "Tokens"),
         empty="Under 20 calls: no baseline yet",
     )
@@ -144,7 +144,7 @@ def _unusual(q: Queries, o: Objectives) -> Panel:
         ),
         "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations: the fleet's "
         "from the recording rules, or otel-llm's own where there are none.",
-        height=5,
+        height=4,
         sparkline=False,
         base=BAD,
         steps=around_zero(o),
@@ -162,7 +162,7 @@ def _trust(q: Queries) -> Panel:
         SHARE,
         Query(f'avg (up{{job=~"$job"}} and on (job, instance) {known})', "targets up"),
         "Share of the scrape targets with otel-llm that answered the last scrape.",
-        height=5,
+        height=4,
         base=BAD,
         steps=((1.0, GOOD),),
         links=to("health", "Telemetry health"),
@@ -266,7 +266,7 @@ def _models(q: Queries, o: Objectives) -> Panel:
                 "Value #G",
                 "Length",
                 SHARE,
-                ((-o.output_drop, GOOD), (o.output_tokens_factor - 1, WARN)),
+                length_limits(o),
                 75,
                 0,
                 base=WARN,
@@ -286,8 +286,8 @@ def _alerts() -> Panel:
         empty="No alert is pending or firing, or Prometheus has not loaded otel-llm's rules",
         columns=(
             Column("alertname", "Alert"),
-            Column("severity", "Severity", width=75),
-            Column("alertstate", "State", width=70),
-            Column("gen_ai_request_model", "Model", width=145),
+            Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),
+            Column("alertstate", "State", width=65),
+            Column("gen_ai_request_model", "Model", width=130),
         ),
     )

@@ -75,9 +75,20 @@ def limits(warning: float, critical: float) -> tuple[Step, ...]:
 
 
 def around_zero(objectives: Objectives) -> tuple[Step, ...]:
-    """The z-score's limits on both sides; to be used with a base of BAD."""
+    """The z-score's limits on both sides, as colours of a number; to be used with a base of BAD."""
     low, high = objectives.zscore_warning, objectives.zscore_critical
     return ((-high, WARN), (-low, GOOD), (low, WARN), (high, BAD))
+
+
+def lines_around_zero(objectives: Objectives) -> tuple[Step, ...]:
+    """The same limits as lines: Grafana draws each in the colour of what begins there, going up."""
+    low, high = objectives.zscore_warning, objectives.zscore_critical
+    return ((-high, BAD), (-low, WARN), (low, WARN), (high, BAD))
+
+
+def length_limits(objectives: Objectives) -> tuple[Step, ...]:
+    """How far answers may be from their usual length, as colours of a number; to be used with a base of WARN."""
+    return ((-objectives.output_drop, GOOD), (objectives.output_tokens_factor - 1, WARN))
 
 
 def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:

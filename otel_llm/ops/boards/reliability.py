@@ -14,7 +14,6 @@ from .queries import RANGE, Queries, either, most, ratio, share, split
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "What fails and why, how fast the error budget burns, and whether retries, fallbacks, breakers and response caches help. "
     "The recording rules add windows of up to three days and the budget of 30 days."
@@ -149,7 +148,8 @@ def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "errors",
             "Errors of the window",
             [own],
-            "Which model fails with what, as a share of its calls in otel-llm's window.",
+            "Which model fails with what, as a share of its calls in otel-llm's window. Cancelled and abandoned "
+            "calls were ended by the caller.",
             sort="Share",
             empty=NOTHING_FAILED,
             columns=(
@@ -254,10 +254,10 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             sort="Count",
             empty="No fallback in this time range",
             columns=(
-                Column("from_model", "From", width=150),
-                Column("to_model", "To"),
-                Column("reason", "Reason", width=115),
-                Column("Value #A", "Count", COUNT, width=70),
+                Column("from_model", "From", width=140),
+                Column("to_model", "To", width=110),
+                Column("reason", "Reason", width=120),
+                Column("Value #A", "Count", COUNT, width=65),
             ),
         ),
         lines(
@@ -268,8 +268,7 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "Share of look-ups that hit, of the model with fewest. The dashed line is the alert's.",
             low=0,
             high=1,
-            base=WARN,
-            steps=((o.cache_hit_ratio, CLEAR),),
+            steps=((o.cache_hit_ratio, WARN),),
             empty=NO_CACHE,
         ),
         lines(
@@ -302,8 +301,7 @@ def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "From the provider's response headers. The dashed line is the alert's.",
             low=0,
             high=1,
-            base=WARN,
-            steps=((o.rate_limit_left, CLEAR),),
+            steps=((o.rate_limit_left, WARN),),
             empty="The provider's answers name no rate limit",
         ),
         lines(

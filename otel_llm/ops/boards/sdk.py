@@ -235,6 +235,8 @@ def _timeseries(panel: Panel) -> Any:
     )
     if panel.steps:
         built = built.thresholds_style(common.GraphThresholdsStyleConfig().mode(c.GraphThresholdsStyleMode.DASHED))
+    if panel.soft_high is not None:
+        built = built.axis_soft_max(panel.soft_high)
     if panel.stack:
         built = built.stacking(common.StackingConfig().mode(c.StackingMode(panel.stack)).group("A"))
     if panel.fill_between:
@@ -362,11 +364,24 @@ def _column(column: Column) -> list[d.DynamicConfigValue]:
         properties["decimals"] = column.decimals
     if column.links:
         properties["links"] = plain_links(column.links)
+    if column.words:
+        properties["mappings"] = [_words(column.words)]
     if column.steps:
-        properties |= {"thresholds": {"mode": "absolute", "steps": plain_steps(column.base, column.steps)}, "color": {"mode": "thresholds"},
-                       "custom.cellOptions": {"type": "color-text"}}  # fmt: skip
+        properties["mappings"] = [_NOTHING]
+        properties["thresholds"] = {"mode": "absolute", "steps": plain_steps(column.base, column.steps)}
+        properties["color"] = {"mode": "thresholds"}
+    if column.words or column.steps:
+        properties["custom.cellOptions"] = {"type": "color-text"}
     return [d.DynamicConfigValue(name, value) for name, value in properties.items()]
 
+
+def _words(words: Iterable[tuple[str, str]]) -> dict[str, object]:
+    options = {text: {"color": colour, "index": index, "text": text} for index, (text, colour) in enumerate(words)}
+    return {"type": "value", "options": options}
+
+
+# A cell without a value has no colour: without this it gets that of the lowest step.
+_NOTHING = {"type": "special", "options": {"match": "null", "result": {"color": "text", "index": 0, "text": "-"}}}
 
 _SHAPES = {
     "timeseries": _timeseries, "stat": _stat, "gauge": _gauge, "bargauge": _bargauge, "heatmap": _heatmap,

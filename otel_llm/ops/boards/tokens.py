@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from otel_llm.ops import recorded
 from otel_llm.ops.rules import FILTERED, TRUNCATED
 
-from .model import CLEAR, GOOD, NEUTRAL, WARN, Board, Panel, Query, Row
-from .parts import BY_MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDOW, heat, lines, stat
+from .model import CLEAR, NEUTRAL, WARN, Board, Panel, Query, Row
+from .parts import BY_MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDOW, heat, length_limits, lines, stat
 from .queries import Queries, either, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
-# fmt: off - a panel is a paragraph: what it is, what it asks, what it says
 DESCRIPTION = (
     "Tokens in and out, thinking and cached ones, and the shape of answers: length, spread, what ended them. A model that "
     "degrades shows here first. The recording rules add the daily averages and bands that the alerts judge by."
@@ -74,7 +73,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             Query(change, "{{gen_ai_request_model}}", instant=True),
             f"Change of the mean answer against the baseline, of the model that is farthest from it. {WINDOW}",
             base=WARN,
-            steps=_length_limits(o),
+            steps=length_limits(o),
             empty=NO_BASELINE,
             decimals=0,
             sparkline=False,
@@ -98,10 +97,6 @@ def _part(q: Queries, part: str, whole: str) -> str:
 def _ended(q: Queries, reasons: str, by: tuple[str, ...] = ()) -> str:
     ends = "otel_llm_finish_reasons_total"
     return share(q.rate(ends, by, finish_reason=f"=~{reasons}"), q.rate(ends, by))
-
-
-def _length_limits(o: Objectives) -> tuple[tuple[float, str], ...]:
-    return ((-o.output_drop, GOOD), (o.output_tokens_factor - 1, WARN))
 
 
 def _amounts(q: Queries) -> tuple[Panel, ...]:
@@ -172,8 +167,7 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             [Query(extreme(either(fleet, own), 10), BY_MODEL)],
             f"Mean answer over its average of a day (recording rules) or over otel-llm's own baseline, minus 1. Alerts at "
             f"{-o.output_drop:.0%} and {o.output_tokens_factor - 1:+.0%}.",
-            base=WARN,
-            steps=_length_limits(o),
+            steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)),
             empty=NO_BASELINE,
         ),
         lines(
