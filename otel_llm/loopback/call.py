@@ -92,6 +92,19 @@ class Call:
         count = self.timing.events or self.switches.chunks
         return tuple(PIECES[i % len(PIECES)] for i in range(count)) if count else PIECES
 
+    @property
+    def tool_answered(self) -> bool:
+        """Whether the last message is a tool's result, by its role in OpenAI's format and its likes."""
+        last = (self.body.get("messages") or [None])[-1]
+        return isinstance(last, dict) and last.get("role") == "tool"
+
+    def function_call(self) -> JSON:
+        """A call of the first tool offered, as OpenAI's format and its likes word it."""
+        offered = (self.body.get("tools") or [{}])[0].get("function") or {}
+        name, arguments = self.tool(offered.get("name"), offered.get("parameters"))
+        function = {"name": name, "arguments": json.dumps(arguments)}
+        return {"id": self.id("call_"), "type": "function", "function": function}
+
     def tool(self, name: str | None = None, schema: JSON | None = None) -> tuple[str, Any]:
         """The name and arguments of a tool call: of the tool that was offered, or of an invented one."""
         return (name, example(schema)) if name and schema else (name or TOOL_NAME, TOOL_ARGUMENTS)

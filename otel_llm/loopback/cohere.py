@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -52,9 +51,7 @@ def chat(call: Call) -> Reply:
 
 
 def _ending(call: Call) -> str:
-    last = (call.body.get("messages") or [None])[-1]
-    answered = isinstance(last, dict) and last.get("role") == "tool"
-    return call.ending(forced=call.body.get("tool_choice") == "REQUIRED", answered=answered)
+    return call.ending(forced=call.body.get("tool_choice") == "REQUIRED", answered=call.tool_answered)
 
 
 def _usage(call: Call) -> JSON:
@@ -69,16 +66,15 @@ def _message(call: Call) -> JSON:
     if "thinking" in call:
         content.append({"type": "thinking", "thinking": "".join(THOUGHTS)})
     if _ending(call) == "tools":
-        return {"role": "assistant", "tool_plan": "I will look.", "tool_calls": [_tool_call(call)], "content": content}
+        return {
+            "role": "assistant",
+            "tool_plan": "I will look.",
+            "tool_calls": [call.function_call()],
+            "content": content,
+        }
     wanted = call.body.get("response_format") or {}
     content.append({"type": "text", "text": "".join(call.text(wanted.get("json_schema")))})
     return {"role": "assistant", "content": content}
-
-
-def _tool_call(call: Call) -> JSON:
-    offered = (call.body.get("tools") or [{}])[0].get("function") or {}
-    name, arguments = call.tool(offered.get("name"), offered.get("parameters"))
-    return {"id": call.id("call_"), "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
 
 
 def _events(call: Call) -> Iterator[JSON]:

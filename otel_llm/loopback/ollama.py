@@ -93,8 +93,7 @@ def _chat_parts(call: Call) -> list[JSON]:
     said: list[JSON] = []
     if "thinking" in call:
         said += [{"content": "", "thinking": piece} for piece in THOUGHTS]
-    last = (call.body.get("messages") or [None])[-1]
-    if call.ending(answered=isinstance(last, dict) and last.get("role") == "tool") == "tools":
+    if call.ending(answered=call.tool_answered) == "tools":
         offered = (call.body.get("tools") or [{}])[0].get("function") or {}
         name, arguments = call.tool(offered.get("name"), offered.get("parameters"))
         said.append({"content": "", "tool_calls": [{"function": {"name": name, "arguments": arguments}}]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def _message(call: Call) -> JSON:
     if kind == "refusal":
         message |= {"content": None, "refusal": REFUSAL}
     if kind == "tools":
-        message |= {"content": None, "tool_calls": [_tool_call(call)]}
+        message |= {"content": None, "tool_calls": [call.function_call()]}
     if "audio" in call:
         sound = {"id": call.id("audio_"), "data": "AAAA", "expires_at": CREATED + 3600, "transcript": "Hello"}
         message["audio"] = sound
@@ -115,7 +114,7 @@ def _deltas(call: Call) -> Iterator[JSON]:
 
 
 def _tool_deltas(call: Call) -> Iterator[JSON]:
-    whole = _tool_call(call)
+    whole = call.function_call()
     arguments = whole["function"]["arguments"]
     opening = {**whole, "index": 0, "function": {**whole["function"], "arguments": ""}}
     yield {"tool_calls": [opening]}
@@ -170,7 +169,11 @@ def _routing(call: Call) -> JSON:
         return {}
     names = [call.model, _model(call)] if "fallback" in call else [call.model]
     tried = [{"model": name, "provider": "Loopback", "status": 200 if name == names[-1] else 503} for name in names]
-    told: JSON = {"requested": call.model, "strategy": "fallback" if len(names) > 1 else "direct", "summary": "loopback"}
+    told: JSON = {
+        "requested": call.model,
+        "strategy": "fallback" if len(names) > 1 else "direct",
+        "summary": "loopback",
+    }
     told |= {"attempt": len(names), "attempts": tried, "is_byok": False, "region": None}
     return {"openrouter_metadata": {**told, "endpoints": {"total": len(names), "available": []}}}
 
@@ -189,17 +192,8 @@ def _choice_count(call: Call) -> int:
 
 def _ending(call: Call) -> str:
     choice = call.body.get("tool_choice")
-    last = (call.body.get("messages") or [None])[-1]
-    return call.ending(
-        forced=choice in ("required", "any") or isinstance(choice, dict),
-        answered=isinstance(last, dict) and last.get("role") == "tool",
-    )
-
-
-def _tool_call(call: Call) -> JSON:
-    offered = ((call.body.get("tools") or [{}])[0]).get("function") or {}
-    name, arguments = call.tool(offered.get("name"), offered.get("parameters"))
-    return {"id": call.id("call_"), "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    forced = choice in ("required", "any") or isinstance(choice, dict)
+    return call.ending(forced=forced, answered=call.tool_answered)
 
 
 def _pieces(call: Call) -> tuple[str, ...]:

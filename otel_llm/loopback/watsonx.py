@@ -5,7 +5,6 @@ Chat is OpenAI's format with the model under another name; a generation counts i
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -66,20 +65,13 @@ def chat(call: Call) -> Reply:
         return Reply.of_events(_chat_events(call), "text/event-stream")
     message: JSON = {"role": "assistant", "content": "".join(call.text())}
     if _ending(call) == "tools":
-        message = {"role": "assistant", "tool_calls": [_tool_call(call)]}
+        message = {"role": "assistant", "tool_calls": [call.function_call()]}
     choice = {"index": 0, "message": message, "finish_reason": _FINISH[_ending(call)]}
     return Reply.of_json({**_chat_base(call), "choices": [choice], **_chat_usage(call)})
 
 
 def _ending(call: Call) -> str:
-    last = (call.body.get("messages") or [None])[-1]
-    return call.ending(answered=isinstance(last, dict) and last.get("role") == "tool")
-
-
-def _tool_call(call: Call) -> JSON:
-    offered = (call.body.get("tools") or [{}])[0].get("function") or {}
-    name, arguments = call.tool(offered.get("name"), offered.get("parameters"))
-    return {"id": call.id("call_"), "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    return call.ending(answered=call.tool_answered)
 
 
 def _chat_base(call: Call) -> JSON:
@@ -92,7 +84,7 @@ def _chat_usage(call: Call) -> JSON:
 
 
 def _chat_events(call: Call) -> Iterator[bytes]:
-    tool = {"tool_calls": [{**_tool_call(call), "index": 0}]}
+    tool = {"tool_calls": [{**call.function_call(), "index": 0}]}
     deltas: list[JSON] = [tool] if _ending(call) == "tools" else [{"content": piece} for piece in call.text()]
     choices: list[JSON] = [
         {"index": 0, "finish_reason": None, "delta": {"role": "assistant", **delta}} for delta in deltas
