@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from traces import DAY, HOUR, Numbers, Trace
 
-from otel_llm.window import Engine
+from otel_llm.window import Engine, Judgement
 
 EVERY = 15.0  # seconds between two looks, as between two scrapes
-HELD = 2  # looks in a row that make an alarm
 CRITICAL = 3.0
 BAND = 2.0
 SIGNALS = ("latency", "output_tokens", "cost")
 KEY = ("openai", "gpt")
+WARM = 1.5 * HOUR  # of traffic before our first look; the band gets a day
 
 
 class Seen(NamedTuple):
@@ -29,34 +29,49 @@ class Seen(NamedTuple):
 class Ours(NamedTuple):
     seen: Seen
     critical: dict[str, float]  # share of single calls called critical
-    unusual: dict[str, float]  # the same from the sensitivity on
 
 
-def ours(trace: Trace, begin: float, end: float, scale: str = "calibrated") -> Ours:
-    """The engine's gauge ``otel_llm_zscore{kind="shift"}``, and its verdicts on single calls."""
+def ours(
+    trace: Trace, begin: float, end: float, scale: str = "calibrated", sought: tuple[str, int] | None = None
+) -> Ours:
+    """The engine's gauge ``otel_llm_zscore{kind="shift"}`` from ``begin`` on, and its verdicts on single calls.
+
+    It has watched for ``WARM`` seconds before. With ``sought`` (a signal and a side) the first alarm ends it.
+    """
     engine = Engine(scale=scale)
     looks = np.arange(begin + EVERY, end, EVERY)
     says = {signal: np.full(len(looks), np.nan) for signal in SIGNALS}
     counts = {"warning": dict.fromkeys(SIGNALS, 0), "critical": dict.fromkeys(SIGNALS, 0)}
-    first, last = np.searchsorted(trace.at, (begin, end))
-    cuts = np.searchsorted(trace.at, looks)
-    rows = list(zip(*(column[first:last].tolist() for column in trace), strict=True))
-    done = first
-    for number, (look, cut) in enumerate(zip(looks.tolist(), cuts.tolist(), strict=True)):
-        for at, latency, output, cost, inputs in rows[done - first : cut - first]:
-            for verdict in engine.record(
-                KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs),
-                output_tokens=int(output), thinking_tokens=None, cost=cost,
-            ):  # fmt: skip
-                counts[verdict.severity][verdict.signal] += 1
-        done = cut
+    warm = np.arange(begin - WARM, begin, 60.0)
+    cuts = np.searchsorted(trace.at, np.concatenate((warm, [begin], looks)))
+    for upto, (first, last) in zip(warm[1:].tolist(), pairwise(cuts[: len(warm)].tolist()), strict=True):
+        _record(engine, trace, first, last)
+        engine.forget(upto)
+    _record(engine, trace, cuts[len(warm) - 1], cuts[len(warm)])
+    calls = 0
+    for number, (look, (first, last)) in enumerate(
+        zip(looks.tolist(), pairwise(cuts[len(warm) :].tolist()), strict=True)
+    ):
+        for verdict in _record(engine, trace, first, last):
+            counts[verdict.severity][verdict.signal] += 1
+        calls += last - first
         for name, labels, value in engine.gauges(look):
             if name == "otel_llm_zscore" and labels[3] == "shift":
                 says[labels[2]][number] = value
-    calls = max(1, done - first)
-    critical = {signal: count / calls for signal, count in counts["critical"].items()}
-    unusual = {signal: (counts["warning"][signal] + counts["critical"][signal]) / calls for signal in SIGNALS}
-    return Ours(Seen(looks, says, CRITICAL), critical, unusual)
+        if sought and sought[1] * says[sought[0]][number] >= CRITICAL:
+            break
+    critical = {signal: count / max(calls, 1) for signal, count in counts["critical"].items()}
+    return Ours(Seen(looks, says, CRITICAL), critical)
+
+
+def _record(engine: Engine, trace: Trace, first: int, last: int) -> list[Judgement]:
+    found: list[Judgement] = []
+    for at, latency, output, cost, inputs in zip(*(column[first:last].tolist() for column in trace), strict=True):
+        found += engine.record(
+            KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs), output_tokens=int(output),
+            thinking_tokens=None, cost=cost,
+        )  # fmt: skip
+    return found
 
 
 def textbook_zscores(trace: Trace, signal: str) -> Numbers:
@@ -113,17 +128,11 @@ def band(trace: Trace, begin: float, end: float) -> Seen:
 
 
 def alarms(seen: Seen, signal: str, side: int = 0) -> Numbers:
-    """When alarms were on: the line passed at ``HELD`` looks in a row, to ``side`` (0: either; latency and cost only upwards)."""
-    says = seen.says[signal]
-    with np.errstate(invalid="ignore"):
-        beyond = says >= seen.line if side > 0 else says <= -seen.line if side < 0 else np.abs(says) >= seen.line
-        if not side and signal != "output_tokens":
-            beyond = says >= seen.line
-    held = beyond.copy()
-    for back in range(1, HELD):
-        held[back:] &= beyond[:-back]
-        held[:back] = False
-    return seen.at[held]
+    """When the line was passed, to ``side`` (0: either; of latency and cost only upwards)."""
+    says = np.nan_to_num(seen.says[signal])
+    if not side and signal == "output_tokens":
+        return seen.at[np.abs(says) >= seen.line]
+    return seen.at[(side or 1) * says >= seen.line]
 
 
 def episodes(times: Numbers, apart: float = 300.0) -> int:

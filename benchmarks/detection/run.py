@@ -20,7 +20,6 @@ from methods import CRITICAL, SIGNALS, Seen, alarms, band, episodes, ours, textb
 from traces import DAY, EPOCH, HOUR, SHAPES, Trace, load, shaped, stretch
 
 BEGIN, END = "<!-- detection: begin -->", "<!-- detection: end -->"
-WARM = 1.5 * HOUR  # of traffic before a fault, for the engine; the band gets a day
 BLOCK = 27  # calls: the cube root of their number, the usual length of a block bootstrap's blocks (Hall, Horowitz, Jing 1995)
 HARDER = (("a minute", 332), ("five minutes", 1659))  # calls in blocks that keep the hour's own wandering
 PER_SECOND = 5.5
@@ -37,7 +36,7 @@ class Healthy(NamedTuple):
 
 def healthy(trace: Trace, days: float, scale: str = "calibrated") -> Healthy:
     begin, end = EPOCH + DAY, EPOCH + (1 + days) * DAY
-    mine = ours(trace, begin - WARM, end, scale)
+    mine = ours(trace, begin, end, scale)
     seen = {"ours": mine.seen, "textbook": textbook(trace, begin, end), "band": band(trace, begin, end)}
     counts = {
         method: {signal: _wolves(judge, signal, begin) / days for signal in SIGNALS} for method, judge in seen.items()
@@ -67,7 +66,7 @@ def search(trace: Trace, fault: Fault, starts: list[float]) -> dict[str, Found]:
         broken = plant(trace, fault, start)
         end = start + fault.minutes * 60
         for method, judge in (
-            ("ours", ours(broken, start - WARM, end).seen),
+            ("ours", ours(broken, start, end, sought=(fault.signal, fault.side)).seen),
             ("textbook", textbook(broken, start, end)),
             ("band", band(broken, start - 600, end)),
         ):
@@ -169,7 +168,7 @@ def shape_table(traces: dict[str, Trace]) -> Iterator[str]:
 
 
 def _first(trace: Trace, fault: Fault, start: float) -> float:
-    seen = ours(plant(trace, fault, start), start - WARM, start + fault.minutes * 60).seen
+    seen = ours(plant(trace, fault, start), start, start + fault.minutes * 60, sought=(fault.signal, fault.side)).seen
     times = alarms(seen, fault.signal, fault.side)
     times = times[times >= start]
     return float((times[0] - start) / 60) if len(times) else float("nan")

@@ -12,7 +12,7 @@ from window_calls import Call
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "detection"))
 
-import traces  # noqa: E402 - of the benchmark
+import traces
 
 
 @pytest.fixture(scope="session")

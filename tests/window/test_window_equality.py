@@ -82,7 +82,9 @@ def test_traffic_gauges_are_those_of_the_raw_calls(calls):
     assert told == {error_type: count / len(raw) for error_type, count in errors.items()}
     latencies = [call.duration for call in good]
     for quantile in (0.5, 0.95, 0.99):
-        assert found["otel_llm_latency_seconds", str(quantile)] == pytest.approx(np.quantile(latencies, quantile), rel=0.01)
+        assert found["otel_llm_latency_seconds", str(quantile)] == pytest.approx(
+            np.quantile(latencies, quantile), rel=0.01
+        )
     assert found["otel_llm_latency_seconds", "1"] == max(latencies)
 
 
@@ -93,7 +95,9 @@ def test_token_gauges_are_those_of_the_raw_calls(calls):
     span = now - max((now // SLICE - 59) * SLICE, calls[0].at // CELL * CELL)
     for what in ("input", "output", "thinking"):
         everybody = [tokens for call in raw if (tokens := getattr(call, f"{what}_tokens")) is not None]
-        good = [tokens for call in raw if not call.error_type and (tokens := getattr(call, f"{what}_tokens")) is not None]
+        good = [
+            tokens for call in raw if not call.error_type and (tokens := getattr(call, f"{what}_tokens")) is not None
+        ]
         if not everybody:
             assert ("otel_llm_tokens_per_second", what) not in found
             continue
@@ -107,7 +111,9 @@ def test_token_gauges_are_those_of_the_raw_calls(calls):
 
 
 def values(calls: list[Call], field: str) -> np.ndarray:
-    return np.array([value for call in calls if not call.error_type and (value := getattr(call, field)) is not None], float)
+    return np.array(
+        [value for call in calls if not call.error_type and (value := getattr(call, field)) is not None], float
+    )
 
 
 def split(engine: Engine, calls: list[Call], now: float, signal: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,7 +127,11 @@ def split(engine: Engine, calls: list[Call], now: float, signal: str) -> tuple[n
         recent = [call for call in calls if now // SLICE - 2 - track.reach[signal] <= call.at // SLICE <= now // SLICE]
     minute = [call for call in calls if cell - 6 < call.at // CELL <= cell]
     field = SIGNALS[signal]
-    return values([call for call in calls if call.at // SLICE in taught], field), values(recent, field), values(minute, field)
+    return (
+        values([call for call in calls if call.at // SLICE in taught], field),
+        values(recent, field),
+        values(minute, field),
+    )
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -136,11 +146,16 @@ def test_baselines_and_linear_scores_are_those_of_the_raw_calls(calls, signal):
     floored = max(stddev, {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}[signal])
     shift = (recent.mean() - mean) / (floored / np.sqrt(len(recent)))
     assert found["otel_llm_zscore", signal, "shift"] == pytest.approx(shift, rel=1e-6, abs=1e-9)
-    extremes = [(minute.max() - mean) / floored, (minute.min() - mean) / floored if signal == "output_tokens" else -np.inf]
+    extremes = [
+        (minute.max() - mean) / floored,
+        (minute.min() - mean) / floored if signal == "output_tokens" else -np.inf,
+    ]
     expected = extremes[0] if extremes[1] == -np.inf or abs(extremes[0]) >= abs(extremes[1]) else extremes[1]
     assert found["otel_llm_zscore", signal, "peak"] == pytest.approx(expected, rel=1e-9)
     if signal == "output_tokens":
-        assert found["otel_llm_output_tokens_change_ratio",] == pytest.approx(recent.mean() / mean - 1, rel=1e-9, abs=1e-12)
+        assert found["otel_llm_output_tokens_change_ratio",] == pytest.approx(
+            recent.mean() / mean - 1, rel=1e-9, abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("scale", ["log", "calibrated"])

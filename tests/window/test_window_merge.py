@@ -101,11 +101,13 @@ def test_a_window_survives_the_dump(window):
     ],
 )  # fmt: skip
 def test_foreign_states_are_refused(state):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no state of a window"):
         Engine.load(state)
 
 
-@pytest.mark.parametrize("setting", [{"window": 299}, {"window": 86401}, {"window": float("nan")}, {"scale": "cubic"}, {"sensitivity": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"window": 299}, {"window": 86401}, {"window": float("nan")}, {"scale": "cubic"}, {"sensitivity": 0}]
+)
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(ValueError, match="no window"):
         Engine(**setting)
@@ -116,7 +118,9 @@ spends = st.lists(
     st.tuples(
         st.floats(0, 10 * 86400).map(lambda offset: START + offset),
         st.floats(0, 3),
-        st.fixed_dictionaries({"tenant": st.sampled_from(["acme", "other"]), "model": st.sampled_from(["gpt-4o", "claude"])}),
+        st.fixed_dictionaries(
+            {"tenant": st.sampled_from(["acme", "other"]), "model": st.sampled_from(["gpt-4o", "claude"])}
+        ),
     ),
     max_size=40,
 )

@@ -77,7 +77,7 @@ def test_an_empty_summary_has_nothing_to_say():
 
 @pytest.mark.parametrize("packed", [b"\0", b"\1\0\0\0", b"\1\0\0\0\0\0\0\0", b"\1\0\0\0\xff\xff\xff\xff"])
 def test_foreign_bytes_are_no_sketch(packed):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"bytes|zip|no sketch"):
         sketch.unpack(packed)
 
 

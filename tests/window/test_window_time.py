@@ -109,7 +109,7 @@ def test_a_clock_that_goes_back_breaks_nothing(back):
     feed(engine, steady(earlier, 60, seed=5))
     told = gauges(engine, earlier + 60)
     assert told["otel_llm_requests_per_second",] > 0
-    assert all(value == value and abs(value) < 1e9 for value in told.values())
+    assert all(abs(value) < 1e9 for value in told.values())
     feed(engine, steady(now, 3600, seed=6))
     assert gauges(engine, now + 3600)["otel_llm_requests_per_second",] == pytest.approx(1.0, rel=0.05)
 

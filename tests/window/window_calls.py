@@ -8,7 +8,6 @@ import numpy as np
 
 from otel_llm.window import Engine
 
-
 KEY = ("openai", "gpt-4o")
 
 
@@ -39,13 +38,17 @@ def gauges(engine: Engine, now: float) -> dict[tuple[str, ...], float]:
     return {(name[0], *name[3:]) if name[1:3] == KEY else name: value for name, value in found.items()}
 
 
-def steady(start: float, seconds: float, *, every: float = 1.0, seed: int = 1, factor: float = 1.0, output: float = 1.0) -> list[Call]:
+def steady(
+    start: float, seconds: float, *, every: float = 1.0, seed: int = 1, factor: float = 1.0, output: float = 1.0
+) -> list[Call]:
     """Calls as they are when all is well: log-normal latency around a second, some 200 tokens."""
     rng = np.random.default_rng(seed)
     number = int(seconds / every)
     latency = rng.lognormal(0.0, 0.3, number) * factor
     tokens = rng.lognormal(5.3, 0.4, number) * output
     return [
-        Call(start + index * every, float(latency[index]), "", 100, int(tokens[index]), None, float(tokens[index] * 1e-5))
+        Call(
+            start + index * every, float(latency[index]), "", 100, int(tokens[index]), None, float(tokens[index] * 1e-5)
+        )
         for index in range(number)
     ]

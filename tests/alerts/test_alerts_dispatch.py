@@ -1,0 +1,265 @@
+"""Handlers: who is told what, off the caller's path, and that one that raises or hangs hurts nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from otel_llm import alerts
+from otel_llm.alerts import Anomaly, Dispatcher, on_anomaly
+from otel_llm.guard import Guard
+from otel_llm.window import Crossing, Judgement
+
+WAIT = 10.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def dispatcher(clock):
+    return Dispatcher(clock)
+
+
+def anomaly(kind: str = "latency_spike", severity: str = "critical", **more) -> Anomaly:
+    return Anomaly(
+        **{"type": kind, "severity": severity, "value": 9.1, "baseline": 1.2, "z_score": 4.7, "model": "gpt-4o", **more}
+    )
+
+
+def heard(dispatcher: Dispatcher, severity: str | None = None, signal: str | None = None) -> list[Anomaly]:
+    told: list[Anomaly] = []
+    dispatcher.add(told.append, severity, signal)
+    return told
+
+
+def test_the_line_says_it_all():
+    line = str(anomaly(provider="openai", trace_id="ab" * 16))
+    assert line.startswith("[CRITICAL] latency_spike: value=9.1s, baseline=1.2s, z_score=4.70")
+    assert "provider=openai, model=gpt-4o" in line
+    assert f"trace_id={'ab' * 16}" in line
+    assert (
+        str(Anomaly(type="breaker_open", severity="critical", value=1.0, detail="llm"))
+        == "[CRITICAL] breaker_open: value=1, detail=llm"
+    )
+
+
+def test_anomalies_are_made_of_what_the_window_says():
+    judgement = Judgement("output_tokens", "low", "warning", 20.0, 200.0, 40.0, -2.4)
+    made = Anomaly.of(("openai", "gpt"), judgement, trace_id="t")
+    assert (made.type, made.severity, made.direction, made.z_score, made.baseline) == (
+        "output_length_anomaly",
+        "warning",
+        "low",
+        -2.4,
+        200.0,
+    )
+    assert (made.provider, made.model, made.trace_id) == ("openai", "gpt", "t")
+    crossed = Anomaly.of_budget(Crossing("acme", "day", "critical", 5.2, 5.0))
+    assert str(crossed) == "[CRITICAL] budget_exceeded: value=5.2 USD, baseline=5 USD, detail=day acme"
+    assert Anomaly.of_breaker("llm").type == "breaker_open"
+
+
+def test_handlers_hear_what_they_asked_for(dispatcher):
+    everything = heard(dispatcher)
+    critical = heard(dispatcher, "critical")
+    cost = heard(dispatcher, signal="cost")
+    budget = heard(dispatcher, signal="budget_exceeded")
+    for one in (anomaly(), anomaly("cost_spike", "warning"), anomaly("budget_exceeded", "critical")):
+        dispatcher.deliver(one)
+    assert dispatcher.drain(WAIT)
+    assert [one.type for one in everything] == ["latency_spike", "cost_spike", "budget_exceeded"]
+    assert [one.type for one in critical] == ["latency_spike", "budget_exceeded"]
+    assert [one.type for one in cost] == ["cost_spike"]
+    assert [one.type for one in budget] == ["budget_exceeded"]
+
+
+@pytest.mark.parametrize("wrong", [{"severity": "fatal"}, {"signal": "mood"}])
+def test_unknown_filters_are_refused(wrong):
+    with pytest.raises(ValueError, match="is unknown \\(allowed: "):
+        on_anomaly(print, **wrong)
+
+
+def test_async_handlers_are_awaited(dispatcher):
+    told = []
+
+    async def handler(one: Anomaly) -> None:
+        await asyncio.sleep(0)
+        told.append(one.type)
+
+    dispatcher.add(handler, None, None)
+    dispatcher.deliver(anomaly())
+    assert dispatcher.drain(WAIT)
+    assert told == ["latency_spike"]
+
+
+def test_handlers_run_on_their_own_threads(dispatcher):
+    threads = []
+    dispatcher.add(lambda _one: threads.append(threading.current_thread()), None, None)
+    dispatcher.add(lambda _one: threads.append(threading.current_thread()), None, None)
+    dispatcher.deliver(anomaly())
+    assert dispatcher.drain(WAIT)
+    assert len({id(thread) for thread in threads}) == 2
+    assert threading.current_thread() not in threads
+    assert all(thread.daemon for thread in threads)
+
+
+def test_a_handler_that_raises_is_counted_and_hurts_nobody(dispatcher, caplog, monkeypatch):
+    monkeypatch.setattr(Guard, "strict", False)
+    told = []
+
+    def broken(one: Anomaly) -> None:
+        told.append(one)
+        raise RuntimeError("no luck")
+
+    before = Guard.errors.get("alert_handler", 0)
+    dispatcher.add(broken, None, None)
+    fine = heard(dispatcher)
+    for kind in ("latency_spike", "cost_spike"):
+        dispatcher.deliver(anomaly(kind))
+    assert dispatcher.drain(WAIT)
+    assert len(told) == len(fine) == 2
+    assert Guard.errors["alert_handler"] == before + 2
+
+
+def test_an_async_handler_that_takes_too_long_is_cut_off(dispatcher, monkeypatch):
+    monkeypatch.setattr(Guard, "strict", False)
+    monkeypatch.setattr(alerts, "PATIENCE", 0.01)
+    ended = []
+
+    async def slow(_one: Anomaly) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    dispatcher.add(slow, None, None)
+    dispatcher.deliver(anomaly())
+    assert dispatcher.drain(WAIT)
+    assert ended == [True]
+
+
+def test_a_handler_that_hangs_holds_up_nobody_and_drops_what_it_cannot_take(dispatcher, clock):
+    release = threading.Event()
+    dispatcher.add(lambda _one: release.wait(WAIT), None, None)
+    fine = heard(dispatcher)
+    hung = dispatcher.lanes[0]
+    for number in range(300):
+        clock.now += 3.0
+        dispatcher.deliver(anomaly(model=f"m{number}"))
+        dispatcher.lanes[1].waiting.join()
+    assert hung.waiting.qsize() <= alerts.QUEUED
+    assert hung.dropped >= 300 - alerts.QUEUED - 1
+    release.set()
+    assert dispatcher.drain(WAIT)
+    assert len(fine) == 300
+
+
+def test_the_same_is_told_once_and_then_how_often_it_repeated(dispatcher, clock):
+    told = heard(dispatcher)
+    for _ in range(5):
+        dispatcher.deliver(anomaly())
+        clock.now += 10
+    clock.now += alerts.QUIET
+    dispatcher.deliver(anomaly())
+    assert dispatcher.drain(WAIT)
+    assert [one.repeated for one in told] == [0, 4]
+    assert "repeated=4" in str(told[1])
+
+
+def test_a_worse_or_another_anomaly_is_told_at_once(dispatcher):
+    told = heard(dispatcher)
+    for one in (
+        anomaly(severity="warning"),
+        anomaly(),
+        anomaly(model="other"),
+        anomaly(direction="low"),
+        anomaly("cost_spike"),
+    ):
+        dispatcher.deliver(one)
+    assert dispatcher.drain(WAIT)
+    assert len(told) == 5
+
+
+def test_a_storm_is_limited(dispatcher, clock):
+    told = heard(dispatcher)
+    for number in range(500):
+        dispatcher.deliver(anomaly(model=f"m{number}"))
+    assert dispatcher.drain(WAIT)
+    assert len(told) == alerts.BURST
+    clock.now += 60
+    for number in range(500):
+        dispatcher.deliver(anomaly(model=f"n{number}"))
+    assert dispatcher.drain(WAIT)
+    assert len(told) == 2 * alerts.BURST
+
+
+def test_memory_of_what_was_told_ends(dispatcher, clock):
+    heard(dispatcher)
+    for number in range(50):
+        dispatcher.deliver(anomaly(model=f"m{number}"))
+        clock.now += alerts.QUIET
+    assert len(dispatcher.told) <= 3
+
+
+def test_a_handler_can_be_taken_off(dispatcher):
+    told: list[Anomaly] = []
+    remove = dispatcher.add(told.append, None, None)
+    remove()
+    remove()
+    dispatcher.deliver(anomaly())
+    assert dispatcher.drain(WAIT)
+    assert told == []
+
+
+def test_without_handlers_there_is_no_thread():
+    before = threading.active_count()
+    Dispatcher().deliver(anomaly())
+    assert threading.active_count() == before
+
+
+def test_the_public_way():
+    told: list[Anomaly] = []
+    remove = on_anomaly(told.append, severity="critical", signal="latency")
+    try:
+        alerts.deliver(anomaly(detail="public"))
+        assert alerts.drain(WAIT)
+    finally:
+        remove()
+    assert [one.detail for one in told] == ["public"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_tells_its_own():
+    """The parent's thread lives, its lock may be held: the child begins with its own."""
+    reading, writing = os.pipe()
+    remove = on_anomaly(lambda one: os.write(writing, f"{os.getpid()} {one.detail}\n".encode()) and None)
+    try:
+        alerts.deliver(anomaly(detail="parent"))
+        assert alerts.drain(WAIT)
+        with alerts._DISPATCHER.lock:
+            child = os.fork()
+            if child == 0:
+                alerts.deliver(anomaly(detail="child"))
+                os._exit(0 if alerts.drain(WAIT) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        remove()
+    told = os.read(reading, 4096).decode().splitlines()
+    assert told == [f"{os.getpid()} parent", f"{child} child"]
+    os.close(reading)
+    os.close(writing)

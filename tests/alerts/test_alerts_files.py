@@ -1,0 +1,174 @@
+"""The budgets file and the file that spend survives in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+
+import pytest
+
+from otel_llm import spendfile
+from otel_llm.budgets import BudgetsError, read
+from otel_llm.window import Budget, Spend
+
+YAML = """\
+budgets:
+  - name: acme
+    match: {tenant: acme}
+    daily_usd: 5
+    monthly_usd: 100.5
+  - name: gpt
+    match:
+      model: gpt-*
+      provider: openai
+    monthly_usd: 20
+"""
+JSON = json.dumps(
+    {
+        "budgets": [
+            {"name": "acme", "match": {"tenant": "acme"}, "daily_usd": 5, "monthly_usd": 100.5},
+            {"name": "gpt", "match": {"model": "gpt-*", "provider": "openai"}, "monthly_usd": 20},
+        ]
+    },
+    indent=1,
+)
+
+
+@pytest.mark.parametrize(("name", "text"), [("budgets.yaml", YAML), ("budgets.json", JSON), ("json-in.yaml", JSON)])
+def test_budgets_are_read(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    assert read(str(path), ("tenant",)) == (
+        Budget("acme", (("tenant", "acme"),), 5.0, 100.5),
+        Budget("gpt", (("model", "gpt-*"), ("provider", "openai")), None, 20.0),
+    )
+
+
+ALLOWED = "(allowed: name, match, daily_usd, monthly_usd)"
+WRONG = [
+    ("budgets:\n  - name: a\n    daily_usd: lots\n", "line 3: budgets[0].daily_usd: 'lots' is not a number of US dollars (allowed: 0"),
+    ("budgets:\n  - name: a\n    daily_usd: -1\n", "line 3: budgets[0].daily_usd: -1 is not a number of US dollars"),
+    ("budgets:\n  - name: a\n    daily_usd: .nan\n", "line 3: budgets[0].daily_usd: nan is not a number"),
+    ("budgets:\n  - name: a\n    daily_usd: true\n", "line 3: budgets[0].daily_usd: True is not a number"),
+    ("budgets:\n  - name: a\n", "line 2: budgets[0]: needs daily_usd, monthly_usd or both"),
+    ("budgets:\n  - daily_usd: 1\n", "line 2: budgets[0].name: is missing"),
+    ("budgets:\n  - {name: a, daily_usd: 1}\n  - {name: a, daily_usd: 1}\n", "line 3: budgets[1].name: 'a' is taken"),
+    ("budgets:\n  - name: a\n    dayly: 1\n", f"line 3: budgets[0].dayly: is unknown {ALLOWED}"),
+    ("budgets:\n  - name: a\n    match: {user: x}\n    daily_usd: 1\n", "line 3: budgets[0].match.user: is unknown (allowed: provider, model, te"),
+    ("budgets:\n  - name: a\n    match: {tenant: 5}\n    daily_usd: 1\n", "line 3: budgets[0].match.tenant: 5 is not a text (put it"),
+    ("budgets:\n  - name: a\n    match: acme\n    daily_usd: 1\n", "line 3: budgets[0].match: must be a mapping"),
+    ("budgets: 5\n", "line 1: budgets: must be a list"),
+    ("budgets:\n  - 5\n", "line 2: budgets[0]: must be a mapping"),
+    ("", "line 1: the file: must be a mapping (allowed: budgets)"),
+    ("limits: []\n", "line 1: the file.limits: is unknown (allowed: budgets)"),
+    ("budgets: [\n", "no YAML"),
+    ("budgets:\n  - name: !!python/object:os.system x\n", "no YAML"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), WRONG)
+def test_what_is_wrong_is_said_with_line_and_field(tmp_path, text, told):
+    path = tmp_path / "budgets.yaml"
+    path.write_text(text)
+    with pytest.raises(BudgetsError) as error:
+        read(str(path), ("tenant",))
+    assert told in str(error.value)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"budgets": [\n {"name": "a",\n  "daily_usd": "x"}]}', "line 3: budgets[0].daily_usd: 'x' is not a number"),
+        (
+            '{"budgets": [\n\n {"name": "a", "match": {"k\\"ey": "{[,"}, "daily_usd": 1}]}',
+            'line 3: budgets[0].match.k"ey: is unknown',
+        ),
+        ('{"budgets": [}', "no JSON"),
+    ],
+)
+def test_json_has_lines_too(tmp_path, text, told):
+    path = tmp_path / "budgets.json"
+    path.write_text(text)
+    with pytest.raises(BudgetsError) as error:
+        read(str(path))
+    assert told in str(error.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(BudgetsError, match="cannot be read"):
+        read(str(tmp_path / "none.yaml"))
+
+
+def test_yaml_without_the_extra_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "yaml", None)
+    path = tmp_path / "budgets.yaml"
+    path.write_text(YAML)
+    with pytest.raises(BudgetsError, match=r"pip install 'otel-llm\[yaml\]'"):
+        read(str(path))
+
+
+def state() -> object:
+    spend = Spend(daily=1.0)
+    spend.add(1_700_000_000.0, 0.25, {})
+    return spend.dump()
+
+
+def test_spend_survives_on_disk(tmp_path):
+    path = tmp_path / "spend"
+    assert spendfile.save(path, state())
+    loaded = Spend.load(spendfile.load(path), daily=1.0)
+    assert list(loaded.gauges(1_700_000_000.0)) == list(Spend.load(state(), daily=1.0).gauges(1_700_000_000.0))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["spend"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_is_no_warning(tmp_path, caplog):
+    assert spendfile.load(tmp_path / "spend") is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"",
+        lambda whole: whole.replace(b"0.25", b"9.25"),
+        lambda whole: whole.replace(b"otel-llm-spend 1", b"otel-llm-spend 9"),
+        lambda whole: b"\x89PNG\r\n\x1a\n\0\0\xff",
+        lambda whole: b"something else entirely\n{}\n",
+    ],
+)
+def test_a_damaged_or_foreign_file_is_a_warning_and_a_fresh_start(tmp_path, caplog, damage):
+    path = tmp_path / "spend"
+    spendfile.save(path, state())
+    path.write_bytes(damage(path.read_bytes()))
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        assert spendfile.load(path) is None
+    assert "counting begins anew" in caplog.text
+    assert spendfile.save(path, state())
+    assert spendfile.load(path) is not None
+
+
+def test_a_crash_while_saving_leaves_the_old_file(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "spend"
+    spendfile.save(path, state())
+    before = path.read_bytes()
+
+    def full(_fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        assert not spendfile.save(path, Spend().dump())
+    assert "could not be saved" in caplog.text
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_a_warning(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        assert not spendfile.save(tmp_path / "gone" / "spend", state())
+        assert spendfile.load(tmp_path) is None
+    assert len(caplog.records) == 2

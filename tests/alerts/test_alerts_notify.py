@@ -1,0 +1,113 @@
+"""Notifications through the real apprise, to an HTTP endpoint on the loopback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from otel_llm import alerts, notify
+from otel_llm.alerts import Anomaly
+from otel_llm.config import Config
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'imghdr' is deprecated:DeprecationWarning"
+)  # apprise tries it on Python < 3.13
+WAIT = 20.0
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append((self.path, json.loads(body)))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def endpoint():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        server.received, server.status = [], 200
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(alerts, "_DISPATCHER", alerts.Dispatcher())
+
+
+def url(endpoint, path: str) -> str:
+    return f"json://127.0.0.1:{endpoint.server_port}/{path}"
+
+
+def test_warnings_and_criticals_reach_their_urls(endpoint):
+    end = notify.start(Config(notify_warning=(url(endpoint, "all"),), notify_critical=(url(endpoint, "pager"),)))
+    alerts.deliver(Anomaly(type="cost_spike", severity="warning", value=0.5, baseline=0.1, z_score=2.5, model="gpt-4o"))
+    alerts.deliver(
+        Anomaly(type="latency_spike", severity="critical", value=9.0, baseline=1.0, z_score=4.0, model="gpt-4o")
+    )
+    assert alerts.drain(WAIT)
+    end()
+    alerts.deliver(Anomaly(type="breaker_open", severity="critical", value=1.0))
+    assert alerts.drain(WAIT)
+    got = sorted((path, body["title"], body["type"]) for path, body in endpoint.received)
+    assert got == [
+        ("/all", "otel-llm: cost_spike", "warning"),
+        ("/all", "otel-llm: latency_spike", "failure"),
+        ("/pager", "otel-llm: latency_spike", "failure"),
+    ]
+    lines = {body["message"] for _, body in endpoint.received}
+    assert "[CRITICAL] latency_spike: value=9s, baseline=1s, z_score=4.00, model=gpt-4o" in lines
+
+
+def test_an_endpoint_that_refuses_is_warned_of_once(endpoint, caplog):
+    endpoint.status = 500
+    notify.start(Config(notify_warning=(url(endpoint, "x"),)))
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        for model in ("a", "b"):
+            alerts.deliver(Anomaly(type="cost_spike", severity="warning", value=0.5, model=model))
+        assert alerts.drain(WAIT)
+    ours = [record for record in caplog.records if record.name == "otel_llm"]
+    assert len(ours) == 1
+    assert "not delivered" in ours[0].message
+
+
+def test_a_url_that_is_none_is_warned_of_without_its_secret(endpoint, caplog):
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        notify.start(Config(notify_critical=("nonsense://test-key@host", "also test-key", url(endpoint, "fine"))))
+        alerts.deliver(Anomaly(type="breaker_open", severity="critical", value=1.0))
+        assert alerts.drain(WAIT)
+    told = "\n".join(record.message for record in caplog.records if record.name == "otel_llm")
+    assert "OTEL_LLM_NOTIFY_CRITICAL: URL number 1 (nonsense://...)" in told
+    assert "URL number 2 (without a scheme)" in told
+    assert "test-key" not in told
+    assert [path for path, _ in endpoint.received] == ["/fine"]
+
+
+def test_a_server_starts_without_loading_apprise(endpoint, monkeypatch):
+    monkeypatch.setattr(notify, "service", lambda *_: pytest.fail("loaded"))
+    notify.start(Config(notify_warning=(url(endpoint, "x"),)))
+    assert len(alerts._DISPATCHER.lanes) == 1
+
+
+def test_nothing_configured_loads_nothing():
+    notify.start(Config())
+    assert alerts._DISPATCHER.lanes == ()
+
+
+def test_without_the_extra_it_is_said(monkeypatch, caplog):
+    monkeypatch.setitem(__import__("sys").modules, "apprise", None)
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        notify.start(Config(notify_warning=("json://localhost",)))
+    assert "pip install 'otel-llm[notify]'" in caplog.text
+    assert alerts._DISPATCHER.lanes == ()
