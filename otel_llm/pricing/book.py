@@ -39,19 +39,11 @@ class Book:
         self.table = table
         self.overrides = overrides
         self.entries: dict[Key, Entry] = {}
-        self._unknown: dict[Key, Entry] = {}
+        self.unknown: dict[Key, Entry] = {}
 
-    def quote(
-        self, provider: str, request_model: str, response_model: str, tier: str | None, address: str, at: float
-    ) -> Quote:
-        """The quote in force at ``at``; always one, that of an unknown model says ``unpriced``."""
-        if max(len(provider), len(request_model), len(response_model), len(tier or ""), len(address)) > LONGEST:
-            return unpriced
-        key = (provider, request_model, response_model, tier, address)
-        entry = self.entries.get(key) or self._unknown.get(key)
-        if entry is None or not entry[0] <= at < entry[1]:
-            entry = self._look(key, at)
-        return entry[2]
+    def quote(self, key: Key, at: float) -> Quote:
+        """The quote in force at ``at``, looked up anew; always one: that of an unknown model says ``unpriced``."""
+        return unpriced if max(len(part or "") for part in key) > LONGEST else self._look(key, at)[2]
 
     def look(self, key: Key, at: float) -> Looked | None:
         """Find the terms for a call: the user's own first, then the built-in list; the response's model before the request's."""
@@ -98,7 +90,7 @@ class Book:
         looked = self.look(key, at)
         if looked is None:
             choice = self.overrides.find(key[0], (key[1], key[2]), at)
-            return self._keep(self._unknown, key, (choice.since, choice.until, unpriced))
+            return self._keep(self.unknown, key, (choice.since, choice.until, unpriced))
         terms = looked.terms
         return self._keep(
             self.entries, key, (terms.since, terms.until, quote(terms.rates) if looked.priced else unpriced)

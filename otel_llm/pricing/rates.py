@@ -135,13 +135,18 @@ def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
     """A quote for text, plus what else a model charges for: audio, images, thinking at a price of its own."""
     per_audio_read = dict(others).get("cache_audio_read_tokens", 0.0)
 
+    make = tuple.__new__
+
     def whole(usage: Usage) -> Price:
         cost, source, saved = price(usage)
         if cost is None:
             return NOTHING
         for field, coefficient in others:
-            cost += (getattr(usage, field) or 0) * coefficient
-        return Price(cost, source, saved - (usage.cache_audio_read_tokens or 0) * per_audio_read)
+            if part := getattr(usage, field):
+                cost += part * coefficient
+        if per_audio_read:
+            saved -= (usage.cache_audio_read_tokens or 0) * per_audio_read
+        return make(Price, (cost, source, saved))
 
     return whole
 

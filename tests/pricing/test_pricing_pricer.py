@@ -241,7 +241,7 @@ class TestWhatTheHostPays:
         for number in range(3 * _MOST):
             pricer.price(provider="openai", request_model=f"nobody-{number}", response_model="", usage=USED, at=AT)
             pricer.price(provider="openai", request_model=f"openai/x{number}/gpt-4o", response_model="", usage=USED, at=AT)
-        assert len(pricer.book._unknown) <= _MOST
+        assert len(pricer.book.unknown) <= _MOST
         assert len(pricer.book.entries) <= _MOST
         assert pricer.price(**CALL, usage=USED).cost == pytest.approx(COST)
 
