@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket as sockets
 import errno
 import io
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -18,7 +17,7 @@ from otel_llm.natives import original
 from otel_llm.version import __version__
 
 from .answer import METHODS, Answer, Scrape, metrics, plain
-from .auth import Users
+from .auth import Certificate, Users
 from .stream import SecureStream, Stream
 
 MOST_CONNECTIONS = 32
@@ -99,11 +98,12 @@ def serve(config: Config, scrape: Scrape) -> Server:
 
     Raises ``PortTakenError`` where the port is in use, ``ServeError`` for anything else that keeps us from serving.
     """
-    context = _tls(config)
+    certificate = _certificate(config)
     users = _users(config)
 
     def respond(peer: sockets.socket) -> None:
-        stream = Stream(peer, REQUEST_SECONDS) if context is None else SecureStream(peer, REQUEST_SECONDS, context)
+        secured = certificate.context() if certificate is not None else None
+        stream = Stream(peer, REQUEST_SECONDS) if secured is None else SecureStream(peer, REQUEST_SECONDS, secured)
         _Handler(stream, scrape, users)
 
     return Server(_listeners(config), respond)
@@ -217,19 +217,16 @@ def _refusal(where: str, error: OSError) -> ServeError:
     return ServeError(f"cannot listen on {where}: {error.strerror}")
 
 
-def _tls(config: Config) -> ssl.SSLContext | None:
+def _certificate(config: Config) -> Certificate | None:
     if not (config.tls_cert or config.tls_key):
         return None
     if not (config.tls_cert and config.tls_key):
         raise ServeError("OTEL_LLM_METRICS_TLS_CERT and OTEL_LLM_METRICS_TLS_KEY go together; one of them is not set")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(config.tls_cert, config.tls_key)
+        return Certificate(config.tls_cert, config.tls_key)
     except OSError as error:
         what = f"{config.tls_cert} and {config.tls_key}"
         raise ServeError(f"OTEL_LLM_METRICS_TLS_CERT and _KEY: cannot use {what}: {error.strerror or error}") from None
-    return context
 
 
 def _users(config: Config) -> Users | None:

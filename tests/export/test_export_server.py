@@ -7,6 +7,7 @@ import errno
 import gzip
 import http.client
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -302,6 +303,32 @@ def test_tls(start: Serve, certificates) -> None:
     connection.request("GET", "/metrics")
     assert connection.getresponse().read() == big
     connection.close()
+
+
+def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(start: Serve, certificates, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    shutil.copy(certificates[0], cert)
+    shutil.copy(certificates[1], key)
+    server = start(tls_cert=str(cert), tls_key=str(key))
+
+    def shown() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", server.port), timeout=10)
+
+    assert shown() in cert.read_text()
+    authority = trustme.CA()
+    renewed = authority.issue_cert("localhost")
+    renewed.cert_chain_pems[0].write_to_path(cert)  # for a moment it does not fit its key
+    assert shown() in Path(certificates[0]).read_text()
+    renewed.private_key_pem.write_to_path(key)
+    assert shown() in cert.read_text()
+    key.write_text("broken")
+    assert shown() in cert.read_text()
+    cert.unlink()
+    assert shown() in renewed.cert_chain_pems[0].bytes().decode()
+
+
+def test_what_the_host_starts_inherits_no_socket(start: Serve) -> None:
+    assert not any(os.get_inheritable(listener.fileno()) for listener in start()._listeners)
 
 
 def test_a_client_without_tls_gets_nothing_and_harms_nobody(start: Serve, certificates) -> None:
