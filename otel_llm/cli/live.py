@@ -48,7 +48,6 @@ class Watch:
     endpoints: Sequence[Endpoint]
     state: State
     glyphs: Glyphs
-    interval: float = 2.0
     done: Callable[[], bool] = lambda: False
     banner: Callable[[], Text | None] = lambda: None
     page: Page | None = None
@@ -62,7 +61,7 @@ class Watch:
             began = time.monotonic()
             if not self.state.paused:
                 self._take()
-            self._stop.wait(max(0.05, self.interval - (time.monotonic() - began)))
+            self._stop.wait(max(0.05, self.state.interval - (time.monotonic() - began)))
 
     def _take(self) -> None:
         try:
@@ -123,8 +122,8 @@ class Watch:
         return True
 
     def _pace(self, *, faster: bool) -> None:
-        nearest = min(range(len(PACES)), key=lambda index: abs(PACES[index] - self.interval))
-        self.interval = PACES[max(0, min(len(PACES) - 1, nearest + (-1 if faster else 1)))]
+        nearest = min(range(len(PACES)), key=lambda index: abs(PACES[index] - self.state.interval))
+        self.state.interval = PACES[max(0, min(len(PACES) - 1, nearest + (-1 if faster else 1)))]
 
     def next_sort(self) -> None:
         self.state.sort = (

@@ -53,7 +53,7 @@ PLAIN = Glyphs(
 
 
 def number(value: float | None) -> str:
-    """At most five characters: ``0.034``, ``12.3``, ``4.1k``, ``2.0M``."""
+    """At most six characters: ``0.034``, ``12.3``, ``12.1k``, ``2.05M``."""
     if value is None or math.isnan(value):
         return NONE
     if math.isinf(value):
@@ -65,6 +65,8 @@ def number(value: float | None) -> str:
             return f"{value / scale:.3g}{unit}" if size < scale * 999.5 else f"{value / scale:.0f}{unit}"
     if size >= 100 or value == int(value):
         return f"{value:.0f}"
+    if size < 0.001:
+        return "<.001"
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 0.1 else f"{value:.2g}"
 
 

@@ -172,31 +172,30 @@ def _budget_tail(frame: Frame, budget: Budget, colour: str) -> Text:
     return Text.assemble(look.bar(budget.used, max(room - len(words), 0), colour, frame.glyphs), (words, DIM))
 
 
+_KINDS = (("input", BLUE), ("output", VIOLET), ("thinking", PINK), ("cached", TEAL))
+
+
 def tokens(frame: Frame) -> Panel:
     """What goes in and out; thinking is a part of output, cached a part of input."""
-    rates = frame.view.tokens_per_second
     since = frame.view.total.tokens
-    now = {
-        kind: (frame.history.now(kind) if frame.history else None) for kind in ("input", "output", "thinking", "cached")
-    }
-
-    def value(kind: str) -> str:
-        rate = now[kind] if now[kind] is not None else rates.get(kind)
-        return f"{look.number(rate)}/s" if rate is not None else look.number(since.get(kind))
-
-    rows = (
-        ("input", "input", BLUE),
-        ("output", "output", VIOLET),
-        ("thinking", "thinking", PINK),
-        ("cached", "cached", TEAL),
-    )
     everything = since.get("input", 0.0) + since.get("output", 0.0) or 1.0
     lines = [
-        line(label, value(kind), colour, _spark(frame, _rates(kind), colour, since.get(kind, 0.0) / everything))
-        for label, kind, colour in rows
-    ]
+        line(kind, f"{look.number(_per_second(frame, kind))}/s", colour,
+             _spark(frame, _rates(kind), colour, since.get(kind, 0.0) / everything))
+        for kind, colour in _KINDS
+    ]  # fmt: skip
     lines.append(_token_mix(frame))
     return panel("TOKENS", VIOLET, _fit(frame, lines), frame)
+
+
+def _per_second(frame: Frame, kind: str) -> float | None:
+    """Over the window; the service has no rate of cached tokens, so theirs is input's times their share since the start."""
+    rate, since = frame.view.tokens_per_second, frame.view.total.tokens
+    if kind != "cached":
+        return rate.get(kind)
+    return (
+        rate["input"] * since.get("cached", 0.0) / since["input"] if rate.get("input") and since.get("input") else None
+    )
 
 
 def _token_mix(frame: Frame) -> Line:

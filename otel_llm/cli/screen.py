@@ -40,8 +40,8 @@ class State:
     filter: str = ""
     typing: bool = False
     paused: bool = False
-    help: bool = False
     group: str = "model"
+    interval: float = 2.0  # seconds between pages
     trouble: str = ""  # why the last page is old
 
 
@@ -172,7 +172,7 @@ def _footer(state: State, width: int, glyphs: Glyphs) -> Text:
         ("/", "filter"),
         ("g", f"group: {state.group}"),
         ("p", "pause"),
-        ("+-", "pace"),
+        ("+-", f"{state.interval:g}s"),
     ]
     text = Text(no_wrap=True)
     for key, words in keys:

@@ -75,14 +75,12 @@ def command(
     page = live.gather(endpoints)
     if group not in live.groupings(page):
         raise Problem(f"no calls carry the label {group!r}; group by one of {', '.join(live.groupings(page))}")
-    state = State(sort=sort, reverse=reverse, filter=wanted, group=group)
+    state = State(sort=sort, reverse=reverse, filter=wanted, group=group, interval=interval)
     if as_json:
         click.echo(to_json(page, endpoints, state))
         return
     console = screen_for(width)
-    watch = Watch(
-        endpoints, state, screen.glyphs_for(console, plain=plain), interval, page=page, history=History(interval)
-    )
+    watch = Watch(endpoints, state, screen.glyphs_for(console, plain=plain), page=page, history=History(interval))
     if once or not console.is_terminal:
         found = view.filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
         console.print(screen.render(Frame(found, None, console.width, watch.glyphs), state, None))

@@ -1,0 +1,114 @@
+"""``otel-llm export``, ``generate``, ``prices``, ``providers``, and the first page of help."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from otel_llm import providers
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help_teaches_by_example(otel_llm):
+    ran = otel_llm("--help")
+    assert (ran.code, ran.err) == (0, "")
+    for command in ("demo", "top", "doctor", "check", "export", "providers", "prices", "generate"):
+        assert re.search(rf"^  {command} ", ran.out, re.MULTILINE)
+        if command != "generate":
+            told = otel_llm(command, "--help")
+            assert told.code == 0
+            assert f"otel-llm {command}" in told.out
+
+
+def test_version(otel_llm):
+    ran = otel_llm("--version")
+    assert (ran.code, ran.out) == (0, "otel-llm, version 0.1.0\n")
+
+
+def test_rules_with_thresholds_of_ones_own(otel_llm, tmp_path):
+    promtool = shutil.which("promtool")
+    assert promtool is not None, "this test needs promtool: apt-get install prometheus"
+    ran = otel_llm("export", "prometheus", tmp_path, "--p95", "20s", "--error-rate", "2%", "--slo", "99.5%")
+    assert ran.code == 0
+    alerts = (tmp_path / "otel-llm-alerts.yml").read_text()
+    assert re.search(r"> 20\b", alerts)
+    assert re.search(r"> 0\.02\b", alerts)
+    written = [Path(line.removeprefix("wrote ")) for line in ran.out.splitlines() if line.startswith("wrote ")]
+    subprocess.run([promtool, "check", "rules", *written], check=True, capture_output=True)
+    assert ran.out.splitlines()[-1].startswith("Next: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"),
+    [
+        ("grafana", "dashboards/otel-llm-overview.json"),
+        ("alertmanager", "alertmanager.yml"),
+        ("k8s", "prometheusrule.yaml"),
+    ],
+)
+def test_the_other_kinds(otel_llm, tmp_path, kind, there):
+    ran = otel_llm("export", kind, tmp_path / "new" / "folder")
+    assert (ran.code, ran.err) == (0, "")
+    assert (tmp_path / "new" / "folder" / there).stat().st_size > 500
+    assert f"wrote {tmp_path / 'new' / 'folder' / there}" in ran.out
+
+
+def test_a_dashboard_offers_a_label_of_ones_own(otel_llm, tmp_path):
+    assert otel_llm("export", "grafana", tmp_path, "--label", "team").code == 0
+    assert '"team"' in (tmp_path / "dashboards" / "otel-llm-overview.json").read_text()
+
+
+def test_the_repository_s_files_are_what_the_code_makes(otel_llm):
+    ran = otel_llm("generate", "--check", cwd=ROOT)
+    assert (ran.code, ran.err) == (0, ""), ran.out
+    assert ran.out.rstrip().endswith("0 stale")
+
+
+def test_a_changed_file_is_found_and_written_anew(otel_llm, tmp_path):
+    (tmp_path / "otel_llm").mkdir()
+    (tmp_path / "otel_llm" / "catalogue.py").touch()
+    for part in ("docs", "grafana", "prometheus"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    page = tmp_path / "docs" / "metrics.md"
+    before = page.read_text()
+    page.write_text("# Metrics\n")
+    ran = otel_llm("generate", "--check", "--root", tmp_path)
+    assert ran.code == 1
+    assert "docs/metrics.md is not what the code makes" in ran.out
+    assert otel_llm("generate", "--root", tmp_path).code == 0
+    assert page.read_text() == before
+
+
+def test_a_price_with_a_usage(otel_llm):
+    ran = otel_llm("prices", "claude-sonnet-4-5", "--usage", "input=12000,cache_read=10000,output=800", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["provider"] == "anthropic"
+    # 2,000 fresh tokens at $3, 10,000 cached ones at $0.30, 800 written at $15, each for a million
+    assert found["price"]["cost"] == pytest.approx(0.006 + 0.003 + 0.012)
+    assert found["price"]["saved"] == pytest.approx(10_000 * (3 - 0.3) / 1e6)
+
+
+def test_a_model_without_a_price_is_exit_code_1(otel_llm):
+    ran = otel_llm("prices", "gpt-four")
+    assert ran.code == 1
+    assert "no price known" in ran.out
+
+
+def test_every_declared_library_is_listed(otel_llm):
+    found = json.loads(otel_llm("providers", "--json").out)
+    assert [each["name"] for each in found] == list(providers.NAMES)
+    openai = next(each for each in found if each["name"] == "openai")
+    assert openai["installed"]
+    assert openai["requires"] == providers.load("openai").requires
+    table = otel_llm("providers").out
+    markdown = otel_llm("providers", "--markdown").out
+    for name in providers.NAMES:
+        assert providers.load(name).distribution in table
+        assert f"`{providers.load(name).distribution}`" in markdown

@@ -1,0 +1,148 @@
+"""The pieces that screens are made of: numbers, percentiles that are mixed, counters in time, draws, the story."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import cli_pages
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_llm.cli import latency, look, samples
+from otel_llm.cli.history import History
+from otel_llm.cli.latency import Latency
+from otel_llm.cli.scrape import Endpoint
+from otel_llm.cli.story.draws import CONTEXT_TOKENS, GENERATED_TOKENS, RANKS
+from otel_llm.cli.story.plot import STORY, Plot
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "text"),
+    [
+        (look.number, 0.0342, "0.034"), (look.number, 12.34, "12.3"), (look.number, 1234, "1234"),
+        (look.number, 12_345, "12.3k"), (look.number, 999_960, "1M"), (look.number, None, "-"),
+        (look.seconds, 0.0841, "84 ms"), (look.seconds, 0.9996, "1.00 s"), (look.seconds, 25, "25.0 s"),
+        (look.seconds, 126, "2.1 m"), (look.seconds, math.nan, "-"), (look.dollars, 0.0000234, "$0.000023"),
+        (look.dollars, 0.0031, "$0.0031"), (look.dollars, 12.3, "$12.30"), (look.dollars, 4210.2, "$4,210"),
+        (look.dollars, 0, "$0"), (look.dollars, 50, "$50"), (look.dollars, 2e-7, "$2e-07"), (look.percent, 0.0042, "0.4 %"),
+        (look.percent, 0.123, "12 %"), (look.percent, 0, "0 %"), (look.sigma, 2.44, "+2.4"), (look.sigma, -1e9, "-99.0"),
+    ],
+)  # fmt: skip
+def test_numbers(write, value, text):
+    assert write(value) == text
+
+
+@given(st.floats(min_value=0, max_value=9.9e14))
+def test_a_number_is_never_wider_than_six(value):
+    assert len(look.number(value)) <= 6
+
+
+def test_severities():
+    assert [look.severity(value) for value in (None, 1.9, -2.0, 2.99, -3.0)] == [
+        "",
+        "calm",
+        "warning",
+        "warning",
+        "critical",
+    ]
+
+
+def test_names_are_cut_in_the_middle():
+    assert look.shorten("claude-sonnet-4-5", 12, look.UNICODE) == "claude-s…4-5"
+    assert look.shorten("gpt", 12, look.UNICODE) == "gpt"
+
+
+def test_sparklines_are_as_wide_as_asked_and_rise_with_the_values():
+    assert look.spark([0, 1, 2, 4], 6, "red", look.UNICODE).plain == "  ▁▃▅█"
+    assert look.spark([None, 0.0], 2, "red", look.UNICODE).plain == " ▁"
+    assert look.spark([], 3, "red", look.PLAIN).plain == "   "
+
+
+def test_one_distribution_is_itself():
+    alone = Latency(1.0, 4.0, 6.0, 9.0)
+    assert latency.mix([(alone, 2.0)]) == alone
+    assert latency.mix([(alone, 2.0), (alone, 1.0)]) == pytest.approx(alone)
+    assert latency.mix([]) is None
+
+
+def test_a_mix_lies_between_its_parts_and_weighs_them():
+    quick, slow = Latency(0.1, 0.2, 0.3, 0.4), Latency(10.0, 20.0, 30.0, 40.0)
+    mostly_quick = latency.mix([(quick, 98.0), (slow, 2.0)])
+    assert mostly_quick.p50 == pytest.approx(0.1, rel=0.05)
+    assert mostly_quick.p99 == pytest.approx(10.0)  # half of the slow ones are beyond it
+    assert mostly_quick.max == 40.0
+    half = latency.mix([(quick, 1.0), (slow, 1.0)])
+    assert 0.4 <= half.p50 <= 10.0
+    assert half.p95 == pytest.approx(latency.mix([(slow, 1.0)]).p50 * 1.8, rel=0.4)
+
+
+def test_a_quantile_from_buckets_is_prometheus_s():
+    buckets = {0.5: 10.0, 1.0: 30.0, 2.0: 40.0, math.inf: 40.0}
+    assert latency.from_buckets(buckets, 0.5) == 0.75
+    assert latency.from_buckets(buckets, 0.99) == pytest.approx(1.96)
+    assert latency.from_buckets({1.0: 0.0, math.inf: 5.0}, 0.5) == 1.0  # clamped to the last finite bound
+    assert latency.from_buckets({1.0: 0.0, math.inf: 0.0}, 0.5) is None
+
+
+def page(calls: float, at: float) -> samples.Page:
+    return samples.parse(cli_pages.busy(calls).text(), at, "here")
+
+
+def test_a_history_tells_what_happened_between_pages():
+    history = History(10.0)
+    for at, calls in ((0.0, 1.0), (10.0, 2.0), (20.0, 2.0)):
+        history.add(page(calls, 1000.0 + at))
+    assert history.rates("requests", 2) == [70.0, 0.0]
+    assert history.rates("cost", 2) == [pytest.approx(0.3054), 0.0]
+    assert history.ratios("hits", "lookups", 2) == [0.3, None]
+    assert history.rates("requests", 1) == [35.0]
+    quick, none = history.quantiles(0.5, 2)
+    assert 1.0 < quick < 2.0
+    assert none is None
+
+
+def test_a_service_that_starts_anew_starts_a_new_history():
+    history = History(10.0)
+    for at, calls in ((0.0, 5.0), (10.0, 1.0), (20.0, 2.0)):
+        history.add(page(calls, 1000.0 + at))
+    assert history.rates("requests", 5) == [70.0]
+
+
+@pytest.mark.parametrize("quantiles", [CONTEXT_TOKENS, GENERATED_TOKENS])
+def test_draws_have_the_quantiles_that_are_described(quantiles):
+    random = Random(7)
+    drawn = sorted(quantiles.draw(random) for _ in range(20_000))
+    for rank, value in zip(RANKS[2:-1], quantiles.values[2:-1], strict=True):
+        assert drawn[int(rank * len(drawn))] == pytest.approx(value, rel=0.06)
+    assert quantiles.values[0] <= drawn[0]
+    assert drawn[-1] <= quantiles.values[-1]
+
+
+def test_the_story_has_its_chapters_in_order_and_begins_anew():
+    plot = Plot(began=100.0, speed=2.0)
+    assert [chapter.name for chapter in STORY if chapter.name != "calm"] == [
+        "latency spike", "output degradation", "cost spike", "outage", "recovery",
+    ]  # fmt: skip
+    assert plot.length == sum(chapter.seconds for chapter in STORY) / 2
+    first = plot.at(100.0)
+    assert (first.chapter.name, first.number, first.left) == ("calm", 0, STORY[0].seconds / 2)
+    assert plot.at(100.0 + STORY[0].seconds / 2).chapter.name == "latency spike"
+    assert plot.at(100.0 + plot.length).number == len(STORY)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "name"),
+    [
+        ("9464", "http://localhost:9464/metrics", "localhost:9464"),
+        (":9464", "http://localhost:9464/metrics", "localhost:9464"),
+        ("web:1/", "http://web:1/metrics", "web:1"),
+        ("https://web/llm?x=1", "https://web/llm?x=1", "web/llm"),
+        ("http://me:pass@[::1]:2/metrics", "http://[::1]:2/metrics", "[::1]:2"),
+    ],
+)
+def test_addresses(text, url, name):
+    endpoint = Endpoint.parse(text)
+    assert (endpoint.url, endpoint.name) == (url, name)
+    assert bool(endpoint.authorization) == ("me:pass" in text)
