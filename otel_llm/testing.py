@@ -60,7 +60,9 @@ class Captured:
 
 
 @contextmanager
-def capture(*names: str, tracer: Tracer | None = None, config: Config | None = None, **settings: Any) -> Iterator[Captured]:
+def capture(
+    *names: str, tracer: Tracer | None = None, config: Config | None = None, **settings: Any
+) -> Iterator[Captured]:
     """Watch the client libraries ``names`` (all by default) and capture what is observed.
 
     ``tracer`` gets the spans; ``settings`` go to the observer (``price``, ``capture``). Errors of otel-llm itself, which a
@@ -69,13 +71,18 @@ def capture(*names: str, tracer: Tracer | None = None, config: Config | None = N
     config = Config() if config is None else config
     captured = Captured()
     captured.observer = Observer(
-        (Spans(tracer),) if tracer is not None else (), label_names=config.metric_labels, on_reply=rate_limits.read, **settings
+        (Spans(tracer),) if tracer is not None else (),
+        label_names=config.metric_labels,
+        on_reply=rate_limits.read,
+        **settings,
     )
     _hosts.configure(config.providers)
     rate_limits.forget()
     was, Guard.strict = Guard.strict, True
     hub.listen(captured.take)
-    captured.installed += [Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES]
+    captured.installed += [
+        Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES
+    ]
     try:
         yield captured
     finally:

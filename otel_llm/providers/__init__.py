@@ -6,7 +6,14 @@ from importlib import import_module
 
 from otel_llm.provider import Provider
 
-NAMES = ("openai", "anthropic")
+NAMES = (
+    "openai",
+    "anthropic",
+    "groq",
+    "together",
+    "cerebras",
+    "writer",
+)
 
 
 def load(name: str) -> Provider:

@@ -84,6 +84,8 @@ def read_usage(usage: Any, into: Response) -> None:
         return
     told = Usage(prompt, output)
     details, out = attr(usage, "prompt_tokens_details"), attr(usage, "completion_tokens_details")
+    if details is None:
+        details = attr(usage, "prompt_token_details")  # as Writer spells it
     if details is not None:
         told.cache_read_tokens = count(attr(details, "cached_tokens"))
         told.cache_write_tokens = count(attr(details, "cache_write_tokens"))

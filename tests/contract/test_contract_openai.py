@@ -36,13 +36,21 @@ class TestOpenAIChat(Contract):
         make_async=make_async,
         plain=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES),
         plain_async=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES),
-        stream=lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES, stream=True, stream_options=USAGE),
+        stream=lambda client, model: client.chat.completions.create(
+            model=model, messages=MESSAGES, stream=True, stream_options=USAGE
+        ),
         stream_async=lambda client, model: client.chat.completions.create(
             model=model, messages=MESSAGES, stream=True, stream_options=USAGE
         ),
-        manager=lambda client, model: client.chat.completions.stream(model=model, messages=MESSAGES, stream_options=USAGE),
-        manager_async=lambda client, model: client.chat.completions.stream(model=model, messages=MESSAGES, stream_options=USAGE),
-        raw=lambda client, model: client.chat.completions.with_raw_response.create(model=model, messages=MESSAGES).parse(),
+        manager=lambda client, model: client.chat.completions.stream(
+            model=model, messages=MESSAGES, stream_options=USAGE
+        ),
+        manager_async=lambda client, model: client.chat.completions.stream(
+            model=model, messages=MESSAGES, stream_options=USAGE
+        ),
+        raw=lambda client, model: client.chat.completions.with_raw_response.create(
+            model=model, messages=MESSAGES
+        ).parse(),
         raw_async=_raw,
         cut_error=("connection",),
     )

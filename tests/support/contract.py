@@ -55,7 +55,9 @@ class Kit:
     statuses: tuple[tuple[int, str], ...] = (
         (400, "invalid_request"), (401, "authentication"), (403, "permission"), (404, "not_found"), (500, "server_error"),
     )  # fmt: skip
-    cut_error: tuple[str, ...] = ("connection",)  # error types of a stream that is cut; "" where the SDK does not notice
+    cut_error: tuple[str, ...] = (
+        "connection",
+    )  # error types of a stream that is cut; "" where the SDK does not notice
     close: Callable[[Any], Any] | None = None  # how to close a client; sync or async
     same_type_async_error: bool = True
 
@@ -91,7 +93,17 @@ def _stable(value: Any) -> Any:
     return repr(type(value))
 
 
-_VARYING = {"id", "created", "created_at", "item_id", "response_id", "sequence_number", "completed_at", "_request_id", "generation_id"}
+_VARYING = {
+    "id",
+    "created",
+    "created_at",
+    "item_id",
+    "response_id",
+    "sequence_number",
+    "completed_at",
+    "_request_id",
+    "generation_id",
+}
 _HEADERS = {"traceparent", "tracestate", "baggage", "idempotency-key", "x-stainless-read-timeout", "amz-sdk-invocation-id", "x-amz-date",
             "authorization", "x-idempotency-key", "content-length"}  # fmt: skip
 
@@ -177,7 +189,9 @@ class Contract:
 
     @needs("make_async", "stream_async")
     async def test_stream_async(self, bench: Bench) -> None:
-        await with_async_client(self.kit, bench.server.url, lambda client: drained(self.kit.stream_async(client, self.kit.model)))
+        await with_async_client(
+            self.kit, bench.server.url, lambda client: drained(self.kit.stream_async(client, self.kit.model))
+        )
         call = self.check_success(bench, *self.kit.stream_usage)
         assert call.stream
         assert call.first_chunk is not None
@@ -230,7 +244,9 @@ class Contract:
 
     @needs("make", "plain")
     def test_no_usage_is_unknown_and_not_zero(self, bench: Bench) -> None:
-        with_client(self.kit, bench.server.url, lambda client: attempt(self.kit.plain, client, f"{self.kit.model}-nousage"))
+        with_client(
+            self.kit, bench.server.url, lambda client: attempt(self.kit.plain, client, f"{self.kit.model}-nousage")
+        )
         call = bench.ended_once()
         if not call.error_type:
             assert (call.input_tokens, call.output_tokens) == (None, None)
@@ -277,7 +293,9 @@ class Contract:
     @needs("make", "stream")
     def test_cut_by_the_server(self, bench: Bench) -> None:
         with_client(
-            self.kit, bench.server.url, lambda client: attempt(lambda c, m: list(self.kit.stream(c, m)), client, f"{self.kit.model}-cut-3")
+            self.kit,
+            bench.server.url,
+            lambda client: attempt(lambda c, m: list(self.kit.stream(c, m)), client, f"{self.kit.model}-cut-3"),
         )
         assert bench.ended_once().error_type in self.kit.cut_error
 
@@ -300,7 +318,11 @@ class Contract:
     def test_refused(self, bench: Bench) -> None:
         for status, expected in self.kit.statuses:
             model = f"{self.kit.model}-fail-{status}-noretry"
-            with_client(self.kit, bench.server.url, lambda client, model=model: attempt(self.kit.plain, client, model, fails=True))
+            with_client(
+                self.kit,
+                bench.server.url,
+                lambda client, model=model: attempt(self.kit.plain, client, model, fails=True),
+            )
             call = bench.ended_once()
             assert call.error_type == expected, status
             assert call.error_type in ERROR_TYPES
@@ -315,12 +337,16 @@ class Contract:
     @needs("make_async", "plain_async")
     async def test_refused_async(self, bench: Bench) -> None:
         model = f"{self.kit.model}-fail-400"
-        await with_async_client(self.kit, bench.server.url, lambda client: attempt_async(self.kit.plain_async, client, model))
+        await with_async_client(
+            self.kit, bench.server.url, lambda client: attempt_async(self.kit.plain_async, client, model)
+        )
         assert bench.ended_once().error_type == "invalid_request"
 
     @needs("make", "plain", "retried")
     def test_retries_are_one_call(self, bench: Bench) -> None:
-        with_client(self.kit, bench.server.url, lambda client: self.kit.plain(client, f"{self.kit.model}-{self.kit.retried}"))
+        with_client(
+            self.kit, bench.server.url, lambda client: self.kit.plain(client, f"{self.kit.model}-{self.kit.retried}")
+        )
         call = bench.ended_once()
         assert call.error_type == ""
         assert bench.captured.count("otel_llm_retries_total", "rate_limit") == 2
@@ -352,7 +378,10 @@ class Contract:
 
         async def all_of(client: Any) -> list[Any]:
             asks = [self.kit.plain_async, self.kit.raw_async, self.whole_async(self.kit.stream_async)]
-            models = [self.kit.model, *(f"{self.kit.model}-{word}" for word in ("tools", "fail-400", "malformed", "empty", "cut-3"))]
+            models = [
+                self.kit.model,
+                *(f"{self.kit.model}-{word}" for word in ("tools", "fail-400", "malformed", "empty", "cut-3")),
+            ]
             return [await self.outcome_async(ask, client, model) for ask in asks if ask is not None for model in models]
 
         bare = await with_async_client(self.kit, server.url, all_of)
@@ -363,12 +392,16 @@ class Contract:
     @needs("make", "plain")
     def test_our_bugs_hurt_nobody(self, server: Loopback) -> None:
         asks = [ask for ask in (self.kit.plain, self.whole(self.kit.stream)) if ask is not None]
-        bare = with_client(self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks])
+        bare = with_client(
+            self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks]
+        )
         with capture(self.kit.library, price=_raise) as captured:
             Guard.strict = False
             captured.observer.sinks = (_Buggy(),)
             errors = sum(Guard.errors.values())
-            seen = with_client(self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks])
+            seen = with_client(
+                self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks]
+            )
             assert seen == bare
             assert captured.open == 0
             assert len(captured.calls) == len(asks)
@@ -377,7 +410,9 @@ class Contract:
     def test_uninstrumenting_restores_the_very_same(self) -> None:
         before = self.patched()
         with capture(self.kit.library) as captured:
-            assert not [name for installed in captured.installed for name in installed.missing if name not in self.may_miss()]
+            assert not [
+                name for installed in captured.installed for name in installed.missing if name not in self.may_miss()
+            ]
             assert captured.installed[0].patched
             assert self.patched() != before
         assert self.patched() == before
@@ -433,7 +468,11 @@ class Contract:
     def check_success(self, bench: Bench, input_tokens: int | None, output_tokens: int | None) -> Any:
         call, span = bench.ended_once(), bench.span
         assert call.error_type == ""
-        assert (call.provider, call.operation, call.request_model) == (self.kit.provider, self.kit.operation, self.kit.model)
+        assert (call.provider, call.operation, call.request_model) == (
+            self.kit.provider,
+            self.kit.operation,
+            self.kit.model,
+        )
         assert (call.input_tokens, call.output_tokens) == (input_tokens, output_tokens)
         assert bool(call.usage_unknown) is (input_tokens is None and output_tokens is None)
         assert call.server_address == "127.0.0.1"
