@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import struct
 import sys
 from collections import deque
@@ -26,6 +27,7 @@ SPILL = 50_000
 """Records that wait in memory while the disk is full; past it the oldest is dropped."""
 
 _START = 16  # committed length, and eight bytes to spare
+_NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.\d+")
 _FRAME = struct.Struct("<II")
 _pack = _FRAME.pack
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
@@ -41,6 +43,12 @@ class Position(NamedTuple):
 
 def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal") -> Path:
     return folder / f"{prefix}.{owner}.{number}"
+
+
+def owners(folder: Path) -> set[str]:
+    """Who has a journal in ``folder``."""
+    with os.scandir(folder) as entries:
+        return {match[1] for entry in entries if (match := _NAME.fullmatch(entry.name))}
 
 
 class Journal:
@@ -195,21 +203,20 @@ class Reader:
         """Remove the files that were read to their end; with ``all_of_it``, the present one too."""
         last = self.position.segment + (1 if all_of_it else 0)
         for number in range(last - 1, -1, -1):
-            path = segment_path(self._folder, self.owner, number, self._prefix)
-            if not path.exists():
+            if not self._path(number).exists():
                 break  # the ones before went earlier
-            path.unlink(missing_ok=True)
+            self._path(number).unlink(missing_ok=True)
 
-    def _path(self, ahead: int = 0) -> Path:
-        return segment_path(self._folder, self.owner, self.position.segment + ahead, self._prefix)
+    def _path(self, number: int) -> Path:
+        return segment_path(self._folder, self.owner, number, self._prefix)
 
     def _ends(self) -> list[int]:
         """Up to where to read the segment at hand and the ones after it; a writer may go on faster than we read."""
-        last = self.position.segment
-        while self._path(last + 1 - self.position.segment).exists():
+        first = last = self.position.segment
+        while self._path(last + 1).exists():
             last += 1
-        with suppress(OSError), self._path(last - self.position.segment).open("rb") as file:
-            return [_WHOLE] * (last - self.position.segment) + [_committed(file.read(_START))]
+        with suppress(OSError), self._path(last).open("rb") as file:
+            return [_WHOLE] * (last - first) + [_committed(file.read(_START))]
         return []
 
     def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
@@ -239,7 +246,7 @@ class Reader:
     def _mapped(self) -> mmap.mmap | None:
         if self._map is None:
             with suppress(OSError, ValueError):
-                file = os.open(self._path(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                file = os.open(self._path(self.position.segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
                 try:
                     self._map = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
                 finally:

@@ -13,7 +13,7 @@ from otel_llm.store import Store, decode
 
 from . import checkpoint
 from .checkpoint import Checkpoint
-from .journal import Journal, Memory, Position, Reader
+from .journal import Journal, Memory, Position, Reader, owners
 from .mail import Nobody, Post
 from .seat import InFlight, occupied, open_calls, seat_path
 from .statedir import CHECKPOINT
@@ -56,7 +56,6 @@ class Leader:
         self._folder = folder
         self._post = post
         self._readers: dict[str, Reader] = {}
-        self._live: set[str] = set()
         self._progress = _Progress()
         self._busy = False
         if folder is not None:
@@ -65,7 +64,7 @@ class Leader:
     @property
     def live(self) -> int:
         """Processes that live and have made calls."""
-        return len(self._live)
+        return len(self._readers.keys() - self._progress.gone)
 
     def drain(self, mine: Journal | Memory | None) -> None:
         """Count all that is committed."""
@@ -82,14 +81,16 @@ class Leader:
         for payload in payloads:
             self._count(owner, payload, None)
 
-    def survey(self, mine: str, in_flight: InFlight) -> None:
-        """Who lives, and what calls are open. ``mine`` is empty until this process has made a call."""
+    def show(self, mine: str, in_flight: InFlight) -> None:
+        """The open calls of this process. ``mine`` is empty until it has made one."""
         if mine:
             self.store.drop_process(source_of(""))
-            self._live.add(mine)
         self.store.set_process(source_of(mine), in_flight)
+
+    def survey(self, mine: str) -> None:
+        """Which of the others live, and what calls they have open."""
         if self._folder is not None:
-            for owner in tuple(self._readers.keys() - {mine}):
+            for owner in tuple(self._readers.keys() - self._progress.gone - {mine}):
                 self._look_at(self._folder, owner)
 
     def tell(self) -> None:
@@ -135,13 +136,13 @@ class Leader:
 
     def _drain(self, mine: Journal | Memory | None) -> None:
         if self._folder is not None:
-            for owner in self._owners(self._folder):
+            for owner in self._owners(self._folder) - self._progress.gone:
                 self._read(owner)
         while mine is not None and mine.spilled:
             self._count(mine.owner, mine.spilled.popleft(), None)
 
     def _owners(self, folder: Path) -> set[str]:
-        found = {path.name.split(".")[1] for path in folder.glob("journal.*")}
+        found = owners(folder)
         for owner in found - self._readers.keys():
             self._readers[owner] = Reader(folder, owner, Position())
         return found
@@ -163,16 +164,12 @@ class Leader:
         if not occupied(folder, owner):
             self._retire(owner)
             return
-        self._live.add(owner)
         in_flight = open_calls(folder, owner)
         if in_flight is not None:
             self.store.set_process(source_of(owner), in_flight)
 
     def _retire(self, owner: str) -> None:
-        if owner in self._progress.gone:
-            return
         self._read(owner)  # what it committed before it died
-        self._live.discard(owner)
         self.store.drop_process(source_of(owner))
         self.exited += 1
         self._progress.gone.add(owner)

@@ -85,10 +85,14 @@ class Leadership:
             warn(f"/metrics is not served, everything else works: {error}")
 
     def refresh(self, journal: Journal | Memory | None, in_flight: InFlight) -> None:
-        """Bring the store up to date."""
+        """Bring the store up to date, for a scrape."""
         self.leader.drain(journal)
-        self.leader.survey("" if journal is None else journal.owner, in_flight)
+        self.leader.show("" if journal is None else journal.owner, in_flight)
         self.leader.tell()
+
+    def survey(self, journal: Journal | Memory | None) -> None:
+        """Look after the other processes."""
+        self.leader.survey("" if journal is None else journal.owner)
 
     def keep(self, *, now: bool = False) -> None:
         """Write down what must not be lost, where it is time to or ``now``."""

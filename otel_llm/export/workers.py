@@ -217,6 +217,7 @@ class Worker:
         if self._serve:
             leadership.bind(self.config, self.scrape, self._warn)
         self._refresh()
+        leadership.survey(self._desk.journal)
         leadership.keep()
 
     def _refresh(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from prometheus_client import Counter
+
 import otel_llm
 from otel_llm import hub
 from otel_llm.model import Observation
@@ -12,10 +14,13 @@ from otel_llm.model import Observation
 if os.environ.get("SERVICE_INSTRUMENTS_ITSELF"):
     otel_llm.instrument()
 metrics = otel_llm.wsgi_app()
+requests = Counter("host_requests", "Requests of the host.") if os.environ.get("SERVICE_COUNTS") else None
 
 
 def call() -> None:
     """A call: to the loopback server by a real client, or just the fact of one."""
+    if requests is not None:
+        requests.inc()
     if url := os.environ.get("LLM_URL"):
         import openai
 

@@ -48,6 +48,18 @@ def test_every_request_is_counted_once(service: Service, kind: str) -> None:
     assert counted(service.get("/mounted") or "") == 100  # a follower's mounted app shows the same
 
 
+def test_a_gevent_worker_can_lead(service: Service) -> None:
+    """It instruments itself after gevent's patch, so that the clerk and the servers must be real threads all the same."""
+    service.environment["SERVICE_INSTRUMENTS_ITSELF"] = "1"
+    gunicorn(service, "-w", "2", "-k", "gevent", instrument=False)
+    with Scraper(service) as scraper:
+        assert send(service, 100) == 100
+        until(lambda: len(scraper.shown) >= 20)
+    assert service.calls() == 100
+    assert scraper.falls == []
+    assert counted(service.get("/mounted") or "") == 100
+
+
 def test_a_real_client_under_preload_is_counted_with_its_cost(service: Service) -> None:
     with Loopback() as server:
         service.environment["LLM_URL"] = server.url

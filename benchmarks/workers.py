@@ -1,0 +1,145 @@
+"""What sharing costs: a record's append, a scrape of many processes against one, and a takeover.
+
+Run: python benchmarks/workers.py
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from otel_llm.config import Config
+from otel_llm.export.workers import Worker
+from otel_llm.model import Observation
+from otel_llm.store import Store
+
+LIVE, DEAD, SERIES = 8, 100, 40
+
+
+def call(series: int = 0) -> Observation:
+    model = f"model-{series}"
+    return Observation(
+        time.time(), "openai", model, "chat", model, "api.example", "", 0.5, input_tokens=1000, output_tokens=200,
+        cost=0.01, cost_source="prices", finish_reasons=("stop",),
+    )  # fmt: skip
+
+
+def make(folder: Path, port: int = 0, *, serve: bool = False) -> Worker:
+    config = Config(port=port, host="127.0.0.1", state_dir=str(folder))
+    worker = Worker(config, lambda: Store(config), serve=serve, registry=CollectorRegistry())
+    worker.start()
+    return worker
+
+
+def append_microseconds(folder: Path) -> float:
+    """The median of batches, so that what else runs on the machine counts for little."""
+    worker = make(folder / "append")
+    record, batches = call(), []
+    for _ in range(200):
+        began = time.perf_counter()
+        for _ in range(500):
+            worker.append(record)
+        batches.append((time.perf_counter() - began) / 500)
+    worker.stop()
+    return statistics.median(batches) * 1e6
+
+
+def forked(worker: Worker, *, stay: bool) -> int:
+    """A child that has made a call for each series, and lives on if it is to ``stay``."""
+    heard, said = os.pipe()
+    if (child := os.fork()) == 0:
+        for series in range(SERIES):
+            worker.append(call(series))
+        os.write(said, b".")
+        if stay:
+            signal.pause()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.read(heard, 1)
+    os.close(heard)
+    os.close(said)
+    if not stay:
+        os.waitpid(child, 0)
+    return child
+
+
+def scrape_milliseconds(worker: Worker) -> float:
+    worker.text(openmetrics=False)
+    took = []
+    for _ in range(30):
+        began = time.perf_counter()
+        worker.text(openmetrics=False)
+        took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1e3
+
+
+def scrapes(folder: Path) -> tuple[float, float]:
+    """Milliseconds of a scrape of one process, and of many with the same series."""
+    one = make(folder / "one")
+    for series in range(SERIES):
+        one.append(call(series))
+    alone = scrape_milliseconds(one)
+    one.stop()
+    many = make(folder / "many")
+    children = [forked(many, stay=True) for _ in range(LIVE - 1)]
+    many.append(call())
+    for _ in range(DEAD):
+        forked(many, stay=False)
+    together = scrape_milliseconds(many)
+    shown = many.describe()
+    assert (shown["live"], shown["exited"]) == (LIVE, DEAD), shown
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    many.stop()
+    return alone, together
+
+
+def takeover_seconds(folder: Path, port: int) -> float:
+    """From the death of the leader to the first answer of another."""
+    heard, said = os.pipe()
+    if (leader := os.fork()) == 0:
+        make(folder / "takeover", port, serve=True).append(call())
+        os.write(said, b".")
+        signal.pause()
+    os.read(heard, 1)
+    follower = make(folder / "takeover", port, serve=True)
+    assert follower.role == "follower"
+    os.kill(leader, signal.SIGKILL)
+    os.waitpid(leader, 0)
+    began = time.perf_counter()
+    while not answers(port):
+        time.sleep(0.005)
+    took = time.perf_counter() - began
+    follower.stop()
+    return took
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return b"otel_llm_processes" in answer.read()
+    except OSError:
+        return False
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        print(f"append: {append_microseconds(folder):.2f} us per record")
+        alone, together = scrapes(folder)
+        print(
+            f"scrape: {alone:.2f} ms alone, {together:.2f} ms of {LIVE} live and {DEAD} dead ({together / alone:.2f} times)"
+        )
+        took = [takeover_seconds(folder, 19_600 + number) for number in range(5)]
+        print(f"takeover: {statistics.median(took):.2f} s, at most {max(took):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
