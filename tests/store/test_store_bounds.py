@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,19 @@ def test_what_is_kept_at_hand_is_bounded(call, monkeypatch: pytest.MonkeyPatch) 
     assert len(store._state._bundles) <= 10
     assert len(store._state._bounded) <= 10
     assert len(models(store)) == 35
+
+
+def test_calls_leave_nothing_behind(call) -> None:
+    store = Store(Config())
+    one = call(stream=True, first_chunk=0.1, chunk_gaps=((1, 3),), chunk_gap_sum=0.1, input_tokens=5, output_tokens=7, thinking_tokens=1,
+               cost=0.1, cost_source="prices", finish_reasons=("stop",), trace_id="a" * 32, span_id="b" * 16)  # fmt: skip
+
+    def objects(calls: int) -> int:
+        for number in range(calls):
+            store.apply(one._replace(duration=0.1 + number % 13, at=AT + number % 600))
+        store.views(AT + 600)
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects(3000)
+    assert objects(12_000) - before < 50
