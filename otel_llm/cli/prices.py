@@ -11,6 +11,7 @@ import click
 
 from otel_llm.config import Config
 from otel_llm.model import Usage
+from otel_llm.pricing import shelf
 from otel_llm.pricing.explain import Explanation, explain
 
 from .examination import price_file_trouble
@@ -23,6 +24,7 @@ HELP = """Show the price that a model's name leads to, and what a call would cos
   otel-llm prices us.anthropic.claude-sonnet-4-5-20250929-v1:0
   otel-llm prices claude-sonnet-4-5 --usage input=12000,cache_read=10000,output=800
   otel-llm prices my-deployment --provider azure.ai.openai --json
+  otel-llm prices --build
 
 Prices of OTEL_LLM_PRICES_FILE come first. Exit code 1: the model has no price.
 """
@@ -54,6 +56,17 @@ def _count(name: str, text: str) -> float:
     return count
 
 
+def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Compile the price table where every user of this environment finds it, and say where that is."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    try:
+        click.echo(shelf.build_ahead())
+    except shelf.Unavailable as why:
+        raise Problem(f"the table of prices cannot be built: {why}") from why
+    ctx.exit()
+
+
 @click.command("prices", help=HELP)
 @click.argument("model")
 @click.option(
@@ -62,6 +75,10 @@ def _count(name: str, text: str) -> float:
 @click.option("--usage", callback=_usage, metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}.")
 @click.option("--tier", metavar="NAME", help="Service tier, as batch, flex or priority.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option(
+    "--build", is_flag=True, is_eager=True, expose_value=False, callback=_build,
+    help="Compile the table of prices ahead, as while an image is made, and print where it is.",
+)  # fmt: skip
 def command(*, model: str, provider: str | None, usage: Usage | None, tier: str | None, as_json: bool) -> None:
     config = Config.from_env()
     _refuse_bad_file(config)
