@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import chain
@@ -34,20 +33,27 @@ _TIMED = {"__rate_interval": "4m", "__interval": "1m"}
 
 
 def main(target: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        prometheus = lab.Prometheus(Path(folder), end=END)
-        exemplars: list[dict[str, Any]] = []
-        script = scripted_run.Script(END - LENGTH, LENGTH)
-        scraped = kept_exemplars(scripted_run.scrapes(script, scripted_run.store(), SCRAPE), exemplars)
-        prometheus.load(chain(servers(), scripted_run.openmetrics(scraped)))
-        for rules in layers():
-            evaluate(prometheus, rules)
-        with prometheus.running():
-            boards = [
-                answered(prometheus, json.loads(text)) for name, text in generated().items() if name.endswith("json")
-            ]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"boards": boards, "exemplars": exemplars}), encoding="utf-8")
+    laboratory = target.parent / "laboratory"
+    exemplars = laboratory / "exemplars.json"
+    prometheus = lab.Prometheus(laboratory, end=END)
+    if not exemplars.exists():  # it is written last; the boards may change without another run
+        shutil.rmtree(laboratory, ignore_errors=True)
+        laboratory.mkdir(parents=True)
+        exemplars.write_text(json.dumps(filled(prometheus)), encoding="utf-8")
+    with prometheus.running():
+        boards = [answered(prometheus, json.loads(text)) for name, text in generated().items() if name.endswith("json")]
+    data = {"boards": boards, "exemplars": json.loads(exemplars.read_text(encoding="utf-8"))}
+    target.write_text(json.dumps(data), encoding="utf-8")
+
+
+def filled(prometheus: lab.Prometheus) -> list[dict[str, Any]]:
+    """Play the script and the rules into ``prometheus``; returns the exemplars."""
+    found: list[dict[str, Any]] = []
+    scraped = kept_exemplars(scripted_run.scrapes(scripted_run.Script(END - LENGTH, LENGTH), scripted_run.store(), SCRAPE), found)
+    prometheus.load(chain(servers(), scripted_run.openmetrics(scraped)))
+    for rules in layers():
+        evaluate(prometheus, rules)
+    return found
 
 
 def kept_exemplars(scraped: Iterable[tuple[float, str]], found: list[dict[str, Any]]) -> Iterator[tuple[float, str]]:

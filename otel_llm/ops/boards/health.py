@@ -185,7 +185,7 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 def _who(q: Queries) -> tuple[Panel, ...]:
     libraries = f"count by (library, version) ({q.select('otel_llm_instrumented')})"
     versions = f"count by (job, version) ({q.select('otel_llm_build_info')})"
-    reasons = q.increase("otel_llm_usage_unknown_total", (*PM, "reason")) + " > 0"
+    reasons = f"round({q.increase('otel_llm_usage_unknown_total', (*PM, 'reason'))}) > 0"
     return (
         table(
             "libraries",

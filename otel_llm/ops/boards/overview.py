@@ -62,7 +62,7 @@ def _slow(q: Queries, o: Objectives) -> Panel:
         SECONDS,
         Query(either(q.quantile(0.95, "duration", **OK), now), "p95"),
         "95 % of successful calls are faster than this. Before there are rates: the slowest model's p95 over otel-llm's window.",
-        height=4,
+        height=5,
         steps=((o.p95, WARN),),
         links=to("latency", "Latency"),
     )
@@ -79,7 +79,7 @@ def _failing(q: Queries, o: Objectives) -> Panel:
         Query(either(failing, now), "errors"),
         "Share of calls that failed, after the client's own retries. Orange: more than the availability objective allows. "
         "Red: the alert's limit. Calls that the caller cancelled are not failures.",
-        height=4,
+        height=5,
         decimals=1,
         steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
         links=to("reliability", "Reliability"),
@@ -97,7 +97,7 @@ def _money(q: Queries, o: Objectives) -> Panel:
         queries,
         "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "
         "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).",
-        height=4,
+        height=5,
         links=to("cost", "Cost"),
         empty="No priced call yet",
         base=NEUTRAL,
@@ -122,7 +122,7 @@ def _worse(q: Queries, o: Objectives) -> Panel:
         Query(extreme(change), MODEL, instant=True),
         "How far the mean length of answers is from the baseline, of the model that is farthest. Much shorter answers are "
         f"the first sign of a degraded model, much longer ones of a changed prompt. {WINDOW}",
-        height=4,
+        height=5,
         sparkline=False,
         base=WARN,
         steps=length_limits(o),
@@ -144,7 +144,7 @@ def _unusual(q: Queries, o: Objectives) -> Panel:
         ),
         "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations: the fleet's "
         "from the recording rules, or otel-llm's own where there are none.",
-        height=4,
+        height=5,
         sparkline=False,
         base=BAD,
         steps=around_zero(o),
@@ -162,7 +162,7 @@ def _trust(q: Queries) -> Panel:
         SHARE,
         Query(f'avg (up{{job=~"$job"}} and on (job, instance) {known})', "targets up"),
         "Share of the scrape targets with otel-llm that answered the last scrape.",
-        height=4,
+        height=5,
         base=BAD,
         steps=((1.0, GOOD),),
         links=to("health", "Telemetry health"),
@@ -250,13 +250,13 @@ def _models(q: Queries, o: Objectives) -> Panel:
         queries,
         "One line for each model over the shown time; click a name for its latency. Length is the change of answers against "
         "their baseline. A model's first calls are answered from otel-llm's own window.",
-        width=16,
-        height=9,
+        width=15,
+        height=8,
         sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
-            Column("gen_ai_provider_name", "Provider", width=125),
-            Column("Value #A", "Calls", CALLS, width=100),
+            Column("gen_ai_provider_name", "Provider", width=120),
+            Column("Value #A", "Calls", CALLS, width=95),
             Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 80),
             Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 70, 1),
             Column("Value #D", "$ per hour", USD, width=95, decimals=2),
@@ -281,13 +281,13 @@ def _alerts() -> Panel:
         "Alerts",
         [_ALERTS],
         "otel-llm's alerts that are pending or firing now, for the picked models and those that are about no model.",
-        width=8,
-        height=9,
+        width=9,
+        height=8,
         empty="No alert is pending or firing, or Prometheus has not loaded otel-llm's rules",
         columns=(
             Column("alertname", "Alert"),
             Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),
             Column("alertstate", "State", width=65),
-            Column("gen_ai_request_model", "Model", width=130),
+            Column("gen_ai_request_model", "Model", width=140),
         ),
     )

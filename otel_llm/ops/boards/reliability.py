@@ -204,7 +204,7 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     fallbacks = either(
         q.rule(recorded.FALLBACKS), share(q.rate("otel_llm_fallbacks_total", PM), q.rate("duration", PM))
     )
-    paths = q.increase("otel_llm_fallbacks_total", ("from_model", "to_model", "reason")) + " > 0"
+    paths = f"round({q.increase('otel_llm_fallbacks_total', ('from_model', 'to_model', 'reason'))}) > 0"
     worst = either(
         f"2 * {q.select(STATE, state='open')}",
         q.select(STATE, state="half_open"),

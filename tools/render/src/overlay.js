@@ -4,15 +4,25 @@ const OF_CALLS = /gen_ai_client_operation_duration_seconds_bucket/;
 export function overlay(builder, { panel, notes, exemplars, theme, range, step }) {
   if (builder.__drawn) return;
   builder.__drawn = true;
-  const marks = Object.entries(notes).flatMap(([name, series]) => series.flatMap((one) => starts(one, step).map((at) => ({ at, colour: name === 'Alerts' ? theme.visualization.getColorByName('red') : theme.visualization.getColorByName('purple') }))));
+  const marks = Object.entries(notes).flatMap(([name, series]) => series.flatMap((one) => starts(one, step).filter((at) => at * 1000 > +range.from).map((at) => ({ at, colour: name === 'Alerts' ? theme.visualization.getColorByName('red') : theme.visualization.getColorByName('purple') }))));
   const wanted = panel.targets.some((one) => one.exemplar && OF_CALLS.test(one.expr));
-  const points = wanted ? exemplars.filter((one) => one.at * 1000 > +range.from && !one.labels.error_type) : [];
+  const points = wanted ? sampled(exemplars.filter((one) => one.at * 1000 > +range.from && !one.labels.error_type), range) : [];
   builder.addHook('draw', (u) => {
     u.ctx.save();
     marks.forEach(({ at, colour }) => mark(u, at * 1000, colour));
     points.forEach((one) => diamond(u, one, theme.visualization.getColorByName('blue')));
     u.ctx.restore();
   });
+}
+
+// Grafana thins exemplars out as well: here the slowest of each moment.
+function sampled(all, range) {
+  const each = (range.to - range.from) / 90000, slowest = new Map();
+  for (const one of all) {
+    const moment = Math.floor(one.at / each);
+    if (!(slowest.get(moment)?.value > one.value)) slowest.set(moment, one);
+  }
+  return [...slowest.values()];
 }
 
 // The moments at which a condition began: points without one before them.
@@ -38,7 +48,7 @@ function mark(u, at, colour) {
 }
 
 function diamond(u, { at, value }, colour) {
-  const scale = Object.keys(u.scales).find((key) => key !== 'x');
+  const { scale } = u.series[1];
   const { max } = u.scales[scale];
   if (value > max) return;
   const x = u.valToPos(at * 1000, 'x', true), y = u.valToPos(value, scale, true);
