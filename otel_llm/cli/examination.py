@@ -204,13 +204,13 @@ def serving(config: Config) -> Iterable[Finding]:
     yield from _port(config)
     folder = base(config)
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if os.access(nearest, os.W_OK | os.X_OK):
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         yield Finding("ok", "state", f"{folder}{'' if folder.exists() else ' (made when a service starts)'}")
     else:
         yield Finding(
             "fail",
             "state",
-            f"{nearest} cannot be written: processes do not find each other",
+            f"{nearest} is no directory that can be written: processes do not find each other",
             "set OTEL_LLM_STATE_DIR to a directory of the service's user",
         )
 

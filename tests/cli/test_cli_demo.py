@@ -1,0 +1,116 @@
+"""``otel-llm demo``: a real run, as text and on a pseudo-terminal, and what it leaves behind."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from otel_llm.cli import examination, stage
+
+
+def left_behind() -> list[str]:
+    """Processes and directories of demos."""
+    commands = [path.read_bytes().decode("utf-8", "replace") for path in _commands()]
+    scratch = Path(stage.tempfile.gettempdir()).glob("otel-llm-demo-*")
+    return [command for command in commands if "otel_llm.cli.story.service" in command] + [
+        str(path) for path in scratch
+    ]
+
+
+def _commands():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            path.read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        yield path
+
+
+def test_a_whole_story_in_half_a_minute(otel_llm):
+    ran = otel_llm("demo", "--headless", "--speed", 12, "--rate", 20, "--port", 0)
+    assert (ran.code, ran.err) == (0, "")
+    chapters = re.findall(r"^ +\d+:\d\d  ([a-z ]+):", ran.out, re.MULTILINE)
+    assert chapters[:9] == [
+        "calm", "latency spike", "calm", "output degradation", "calm", "cost spike", "calm", "outage", "recovery",
+    ]  # fmt: skip
+    facts = re.search(r"The demo observed: (\d+) calls, p95 ([\d.]+) (m?s), errors ([\d.]+) %, fallbacks ([\d.]+) %, "
+                      r"cache hits (\d+) %, today \$([\d.]+)", ran.out)  # fmt: skip
+    assert facts is not None, ran.out
+    calls, _, _, errors, fallbacks, hits, today = facts.groups()
+    assert int(calls) > 100
+    assert float(errors) > 0.5  # the outage
+    assert float(fallbacks) > 0
+    assert 15 < int(hits) < 60
+    assert float(today) > 0.05
+    for seen in (
+        "gpt-4.1",
+        "gpt-5-mini",
+        "claude-sonnet-4-5",
+        "claude-haiku-4-5",
+        "claude-opus-4-5",
+        "overloaded",
+        "breaker",
+    ):
+        assert seen in ran.out
+    assert "unpriced" not in ran.out
+
+
+def test_the_live_view_tells_the_story_and_ends_cleanly(terminal):
+    shown = terminal("demo", "--speed", 20, "--rate", 20, "--port", 0, columns=120, lines=40)
+    shown.until("CALM")
+    shown.until("LATENCY SPIKE")
+    assert re.search(r"http://127\.0\.0\.1:\d+/metrics", shown.text)
+    shown.until(lambda text: re.search(r"│ gpt-4\.1 +openai +\d+", text) is not None)
+    shown.press("q")
+    assert shown.end() == 0
+    assert b"The demo observed" in shown.raw
+
+
+def test_ctrl_c_ends_it_without_a_trace(terminal):
+    shown = terminal("demo", "--port", 0, "--headless")
+    shown.until("calm: a normal day")
+    shown.interrupt()
+    assert shown.end() in (0, 130)
+    assert b"Traceback" not in shown.raw
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    before = left_behind()
+    yield
+    assert [each for each in left_behind() if each not in before] == []
+
+
+def test_with_a_prometheus_and_its_rules(otel_llm, terminal):
+    assert shutil.which("prometheus") is not None, "this test needs the prometheus binary: apt-get install prometheus"
+    shown = terminal("demo", "--port", 0, "--headless", "--prometheus", "--speed", 5)
+    text = shown.until(lambda text: "prometheus: http" in text and "calm:" in text)
+    metrics = re.search(r"metrics: (\S+)", text).group(1)
+    server = re.search(r"prometheus: (\S+)", text).group(1)
+    ran = otel_llm("check", metrics, "--prometheus", server)
+    assert ran.code == 0, ran.out
+    assert re.search(r"\d+ alerts, \d+ recording rules loaded", ran.out)
+    shown.interrupt()
+    shown.end()
+
+
+def test_a_service_that_ends_by_itself_is_told_of(otel_llm):
+    ran = otel_llm("demo", "--headless", "--port", 0, "--duration", 5, "--host", "no.such.host.invalid")
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_without_the_prometheus_binary(otel_llm):
+    ran = otel_llm("demo", "--headless", "--port", 0, "--prometheus", PATH="/nowhere")
+    assert (ran.code, ran.out) == (2, "")
+    assert (
+        ran.err
+        == "otel-llm: --prometheus needs the prometheus binary on the PATH: install it, or leave the option out\n"
+    )
+
+
+def test_the_start_is_that_of_this_environment():
+    assert Path(examination.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))
