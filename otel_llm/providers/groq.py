@@ -8,7 +8,8 @@ from otel_llm.model import Reader, Response
 from otel_llm.provider import Provider
 
 from ._openai_api import ROUTES, describer
-from ._openai_shape import read_chat, read_chat_chunk, read_usage
+from ._openai_shape import read_chat, read_chat_chunk
+from ._openai_usage import read_usage
 from ._stainless import hooks
 
 

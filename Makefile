@@ -1,0 +1,51 @@
+# Two commands for newcomers: `make demo` (the main job, embedded) and `make test` (everything). Each sets up its own environment.
+PYTHON ?= python3
+VENV := .venv-test
+DEMO := .venv-demo
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types unit matrix docs generate bench package clean
+
+demo: $(DEMO)/.stamp
+	$(DEMO)/bin/otel-llm demo $(ARGS)
+
+test: lint unit matrix
+
+lint: $(VENV)/.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/otel-llm generate --check
+
+unit: $(VENV)/.stamp
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# The oldest client libraries that are supported, under the same contract.
+matrix: $(VENV)/.stamp
+	$(BIN)/python tests/matrix.py $(ARGS)
+
+docs: $(VENV)/.stamp
+	$(BIN)/mkdocs build --strict
+
+generate: $(VENV)/.stamp
+	$(BIN)/otel-llm generate
+
+bench: $(VENV)/.stamp
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+package: $(VENV)/.stamp
+	rm -rf dist && $(BIN)/python -m build && $(BIN)/twine check --strict dist/*
+
+$(VENV)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --group dev -e '.[cli,yaml,notify,otlp]'
+	touch $@
+
+$(DEMO)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install --quiet --upgrade pip
+	$(DEMO)/bin/pip install --quiet -e '.[cli]' openai anthropic
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) dist build

@@ -1,0 +1,71 @@
+"""Readers for OpenAI's Responses API and its event streams: responses, images, transcriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.model import Response
+
+from ._openai_content import keep_output
+from ._openai_usage import read_response_usage
+from ._read import attr, items, text
+
+
+def read_head(reply: Any, into: Response) -> None:
+    """Model, id and what else every reply opens with."""
+    into.model, into.id = text(getattr(reply, "model", None)), text(getattr(reply, "id", None))
+    into.service_tier = text(getattr(reply, "service_tier", None))
+    if (fingerprint := text(getattr(reply, "system_fingerprint", None))) is not None:
+        into.attributes["openai.response.system_fingerprint"] = fingerprint
+
+
+def read_response(reply: Any, into: Response) -> None:
+    """A response of the Responses API; a 200 may tell of a failure (``status`` failed)."""
+    read_head(reply, into)
+    status = text(getattr(reply, "status", None))
+    if status == "failed":
+        into.error_code = text(attr(reply, "error", "code")) or "server_error"
+    elif status == "incomplete":
+        reason = text(attr(reply, "incomplete_details", "reason"))
+        into.finish_reasons = ["length" if reason == "max_output_tokens" else reason or "incomplete"]
+    elif status == "completed":
+        called = any(getattr(item, "type", None) == "function_call" for item in items(getattr(reply, "output", None)))
+        into.finish_reasons = ["tool_calls" if called else "stop"]
+    if into.content is not None:
+        keep_output(into.content, reply)
+    read_response_usage(getattr(reply, "usage", None), into)
+
+
+def read_response_event(event: Any, into: Response) -> bool:
+    """An event of a Responses stream; the last one carries the whole response."""
+    kind = getattr(event, "type", None)
+    if not isinstance(kind, str):
+        return False
+    if kind.endswith(".delta"):
+        return True
+    if kind in ("response.completed", "response.incomplete", "response.failed"):
+        read_response(getattr(event, "response", None), into)
+        into.done = True
+    elif kind == "response.created":
+        read_head(getattr(event, "response", None), into)
+    elif kind == "error":
+        into.error_code = text(getattr(event, "code", None)) or "server_error"
+    return False
+
+
+def read_image_event(event: Any, into: Response) -> bool:
+    """An event of an image stream: partial images, then the completed one with usage."""
+    kind = getattr(event, "type", None)
+    if isinstance(kind, str) and kind.endswith(".completed"):
+        read_response_usage(getattr(event, "usage", None), into)
+        into.done = True
+    return isinstance(kind, str)
+
+
+def read_transcript_event(event: Any, into: Response) -> bool:
+    """An event of a transcription stream: text deltas, then ``transcript.text.done`` with usage."""
+    kind = getattr(event, "type", None)
+    if kind == "transcript.text.done":
+        read_response_usage(getattr(event, "usage", None), into)
+        into.done = True
+    return kind == "transcript.text.delta"
