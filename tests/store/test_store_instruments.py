@@ -34,8 +34,10 @@ CALLS = st.builds(
 )  # fmt: skip
 CALL = ("openai", "a", "chat")
 EVENTS = st.sampled_from([
-    Event("otel_llm_retries_total", AT, (*CALL, "timeout", "")), Event("otel_llm_retry_wait_seconds_total", AT, (*CALL, "timeout", ""), 0.5),
-    Event("otel_llm_fallbacks_total", AT, (*CALL, "a", "b", "error", "acme")), Event("otel_llm_rate_limit_limit", AT, (*CALL, "tokens"), 7.0),
+    Event("otel_llm_retries_total", AT, (*CALL, "timeout", "")),
+    Event("otel_llm_retry_wait_seconds_total", AT, (*CALL, "timeout", ""), 0.5),
+    Event("otel_llm_fallbacks_total", AT, (*CALL, "a", "b", "error", "acme")),
+    Event("otel_llm_rate_limit_limit", AT, (*CALL, "tokens"), 7.0),
     Event("otel_llm_http_request_cost_usd", AT, ("/chat", ""), 0.25),
 ])  # fmt: skip
 RECORDED = {metric.name: metric for metric in METRICS if metric.section in ("conventions", "latest", "events")}
