@@ -1,6 +1,7 @@
 """genai-prices to a table: run in a process of its own, because the library costs a second and a hundred megabytes.
 
-The table is JSON: a line of facts, then one line for each provider. ``table`` reads it.
+The table is JSON: a line of facts, then one line for each provider. ``table`` reads it. What older versions of the library
+do not have (a maker standing in, prices by tier) is left out.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 from genai_prices import UpdatePrices, __version__, data_snapshot, types
 
 from .rates import LEAST_AUDIO, UNITS
+from .table import FORMAT
 
-FORMAT = 1
 _BILLED_AT_LEAST = {
     ("groq", "whisper-large-v3"): 10,
     ("groq", "whisper-large-v3-turbo"): 10,
@@ -43,7 +44,7 @@ def _provider(provider: types.Provider) -> dict[str, Any]:
         "id": provider.id,
         "api": provider.api_pattern,
         "match": _clause(provider.model_match) if provider.model_match else None,
-        "fallback": provider.fallback_model_providers or [],
+        "fallback": getattr(provider, "fallback_model_providers", None) or [],
         "models": [_model(provider.id, model) for model in provider.models],
     }
 
@@ -53,7 +54,8 @@ def _model(provider: str, model: types.ModelInfo) -> list[Any]:
     standard = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
     prices = [[_when(step.constraint), _rates(step.prices, least)] for step in standard]
     variants = [
-        [variant.when, _when(variant.constraint), _rates(variant.prices)] for variant in model.price_variants or ()
+        [variant.when, _when(variant.constraint), _rates(variant.prices)]
+        for variant in getattr(model, "price_variants", None) or ()
     ]
     return [model.id, _clause(model.match), prices, variants] if variants else [model.id, _clause(model.match), prices]
 

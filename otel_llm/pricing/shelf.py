@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .table import Table
+from .table import FORMAT, Table
 
-FORMAT = 1  # of the table's text; part of the file's name, so that versions of ours do not read each other's files
+logger = logging.getLogger("otel_llm")
 DAY = 86400.0
 _TIMEOUT = 120.0  # seconds that a build may take; it takes one on a common machine, a fetch some more
 _CHILD = (
@@ -40,9 +41,10 @@ def library() -> str:
 def places(state_dir: str = "") -> list[Path]:
     """Directories to look in, best first: the service's, the user's, the environment's (built ahead), the temporary one."""
     found = [Path(state_dir)] if state_dir else []
-    home = Path("~").expanduser()
-    if home.is_absolute():
-        found.append(home / ".cache" / "otel-llm")
+    try:
+        found.append(Path.home() / ".cache" / "otel-llm")
+    except RuntimeError:
+        logger.debug("this user has no home directory")  # a container that runs under any user's number
     return [*found, ahead(), Path(tempfile.gettempdir()) / f"otel-llm-{os.getuid()}"]
 
 

@@ -13,6 +13,7 @@ from .rates import Rates
 
 Match = Callable[[str], bool]
 DAY = 86400.0
+FORMAT = 1  # of the text; part of the file's name too, so that versions of ours do not read each other's files
 
 
 class Found(NamedTuple):
@@ -74,8 +75,8 @@ class Table:
     def __init__(self, text: str) -> None:
         head, *lines = text.splitlines()
         facts = json.loads(head)
-        if not isinstance(facts, dict) or facts.get("providers") != len(lines):
-            raise ValueError("the price table is not complete")
+        if not isinstance(facts, dict) or (facts.get("format"), facts.get("providers")) != (FORMAT, len(lines)):
+            raise ValueError("the price table is not complete, or of another version")
         self.library: str = facts["library"]
         self.made: float = facts["made"]
         try:
