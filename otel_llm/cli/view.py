@@ -12,7 +12,7 @@ from .latency import Latency
 from .samples import MODEL, Page, latencies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DURATION = (
     "gen_ai_client_operation_duration_seconds",
@@ -123,7 +123,7 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
         errors=_errors(page),
         fallback_ratio=_weighted(page, "otel_llm_fallback_ratio"),
         fallbacks=_fallbacks(page),
-        cache_hit_ratio=_hit_ratio(page),
+        cache_hit_ratio=_weighted(page, "otel_llm_cache_hit_ratio", by="otel_llm_cache_requests_total"),
         cache_hits=page.total("otel_llm_cache_requests_total", result="hit") or 0.0,
         cache_lookups=page.total("otel_llm_cache_requests_total") or 0.0,
         cache_savings_usd=page.total("otel_llm_cache_savings_usd_total"),
@@ -257,8 +257,8 @@ def _total(rows: tuple[Row, ...]) -> Row:
     )
 
 
-def _add(values: object) -> float | None:
-    known = [value for value in values if value is not None]  # type: ignore[attr-defined]
+def _add(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
@@ -270,18 +270,12 @@ def _per_request(rows: tuple[Row, ...]) -> float | None:
     return sum(cost * rate for cost, rate in known) / weight if weight else None
 
 
-def _weighted(page: Page, name: str) -> float | None:
-    """The mean of a gauge over the models that have it, weighted by their traffic; None where no model has it."""
-    rates = page.by("otel_llm_requests_per_second", *MODEL)
-    pairs = [(value, rates.get(model, 0.0)) for model, value in page.by(name, *MODEL).items()]
-    weight = sum(rate for _, rate in pairs)
-    return sum(value * rate for value, rate in pairs) / weight if weight else None
-
-
-def _hit_ratio(page: Page) -> float | None:
-    """Hits over look-ups since the start: a look-up that hits never becomes a call, so calls are no weight for it."""
-    lookups = page.total("otel_llm_cache_requests_total")
-    return (page.total("otel_llm_cache_requests_total", result="hit") or 0.0) / lookups if lookups else None
+def _weighted(page: Page, name: str, by: str = "otel_llm_requests_per_second") -> float | None:
+    """The mean of a gauge over the models that have it, weighted by ``by``; None where no model has it."""
+    weights = page.by(by, *MODEL)
+    pairs = [(value, weights.get(model, 0.0)) for model, value in page.by(name, *MODEL).items()]
+    weight = sum(weight for _, weight in pairs)
+    return sum(value * share for value, share in pairs) / weight if weight else None
 
 
 def _errors(page: Page) -> dict[str, float]:

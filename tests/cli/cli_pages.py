@@ -117,6 +117,7 @@ def _around(page: Page, calls: float) -> None:
     }  # fmt: skip
     for result, count in (("hit", 30), ("miss", 70)):
         page.add("otel_llm_cache_requests_total", count * calls, **chat, cache="answers", result=result)
+    page.add("otel_llm_cache_hit_ratio", 0.3, gen_ai_provider_name="openai", gen_ai_request_model="gpt-4.1")
     page.add("otel_llm_fallback_ratio", 0.035, gen_ai_provider_name="openai", gen_ai_request_model="gpt-4.1")
     page.add(
         "otel_llm_fallbacks_total",

@@ -47,7 +47,7 @@ def test_a_page_in_order_says_so(otel_llm, serve):
 def test_numbers_of_a_page_in_order(checked):
     found, code = checked(cli_pages.busy())
     assert code == 0
-    assert found["complete"]["says"] == f"27 of {len(shown('released'))} metrics have data"
+    assert found["complete"]["says"] == f"28 of {len(shown('released'))} metrics have data"
     assert found["label values"]["says"].endswith("of at most 200")
     assert found["values"]["says"] == "all finite"
     assert found["OpenMetrics"]["status"] == "note"
