@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from .context import labels
     from .public import asgi_app, stats, wsgi_app
     from .runtime import instrument, uninstrument
+    from .signals.breakers import circuit_breaker
+    from .signals.caches import record_cache
+    from .signals.fallbacks import fallback, record_fallback
 
 _HOME = {
     "Anomaly": "alerts",
     "asgi_app": "public",
+    "circuit_breaker": "signals.breakers",
+    "fallback": "signals.fallbacks",
     "instrument": "runtime",
     "labels": "context",
     "on_anomaly": "alerts",
+    "record_cache": "signals.caches",
+    "record_fallback": "signals.fallbacks",
     "stats": "public",
     "uninstrument": "runtime",
     "wsgi_app": "public",
@@ -32,9 +39,13 @@ __all__ = [
     "Anomaly",
     "__version__",
     "asgi_app",
+    "circuit_breaker",
+    "fallback",
     "instrument",
     "labels",
     "on_anomaly",
+    "record_cache",
+    "record_fallback",
     "stats",
     "uninstrument",
     "wsgi_app",

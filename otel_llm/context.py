@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _NONE: Mapping[str, str] = MappingProxyType({})
 LABELS: ContextVar[Mapping[str, str]] = ContextVar("otel_llm_labels", default=_NONE)
 CURRENT: ContextVar[Invocation | None] = ContextVar("otel_llm_call", default=None)
+FALLBACK: ContextVar[list[tuple[str, str, str]] | None] = ContextVar("otel_llm_fallback", default=None)
+_metric_labels: tuple[str, ...] = ()
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -60,6 +62,18 @@ class labels(ContextDecorator):  # noqa: N801
                 return await func(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
+
+
+def allow(names: tuple[str, ...]) -> None:
+    """Which labels are metric labels, in order. Said once, by the runtime."""
+    global _metric_labels  # noqa: PLW0603 - one set of labels per process
+    _metric_labels = names
+
+
+def custom_values() -> tuple[str, ...]:
+    """The values of the metric labels here; empty ones where the caller gave none."""
+    given = LABELS.get()
+    return tuple([given.get(name, "") for name in _metric_labels])
 
 
 def enter(call: Invocation) -> tuple[Token[Invocation | None], Any]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from . import hub, tally
 from .catalogue import DURATION_BUCKETS
-from .context import LABELS
+from .context import FALLBACK, LABELS
 from .errors import error_type, from_code, from_status
 from .guard import guard
 from .model import Event, Observation, Request, Response, Usage
@@ -104,6 +104,8 @@ class Invocation:
     def open(self) -> None:
         """Start the clock and the span. The parent is whatever span is current now."""
         self.observer.open[id(self)] = self.key
+        if told := FALLBACK.get():
+            self.response.fallback = told.pop()  # the first call inside claims it
         self.began = _CLOCK()
         for sink in self.observer.sinks:
             with _OPEN:

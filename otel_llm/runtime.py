@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from . import alerts, hub, providers
+from . import alerts, context, hub, providers
 from .budgets import BudgetsError
 from .budgets import read as read_budgets
 from .config import Config
@@ -65,6 +65,7 @@ class Runtime:
         for problem in self.config.problems:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
+        context.allow(self.config.metric_labels)
         self.worker.start()
         hub.listen(self.worker.append, HostMeter(self.config))
         os.register_at_fork(after_in_child=self.observer.forked)

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.trace import Tracer
 
-from . import hub, providers
+from . import context, hub, providers
 from .config import Config
 from .guard import Guard
 from .intercept import Installed
@@ -77,6 +77,7 @@ def capture(
         **settings,
     )
     _hosts.configure(config.providers)
+    context.allow(config.metric_labels)
     rate_limits.forget()
     was, Guard.strict = Guard.strict, True
     hub.listen(captured.take)

@@ -36,11 +36,14 @@ def read_usage(usage: Any, into: Response) -> None:
 
 
 def _include_thinking(told: Usage, total: int | None) -> None:
-    """XAI counts thinking beside the completion and not in it, which its total tells."""
+    """Some, as xAI, count thinking beside the completion and not in it, which its total tells."""
     thinking = told.thinking_tokens
-    if thinking and total and told.input_tokens is not None and told.output_tokens is not None:
-        if total == told.input_tokens + told.output_tokens + thinking:
-            told.output_tokens += thinking
+    if (
+        thinking
+        and told.output_tokens is not None
+        and total == (told.input_tokens or 0) + told.output_tokens + thinking
+    ):
+        told.output_tokens += thinking
 
 
 def _read_cost(usage: Any, told: Usage) -> None:

@@ -14,7 +14,8 @@ from .instruments import Instruments
 
 
 class HostMeter:
-    """A recorder of the hub. A provider that serves the registry we are in is left out: it would show each metric twice."""
+    """A recorder of the hub. A provider that serves the registry we are in is left out, for it would show each
+    metric twice; what else it exports to does not get ours then."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -38,4 +39,4 @@ def _real(provider: Any) -> bool:
     if type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
         return False
     readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    return not readers or any(type(reader).__name__ != "PrometheusMetricReader" for reader in readers)
+    return not any("PrometheusMetricReader" in type(reader).__name__ for reader in readers)

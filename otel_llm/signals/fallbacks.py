@@ -1,0 +1,69 @@
+"""Fallbacks from one model to another: counted once, and carried on the span of the call that served."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import Token
+from types import TracebackType
+from typing import Any, TypeVar
+
+from otel_llm import hub
+from otel_llm.context import FALLBACK, custom_values
+from otel_llm.model import Event
+
+METRIC = "otel_llm_fallbacks_total"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def record_fallback(
+    *, from_model: str, to_model: str, reason: str = "", provider: str = "", operation: str = "chat"
+) -> None:
+    """Count a fallback that we could not see: ``to_model`` served what ``from_model`` was asked for.
+
+    ``reason`` is a word of few (an error type, ``refusal``); ``provider`` is who serves ``to_model``, if you know it.
+    """
+    labels = (provider, to_model, operation, from_model, to_model, reason, *custom_values())
+    hub.emit(Event(METRIC, time.time(), labels))
+
+
+class fallback(ContextDecorator):  # noqa: N801 - reads as a function
+    """The code inside is a fallback, as ``with otel_llm.fallback("gpt-5", "claude-sonnet-4-5"):`` or as a decorator.
+
+    The first call inside carries it on its span (``otel_llm.fallback.from``, ``otel_llm.fallback.to``) and is counted with
+    its provider; where no call is seen, the fallback is counted without one when the code is left.
+    """
+
+    def __init__(self, from_model: str, to_model: str, reason: str = "") -> None:
+        self._told = (from_model, to_model, reason)
+        self._tokens: list[Token[Any]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(FALLBACK.set([self._told]))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        unclaimed = FALLBACK.get()
+        FALLBACK.reset(self._tokens.pop())
+        if unclaimed:
+            record_fallback(from_model=self._told[0], to_model=self._told[1], reason=self._told[2])
+
+    def __call__(self, func: F) -> F:
+        if inspect.iscoroutinefunction(func):
+            return self._asynchronous(func)
+        return super().__call__(func)
+
+    def _recreate_cm(self) -> fallback:  # each call of a decorated function gets its own
+        return fallback(*self._told)
+
+    def _asynchronous(self, func: F) -> F:
+        @functools.wraps(func)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with fallback(*self._told):
+                return await func(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
