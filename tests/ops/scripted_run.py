@@ -147,7 +147,8 @@ class Script:
                 usage_unknown="stream_without_usage", finish_reasons=("stop",), **self._pace(seconds, tokens_out)
             )
         call = call._replace(
-            input_tokens=tokens_in, output_tokens=tokens_out, modalities=(("input", "text", tokens_in), ("output", "text", tokens_out)),
+            input_tokens=tokens_in, output_tokens=tokens_out if model.tokens_out else None,
+            modalities=(("input", "text", tokens_in), *((("output", "text", tokens_out),) if model.tokens_out else ())),
             **(self._pace(seconds, tokens_out) if model.stream else {}),
         )  # fmt: skip
         return self._priced(model, self._parts(model, call))

@@ -138,6 +138,16 @@ def test_ids_that_links_and_runbooks_rely_on() -> None:
     assert panels["p95_by_model"] == 7_906
 
 
+def test_links_of_the_runbook_lead_to_the_panels_they_name() -> None:
+    panels = {(board.uid, panel.id): panel.title for _, board, panel in every_panel()}
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    links = re.findall(r"\[([^\]]+)\]\(\S+/d/(otel-llm-\w+)\?viewPanel=(\d+)\)", text)
+    assert len(links) > 20
+    assert {title: panels.get((uid, int(number))) for title, uid, number in links} == {
+        title: title for title, *_ in links
+    }
+
+
 def test_the_overview_fits_one_screen() -> None:
     panels = built()["grafana/dashboards/otel-llm-overview.json"]["panels"]
     assert CHROME + CELL * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) <= SCREEN

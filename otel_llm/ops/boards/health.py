@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
-from .parts import BY_MODEL, COUNT, NOT_ZERO, OK, PM, RATE, SECONDS, SHARE, lines, stat, table, warn_above
+from .parts import COUNT, MODEL, NOT_ZERO, OK, PM, RATE, SECONDS, SHARE, lines, stat, table, warn_above
 from .queries import RANGE, Queries, most, share
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "usage_unknown",
             "Calls without usage, ten most",
             SHARE,
-            [Query(most(f"({usage}) > 0"), BY_MODEL)],
+            [Query(most(f"({usage}) > 0"), MODEL)],
             "Often a stream without stream_options.include_usage, or one that was left early. The dashed line is the alert's.",
             width=6,
             low=0,
@@ -150,7 +150,7 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "unpriced",
             "Calls without a price",
             RATE,
-            [Query(most(q.rate("otel_llm_unpriced_requests_total", PM)), BY_MODEL)],
+            [Query(most(q.rate("otel_llm_unpriced_requests_total", PM)), MODEL)],
             "Missing from every cost number; add prices with OTEL_LLM_PRICES_FILE.",
             width=6,
             low=0,

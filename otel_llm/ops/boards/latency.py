@@ -11,6 +11,7 @@ from .parts import (
     BY_MODEL,
     CALLS,
     COUNT,
+    MODEL,
     OK,
     PM,
     SECONDS,
@@ -22,7 +23,7 @@ from .parts import (
     lines,
     slow_traces,
     stat,
-)  # fmt: skip
+)
 from .queries import LABEL, RATE, Queries, either, most, ratio
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _streams(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "first_by_model",
             "Time to first chunk p95, ten slowest",
             SECONDS,
-            [Query(most(first), BY_MODEL, exemplar=True)],
+            [Query(most(first), MODEL, exemplar=True)],
             "How long a user looks at an empty screen. The dashed line is the alert's.",
             width=6,
             steps=((o.first_chunk, WARN),),
@@ -177,7 +178,7 @@ def _streams(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "speed_by_model",
             "Output speed by model",
             TOKEN_RATE,
-            [Query(most(speed), BY_MODEL)],
+            [Query(most(speed), MODEL)],
             "Output tokens for each second of call time; the ten fastest models.",
             width=6,
             empty="No call with output tokens",
@@ -193,7 +194,7 @@ def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "in_flight",
             "Open calls",
             COUNT,
-            [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), BY_MODEL)],
+            [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), MODEL)],
             "Calls that are waiting for an answer now. Growing while calls per second do not: the provider is slowing down.",
             width=6,
             low=0,
@@ -204,7 +205,7 @@ def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "waiting",
             "Share of time spent waiting to retry",
             SHARE,
-            [Query(most(waits), BY_MODEL)],
+            [Query(most(waits), MODEL)],
             "Of the duration of calls, the part in which the client slept before another attempt.",
             width=6,
             low=0,

@@ -10,6 +10,7 @@ from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import (
     CALLS,
     FAILED,
+    MODEL,
     OK,
     OUTPUT,
     PM,
@@ -26,7 +27,7 @@ from .parts import (
     table,
     to,
     to_model,
-)  # fmt: skip
+)
 from .queries import RANGE, Queries, either, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ DESCRIPTION = (
     "Is it slow, is it failing, is it burning money, has the model got worse, and which model? Click an answer for its board. "
     "Works with otel-llm's /metrics alone; the recording rules add the fleet's z-scores and the list of alerts."
 )
-MODEL = "{{gen_ai_request_model}}"
 _ALERTS = (
     "count by (alertname, severity, alertstate, gen_ai_request_model) "
     '(ALERTS{alertname=~"LLM.+", gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"})'
@@ -256,18 +256,18 @@ def _models(q: Queries, o: Objectives) -> Panel:
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
             Column("gen_ai_provider_name", "Provider", width=120),
-            Column("Value #A", "Calls", CALLS, width=95),
-            Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 80),
+            Column("Value #A", "Calls", CALLS, width=90),
+            Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 75),
             Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 70, 1),
-            Column("Value #D", "$ per hour", USD, width=95, decimals=2),
-            Column("Value #E", "$ per call", USD, width=95, decimals=5),
-            Column("Value #F", "Answer", TOKENS, width=95),
+            Column("Value #D", "$ per hour", USD, width=88, decimals=2),
+            Column("Value #E", "$ per call", USD, width=90, decimals=5),
+            Column("Value #F", "Answer", TOKENS, width=80),
             Column(
                 "Value #G",
                 "Length",
                 SHARE,
                 length_limits(o),
-                75,
+                70,
                 0,
                 base=WARN,
             ),

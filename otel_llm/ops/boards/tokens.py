@@ -8,7 +8,7 @@ from otel_llm.ops import recorded
 from otel_llm.ops.rules import FILTERED, TRUNCATED
 
 from .model import CLEAR, NEUTRAL, WARN, Board, Panel, Query, Row
-from .parts import BY_MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDOW, heat, length_limits, lines, stat
+from .parts import BY_MODEL, MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDOW, heat, length_limits, lines, stat
 from .queries import Queries, either, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             f"{-o.output_drop:.0%} and {o.output_tokens_factor - 1:+.0%}.",
             steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)),
             empty=NO_BASELINE,
+            decimals=0,
         ),
         lines(
             "spread",
@@ -257,7 +258,7 @@ def _thinking(q: Queries) -> tuple[Panel, ...]:
             "thinking_by_model",
             "Mean thinking by model",
             TOKENS,
-            [Query(mean, BY_MODEL)],
+            [Query(mean, MODEL)],
             "Ten models that think most.",
             width=6,
             low=0,
