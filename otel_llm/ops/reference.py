@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from otel_llm import providers
 from otel_llm.catalogue import COST_BUCKETS, DURATION_BUCKETS, ERROR_TYPES, METRICS, TOKEN_BUCKETS, Metric, Section
 from otel_llm.config import Config
 
@@ -154,6 +155,25 @@ def provider_table(declared: Iterable[Provider]) -> str:
     return table(("library", "versions", "tested", "operations", "remarks"), rows)
 
 
+_PROVIDERS = """\
+The client libraries that are watched, from their declarations in `otel_llm/providers`. A library is watched when it is
+imported; a version outside of what is declared is left alone, with one warning. `otel-llm providers` shows this with
+what is installed, `otel-llm doctor` what was patched.
+
+Who is really behind a client is told from its base URL: an `openai` client that talks to Azure, DeepSeek, OpenRouter, a
+local vLLM or another OpenAI-compatible server is counted as that. `OTEL_LLM_PROVIDERS` adds hosts of your own."""
+
+
+def provider_page() -> str:
+    """``docs/providers.md``: every declared client library."""
+    declared = [providers.load(name) for name in providers.NAMES]
+    return "\n\n".join([NOTE, "# Client libraries", _PROVIDERS, provider_table(declared)]) + "\n"
+
+
 def generated() -> dict[str, str]:
     """The documents by their path in the repository."""
-    return {"docs/metrics.md": metrics(), "docs/configuration.md": configuration()}
+    return {
+        "docs/metrics.md": metrics(),
+        "docs/configuration.md": configuration(),
+        "docs/providers.md": provider_page(),
+    }
