@@ -55,7 +55,7 @@ WRONG = [
     ("budgets:\n  - daily_usd: 1\n", "line 2: budgets[0].name: is missing"),
     ("budgets:\n  - {name: a, daily_usd: 1}\n  - {name: a, daily_usd: 1}\n", "line 3: budgets[1].name: 'a' is taken"),
     ("budgets:\n  - name: a\n    dayly: 1\n", f"line 3: budgets[0].dayly: is unknown {ALLOWED}"),
-    ("budgets:\n  - name: a\n    match: {user: x}\n    daily_usd: 1\n", "line 3: budgets[0].match.user: is unknown (allowed: provider, model, te"),
+    ("budgets:\n  - name: a\n    match: {user: x}\n    daily_usd: 1\n", "line 3: budgets[0].match.user: is unknown (allowed: provider, mo"),
     ("budgets:\n  - name: a\n    match: {tenant: 5}\n    daily_usd: 1\n", "line 3: budgets[0].match.tenant: 5 is not a text (put it"),
     ("budgets:\n  - name: a\n    match: acme\n    daily_usd: 1\n", "line 3: budgets[0].match: must be a mapping"),
     ("budgets: 5\n", "line 1: budgets: must be a list"),
