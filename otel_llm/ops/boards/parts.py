@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from otel_llm.catalogue import MODEL as PM
+from otel_llm import catalogue
 from otel_llm.ops import promql
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from otel_llm.ops.objectives import Objectives
 
+PM = catalogue.MODEL
 MODEL = "{{gen_ai_request_model}}"
 BY_MODEL = "{{gen_ai_request_model}} · {{gen_ai_provider_name}}"
 SECONDS, USD, SHARE, COUNT, SIGMA = "s", "currencyUSD", "percentunit", "short", "suffix: σ"  # noqa: RUF001 - sigma is meant
