@@ -37,7 +37,6 @@ _REVISION = re.compile(r"(?:-v\d+)?(?::\d+k?){1,2}$")  # Bedrock's: -v1:0, -v1:0
 _ROUTING = re.compile(r":(?:nitro|floor|exacto)$")
 _AT = re.compile(r"@[a-z0-9.-]+$")
 _DATE = re.compile(r"[-_@](20\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?=$|-v\d|:)")
-_LATEST = re.compile(r"-latest$")
 
 
 def provider_id(provider: str, model: str) -> tuple[str, str]:
@@ -71,7 +70,7 @@ def _bared(model: str) -> Iterator[str]:
     while "/" in model:
         model = model.partition("/")[2]
         yield model
-    for wrapping in (_REGION, _REVISION, _DATE, _AT, _LATEST):
+    for wrapping in (_REGION, _REVISION, _DATE, _AT):
         model = yield from _without(wrapping, model)
 
 

@@ -97,8 +97,8 @@ VERTEX = [
     ("gemini-2.0-flash-001", used(1000, 500, read=400), 600 * 0.1 + 400 * 0.025 + 500 * 0.4),
 ]
 OTHERS = [
-    ("mistral_ai", "mistral-large-latest", used(1000, 500), 1000 * 2 + 500 * 6),
-    ("mistral_ai", "mistral-small-latest", used(1000, 500, read=600), 400 * 0.15 + 600 * 0.015 + 500 * 0.6),
+    ("mistral_ai", "mistral-large-2411", used(1000, 500), 1000 * 2 + 500 * 6),
+    ("mistral_ai", "mistral-small-2603", used(1000, 500, read=600), 400 * 0.15 + 600 * 0.015 + 500 * 0.6),
     ("mistral_ai", "codestral-latest", used(1000, 500), 1000 * 0.3 + 500 * 0.9),
     ("cohere", "command-a-03-2025", used(1000, 500), 1000 * 2.5 + 500 * 10),
     ("cohere", "embed-v4.0", used(1000), 1000 * 0.12),

@@ -49,7 +49,7 @@ def price(pricer, provider, model, response_model="", **others):
         ("openrouter", "openrouter/auto", "openai/gpt-4o", 2.5),
         ("fireworks", "accounts/fireworks/models/llama-v3p1-8b-instruct", "", 0.2),
         ("litellm", "anthropic/claude-haiku-4-5", "", 1),  # a gateway: the prefix is the provider
-        ("huggingface", "meta-llama/Llama-3.3-70B-Instruct:together", "", 1.04),  # a router: the suffix is
+        ("huggingface", "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8:together", "", 0.27),  # a router: the suffix is
         ("mistral_ai", "codestral-latest", "", 0.3),
         ("x_ai", "grok-4", "grok-4-0709", 3),
     ],
@@ -72,7 +72,7 @@ def test_every_form_of_a_name_finds_its_price(pricer, provider, model, response_
         ("my-openai-proxy", "gpt-4o"),  # somebody's name for something
         ("", "gpt-4o"),
         ("openai", "gpt-4o" * 100),
-        ("openai", "tts-1"),  # charged by the letter, which no client reports
+        ("mistral_ai", "mistral-ocr-2503"),  # charged by the page, which no client reports
     ],
 )
 def test_what_is_no_known_price_is_unpriced_and_never_zero(pricer, provider, model):
@@ -164,4 +164,4 @@ def test_explain_what_is_not_known(pricer):
 def test_explain_a_price_that_ends_one_that_is_free_and_one_that_nobody_can_measure(pricer):
     assert "  until 2027-01-01 00:00 UTC" in list(explain("gemini-3.8-flash", at=AT, pricer=pricer).lines())
     assert "  free of charge" in list(explain("deepseek/deepseek-r1:free", "openrouter", at=AT, pricer=pricer).lines())
-    assert "  charged by what no client reports: calls count as unpriced" in list(explain("tts-1", at=AT, pricer=pricer).lines())
+    assert "  charged by what no client reports: calls count as unpriced" in list(explain("mistral-ocr-2503", at=AT, pricer=pricer).lines())
