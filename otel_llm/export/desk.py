@@ -16,17 +16,26 @@ from .statedir import SOCKET
 
 
 class Desk:
-    """``lock`` is held while it is set up, ``warn`` is told what an operator should know.
+    """``lock`` is held while it is set up, ``opening`` is called right before, ``warn`` is told what an operator should know.
 
     Without ``folder``, or while there is no room in it, records are kept in memory.
     """
 
-    def __init__(self, folder: Path | None, lock: Any, inbox: Inbox, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        lock: Any,
+        inbox: Inbox,
+        *,
+        opening: Callable[[], None] = lambda: None,
+        warn: Callable[[str], None],
+    ) -> None:
         self.append: Callable[[bytes], object] = self._first
         self.journal: Journal | Memory | None = None
         self._folder = folder
         self._lock = lock
         self._inbox = inbox
+        self._opening = opening
         self._warn = warn
         self._seat: Seat | None = None
 
@@ -55,6 +64,14 @@ class Desk:
             except UnreachableError:
                 spilled.extendleft(reversed(waiting))
 
+    def move(self, folder: Path | None) -> None:
+        """To another directory, with what has found no place yet."""
+        left = () if self.journal is None else tuple(self.journal.spilled)
+        self.close()
+        self._folder, self.journal, self._seat, self.append = folder, None, None, self._first
+        for payload in left:
+            self.append(payload)
+
     def close(self) -> None:
         """Leave the seat. In a forked child, too: the parent keeps its own."""
         if self.journal is not None:
@@ -65,6 +82,7 @@ class Desk:
 
     def _first(self, payload: bytes) -> None:
         with self._lock:
+            self._opening()
             if self.journal is None:
                 self._open()
         self.append(payload)

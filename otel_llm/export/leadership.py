@@ -75,14 +75,24 @@ class Leadership:
             warn(f"other processes of this service cannot ask for its metrics: {error}")
 
     def bind(self, config: Config, scrape: Scrape, warn: Warn) -> None:
-        """Serve /metrics; while the port is taken, try again now and then."""
+        """Serve /metrics; while the port is taken, try again now and then.
+
+        Not before the second time is it worth a warning: a service that is just ending may have it.
+        """
         if self._server is not None or time.monotonic() < self._next_bind:
             return
-        self._next_bind = time.monotonic() + PORT_SECONDS
+        again, self._next_bind = self._next_bind > 0, time.monotonic() + PORT_SECONDS
         try:
             self._server = serve(config, scrape)
         except ServeError as error:
-            warn(f"/metrics is not served, everything else works: {error}")
+            if again:
+                warn(f"/metrics is not served, everything else works: {error}")
+
+    def unbind(self) -> None:
+        """Give the port back."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     def refresh(self, journal: Journal | Memory | None, in_flight: InFlight) -> None:
         """Bring the store up to date, for a scrape."""
@@ -97,12 +107,14 @@ class Leadership:
     def keep(self, *, now: bool = False) -> None:
         """Write down what must not be lost, where it is time to or ``now``."""
         if self._spend is not None:
-            self._spend.keep(self.leader, now=now)
+            self._spend.take(self.leader)
         self.leader.keep(now=now)
 
-    def post(self) -> None:
-        """Send the verdicts that were found."""
+    def after_round(self, *, now: bool = False) -> None:
+        """What may take its time, and so is done without a lock: verdicts are sent, the spend is saved."""
         self._post.round()
+        if self._spend is not None:
+            self._spend.save(self.leader, now=now)
 
     def stats(self) -> dict[str, Any]:
         """The store in short, as plain values."""
@@ -110,12 +122,11 @@ class Leadership:
 
     def resign(self) -> None:
         """Give everything back, so that somebody else can lead."""
-        if self._server is not None:
-            self._server.close()
+        self.unbind()
         if self._listener is not None:
             self._listener.stop()
         self.keep(now=True)
-        self._post.round()
+        self.after_round(now=True)
         self._close()
 
     def drop_after_fork(self) -> None:

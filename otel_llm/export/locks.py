@@ -17,11 +17,11 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 AVAILABLE = fcntl is not None and hasattr(os, "register_at_fork")
-_FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class FileLock:
-    """A lock on ``path``, which is made if it is not there; a shared one is kept by any number of processes.
+    """A lock on ``path``, a directory or a file that is made if it is not there; a shared one any number of processes keep.
 
     Raises ``OSError`` where the file cannot be opened.
     """
@@ -39,7 +39,7 @@ class FileLock:
         """Whether this process holds it now; with ``wait``, after waiting for whoever does."""
         if self.held:
             return True
-        file = os.open(self.path, _FLAGS | os.O_CREAT, 0o600)
+        file = _open(self.path, os.O_CREAT)
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -77,7 +77,7 @@ def locked(path: Path) -> Iterator[None]:
 def is_locked(path: Path, *, shared: bool = False) -> bool:
     """Whether a living process holds the lock on ``path``, which is ``shared`` or not."""
     try:
-        file = os.open(path, _FLAGS)
+        file = _open(path)
     except OSError:
         return False
     try:
@@ -87,3 +87,9 @@ def is_locked(path: Path, *, shared: bool = False) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def _open(path: Path, more: int = 0) -> int:
+    if path.is_dir():
+        return os.open(path, os.O_RDONLY | _SAFE)
+    return os.open(path, os.O_RDWR | _SAFE | more, 0o600)

@@ -18,6 +18,7 @@ Deliver = Callable[[Verdict], object]
 Place = tuple[
     int, int, int
 ]  # segment and offset of the record in its process's journal, number of the verdict about it
+_NOTHING: Place = (-1, 0, 0)
 _BOX = "mail"
 _BOX_SIZE = 16 * 1024
 _FINDINGS = {"judgement": Judgement, "crossing": Crossing}
@@ -32,16 +33,19 @@ class Inbox:
 
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
-        self._last: Place = (-1, 0, 0)
+        self._last = _NOTHING
         self._reader: Reader | None = None
 
     def open(self, folder: Path, owner: str) -> None:
+        """Begin with the box of ``owner``, which is empty yet."""
+        self._last = _NOTHING
         self._reader = Reader(folder, owner, Position(), _BOX)
 
     def look(self) -> None:
         """Deliver what has come."""
         if self._reader is not None:
-            self._reader.read(self._take)
+            with guard("verdicts"):
+                self._reader.read(self._take)
             self._reader.discard()
 
     def hear(self, verdict: Verdict, place: Place | None) -> None:
@@ -50,8 +54,7 @@ class Inbox:
             if place <= self._last:
                 return
             self._last = place
-        with guard("verdicts"):
-            self._deliver(verdict)
+        self._deliver(verdict)
 
     def close(self) -> None:
         if self._reader is not None:
@@ -87,12 +90,8 @@ class Post:
         """Send what has been collected: to the process itself, or handled here where it lives no more."""
         waiting, self._waiting = self._waiting, []
         for verdict, owner, place in waiting:
-            if self._folder is None or owner in ("", self._mine()):
-                self._inbox.hear(verdict, place)
-            elif occupied(self._folder, owner):
-                self._box(self._folder, owner).append(_pack(verdict, place))
-            else:
-                self._inbox.hear(verdict, None)
+            with guard("verdicts"):
+                self._pass_on(verdict, owner, place)
 
     def forget(self, owner: str) -> None:
         """Remove a dead process's box."""
@@ -105,6 +104,14 @@ class Post:
     def close(self) -> None:
         for box in self._boxes.values():
             box.close()
+
+    def _pass_on(self, verdict: Verdict, owner: str, place: Place | None) -> None:
+        if self._folder is None or owner in ("", self._mine()):
+            self._inbox.hear(verdict, place)
+        elif occupied(self._folder, owner):
+            self._box(self._folder, owner).append(_pack(verdict, place))
+        else:
+            self._inbox.hear(verdict, None)
 
     def _box(self, folder: Path, owner: str) -> Journal:
         if owner not in self._boxes:

@@ -32,14 +32,14 @@ class SpendKeeper:
         self._lock = FileLock(self._base / f"{SPEND}.lock")
         self._saved = time.monotonic()
 
-    def keep(self, leader: Leader, *, now: bool = False) -> None:
-        """Take the spend over if that has not been done, and save it each minute or ``now``."""
-        if not self._lock.held:
-            if not self._lock.take():
-                return
-            if not leader.with_spend:
-                self._take_over(leader)
-        if now or time.monotonic() - self._saved >= SAVE_SECONDS:
+    def take(self, leader: Leader) -> None:
+        """Take the spend over, as soon as nobody else keeps it."""
+        if not self._lock.held and self._lock.take() and not leader.with_spend:
+            self._take_over(leader)
+
+    def save(self, leader: Leader, *, now: bool = False) -> None:
+        """Save it each minute, or ``now``. Waits for the disk: not to be called with a lock that others need."""
+        if self._lock.held and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
             self._saved = time.monotonic()
             spendfile.save(self._base / SPEND, leader.store.spend())
 

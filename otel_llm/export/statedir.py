@@ -22,7 +22,6 @@ from .locks import FileLock, is_locked, locked
 
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
-_MEMBERS = "members"
 
 
 def base(config: Config) -> Path:
@@ -32,8 +31,8 @@ def base(config: Config) -> Path:
     return root / f"otel-llm-{os.geteuid()}-{port}"
 
 
-def enter(config: Config) -> tuple[Path, FileLock]:
-    """The directory of this start of the service, found or made, and the membership that keeps it.
+def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
+    """The directory of the start of the service that ``program`` belongs to, found or made, and the membership that keeps it.
 
     Raises ``OSError`` where there can be none.
     """
@@ -42,19 +41,22 @@ def enter(config: Config) -> tuple[Path, FileLock]:
         Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     _own(folder)
     with locked(folder / LOCK):
-        me = processes.myself()
-        program = processes.program(me)
         name = _joined(folder, program) or (_living(folder) if config.state_dir else None) or f"start.{_tag(program)}"
         _own(folder / name)
-        for process in {program, me}:
+        for process in {program, processes.myself()}:
             (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
         _tidy(folder)
         return folder / name, join(folder / name)
 
 
 def join(start: Path) -> FileLock:
-    """Be a member of ``start`` as long as the lock is kept. Raises ``OSError`` where ``start`` is no more."""
-    member = FileLock(start / _MEMBERS, shared=True)
+    """Be a member of ``start`` as long as the lock is kept. Raises ``OSError`` where ``start`` is no more.
+
+    The lock is on the directory itself: that is also what keeps systemd-tmpfiles from clearing it away.
+    """
+    if not start.is_dir():
+        raise FileNotFoundError(f"{start} was removed")
+    member = FileLock(start, shared=True)
     member.take(wait=True)
     return member
 
@@ -87,7 +89,7 @@ def discard(start: Path) -> None:
 
 
 def _has_members(start: Path) -> bool:
-    return is_locked(start / _MEMBERS, shared=True)
+    return is_locked(start, shared=True)
 
 
 def _tag(process: processes.Process) -> str:

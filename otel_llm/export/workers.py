@@ -22,7 +22,7 @@ from otel_llm.model import Event, Record
 from otel_llm.natives import RLock, Thread, pause
 from otel_llm.store import Store, Verdict, encode
 
-from . import forks, statedir
+from . import forks, processes, statedir
 from .collector import Collector, StoreSource, parsed
 from .desk import Desk
 from .leadership import Leadership
@@ -30,6 +30,7 @@ from .link import Question, UnreachableError, ask
 from .locks import AVAILABLE, FileLock
 from .mail import Inbox
 from .seat import InFlight
+from .users import Users
 
 TICK_SECONDS = 0.4
 """Between two rounds of the clerk: how late a follower's open calls show, and how late a takeover begins."""
@@ -60,6 +61,8 @@ class Worker:
         self._serve = serve
         self._folder: Path | None = None
         self._member: FileLock | None = None
+        self._program = processes.myself()
+        self._users: Users | None = None
         self._warned: set[str] = set()
         self._running = False
         self._begin()
@@ -69,7 +72,7 @@ class Worker:
         self._lock = RLock()  # held while metrics are worked on; never across a fork
         self._held: list[Any] = []
         self._inbox = Inbox(self._deliver)
-        self._desk = Desk(self._folder, self._lock, self._inbox, self._warn)
+        self._desk = Desk(self._folder, self._lock, self._inbox, opening=self._mind_user, warn=self._warn)
         self._leadership: Leadership | None = None
         self._source: StoreSource | None = None
         self._clerk: Thread | None = None
@@ -85,6 +88,7 @@ class Worker:
     def start(self) -> None:
         """Find the others, lead if nobody does, and keep up in the background. Never raises."""
         with guard("workers"):
+            self._program = processes.program(processes.myself())
             self._enter()
             self._begin()
             self._running = True
@@ -144,6 +148,9 @@ class Worker:
             self._round()
             self._running = False
             self._leave()
+            if self._users is not None:
+                self._users.close()
+                self._users = None
 
     def before_fork(self) -> None:
         """Wait until nobody is in the middle of anything, not even of a scrape: its locks would stay locked in the child."""
@@ -172,7 +179,8 @@ class Worker:
             self._warn("this system has no file locks, so each process shows its own metrics only")
             return
         try:
-            self._folder, self._member = statedir.enter(self.config)
+            self._folder, self._member = statedir.enter(self.config, self._program)
+            self._users = self._users or Users()
         except OSError as error:
             self._warn(
                 f"the processes of this service cannot share metrics, so each shows its own only: {error}; "
@@ -192,6 +200,7 @@ class Worker:
 
     def _round(self) -> None:
         with self._lock:
+            self._mind_user()
             self._tell_errors()
             if self._leadership is None and self._running:
                 self._stand()
@@ -202,7 +211,7 @@ class Worker:
                 self._desk.hand_over()
                 self._inbox.look()
         if self._leadership is not None:
-            self._leadership.post()
+            self._leadership.after_round()
 
     def _stand(self) -> None:
         """Lead, if nobody else does."""
@@ -213,7 +222,19 @@ class Worker:
         if self._folder is not None:
             self._leadership.listen(self._folder, self._answer, self._warn)
 
+    def _mind_user(self) -> None:
+        """Where this process has become another user, move to the directory of that one."""
+        if self._leadership is None and self._users is not None and self._users.changed():
+            if self._member is not None:
+                self._member.drop()
+            self._folder = self._member = None
+            self._enter()
+            self._desk.move(self._folder)
+
     def _lead(self, leadership: Leadership) -> None:
+        if self._users is not None and self._users.dropped():
+            self._serve = False  # those who make the calls serve them
+            leadership.unbind()
         if self._serve:
             leadership.bind(self.config, self.scrape, self._warn)
         self._refresh()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workers_lab import call, counted, crash, free_port, until
+from workers_lab import HERE, call, counted, crash, free_port, until
 
 from otel_llm.config import Config
 from otel_llm.export import journal, processes, statedir
@@ -42,7 +45,7 @@ def test_the_default_is_per_user_and_port(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert statedir.base(Config(port=9464)) == tmp_path / f"otel-llm-{os.geteuid()}-9464"
     assert statedir.base(Config(port=0)) != statedir.base(Config(port=0, service_name="other"))
-    start, member = statedir.enter(Config(port=9464))
+    start, member = statedir.enter(Config(port=9464), processes.myself())
     assert start.stat().st_mode & 0o777 == start.parent.stat().st_mode & 0o777 == 0o700
     member.drop()
 
@@ -144,11 +147,56 @@ def test_a_taken_port_is_one_warning_and_served_once_it_is_free(
     second.append(call())
     assert shown(second) == 1  # mounted, it answers
     assert second.describe()["port"] is None
-    (warning,) = warnings(caplog)
+    (warning,) = until(lambda: warnings(caplog))
     assert "OTEL_EXPORTER_PROMETHEUS_PORT" in warning
     stranger.stop()
     until(lambda: second.describe()["port"] == config.port)
     assert len(warnings(caplog)) == 1
+
+
+DROPPING = """
+import os, signal, sys
+from prometheus_client import CollectorRegistry
+from workers_lab import call, until
+from otel_llm.config import Config
+from otel_llm.export.workers import Worker
+from otel_llm.store import Store
+config = Config(port=int(sys.argv[1]), host="127.0.0.1", state_dir=sys.argv[2])
+worker = Worker(config, lambda: Store(config), registry=CollectorRegistry())
+worker.start()
+for _ in range(2):
+    if os.fork() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+        for _ in range(2000):
+            worker.append(call())
+        break
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_workers_that_drop_to_another_user_are_served_by_one_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        port = free_port()
+        environment = {"PYTHONPATH": str(HERE), "PATH": os.environ["PATH"]}
+        command = [sys.executable, "-c", DROPPING, str(port), folder]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as master:
+            try:
+                until(lambda: counted(scraped(port)) == 4000)
+            finally:
+                os.killpg(master.pid, signal.SIGKILL)
+            assert master.stderr is not None
+            assert master.stderr.read() == b""
+
+
+def scraped(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 PROGRAM = "from otel_llm.export import processes as p; print(p.program(p.myself()).pid)"
