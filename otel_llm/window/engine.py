@@ -8,7 +8,7 @@ from typing import Any
 
 from .facts import Facts, Judgement, Key, Sample, Stats
 from .scales import SCALES
-from .slices import SIGNALS, Grid, Slice
+from .slices import Grid, Slice
 from .track import Track
 from .views import facts, samples
 
@@ -164,6 +164,3 @@ class Engine:
             track.prepare(at)
             if not track.slices and not track.cells:
                 del self.tracks[key]
-
-
-__all__ = ["SIGNALS", "Engine"]

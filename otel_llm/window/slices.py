@@ -78,14 +78,28 @@ class Slice:
             self.failed_costs += 1
 
     def merge(self, other: Slice) -> None:
-        self.merge_counts(other)
+        self._merge_counts(other)
         for signal in SIGNALS:
             getattr(self, signal).merge(getattr(other, signal))
 
-    def merge_counts(self, other: Slice) -> None:
-        """All but the signals."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    def merge_bare(self, other: Slice) -> None:
+        """All but the sketches."""
+        self._merge_counts(other)
+        self.latency.merge_moments(other.latency)
+        self.output_tokens.merge_moments(other.output_tokens)
+        self.cost.merge_moments(other.cost)
+
+    def _merge_counts(self, other: Slice) -> None:
+        self.calls += other.calls
+        self.fallbacks += other.fallbacks
+        self.cache_hits += other.cache_hits
+        self.cache_misses += other.cache_misses
+        self.input_count += other.input_count
+        self.input_total += other.input_total
+        self.thinking_count += other.thinking_count
+        self.thinking_total += other.thinking_total
+        self.failed_cost += other.failed_cost
+        self.failed_costs += other.failed_costs
         _add(self.errors, other.errors)
         _add(self.failed_tokens, other.failed_tokens)
 

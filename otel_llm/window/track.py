@@ -38,6 +38,7 @@ class Track:
         self.bounds = [inf, -inf, inf, inf]  # values beyond which latency, output (low, high) and cost are to be judged
         self.reach = dict.fromkeys(SIGNALS, 0)  # older slices that count as recent where traffic is thin
         self.past = Pool()  # latencies of all slices
+        self.closed = Slice()  # all slices, without sketches
         self.pools = {signal: Pool() for signal in SIGNALS}
 
     def enter(self, at: float) -> Slice:
@@ -99,7 +100,11 @@ class Track:
             return
         self.now, self.stale, self.prepared = now, False, at
         self._fold(now * self.grid.per_slice - self.grid.recent)
-        self.past.hold({number: one.latency.bins for number, one in self._window(now)})
+        live = dict(self._window(now))
+        self.past.hold({number: one.latency.bins for number, one in live.items()})
+        self.closed = Slice()
+        for one in live.values():
+            self.closed.merge_bare(one)
         for signal in SIGNALS:
             self.baselines[signal] = self._baseline(signal, now)
         latency, output, cost = (self.baselines[signal] for signal in SIGNALS)
@@ -191,20 +196,15 @@ class Track:
         return baseline.peak(low, high) if baseline and low <= high else None
 
     def total(self, at: int) -> Slice:
-        """Everything in the window, but of the signals only latency with its sketch."""
+        """Everything in the window, but of the signals only latency with its sketch. The baselines have been made for ``at``."""
         found = Slice()
-        now = at // self.grid.per_slice
-        live = [one for _, one in self._window(now)]
-        cells = [
-            one for number, one in self.cells.items() if now - SLICES < number // self.grid.per_slice and number <= at
-        ]
-        for one in (*live, *cells):
-            found.merge_counts(one)
-            for signal in SIGNALS:
-                getattr(found, signal).merge_moments(getattr(one, signal))
+        found.merge_bare(self.closed)
         found.latency.bins = dict(self.past.bins)
-        for one in cells:
-            add(found.latency.bins, one.latency.bins)
+        now = at // self.grid.per_slice
+        for number, one in self.cells.items():
+            if now - SLICES < number // self.grid.per_slice and number <= at:
+                found.merge_bare(one)
+                add(found.latency.bins, one.latency.bins)
         return found
 
     def forget(self, at: int) -> None:

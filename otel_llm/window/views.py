@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .facts import Facts, Key, Sample
+from .facts import Facts, Key, Sample, Signal
 from .sketch import quantiles
 from .slices import SIGNALS, Slice
 from .track import Track
@@ -99,17 +99,17 @@ def _traffic(key: Key, fact: Facts, span: float) -> Iterator[Sample]:
             yield name, key, value
 
 
-def _anomaly(key: Key, track: Track, signal: str, at: int) -> Iterator[Sample]:
-    baseline = track.baselines[signal]  # type: ignore[index]
+def _anomaly(key: Key, track: Track, signal: Signal, at: int) -> Iterator[Sample]:
+    baseline = track.baselines[signal]
     if baseline is None:
         return
     yield "otel_llm_baseline_mean", (*key, signal), baseline.mean
     yield "otel_llm_baseline_stddev", (*key, signal), baseline.stddev
     yield "otel_llm_baseline_samples", (*key, signal), baseline.count
-    peak = track.peak(signal, at)  # type: ignore[arg-type]
+    peak = track.peak(signal, at)
     if peak is not None:
         yield "otel_llm_zscore", (*key, signal, "peak"), peak
-    recent = track.recent(signal, at)  # type: ignore[arg-type]
+    recent = track.recent(signal, at)
     if not recent.count:
         return
     yield "otel_llm_zscore", (*key, signal, "shift"), baseline.shift(recent)
