@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -156,7 +157,7 @@ def _tell(tally: Tally, route: str, at: float, trace_id: str) -> None:
     """Record what a request cost; one that has calls without a price yet waits for the prices."""
     if tally.pending and runtime.current() is not None:
         _WAITING.append((tally, route, at, trace_id))
-        if _settling.acquire(blocking=False):
+        if not _settling.locked():
             threading.Thread(target=_settle_later, name="otel-llm-middleware", daemon=True).start()
     elif tally.priced:
         hub.emit(Event("otel_llm_http_request_cost_usd", at, (route, *tally.labels), tally.cost, trace_id))
@@ -164,17 +165,34 @@ def _tell(tally: Tally, route: str, at: float, trace_id: str) -> None:
 
 def _settle_later() -> None:
     """Wait for the prices, then record what had to wait; the requests themselves are long answered."""
-    with _WATCH:
+    while _WAITING and _settling.acquire(blocking=False):
+        waiting = [_WAITING.popleft() for _ in range(len(_WAITING))]
         try:
-            running = runtime.current()
-            while running is not None and _WAITING:
-                running.prices.load()
-                tally, route, at, trace_id = _WAITING.popleft()
-                tally.settle(running.prices.settle)
-                tally.pending.clear()
-                _tell(tally, route, at, trace_id)
+            with _WATCH:
+                _settle_all(waiting)
         finally:
             _settling.release()
+
+
+def _settle_all(waiting: list[tuple[Tally, str, float, str]]) -> None:
+    running = runtime.current()
+    if running is None:
+        return
+    running.prices.load()
+    for tally, route, at, trace_id in waiting:
+        tally.settle(running.prices.settle)
+        tally.pending.clear()
+        _tell(tally, route, at, trace_id)
+
+
+def _after_fork() -> None:
+    """What waits is the parent's to record, and its thread and lock stay with it."""
+    global _settling  # noqa: PLW0603 - one per process
+    _WAITING.clear()
+    _settling = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Catcher:

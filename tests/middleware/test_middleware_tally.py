@@ -151,6 +151,15 @@ def test_what_waits_is_bounded(prices):
     assert request._WAITING.maxlen == 1000
 
 
+def test_a_forked_child_leaves_the_waiting_to_its_parent(prices):
+    request._settling.acquire()  # as the parent's thread held it
+    serve("/parent")
+    assert len(request._WAITING) == 1
+    request._after_fork()
+    assert not request._WAITING
+    assert not request._settling.locked()
+
+
 def test_where_nothing_watches_what_is_known_is_told(costs):
     serve("/x")
     assert costs.events == [(("/x",), 0.5)]
