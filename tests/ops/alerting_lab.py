@@ -67,13 +67,18 @@ class Told:
             thread.join()
             self._server.server_close()
 
-    def slack_messages(self, alert: str, model: str = "", channel: str = "#llm-alerts", status: str = "FIRING") -> list[dict[str, Any]]:
+    def slack_messages(
+        self, alert: str, model: str = "", channel: str = "#llm-alerts", status: str = "FIRING"
+    ) -> list[dict[str, Any]]:
         """Attachments about one alert."""
         found = [(message["channel"], part) for message in self.slack for part in message["attachments"]]
         return [
             part
             for where, part in found
-            if where == channel and part["title"].startswith(f"[{status}") and f"] {alert}" in part["title"] and model in part["title"]
+            if where == channel
+            and part["title"].startswith(f"[{status}")
+            and f"] {alert}" in part["title"]
+            and model in part["title"]
         ]
 
     def pages(self, alert: str, action: str = "trigger", group: str = "") -> list[dict[str, Any]]:
@@ -81,7 +86,9 @@ class Told:
         return [
             event
             for event in self.pagerduty
-            if event["event_action"] == action and event["payload"]["class"] == alert and group in event["payload"].get("group", "")
+            if event["event_action"] == action
+            and event["payload"]["class"] == alert
+            and group in event["payload"].get("group", "")
         ]
 
 
@@ -104,7 +111,9 @@ class Service:
         }
         with (self._folder / "service.log").open("w") as log:
             command = [sys.executable, str(HERE / "troubled_service.py")]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environ, text=True)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environ, text=True
+            )
         try:
             yield self
         finally:
@@ -167,7 +176,19 @@ class Alertmanager:
 
     def silence(self, **labels: str) -> None:
         matchers = [f"{name}={value}" for name, value in labels.items()]
-        command = [needed("amtool"), f"--alertmanager.url={self.url}", "silence", "add", *matchers, "-c", "test", "-a", "test", "-d", "1h"]
+        command = [
+            needed("amtool"),
+            f"--alertmanager.url={self.url}",
+            "silence",
+            "add",
+            *matchers,
+            "-c",
+            "test",
+            "-a",
+            "test",
+            "-d",
+            "1h",
+        ]
         subprocess.run(command, check=True, capture_output=True)
 
 

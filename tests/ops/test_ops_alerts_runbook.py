@@ -30,7 +30,9 @@ def panels(uid: str) -> dict[int, str]:
             yield panel["id"], panel["title"]
             yield from walk(panel.get("panels", []))
 
-    return dict(walk(json.loads((ROOT / "grafana" / "dashboards" / f"{uid}.json").read_text(encoding="utf-8"))["panels"]))
+    return dict(
+        walk(json.loads((ROOT / "grafana" / "dashboards" / f"{uid}.json").read_text(encoding="utf-8"))["panels"])
+    )
 
 
 def test_every_alert_has_a_section_and_every_section_an_alert() -> None:

@@ -50,7 +50,9 @@ def check_address(address: str) -> None:
 
 
 def test_docker_compose_takes_it() -> None:
-    done = subprocess.run([needed("docker-compose"), "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [needed("docker-compose"), "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -106,7 +108,12 @@ def test_a_volume_is_where_data_is_kept() -> None:
     assert "--storage.tsdb.path=/prometheus" in SERVICES["prometheus"]["command"]
     assert "--storage.path=/alertmanager" in SERVICES["alertmanager"]["command"]
     assert load("deploy/tempo.yml")["storage"]["trace"]["local"]["path"].startswith("/var/tempo/")
-    for name, path in {"prometheus": "/prometheus", "alertmanager": "/alertmanager", "tempo": "/var/tempo", "grafana": "/var/lib/grafana"}.items():
+    for name, path in {
+        "prometheus": "/prometheus",
+        "alertmanager": "/alertmanager",
+        "tempo": "/var/tempo",
+        "grafana": "/var/lib/grafana",
+    }.items():
         assert mounts(name)[path] in COMPOSE["volumes"]
 
 

@@ -255,8 +255,8 @@ def _models(q: Queries, o: Objectives) -> Panel:
         sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
-            Column("gen_ai_provider_name", "Provider", width=120),
-            Column("Value #A", "Calls", CALLS, width=90),
+            Column("gen_ai_provider_name", "Provider", width=115),
+            Column("Value #A", "Calls", CALLS, width=85, decimals=2),
             Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 75),
             Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 70, 1),
             Column("Value #D", "$ per hour", USD, width=88, decimals=2),

@@ -72,14 +72,14 @@ class Queries:
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
         """A recording rule, folded to the labels that the raw side of an ``or`` has, so that each series shows once.
 
-        Most rules have neither job nor custom labels. The selector asks for them all the same: "All" matches their
-        absence, and a reader who narrows to one job gets nothing from the rule, and so the raw side.
+        Most rules have neither job nor custom labels, and a few no model. The selector asks for them all the same: "All"
+        matches their absence, and a reader who narrows to one job gets nothing from the rule, and so the raw side.
         """
         labels = LABELS[name]
         if unknown := {*where, *by} - {*labels}:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
         scope = {"job": "=~$job", LABEL: "=~$value"}
-        if PROVIDER in labels:
+        if "budget" not in labels:  # a budget is about no model
             scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
         return f"max{_by(by)} ({_series(name, {**scope, **where})})"
 

@@ -2,7 +2,7 @@
 import React, { useEffect, useRef } from 'react';
 import { dateTimeFormat, formattedValueToString, getValueFormat } from '@grafana/data';
 
-const AXIS = { left: 76, bottom: 22, right: 8, top: 6 };
+const AXIS = { left: 84, bottom: 22, right: 8, top: 6 };
 
 function Canvas({ w, h, draw }) {
   const ref = useRef(null);
