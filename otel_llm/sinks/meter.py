@@ -38,5 +38,6 @@ def _real(provider: Any) -> bool:
     """Whether ``provider`` keeps what it is given: neither the proxy before one is set, nor the one that does nothing."""
     if type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
         return False
-    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    config = getattr(provider, "_sdk_config", None)  # where the SDK kept its readers in older versions
+    readers = getattr(provider, "_metric_readers", None) or getattr(config, "metric_readers", ())
     return not any("PrometheusMetricReader" in type(reader).__name__ for reader in readers)

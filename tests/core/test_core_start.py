@@ -1,0 +1,131 @@
+"""Starting: under opentelemetry-instrument with no configuration, from code, switched off, beside others."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+CALL = """
+import os, openai, urllib.request
+from prometheus_client import REGISTRY, generate_latest
+client = openai.OpenAI(base_url=os.environ["URL"] + "/v1", api_key="test-key")
+for _ in range(3):
+    client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+"""
+SHOW = """
+print("\\n".join(line for line in generate_latest(REGISTRY).decode().splitlines() if line.startswith(("gen_ai", "otel_llm"))))
+"""
+COUNT = 'gen_ai_client_operation_duration_seconds_count{'
+
+
+def counted(printed: str) -> float:
+    return sum(float(line.rsplit(" ", 1)[1]) for line in printed.splitlines() if line.startswith(COUNT))
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_with_no_configuration(run: Any) -> None:
+    done = run(CALL + SHOW)
+    assert counted(done.stdout) == 3
+    assert 'otel_llm_build_info{version="' in done.stdout
+    assert 'otel_llm_instrumented{library="openai"' in done.stdout
+    assert done.stderr == ""  # nothing to connect to, nothing to complain of
+
+
+def test_metrics_are_served_on_the_port(run: Any) -> None:
+    port = free_port()
+    done = run(CALL + f'print(urllib.request.urlopen("http://localhost:{port}/metrics").read().decode())', OTEL_EXPORTER_PROMETHEUS_PORT=port)
+    assert counted(done.stdout) == 3
+    assert "python_info" in done.stdout  # what the host has in its registry is there too
+
+
+def test_a_taken_port_is_a_warning_and_no_failure(run: Any) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = str(stranger.getsockname()[1])
+        done = run(CALL + SHOW, OTEL_EXPORTER_PROMETHEUS_PORT=port)
+    assert counted(done.stdout) == 3
+    assert done.stderr.count(port) == 1
+    assert "OTEL_EXPORTER_PROMETHEUS_PORT" in done.stderr
+
+
+def test_from_code(run: Any) -> None:
+    done = run("import otel_llm\notel_llm.instrument()\n" + CALL + SHOW + "otel_llm.uninstrument()", bare=True)
+    assert counted(done.stdout) == 3
+
+
+def test_libraries_imported_before(run: Any) -> None:
+    done = run("import openai, otel_llm\notel_llm.instrument('openai')\n" + CALL + SHOW, bare=True)
+    assert counted(done.stdout) == 3
+
+
+def test_an_unknown_library_is_refused() -> None:
+    import otel_llm
+
+    with pytest.raises(KeyError, match="no provider is called 'opneai'; there are openai"):
+        otel_llm.instrument("opneai")
+
+
+def test_switched_off(run: Any) -> None:
+    assert counted(run(CALL + SHOW, OTEL_SDK_DISABLED="true").stdout) == 0
+    assert counted(run(CALL + SHOW, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="otel_llm_openai").stdout) == 0
+
+
+def test_spans_go_where_the_environment_says(run: Any) -> None:
+    done = run(CALL + SHOW, OTEL_TRACES_EXPORTER="console")
+    assert done.stdout.count('"name": "chat gpt-4o"') == 3
+    assert '"gen_ai.usage.input_tokens": 100' in done.stdout
+
+
+def test_spans_go_to_otlp_where_an_endpoint_is_set(run: Any, server: Any) -> None:
+    done = run(CALL, OTEL_EXPORTER_OTLP_ENDPOINT=server.url, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+    assert any(request.path.endswith("/v1/traces") for request in server.requests), done.stderr
+
+
+def test_bad_settings_are_told_and_replaced(run: Any) -> None:
+    done = run(CALL + SHOW, OTEL_LLM_SEMCONV="new", OTEL_LLM_WINDOW_SECOND="10", OTEL_LLM_BUDGET_DAILY_USD="-1")
+    assert counted(done.stdout) == 3
+    assert "OTEL_LLM_SEMCONV='new': not one of released, latest, both" in done.stderr
+    assert "OTEL_LLM_WINDOW_SECOND is not a setting of otel-llm; did you mean OTEL_LLM_WINDOW_SECONDS?" in done.stderr
+    assert "OTEL_LLM_BUDGET_DAILY_USD='-1': not between 0" in done.stderr
+
+
+def test_the_latest_vocabulary(run: Any) -> None:
+    done = run(CALL + SHOW, OTEL_LLM_SEMCONV="both")
+    assert counted(done.stdout) == 3
+    assert "gen_ai_client_inference_duration_seconds_count{" in done.stdout
+    latest = run(CALL + SHOW, OTEL_LLM_SEMCONV="latest").stdout
+    assert "gen_ai_client_operation_duration_seconds" not in latest
+    assert "gen_ai_client_inference_operation_input_tokens_count{" in latest
+
+
+def test_opentelemetrys_own_prometheus_exporter_shows_each_metric_once(run: Any) -> None:
+    port = free_port()
+    show = f'print(urllib.request.urlopen("http://localhost:{port}/metrics").read().decode())'
+    done = run(CALL + show, OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=port)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(COUNT)]
+    assert len(lines) == 1
+    assert counted(done.stdout) == 3
+
+
+def test_labels_of_the_caller(run: Any) -> None:
+    labelled = """
+import otel_llm
+with otel_llm.labels(tenant="acme", secret="no"):
+    client.chat.completions.create(model="gpt-4o", messages=[])
+"""
+    shown = run(CALL + labelled + SHOW, OTEL_LLM_METRIC_LABELS="tenant").stdout
+    assert any('tenant="acme"' in line and line.endswith(" 1.0") for line in shown.splitlines() if line.startswith(COUNT))
+    assert "secret" not in shown
+
+
+def test_stats_from_code(run: Any) -> None:
+    shown = run(CALL + "import otel_llm; print(otel_llm.stats())").stdout
+    assert "gpt-4o" in shown
