@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,26 @@ def test_own_objectives_reach_every_limit_query_and_word(vocabulary: str, tmp_pa
     for board in boards(spoken, own):
         text = (tmp_path / "dashboards" / f"{board.uid}.json").read_text(encoding="utf-8")
         assert json.loads(text) == json.loads(to_json(board, Queries(spoken)))
+
+
+def test_an_installation_without_the_sdk_can_write(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['grafana_foundation_sdk'] = None\n"
+        "from pathlib import Path; from otel_llm.ops.dashboards import write_grafana\n"
+        "print(len(write_grafana(Path(sys.argv[1]), 'latest')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.stdout, done.stderr) == ("8\n", "")
+
+
+def test_pictures_are_small_and_there_is_one_for_each_board() -> None:
+    pictures = {path.name: path.stat().st_size for path in (ROOT / "docs/images").glob("board-*.png")}
+    assert set(pictures) == {f"board-{name}.png" for name in UIDS}
+    assert max(pictures.values()) < 200_000
+    text = (ROOT / "docs/dashboards.md").read_text(encoding="utf-8")
+    assert all(f"(images/{name})" in text for name in pictures)
 
 
 def test_own_labels_are_offered_first(tmp_path: Path) -> None:
