@@ -233,6 +233,13 @@ class Config:
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", _text, "OTLP endpoint; spans go there where it is set."
     )
+    otlp_protocol: str = _setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "",
+        _one_of("grpc", "http/protobuf"),
+        "Protocol of OTLP; empty takes what is installed.",
+        "grpc, http/protobuf",
+    )
     otlp_traces_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", _text, "OTLP endpoint for spans.")
     otlp_metrics_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", _text, "OTLP endpoint for metrics."

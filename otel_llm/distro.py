@@ -57,6 +57,7 @@ def configure(config: Config) -> None:
     named = [[name for name in names if name != "none"] for names in (traces, metrics, config.logs_exporter)]
     if config.sdk_disabled or not any(named):
         return
+    named = [[_otlp(config) if name == "otlp" else name for name in names] for names in named]
     from opentelemetry.sdk import _configuration  # noqa: PLC0415 - 100 ms, and only where it is needed
 
     try:
@@ -65,6 +66,14 @@ def configure(config: Config) -> None:
         )
     except RuntimeError as error:
         logger.warning("OpenTelemetry's exporters cannot be set up: %s. For OTLP: pip install 'otel-llm[otlp]'", error)
+
+
+def _otlp(config: Config) -> str:
+    """OpenTelemetry's name for OTLP by the protocol asked for; else by what is installed, gRPC first as its own default is."""
+    if config.otlp_protocol:
+        return "otlp_proto_grpc" if config.otlp_protocol == "grpc" else "otlp_proto_http"
+    installed = {found.name for found in entry_points(group="opentelemetry_traces_exporter")}
+    return "otlp_proto_grpc" if "otlp_proto_grpc" in installed else "otlp_proto_http"
 
 
 def _instrumentor(name: str) -> type[BaseInstrumentor]:
