@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .promql import Vocabulary
     from .promtests import Series
 
-_HISTORY = 60  # minutes of an ordinary day before something changes
+_HISTORY = 120  # minutes of an ordinary day before something changes
 _SINCE = 30  # minutes after the change
 
 
@@ -198,7 +198,9 @@ def _long(v: Vocabulary) -> list[Case]:
         f"otel-llm-tokens{AND_MODEL}",
     )
     return _pair(
-        Case("LLMOutputTokensHigh", "100 tokens become 400", output(v, *_changed(100, 400)), 85, (expected,), (59, 68)),
+        Case(
+            "LLMOutputTokensHigh", "100 tokens become 400", output(v, *_changed(100, 400)), 145, (expected,), (119, 128)
+        ),
         ("100 tokens become 195", output(v, *_changed(100, 195))),
     )
 
@@ -212,7 +214,9 @@ def _short(v: Vocabulary) -> list[Case]:
         f"otel-llm-tokens{AND_MODEL}",
     )
     return _pair(
-        Case("LLMOutputLengthDrop", "100 tokens become 60", output(v, *_changed(100, 60)), 85, (expected,), (59, 75)),
+        Case(
+            "LLMOutputLengthDrop", "100 tokens become 60", output(v, *_changed(100, 60)), 145, (expected,), (119, 135)
+        ),
         ("100 tokens become 71", output(v, *_changed(100, 71))),
     )
 
@@ -233,7 +237,7 @@ def _varied(v: Vocabulary) -> list[Case]:
         f"otel-llm-tokens{AND_MODEL}",
     )
     return _pair(
-        Case("LLMOutputVarianceHigh", "50 % of the mean become 160 %", fed(50, 160), 85, (expected,), (59, 69)),
+        Case("LLMOutputVarianceHigh", "50 % of the mean become 160 %", fed(50, 160), 145, (expected,), (119, 129)),
         ("50 % of the mean become 99 %", fed(50, 99)),
     )
 
@@ -292,7 +296,7 @@ def _dear(v: Vocabulary) -> list[Case]:
     )
     expected = replace(expected, labels={**MODEL, "signal": "cost"})
     return _pair(
-        Case("LLMCostPerRequestHigh", "one cent becomes ten", fed(0.1), 85, (expected,), (59, 68)),
+        Case("LLMCostPerRequestHigh", "one cent becomes ten", fed(0.1), 145, (expected,), (119, 128)),
         ("one cent becomes 2.9", fed(0.029)),
     )
 
@@ -435,12 +439,12 @@ def _shift(v: Vocabulary) -> list[Case]:
         return _anomaly("shift", severity, "output_tokens", direction, says)
 
     # promtool evaluates groups in any order: the values stay the same to one digit a minute earlier or later
-    name, constant = "LLMAnomaly", [(100 + 2 * (wave % 2), 10) for wave in range(6)]
+    name, constant = "LLMAnomaly", [(100 + 2 * (wave % 2), 10) for wave in range(12)]
     return [
         Case(name, "2.6 deviations above", fed((120, 30)), 134, (expected("warning", "high", "2.6"),), (119, 129)),
         Case(name, "6.2 deviations below", fed((54.6, 20)), 129, (expected("critical", "low", "-6.2"),), (119, 125)),
         Case(name, "1.9 deviations above", fed((115, 20)), 137),
-        Case(name, "far in deviations, but a change of 9 %", output(v, *constant, (110, 20)), 77),
+        Case(name, "far in deviations, but a change of 9 %", output(v, *constant, (110, 20)), 137),
     ]
 
 
@@ -480,7 +484,7 @@ def _truncated(v: Vocabulary) -> list[Case]:
         {**MODEL, "finish_reason": "length"},
     )
     return _pair(
-        Case("LLMTruncatedOutputs", "2 of 60 become 30", _finish(v, "length", 2, 30), 88, (expected,), (59, 70)),
+        Case("LLMTruncatedOutputs", "2 of 60 become 30", _finish(v, "length", 2, 30), 148, (expected,), (119, 130)),
         ("2 of 60 become 5.9", _finish(v, "length", 2, 5.9)),
         ("none of 60 become 2.9", _finish(v, "max_tokens", 0, 2.9)),
     )
@@ -496,7 +500,7 @@ def _filtered(v: Vocabulary) -> list[Case]:
         {**MODEL, "finish_reason": "content_filter"},
     )
     return _pair(
-        Case("LLMContentFiltered", "none of 60 become 6", _finish(v, "refusal", 0, 6), 88, (expected,), (59, 70)),
+        Case("LLMContentFiltered", "none of 60 become 6", _finish(v, "refusal", 0, 6), 148, (expected,), (119, 130)),
         ("none of 60 become 2.9", _finish(v, "content_filter", 0, 2.9)),
     )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Unit = Literal["duration", "share", "factor", "count", "sigma", "url"]
 
 # Windows in seconds. Their names are part of the recorded metrics' names, so they are constants and not settings.
+MINUTE = 60
 SHORT = 300  # rates and quantiles
 MEDIUM = 900  # shares that need more calls: look-ups, finish reasons, anomalous calls
 BASELINE = 86_400  # what "its average" means
@@ -182,7 +183,7 @@ class Objectives:
         0.10, "share", "change of a mean below which no distance is an anomaly", between=(0, 1)
     )
     min_samples: int = _objective(
-        20, "count", "minutes of history below which there is no baseline", between=(5, 100_000)
+        20, "count", "means of 5 minutes, one after the other, that make a baseline", between=(2, 280)
     )
     anomalous_share_warning: float = _objective(
         0.15, "share", "share of calls that are anomalous, a warning", between=(0.001, 1)

@@ -1,4 +1,4 @@
-"""One hour of steady traffic, and the value that each recording rule then has."""
+"""Some hours of steady traffic, and the value that each recording rule then has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .promql import Vocabulary
     from .promtests import Series
 
-_MINUTES = 90
+_MINUTES = 150
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
@@ -111,8 +111,8 @@ def _fed(v: Vocabulary) -> list[Series]:
 
 
 def _waves() -> list[tuple[float, int]]:
-    """Answers of 90 and 110 tokens in turn, half an hour each, then 100."""
-    return [(90, 20), (110, 20), (90, 20), (110, 20), (100, 10)]
+    """Answers of 110 and 90 tokens in turn, twenty minutes each, then 100."""
+    return [*[(110, 20), (90, 20)] * 3, (110, 20), (100, 10)]
 
 
 def _aggregate() -> list[tuple[str, dict[str, str], float]]:
@@ -169,12 +169,11 @@ def _anomaly() -> list[tuple[str, dict[str, str], float]]:
 
 def _slo() -> list[tuple[str, dict[str, str], float]]:
     return [
-        *((recorded.SLO_CALLS + window, {}, 1.25) for window in ("5m", "30m", "1h")),
-        # 90 minutes of calls in longer windows
-        (recorded.SLO_CALLS + "2h", {}, 0.9375),
-        (recorded.SLO_CALLS + "6h", {}, 0.3125),
-        (recorded.SLO_CALLS + "1d", {}, 0.0781),
-        (recorded.SLO_CALLS + "3d", {}, 0.026),
+        *((recorded.SLO_CALLS + window, {}, 1.25) for window in ("5m", "30m", "1h", "2h")),
+        # 150 minutes of calls in longer windows
+        (recorded.SLO_CALLS + "6h", {}, 0.5208),
+        (recorded.SLO_CALLS + "1d", {}, 0.1302),
+        (recorded.SLO_CALLS + "3d", {}, 0.0434),
         *((recorded.SLO_ERRORS + window, {"slo": "availability"}, 0.2) for window in _WINDOWS),
         *((recorded.SLO_ERRORS + window, {"slo": "latency"}, 0) for window in _WINDOWS),
         (recorded.SLO_OBJECTIVE, {"slo": "availability"}, 0.99),

@@ -86,7 +86,6 @@ def aggregate(it: Context) -> list[Recording]:
         Recording(recorded.INPUT_TOKENS, v.mean_tokens("input", short)),
         Recording(recorded.OUTPUT_TOKENS, v.mean_tokens("output", short)),
         Recording(recorded.OUTPUT_TOKENS_15M, v.mean_tokens("output", medium)),
-        Recording(recorded.OUTPUT_VARIATION, _variation()),
         *_signals_beside_calls(short, medium),
     ]
 
@@ -117,22 +116,13 @@ def _variation() -> str:
 
 def _signals_beside_calls(short: str, medium: str) -> list[Recording]:
     pm = recorded.PROVIDER_MODEL
-    lookups, finish = BY_NAME["otel_llm_cache_requests_total"], BY_NAME["otel_llm_finish_reasons_total"]
+    lookups = BY_NAME["otel_llm_cache_requests_total"]
     left, limit = BY_NAME["otel_llm_rate_limit_remaining"], BY_NAME["otel_llm_rate_limit_limit"]
     by_cache = (*pm, "cache")
-    answers = finish.rate(medium, pm)
     return [
         Recording(recorded.FALLBACKS, ratio(BY_NAME["otel_llm_fallbacks_total"].rate(short, pm), recorded.CALLS)),
         Recording(
             recorded.CACHE_HITS, ratio(lookups.rate(medium, by_cache, result="hit"), lookups.rate(medium, by_cache))
-        ),
-        *(
-            Recording(
-                recorded.FINISH_REASONS,
-                ratio(finish.rate(medium, pm, finish_reason=f"=~{reasons}"), answers),
-                {"finish_reason": name},
-            )
-            for name, reasons in (("length", TRUNCATED), ("content_filter", FILTERED))
         ),
         Recording(recorded.RATE_LIMIT_LEFT, f"min by ({PM}, kind) ({left.selector()} / ({limit.selector()} > 0))"),
     ]
@@ -175,14 +165,34 @@ def baselines(it: Context) -> list[Recording]:
     share = f"{odd}\n/ on ({PM}) group_left ()\n({it.vocabulary.calls(medium)} > 0)"
     return [
         Recording(recorded.ANOMALOUS, share),
+        Recording(recorded.OUTPUT_VARIATION, _variation()),
+        *_finish_reasons(medium),
         Recording(recorded.VARIATION_BASELINE, _baseline(it, "avg_over_time", recorded.OUTPUT_VARIATION)),
         Recording(recorded.FINISH_BASELINE, _baseline(it, "avg_over_time", recorded.FINISH_REASONS)),
     ]
 
 
+def _finish_reasons(medium: str) -> list[Recording]:
+    pm, finish = recorded.PROVIDER_MODEL, BY_NAME["otel_llm_finish_reasons_total"]
+    return [
+        Recording(
+            recorded.FINISH_REASONS,
+            ratio(finish.rate(medium, pm, finish_reason=f"=~{reasons}"), finish.rate(medium, pm)),
+            {"finish_reason": name},
+        )
+        for name, reasons in (("length", TRUNCATED), ("content_filter", FILTERED))
+    ]
+
+
 def _baseline(it: Context, function: str, name: str) -> str:
+    """A day without its newest minutes, where it holds enough samples.
+
+    Means of 5 minutes that are recorded each minute share most of their calls: only one in five counts as a sample. With
+    fewer, the deviation of a quiet quarter of an hour is taken for that of the day.
+    """
     window = f"{name}[{it.over(normal.BASELINE)}] offset {it.over(normal.BASELINE_GAP)}"
-    return f"{function}({window})\nand\ncount_over_time({window}) >= {it.objectives.min_samples}"
+    samples = it.objectives.min_samples * normal.SHORT // normal.MINUTE
+    return f"{function}({window})\nand\ncount_over_time({window}) >= {samples}"
 
 
 def seasonal(it: Context) -> list[Recording]:

@@ -1,0 +1,231 @@
+"""Rules: valid for Prometheus, tested one by one, made of metrics that exist, and committed as they are generated."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_lab import needed
+from scripted_run import Script, scrapes, store
+
+from otel_llm.catalogue import BY_NAME
+from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
+from otel_llm.ops.alerts import alerts
+from otel_llm.ops.generate import generated, test_files
+from otel_llm.ops.objectives import DEFAULT, Objectives
+from otel_llm.ops.prometheus import all_groups, rule_files
+from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
+from otel_llm.ops.rules import Context
+from otel_llm.ops.yamltext import dump, write
+
+test_files.__test__ = False  # type: ignore[attr-defined]
+ROOT = Path(__file__).parents[2]
+NAMES = list(test_files(RELEASED))
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rules(v: Vocabulary, objectives: Objectives = DEFAULT) -> list[dict[str, Any]]:
+    return [rule for group in all_groups(Context(objectives, v)) for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("path", list(generated()))
+def test_what_is_committed_is_what_is_generated(path: str) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path]
+
+
+def test_nothing_else_is_committed_beside_it() -> None:
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "prometheus").rglob("*") if path.is_file()}
+    assert there == {path for path in generated() if path.startswith("prometheus/")}
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_prometheus_takes_the_rules(tmp_path: Path, vocabulary: str) -> None:
+    for path in write_prometheus(tmp_path, vocabulary):
+        assert "SUCCESS" in run(needed("promtool"), "check", "rules", "--lint-fatal", path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_rules_pass_their_tests(name: str) -> None:
+    assert "SUCCESS" in run(needed("promtool"), "test", "rules", ROOT / "prometheus" / "tests" / name)
+
+
+# what depends on the vocabulary is calls and tokens: the alerts that only read recorded metrics are tested above
+@pytest.mark.parametrize("name", ["recording.yml", "slo.yml"])
+def test_the_rules_of_the_latest_vocabulary_pass_them_too(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "rules", rule_files(Context(DEFAULT, LATEST)))
+    write(tmp_path / "tests", test_files(LATEST))
+    assert "SUCCESS" in run(needed("promtool"), "test", "rules", tmp_path / "tests" / name)
+
+
+def test_every_alert_is_tested_firing_and_just_short_of_it() -> None:
+    cases = [
+        (check["alertname"], check["exp_alerts"])
+        for text in test_files(RELEASED).values()
+        for test in yaml.safe_load(text)["tests"]
+        for check in test.get("alert_rule_test", [])[-1:]
+    ]
+    assert {name for name, fires in cases if fires} == set(alert_names())
+    assert {name for name, fires in cases if not fires} == set(alert_names())
+    labels = [one["exp_labels"] for _, fires in cases for one in fires]
+    for alert in alerts(Context(DEFAULT, RELEASED)):
+        assert any(alert.labels.items() <= seen.items() and seen["severity"] == alert.severity for seen in labels), (
+            alert
+        )
+
+
+def test_every_recorded_metric_is_tested_with_a_value() -> None:
+    checked = {
+        re.match(r"round\(([\w:]+)", check["expr"])[1]  # type: ignore[index]
+        for text in test_files(RELEASED).values()
+        for test in yaml.safe_load(text)["tests"]
+        for check in test.get("promql_expr_test", [])
+    }
+    assert checked == set(recorded.LABELS)
+
+
+def test_the_listing_for_dashboards_is_what_is_recorded() -> None:
+    for v in VOCABULARIES.values():
+        assert {rule["record"] for rule in rules(v) if "record" in rule} == set(recorded.LABELS)
+
+
+def test_alerts_say_everything() -> None:
+    for rule in (rule for rule in rules(RELEASED) if "alert" in rule):
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
+        assert rule["annotations"]["runbook_url"].endswith(f"docs/runbook.md#{rule['alert'].lower()}")
+        uid = re.search(r"/d/([\w-]+)", rule["annotations"]["dashboard_url"])[1]  # type: ignore[index]
+        assert (ROOT / "grafana" / "dashboards" / f"{uid}.json").is_file()
+        assert "{{" in rule["annotations"]["description"] or rule["alert"] == "LLMTelemetryAbsent"
+
+
+NAME = re.compile(r"(?<![\w:])(?:gen_ai|otel_llm)_\w+(?![\w:])")  # of a scrape: recorded ones have colons
+SELECTOR = re.compile(r"\b((?:gen_ai|otel_llm)_\w+)\{([^}]*)\}")
+GROUPED = re.compile(r"by \(([^)]*)\) \(+(?:rate|increase)?\(?((?:gen_ai|otel_llm)_\w+)")
+
+
+@pytest.fixture(scope="module", params=list(VOCABULARIES))
+def scraped(request: pytest.FixtureRequest) -> tuple[Vocabulary, dict[str, set[str]]]:
+    """The labels of every series of a real store, by name, after a run that exercises everything."""
+    *_, (_, text) = scrapes(Script(1_790_000_000.0, 7_200), store(semconv=request.param))
+    labels: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        if found := re.match(r"(\w+)(?:\{(.*?)\})? ", line):
+            labels.setdefault(found[1], set()).update(re.findall(r'(\w+)="', found[2] or ""))
+    return VOCABULARIES[request.param], labels
+
+
+def test_metrics_and_labels_of_rules_are_in_a_real_scrape(scraped: tuple[Vocabulary, dict[str, set[str]]]) -> None:
+    v, there = scraped
+    target = {"job", "instance"}
+    words = {"gen_ai_token_type"}.union(*recorded.LABELS.values())
+    for rule in rules(v):
+        bare = re.sub(r'"[^"]*"', '""', rule["expr"])
+        used = {name for name in NAME.findall(bare) if name not in words}
+        assert used <= set(there), rule
+        for name, matchers in SELECTOR.findall(bare):
+            assert set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers)) <= there[name], rule
+        for grouped, name in GROUPED.findall(bare):
+            assert set(grouped.split(", ")) <= there[name] | target, rule
+
+
+def test_prometheus_and_its_successor_read_the_same() -> None:
+    """No function that 3.x has renamed or put behind a flag, no dotted names, no bucket by its exact text."""
+    for rule in rules(RELEASED) + rules(LATEST):
+        assert not re.search(r"holt_winters|double_exponential|limitk|info\(|\{\"", rule["expr"]), rule
+        assert not re.search(r'\ble="', rule["expr"]), rule
+
+
+def test_windows_hold_at_least_four_scrapes() -> None:
+    for rule in rules(RELEASED):
+        for number, unit in re.findall(r"\[(\d+)([smhd])", rule["expr"]):
+            assert int(number) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit] >= 4 * 15
+
+
+def test_thresholds_are_the_users(tmp_path: Path) -> None:
+    mine = Objectives.parse({"p95": "20s", "error_rate": "2%", "daily_budget_factor": "1.2", "slo": "99.5%"})
+    write_prometheus(tmp_path, objectives=mine)
+    found = {rule["alert"]: rule["expr"] for rule in rules(RELEASED, mine) if "alert" in rule}
+    assert found["LLMLatencyP95High"].endswith("> 20")
+    assert " > 0.02\n" in found["LLMErrorRateHigh"]
+    assert found["LLMDailyBudgetExceeded"].split(" > ")[1].startswith("1.2 * ")
+    text = (tmp_path / "otel-llm-slo.yml").read_text(encoding="utf-8")
+    assert "expr: vector(0.995)" in text
+    for path in tmp_path.iterdir():
+        run(needed("promtool"), "check", "rules", "--lint-fatal", path)
+
+
+def test_an_unknown_vocabulary_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'newest' is no vocabulary: it must be released or latest"):
+        write_prometheus(tmp_path, "newest")
+
+
+def test_kubernetes_objects_hold_the_same_rules(tmp_path: Path) -> None:
+    paths = write_kubernetes(tmp_path)
+    found = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
+    kinds = [one["kind"] for one in found]
+    assert kinds[:2] == ["PrometheusRule", "ServiceMonitor"]
+    assert set(kinds[2:]) == {"ConfigMap"}
+    assert found[0]["spec"]["groups"] == all_groups(Context(DEFAULT, RELEASED))
+    boards = sorted(name for one in found[2:] for name in one["data"])
+    assert boards == sorted(path.name for path in (ROOT / "grafana" / "dashboards").glob("*.json"))
+    for one in found:
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", one["metadata"]["name"])
+        assert one["metadata"]["namespace"] == "monitoring"
+
+
+def test_the_service_monitor_scrapes_metrics(tmp_path: Path) -> None:
+    write_kubernetes(tmp_path)
+    monitor = yaml.safe_load((tmp_path / "servicemonitor.yaml").read_text(encoding="utf-8"))
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=30) | st.sampled_from(
+    [
+        "",
+        "yes",
+        "30s",
+        "a: b",
+        "a #b",
+        "- a",
+        "'",
+        '"',
+        'say "hi"',
+        "two\nlines",
+        "ends\n",
+        "1e3",
+        "0x10",
+        "{{ $value }}",
+        "~",
+        "12:30",
+    ]
+)
+DATA = st.recursive(
+    TEXT | st.integers(-(10**9), 10**9) | st.booleans() | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(TEXT.filter(lambda key: "\n" not in key), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "expr", "yes", "30s"]), DATA))
+def test_yaml_is_read_back_as_it_was_written(data: dict[str, Any]) -> None:
+    assert yaml.safe_load(dump(data, "of a test")) == data
+
+
+def test_every_metric_in_the_vocabularies_is_in_the_catalogue() -> None:
+    for v in VOCABULARIES.values():
+        for metric in (*v.durations, v.first_chunk, v.per_chunk, v.input_tokens[0], v.output_tokens[0]):
+            assert BY_NAME[metric.name].vocabulary == v.name
