@@ -133,6 +133,39 @@ def test_numbers_agree_with_the_script(alone: tuple[str, lab.Prometheus]) -> Non
     assert 0.0005 < error < 0.02
 
 
+@pytest.mark.parametrize("vocabulary", SPOKEN)
+def test_one_scrape_is_enough_for_the_first_answers(vocabulary: str, tmp_path: Path) -> None:
+    prometheus = lab.Prometheus(tmp_path, end=time.time() // 60 * 60)
+    script = scripted_run.Script(prometheus.end - 60, 60)
+    prometheus.load(scripted_run.openmetrics(scripted_run.scrapes(script, scripted_run.store(semconv=vocabulary), 60)))
+    with prometheus.running():
+        found: dict[str, set[str]] = {}
+        for board in boards(VOCABULARIES[vocabulary], DEFAULT):
+            answered = [
+                panel.key for panel in board.panels() if any(answer(prometheus, query) for query in panel.queries)
+            ]
+            found[board.uid.removeprefix("otel-llm-")] = set(answered)
+    assert found["overview"] >= {"slow", "failing", "money", "trust", "models"}
+    assert found["latency"] >= {"p50", "p95", "p99", "slowest", "compare", "in_flight"}
+    assert found["tokens"] >= {"in", "out", "window_rates", "spread"}
+    assert found["cost"] >= {"day_spend", "day_used", "month_spend", "month_used", "models", "rate"}
+    assert found["reliability"] >= {"error_rate", "open", "breakers", "cache_now", "limits"}
+    assert found["health"] >= {"up", "processes", "series", "libraries", "versions"}
+
+
+def test_a_month_can_be_asked_for(alone: tuple[str, lab.Prometheus]) -> None:
+    vocabulary, prometheus = alone
+    month = {"__range": "30d", "__range_s": "2592000", "__rate_interval": "2h", "__interval": "2h"}
+    for name, query in queries(vocabulary):
+        seconds = 30 * 86_400
+        found = (
+            prometheus.instant(query.expr, **month)
+            if query.instant
+            else prometheus.course(query.expr, seconds, 7200, **month)
+        )
+        assert found or needs_more_than_the_exporter(query), name
+
+
 def test_fifty_models_are_no_fifty_lines(tmp_path: Path) -> None:
     prometheus = lab.Prometheus(tmp_path, end=time.time() // 60 * 60)
     prometheus.load(fifty_models(prometheus.end))

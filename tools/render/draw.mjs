@@ -6,7 +6,8 @@ import puppeteer from 'puppeteer-core';
 import http from 'node:http';
 import UPNG from 'upng-js';
 
-const [source, target, only] = process.argv.slice(2);
+// Arguments: data, folder for the pictures, then optionally a part of a board's name, and "unfolded" to see the folded rows too.
+const [source, target, only, unfolded] = process.argv.slice(2);
 const WIDTH = 1440, SCREEN = 900, TOP = 96, CELL = 38, COLOURS = 160;
 const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -30,9 +31,10 @@ try {
 process.exitCode = problems ? 1 : 0;
 
 async function draw(one) {
+  if (unfolded) one.board.panels = one.board.panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
   const bottom = Math.max(...one.board.panels.map(({ gridPos: { y, h } }) => y + h));
   const height = Math.max(SCREEN, TOP + bottom * CELL);
-  const data = JSON.stringify({ ...one, exemplars, width: WIDTH, height }).replace(/</g, '\\u003c');
+  const data = JSON.stringify({ ...one, exemplars, width: WIDTH, height, unfolded }).replace(/</g, '\\u003c');
   const html = `<!doctype html><meta charset=utf-8><link rel=stylesheet href=bundle.css><style>body{margin:0}</style><script>window.__grafana_public_path__="/public/"</script><div id=root></div><script>window.__DATA__=${data}</script><script src=bundle.js></script>`;
   const file = path.resolve('build', `${one.board.uid}.html`);
   fs.writeFileSync(file, html);

@@ -21,6 +21,7 @@ from .parts import (
     USD,
     WINDOW,
     around_zero,
+    failing,
     length_limits,
     lines,
     stat,
@@ -69,14 +70,11 @@ def _slow(q: Queries, o: Objectives) -> Panel:
 
 
 def _failing(q: Queries, o: Objectives) -> Panel:
-    speed = q.gauge("otel_llm_requests_per_second", "sum", PM)
-    now = f"sum ({q.gauge('otel_llm_error_ratio', 'sum', PM, **FAILED)} * {speed}) / sum ({speed})"
-    failing = share(q.rate("duration", **FAILED), q.rate("duration"))
     return stat(
         "failing",
         "Is it failing? Errors",
         SHARE,
-        Query(either(failing, now), "errors"),
+        Query(failing(q), "errors"),
         "Share of calls that failed, after the client's own retries. Orange: more than the availability objective allows. "
         "Red: the alert's limit. Calls that the caller cancelled are not failures.",
         height=5,

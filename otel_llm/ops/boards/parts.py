@@ -9,11 +9,14 @@ from otel_llm import catalogue
 from otel_llm.ops import promql
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
+from .queries import either, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_llm.ops.objectives import Objectives
+
+    from .queries import Queries
 
 PM = catalogue.MODEL
 MODEL = "{{gen_ai_request_model}}"
@@ -90,6 +93,13 @@ def lines_around_zero(objectives: Objectives) -> tuple[Step, ...]:
 def length_limits(objectives: Objectives) -> tuple[Step, ...]:
     """How far answers may be from their usual length, as colours of a number; to be used with a base of WARN."""
     return ((-objectives.output_drop, GOOD), (objectives.output_tokens_factor - 1, WARN))
+
+
+def failing(q: Queries) -> str:
+    """The share of calls that failed; before there are rates, that of otel-llm's window."""
+    speed = q.gauge("otel_llm_requests_per_second", "sum", PM)
+    failed = f"sum ({q.gauge('otel_llm_error_ratio', 'sum', PM, **FAILED)} * {speed})"
+    return either(share(q.rate("duration", **FAILED), q.rate("duration")), share(failed, f"sum ({speed})"))
 
 
 def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:

@@ -8,7 +8,7 @@ from otel_llm.ops import recorded
 from otel_llm.ops.objectives import BURN_RATES, duration
 
 from .model import BAD, CLEAR, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
-from .parts import BY_MODEL, COUNT, FAILED, OK, PM, RATE, SECONDS, SHARE, failed_traces, lines, stat, table
+from .parts import BY_MODEL, COUNT, FAILED, OK, PM, RATE, SECONDS, SHARE, failed_traces, failing, lines, stat, table
 from .queries import RANGE, Queries, either, most, ratio, share, split
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def board(q: Queries, o: Objectives) -> Board:
 
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    failing = share(q.rate("duration", **FAILED), q.rate("duration"))
     left = {"availability": (o.slo, _unavailable(q, RANGE)), "latency": (o.latency_slo, _too_slow(q, o, RANGE))}
 
     def budget(slo: str, title: str) -> Panel:
@@ -62,7 +61,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "error_rate",
             "Errors",
             SHARE,
-            Query(failing, "errors"),
+            Query(failing(q), "errors"),
             "Share of calls that failed; those that the caller cancelled did not.",
             steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
             decimals=1,
