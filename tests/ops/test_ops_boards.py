@@ -74,6 +74,11 @@ def test_there_are_the_seven_boards_in_order() -> None:
     assert [board.uid for board in boards(VOCABULARIES["released"], DEFAULT)] == [f"otel-llm-{name}" for name in UIDS]
 
 
+def test_every_board_says_what_it_needs() -> None:
+    for _, board in every_board():
+        assert re.search(r"recording rules|whether rules are evaluated", board.description), board.uid
+
+
 @pytest.mark.parametrize("vocabulary", SPOKEN)
 def test_every_panel_says_what_it_is(vocabulary: str) -> None:
     for name, board in built(vocabulary).items():

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "What is spent, against budgets and by model, tenant and route. Budgets are set with OTEL_LLM_BUDGET_DAILY_USD, "
-    "OTEL_LLM_BUDGET_MONTHLY_USD or OTEL_LLM_BUDGETS_FILE. Calls without a known price are counted, never priced as zero."
+    "OTEL_LLM_BUDGET_MONTHLY_USD or OTEL_LLM_BUDGETS_FILE. Calls without a known price are counted, never priced as zero. "
+    "The recording rules add the five-minute rates that the alerts judge."
 )
 COST = "otel_llm_cost_usd_total"
 NO_PRICE = "No priced call in this time range"

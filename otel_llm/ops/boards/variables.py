@@ -37,12 +37,11 @@ def values_of(q: Queries) -> tuple[tuple[str, str, str], ...]:
     """Variable, title and query of the values to pick from, in the order in which they depend on each other."""
     info = BY_NAME["otel_llm_build_info"].name
     calls = q.vocabulary.durations[0]
-    cost = BY_NAME["otel_llm_cost_usd_total"].name
     of_job = calls.selector("_count", job="=~$job")
     of_provider = calls.selector("_count", **{"job": "=~$job", PROVIDER: "=~$provider"})
     return (
         ("job", "Job", f"label_values({info}, job)"),
         ("provider", "Provider", f"label_values({of_job}, {PROVIDER})"),
         ("model", "Model", f"label_values({of_provider}, {NAME})"),
-        ("value", "Value", f'label_values({cost}{{job=~"$job"}}, {LABEL})'),
+        ("value", "Value", f"label_values({of_job}, {LABEL})"),
     )
