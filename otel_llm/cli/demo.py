@@ -67,6 +67,8 @@ def command(
     console = screen_for(None)
     headless = headless or not console.is_terminal
     settings = stage.Settings(port, speed, seed, rate, prometheus, host, otlp)
+    if not headless:
+        console.print("starting providers on this machine, and a service under opentelemetry-instrument")
     with suppress(KeyboardInterrupt), stage.build(settings) as running:
         until = time.time() + (duration or (running.plot.length if headless else 1e9))
         glyphs = screen.glyphs_for(console, plain=plain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOST = "127.0.0.1"
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
 HURRY = 20.0  # how much faster the rules' clock runs in a demo: 5 minutes are 15 seconds
 AUTO = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
@@ -54,6 +55,11 @@ class Settings:
     prometheus: bool
     host: str = HOST  # that /metrics listens on
     otlp: str = ""  # where spans go
+
+    @property
+    def reached(self) -> str:
+        """The address that /metrics is asked at from this machine."""
+        return HOST if self.host in ("", "0.0.0.0", "::", "localhost") else self.host  # noqa: S104 - asked, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +87,42 @@ def last_words(log: Path) -> str:
 @contextlib.contextmanager
 def build(settings: Settings) -> Iterator[Stage]:
     """Start everything, and leave nothing behind. Raises Problem where something cannot start."""
-    _require()
-    port = free_port(settings.port)
+    _require(settings)
+    port = free_port(settings.port, settings.host)
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel-llm-demo-")))
-        plot = Plot(time.time(), settings.speed)
+        plot = Plot(speed=settings.speed)
         loopback = providers.start(plot, settings.seed)
         stack.callback(loopback.stop)
         log = scratch / "service.log"
         service = stack.enter_context(
-            _process(_command(plot, settings), log, _environ(loopback.url, port, scratch, settings))
+            _process(_command(settings), log, _environ(loopback.url, port, scratch, settings))
         )
-        stage = Stage(Endpoint.parse(f"{HOST}:{port}"), plot, service, log)
+        stage = Stage(Endpoint.parse(f"{settings.reached}:{port}"), plot, service, log)
         if settings.prometheus:
-            stage = stack.enter_context(_with_prometheus(stage, port, scratch))
+            stage = stack.enter_context(_with_prometheus(stage, scratch))
         _wait(stage)
         yield stage
 
 
-def _require() -> None:
+def _require(settings: Settings) -> None:
     missing = [name for name in ("openai", "anthropic") if importlib.util.find_spec(name) is None]
     if missing:
         raise Problem(f"the demo drives the real clients: pip install {' '.join(missing)}")
+    if settings.prometheus and shutil.which("prometheus") is None:
+        raise Problem("--prometheus needs the prometheus binary on the PATH: install it, or leave the option out")
 
 
-def free_port(wanted: int) -> int:
+def free_port(wanted: int, host: str = HOST) -> int:
     """``wanted`` if it is free, any free one for 0. Raises Problem where it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError as error:
-            raise Problem(
-                f"port {wanted} cannot be had ({error.strerror}): choose another with --port, or --port 0"
-            ) from None
-        found: int = probe.getsockname()[1]
-        return found
+    try:
+        with socket.create_server((host, wanted)) as probe:
+            found: int = probe.getsockname()[1]
+    except OSError as error:
+        raise Problem(
+            f"port {wanted} of {host} cannot be had ({error.strerror}): choose another with --port, or --port 0"
+        ) from None
+    return found
 
 
 def instrumented() -> list[str]:
@@ -125,18 +131,10 @@ def instrumented() -> list[str]:
     return [str(beside)] if beside.exists() else [sys.executable, "-c", AUTO]
 
 
-def _command(plot: Plot, settings: Settings) -> list[str]:
-    story = [
-        "--began",
-        f"{plot.began:.3f}",
-        "--speed",
-        f"{plot.speed:g}",
-        "--seed",
-        f"{settings.seed}",
-        "--rate",
-        f"{settings.rate:g}",
-    ]
-    return [*instrumented(), sys.executable, "-m", "otel_llm.cli.story.service", *story]
+def _command(settings: Settings) -> list[str]:
+    story = {"--speed": settings.speed, "--seed": settings.seed, "--rate": settings.rate}
+    words = [word for name, value in story.items() for word in (name, f"{value:g}")]
+    return [*instrumented(), sys.executable, "-m", "otel_llm.cli.story.service", *words]
 
 
 def _environ(providers_url: str, port: int, scratch: Path, settings: Settings) -> dict[str, str]:
@@ -179,30 +177,33 @@ def _process(command: list[str], log: Path, environ: dict[str, str] | None = Non
 
 
 def _wait(stage: Stage) -> None:
-    """Until /metrics answers."""
+    """Until /metrics answers and the first call has been made."""
     until = time.monotonic() + READY_SECONDS
-    while True:
+    while trouble := _not_ready(stage):
         stage.check()
-        try:
-            live.gather([stage.endpoint])
-        except Problem as problem:
-            if time.monotonic() > until:
-                raise Problem(f"the demo's service does not serve /metrics: {problem.format_message()}") from None
-            time.sleep(0.1)
-        else:
-            return
+        if time.monotonic() > until:
+            raise Problem(f"the demo's service does not begin: {trouble}")
+        time.sleep(0.05)
+
+
+def _not_ready(stage: Stage) -> str:
+    if math.isinf(stage.plot.began):
+        return "it makes no call"
+    try:
+        live.gather([stage.endpoint])
+    except Problem as problem:
+        return problem.format_message()
+    return ""
 
 
 @contextlib.contextmanager
-def _with_prometheus(stage: Stage, port: int, scratch: Path) -> Iterator[Stage]:
+def _with_prometheus(stage: Stage, scratch: Path) -> Iterator[Stage]:
     """A Prometheus that scrapes the service each second and holds the rules."""
-    binary = shutil.which("prometheus")
-    if binary is None:
-        raise Problem("--prometheus needs the prometheus binary on the PATH: install it, or leave the option out")
+    binary = shutil.which("prometheus") or "prometheus"
     rules = scratch / "rules"
     _write_rules(rules, stage.plot.speed)
     config = scratch / "prometheus.yml"
-    config.write_text(_PROMETHEUS.format(rules=rules, target=f"{HOST}:{port}"), "utf-8")
+    config.write_text(_PROMETHEUS.format(rules=rules, target=stage.endpoint.name), "utf-8")
     listen = f"{HOST}:{free_port(0)}"
     command = [
         binary,

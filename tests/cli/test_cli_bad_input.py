@@ -150,7 +150,11 @@ def test_a_port_that_is_taken(otel_llm):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(otel_llm("demo", "--port", port), f"port {port} cannot be had (Address already in use)", "--port 0")
+        refused(
+            otel_llm("demo", "--port", port),
+            f"port {port} of 127.0.0.1 cannot be had (Address already in use)",
+            "--port 0",
+        )
 
 
 def test_without_the_extra():

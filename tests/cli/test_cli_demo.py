@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from otel_llm.cli import examination, stage
+from otel_llm.cli.problems import Problem
 
 
 def left_behind() -> list[str]:
@@ -30,14 +32,15 @@ def _commands():
 
 
 def test_a_whole_story_in_half_a_minute(otel_llm):
-    ran = otel_llm("demo", "--headless", "--speed", 12, "--rate", 20, "--port", 0)
+    ran = otel_llm("demo", "--headless", "--speed", 15, "--rate", 30, "--port", 0)
     assert (ran.code, ran.err) == (0, "")
     chapters = re.findall(r"^ +\d+:\d\d  ([a-z ]+):", ran.out, re.MULTILINE)
     assert chapters[:9] == [
         "calm", "latency spike", "calm", "output degradation", "calm", "cost spike", "calm", "outage", "recovery",
     ]  # fmt: skip
+    re.sub(r"\n(?! )", " ", ran.out)
     facts = re.search(r"The demo observed: (\d+) calls, p95 ([\d.]+) (m?s), errors ([\d.]+) %, fallbacks ([\d.]+) %, "
-                      r"cache hits (\d+) %, today \$([\d.]+)", ran.out)  # fmt: skip
+                      r"cache hits (\d+) %, today \$(\d+\.\d+)", " ".join(ran.out.split()))  # fmt: skip
     assert facts is not None, ran.out
     calls, _, _, errors, fallbacks, hits, today = facts.groups()
     assert int(calls) > 100
@@ -86,21 +89,30 @@ def nothing_is_left_behind():
 
 def test_with_a_prometheus_and_its_rules(otel_llm, terminal):
     assert shutil.which("prometheus") is not None, "this test needs the prometheus binary: apt-get install prometheus"
-    shown = terminal("demo", "--port", 0, "--headless", "--prometheus", "--speed", 5)
+    shown = terminal("demo", "--port", 0, "--headless", "--prometheus", "--speed", 12)
     text = shown.until(lambda text: "prometheus: http" in text and "calm:" in text)
     metrics = re.search(r"metrics: (\S+)", text).group(1)
     server = re.search(r"prometheus: (\S+)", text).group(1)
+    shown.until("calm: back to normal")  # by then it has scraped and judged
     ran = otel_llm("check", metrics, "--prometheus", server)
-    assert ran.code == 0, ran.out
-    assert re.search(r"\d+ alerts, \d+ recording rules loaded", ran.out)
     shown.interrupt()
     shown.end()
+    assert ran.code == 0, ran.out
+    assert re.search(r"\d+ alerts, \d+ recording rules loaded", ran.out)
 
 
-def test_a_service_that_ends_by_itself_is_told_of(otel_llm):
-    ran = otel_llm("demo", "--headless", "--port", 0, "--duration", 5, "--host", "no.such.host.invalid")
-    assert ran.code == 2
-    assert "Traceback" not in ran.err
+def test_a_service_that_ends_by_itself_is_told_of(monkeypatch):
+    monkeypatch.setattr(stage, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('out of tea')"])
+    settings = stage.Settings(port=0, speed=1.0, seed=1, rate=1.0, prometheus=False)
+    with pytest.raises(Problem, match="the demo's service ended by itself: out of tea"), stage.build(settings):
+        pass
+
+
+def test_a_host_that_is_none(otel_llm):
+    ran = otel_llm("demo", "--headless", "--port", 0, "--host", "no.such.host.invalid")
+    assert (ran.code, ran.out) == (2, "")
+    assert "port 0 of no.such.host.invalid cannot be had" in ran.err
+    assert len(ran.err.splitlines()) == 1
 
 
 def test_without_the_prometheus_binary(otel_llm):

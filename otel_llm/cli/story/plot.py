@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GPT, MINI, EMBEDDING = "gpt-4.1", "gpt-5-mini", "text-embedding-3-small"
 SONNET, HAIKU, OPUS = "claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-5"
@@ -29,7 +27,7 @@ class Chapter:
 
 STORY = (
     Chapter("calm", 60, "a normal day; the baselines are being learnt"),
-    Chapter("latency spike", 35, f"{GPT} answers four times slower", slower={GPT: 4.0}),
+    Chapter("latency spike", 40, f"{GPT} answers six times slower", slower={GPT: 6.0}),
     Chapter("calm", 15, "back to normal"),
     Chapter("output degradation", 40, f"{SONNET} gives short answers", longer={SONNET: 0.25}),
     Chapter("calm", 15, "back to normal"),
@@ -50,11 +48,14 @@ class Moment:
     left: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plot:
-    """The story told from ``began`` (seconds since the epoch), ``speed`` times as fast, again and again."""
+    """The story told from ``began`` (seconds since the epoch), ``speed`` times as fast, again and again.
 
-    began: float
+    Until somebody sets ``began``, it is about to begin.
+    """
+
+    began: float = math.inf
     speed: float = 1.0
 
     @property

@@ -51,7 +51,8 @@ class Script:
         self._plot, self._random, self._clock = plot, Random(seed), clock  # noqa: S311 - no secrets are made of it
 
     def refusal(self, request: Request) -> Reply | None:
-        """An error where the story or an ordinary day has one, else None."""
+        """An error where the story or an ordinary day has one, else None. The first request begins the story."""
+        self._plot.began = min(self._plot.began, self._clock())
         chance, down = self._random.random(), self._plot.at(self._clock()).chapter.down
         status = 503 if chance < down.get(_provider(request), 0.0) else 0
         if not status and (chance := self._random.random()) < RATE_LIMITED + TOO_LONG:

@@ -169,12 +169,11 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    await Service(Plot(arguments.began, arguments.speed), arguments.seed).run(arguments.rate, stop)
+    await Service(Plot(time.time(), arguments.speed), arguments.seed).run(arguments.rate, stop)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--began", type=float, required=True)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=8.0)
