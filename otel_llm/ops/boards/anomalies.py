@@ -29,6 +29,9 @@ from .queries import RATE, Queries, either, extreme, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
+
 DESCRIPTION = (
     "Latency, answer length and cost against what is usual for each model. otel-llm itself compares the last minutes with its "
     "baseline; the recording rules compare the fleet's mean with its last day (z) and with the same hour yesterday and last week (bands)."
@@ -57,16 +60,10 @@ def _z(q: Queries, signal: str, kind: str = "shift") -> str:
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     now = tuple(
         stat(
-            f"{signal}_now",
-            f"{title}: z",
-            SIGMA,
+            f"{signal}_now", f"{title}: z", SIGMA,
             Query(extreme(_z(q, signal)), "{{gen_ai_request_model}}", instant=True),
-            f"{title} of the model that is farthest from its baseline, in standard deviations.",
-            base=BAD,
-            steps=around_zero(o),
-            empty="No baseline yet",
-            decimals=1,
-            sparkline=False,
+            f"{title} of the model that is farthest from its baseline, in standard deviations.", base=BAD,
+            steps=around_zero(o), empty="No baseline yet", decimals=1, sparkline=False,
         )
         for signal, (title, _) in SIGNALS.items()
     )
@@ -75,42 +72,29 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 def _count(q: Queries, severity: str) -> Panel:
     return stat(
-        f"{severity}_calls",
-        f"Odd calls: {severity}",
-        COUNT,
+        f"{severity}_calls", f"Odd calls: {severity}", COUNT,
         Query(q.increase(ODD, severity=severity), severity, instant=True),
         f"Single calls within the shown time that were beyond the {severity} limit. A few are normal: chance alone makes "
-        "five in a hundred calls a warning, and three in a thousand critical.",
-        base=NEUTRAL,
-        empty="None",
+        "five in a hundred calls a warning, and three in a thousand critical.", base=NEUTRAL, empty="None",
         sparkline=False,
     )
 
 
 def _share_now(q: Queries, o: Objectives) -> Panel:
     return stat(
-        "odd_share",
-        "Share of odd calls",
-        SHARE,
-        Query(f"{q.rate(ODD)} / ({q.rate('duration')} > 0)", "share"),
+        "odd_share", "Share of odd calls", SHARE, Query(f"{q.rate(ODD)} / ({q.rate('duration')} > 0)", "share"),
         f"Anomalies for each call. The alert fires at {o.anomalous_share_warning:.0%} of a model's calls.",
-        steps=warn_above(o.anomalous_share_warning),
-        empty="No odd call",
-        decimals=1,
+        steps=warn_above(o.anomalous_share_warning), empty="No odd call", decimals=1,
     )
 
 
 def _shift(q: Queries, o: Objectives, signal: str) -> Panel:
     title, _ = SIGNALS[signal]
     return lines(
-        f"{signal}_shift",
-        f"{title}: distance from usual",
-        SIGMA,
+        f"{signal}_shift", f"{title}: distance from usual", SIGMA,
         [Query(f"clamp({extreme(_z(q, signal), 10)}, -{FAR}, {FAR})", BY_MODEL)],
         f"The mean of the last minutes against the baseline, ten farthest models, drawn up to {FAR}. Lines at the warning and the "
-        "critical limit.",
-        steps=lines_around_zero(o),
-        empty=NO_BASELINE,
+        "critical limit.", steps=lines_around_zero(o), empty=NO_BASELINE,
     )
 
 
@@ -135,15 +119,10 @@ def _band(q: Queries, o: Objectives, signal: str) -> Panel:
         Query(q.busiest(lower), "lower"),
     ]
     return lines(
-        f"{signal}_band",
-        f"{title} within its band",
-        unit,
-        queries,
+        f"{signal}_band", f"{title} within its band", unit, queries,
         "The picked model (of several, the one with most calls). The band is the same hour yesterday and last week with the recording "
         f"rules, and the baseline's mean with {o.zscore_warning:g} standard deviations of a single call without.",
-        fill_between=("upper", "lower"),
-        colours=(("upper", "super-light-blue"), ("lower", "super-light-blue")),
-        low=0,
+        fill_between=("upper", "lower"), colours=(("upper", "super-light-blue"), ("lower", "super-light-blue")), low=0,
     )
 
 
@@ -154,37 +133,21 @@ def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     )
     return (
         lines(
-            "by_severity",
-            "Odd calls by severity",
-            COUNT,
-            [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")],
-            "Single calls beyond the sensitivity.",
-            bars=True,
-            stack="normal",
-            low=0,
-            empty="No odd call in this time range",
+            "by_severity", "Odd calls by severity", COUNT,
+            [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")], "Single calls beyond the sensitivity.",
+            bars=True, stack="normal", low=0, empty="No odd call in this time range",
             colours=(("warning", WARN), ("critical", BAD)),
         ),
         lines(
-            "by_signal",
-            "Odd calls by signal",
-            COUNT,
+            "by_signal", "Odd calls by signal", COUNT,
             [Query(q.increase(ODD, ("signal", "direction"), RATE), "{{signal}} {{direction}}")],
-            "What was odd about them: too high or too low.",
-            bars=True,
-            stack="normal",
-            low=0,
+            "What was odd about them: too high or too low.", bars=True, stack="normal", low=0,
             empty="No odd call in this time range",
         ),
         lines(
-            "odd_by_model",
-            "Share of odd calls, ten most",
-            SHARE,
-            [Query(most(share), BY_MODEL)],
+            "odd_by_model", "Share of odd calls, ten most", SHARE, [Query(most(share), BY_MODEL)],
             "The share of a model's calls that were odd in a signal; the dashed line is the alert's.",
-            steps=warn_above(o.anomalous_share_warning),
-            low=0,
-            empty="No odd call in this time range",
+            steps=warn_above(o.anomalous_share_warning), low=0, empty="No odd call in this time range",
         ),
     )
 
@@ -193,13 +156,9 @@ def _baseline(q: Queries) -> Panel:
     by = (*PM, "signal")
     queries = [q.gauge(f"otel_llm_baseline_{part}", by=by) for part in ("samples", "mean", "stddev")]
     return table(
-        "baseline",
-        "Baselines",
-        queries,
+        "baseline", "Baselines", queries,
         "What each value is judged by, in the signal's own unit (seconds, tokens, US dollars). Few calls make a baseline that jumps.",
-        width=14,
-        empty=NO_BASELINE,
-        sort="Calls",
+        width=14, empty=NO_BASELINE, sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model"),
             Column("gen_ai_provider_name", "Provider", width=130),
@@ -217,12 +176,7 @@ def _peaks(q: Queries, o: Objectives) -> Panel:
         for signal in SIGNALS
     ]
     return lines(
-        "peaks",
-        "Most extreme single calls",
-        SIGMA,
-        queries,
+        "peaks", "Most extreme single calls", SIGMA, queries,
         f"The z-score of the most extreme call of the last minute, five models for each signal, drawn up to {FAR}.",
-        width=10,
-        steps=lines_around_zero(o),
-        empty=NO_BASELINE,
+        width=10, steps=lines_around_zero(o), empty=NO_BASELINE,
     )

@@ -29,6 +29,9 @@ from .queries import LABEL, RANGE, Queries, either, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
+
 DESCRIPTION = (
     "What is spent, against budgets and by model, tenant and route. Budgets are set with OTEL_LLM_BUDGET_DAILY_USD, "
     "OTEL_LLM_BUDGET_MONTHLY_USD or OTEL_LLM_BUDGETS_FILE. Calls without a known price are counted, never priced as zero. "
@@ -78,40 +81,20 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
     spend = f"max ({q.gauge('otel_llm_spend_usd', 'sum', ('budget',), period=period)})"
     return (
         stat(
-            f"{period}_spend",
-            f"{word}: spent",
-            USD,
-            Query(spend, "spent"),
-            f"US dollars since {begins}, in OTEL_LLM_TIMEZONE; survives restarts.",
-            base=NEUTRAL,
-            empty="No priced call yet",
-            decimals=2,
+            f"{period}_spend", f"{word}: spent", USD, Query(spend, "spent"),
+            f"US dollars since {begins}, in OTEL_LLM_TIMEZONE; survives restarts.", base=NEUTRAL,
+            empty="No priced call yet", decimals=2,
         ),
         Panel(
-            kind="gauge",
-            key=f"{period}_used",
-            title=f"{word}: of budget",
-            unit=SHARE,
+            kind="gauge", key=f"{period}_used", title=f"{word}: of budget", unit=SHARE,
             queries=(Query(_used(q, period), "{{budget}}"),),
-            description=f"Spend over budget. Red is the alert's limit, {factor:.0%}.",
-            width=4,
-            height=4,
-            base=GOOD,
-            steps=steps,
-            low=0,
-            high=round(max(1.2 * factor, 1.2), 2),
-            empty=NO_BUDGET,
-            decimals=0,
+            description=f"Spend over budget. Red is the alert's limit, {factor:.0%}.", width=4, height=4, base=GOOD,
+            steps=steps, low=0, high=round(max(1.2 * factor, 1.2), 2), empty=NO_BUDGET, decimals=0,
         ),
         stat(
-            f"{period}_forecast",
-            f"{word}: forecast",
-            SHARE,
-            Query(f"max ({_forecast(q, period)})", "forecast"),
+            f"{period}_forecast", f"{word}: forecast", SHARE, Query(f"max ({_forecast(q, period)})", "forecast"),
             "Where the present rate leads by the period's end, as a share of the budget; of several budgets the worst.",
-            steps=((o.budget_forecast_factor, WARN),),
-            empty=NO_BUDGET,
-            decimals=0,
+            steps=((o.budget_forecast_factor, WARN),), empty=NO_BUDGET, decimals=0,
         ),
     )
 
@@ -120,16 +103,9 @@ def _burn_down(q: Queries, o: Objectives, period: str) -> Panel:
     queries = [Query(_used(q, period), "{{budget}} spent"), Query(_forecast(q, period), "{{budget}} forecast")]
     factor = o.daily_budget_factor if period == "day" else o.monthly_budget_factor
     return lines(
-        f"{period}_course",
-        f"Budget of the {period}",
-        SHARE,
-        queries,
-        "Spend and forecast as shares of the budget. Orange is the forecast's alert, red the spend's.",
-        width=12,
-        height=7,
-        low=0,
-        steps=((o.budget_forecast_factor, WARN), (factor, BAD)),
-        empty=NO_BUDGET,
+        f"{period}_course", f"Budget of the {period}", SHARE, queries,
+        "Spend and forecast as shares of the budget. Orange is the forecast's alert, red the spend's.", width=12,
+        height=7, low=0, steps=((o.budget_forecast_factor, WARN), (factor, BAD)), empty=NO_BUDGET,
     )
 
 
@@ -141,34 +117,18 @@ def _what(q: Queries) -> tuple[Panel, ...]:
     )
     return (
         lines(
-            "by_model",
-            "Cost per hour by model",
-            USD,
-            [Query(by_model, BY_MODEL)],
-            "Ten dearest models, at the rate of the moment.",
-            stack="normal",
-            low=0,
-            empty=NO_PRICE,
+            "by_model", "Cost per hour by model", USD, [Query(by_model, BY_MODEL)],
+            "Ten dearest models, at the rate of the moment.", stack="normal", low=0, empty=NO_PRICE,
         ),
         lines(
-            "by_label",
-            "Cost per hour by $label",
-            USD,
-            [Query(by_label, "{{$label}}")],
+            "by_label", "Cost per hour by $label", USD, [Query(by_label, "{{$label}}")],
             "Ten dearest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
-            stack="normal",
-            low=0,
-            empty=NO_PRICE,
+            stack="normal", low=0, empty=NO_PRICE,
         ),
         bars(
-            "by_route",
-            "Cost by HTTP route",
-            USD,
-            Query(route, "{{http_route}}", instant=True),
+            "by_route", "Cost by HTTP route", USD, Query(route, "{{http_route}}", instant=True),
             "LLM cost of served HTTP requests over the shown time, fifteen dearest routes; needs otel-llm's middleware.",
-            empty="No HTTP request with LLM calls (otel-llm's middleware counts them)",
-            base=NEUTRAL,
-            low=0,
+            empty="No HTTP request with LLM calls (otel-llm's middleware counts them)", base=NEUTRAL, low=0,
         ),
         _models(q),
     )
@@ -185,14 +145,9 @@ def _models(q: Queries) -> Panel:
         q.increase("otel_llm_cache_savings_usd_total", PM),
     )
     return table(
-        "models",
-        "Models over the shown time",
-        queries,
+        "models", "Models over the shown time", queries,
         "What each model cost and why: calls, price of a call, tokens, and what the provider's prompt cache saved.",
-        width=24,
-        height=8,
-        sort="Cost",
-        empty=NO_PRICE,
+        width=24, height=8, sort="Cost", empty=NO_PRICE,
         columns=(
             Column("gen_ai_request_model", "Model"),
             Column("gen_ai_provider_name", "Provider", width=150),
@@ -211,30 +166,17 @@ def _why(q: Queries) -> tuple[Panel, ...]:
     hourly = f"3600 * {q.rate('otel_llm_cache_savings_usd_total', PM)}"
     return (
         lines(
-            "per_request",
-            "Cost of a call by model",
-            USD,
-            [Query(most(each), BY_MODEL)],
-            "Mean cost of a priced call, ten dearest models. Up with the same model: longer prompts or answers.",
-            low=0,
+            "per_request", "Cost of a call by model", USD, [Query(most(each), BY_MODEL)],
+            "Mean cost of a priced call, ten dearest models. Up with the same model: longer prompts or answers.", low=0,
             empty=NO_PRICE,
         ),
         heat(
-            "request_heatmap",
-            "What calls cost",
-            USD,
-            q.buckets("otel_llm_request_cost_usd"),
-            "Calls by cost: a few dear ones or all of them?",
-            empty=NO_PRICE,
+            "request_heatmap", "What calls cost", USD, q.buckets("otel_llm_request_cost_usd"),
+            "Calls by cost: a few dear ones or all of them?", empty=NO_PRICE,
         ),
         lines(
-            "savings",
-            "Saved by prompt caches",
-            USD,
-            [Query(most(hourly), BY_MODEL)],
-            "What cached input would have cost more per hour at the full price.",
-            low=0,
-            stack="normal",
+            "savings", "Saved by prompt caches", USD, [Query(most(hourly), BY_MODEL)],
+            "What cached input would have cost more per hour at the full price.", low=0, stack="normal",
             empty="No input came from a provider's prompt cache",
         ),
     )
@@ -245,32 +187,18 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
     whole = Query(either(f"3600 * {q.rule(recorded.COST_ALL, ())}", f"3600 * {q.rate(COST)}"), "all models")
     return (
         lines(
-            "unpriced",
-            "Calls without a known price",
-            RATE,
+            "unpriced", "Calls without a known price", RATE,
             [Query(most(q.rate("otel_llm_unpriced_requests_total", PM)), BY_MODEL)],
-            "Add prices with OTEL_LLM_PRICES_FILE; until then the cost shown is too low by these calls.",
-            low=0,
-            empty="Every call had a price",
-            steps=warn_above(NOT_ZERO),
+            "Add prices with OTEL_LLM_PRICES_FILE; until then the cost shown is too low by these calls.", low=0,
+            empty="Every call had a price", steps=warn_above(NOT_ZERO),
         ),
         lines(
-            "source",
-            "Cost per hour by source of the price",
-            USD,
-            [Query(source, "{{cost_source}}")],
-            "Told by the provider, or computed from the price list.",
-            low=0,
-            stack="normal",
-            empty=NO_PRICE,
+            "source", "Cost per hour by source of the price", USD, [Query(source, "{{cost_source}}")],
+            "Told by the provider, or computed from the price list.", low=0, stack="normal", empty=NO_PRICE,
         ),
         lines(
-            "rate",
-            "Cost per hour, all models",
-            USD,
+            "rate", "Cost per hour, all models", USD,
             [whole, Query(q.gauge("otel_llm_cost_usd_per_hour", "sum"), "of the window")],
-            f"The last hour's rate, next to the rate of otel-llm's window. {WINDOW}",
-            low=0,
-            empty=NO_PRICE,
+            f"The last hour's rate, next to the rate of otel-llm's window. {WINDOW}", low=0, empty=NO_PRICE,
         ),
     )

@@ -29,6 +29,9 @@ from .queries import LABEL, RATE, Queries, either, most, ratio
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
+
 DESCRIPTION = (
     "How long calls take, retries included. Percentiles come from histograms, so they are right across processes and over any "
     "time. The recording rules add the very series that the alerts judge."
@@ -62,22 +65,12 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         quantile("p99", "p99", 0.99, base=NEUTRAL),
         stat("slowest", "Slowest call", SECONDS, slowest, f"The longest successful call. {WINDOW}", base=NEUTRAL),
         stat(
-            "first",
-            "First chunk p95",
-            SECONDS,
-            first,
-            "95 % of streams show their first output sooner.",
-            steps=((o.first_chunk, WARN),),
-            empty="No streams",
+            "first", "First chunk p95", SECONDS, first, "95 % of streams show their first output sooner.",
+            steps=((o.first_chunk, WARN),), empty="No streams",
         ),
         stat(
-            "speed",
-            "Output speed",
-            TOKEN_RATE,
-            Query(speed, "speed"),
-            "Output tokens for each second of call time, all models together.",
-            base=NEUTRAL,
-            decimals=0,
+            "speed", "Output speed", TOKEN_RATE, Query(speed, "speed"),
+            "Output tokens for each second of call time, all models together.", base=NEUTRAL, decimals=0,
         ),
     )
 
@@ -87,22 +80,13 @@ def _course(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     queries = [Query(q.quantile(level, "duration", **OK), name, exemplar=level > 0.9) for level, name in levels]  # noqa: PLR2004
     return (
         lines(
-            "percentiles",
-            "Latency percentiles",
-            SECONDS,
-            queries,
+            "percentiles", "Latency percentiles", SECONDS, queries,
             "Of successful calls. Each dot is one call: click it for its trace. The dashed line is the alert's on p95.",
-            width=12,
-            steps=((o.p95, WARN),),
-            links=slow_traces(o),
+            width=12, steps=((o.p95, WARN),), links=slow_traces(o),
         ),
         heat(
-            "heatmap",
-            "How long calls take",
-            SECONDS,
-            q.buckets("duration", **OK),
-            "Successful calls by duration; two bands mean two kinds of calls, which no percentile shows.",
-            width=12,
+            "heatmap", "How long calls take", SECONDS, q.buckets("duration", **OK),
+            "Successful calls by duration; two bands mean two kinds of calls, which no percentile shows.", width=12,
         ),
     )
 
@@ -113,30 +97,17 @@ def _models(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     now = Query(most(q.gauge("otel_llm_latency_seconds", by=PM, quantile="0.95"), 15), BY_MODEL, instant=True)
     return (
         lines(
-            "p95_by_model",
-            "p95, ten slowest models",
-            SECONDS,
-            [Query(most(p95), BY_MODEL, exemplar=True)],
+            "p95_by_model", "p95, ten slowest models", SECONDS, [Query(most(p95), BY_MODEL, exemplar=True)],
             "95th percentile of successful calls by model, as the alert sees it where the recording rules are loaded.",
-            steps=((o.p95, WARN),),
-            links=slow_traces(o),
+            steps=((o.p95, WARN),), links=slow_traces(o),
         ),
         lines(
-            "p50_by_model",
-            "p50, ten slowest models",
-            SECONDS,
-            [Query(most(p50), BY_MODEL)],
+            "p50_by_model", "p50, ten slowest models", SECONDS, [Query(most(p50), BY_MODEL)],
             "Median of successful calls by model: what most users feel.",
         ),
         bars(
-            "compare",
-            "Models compared, p95 of the window",
-            SECONDS,
-            now,
-            f"The fifteen slowest models. {WINDOW}",
-            steps=((o.p95, WARN),),
-            base="green",
-            low=0,
+            "compare", "Models compared, p95 of the window", SECONDS, now, f"The fifteen slowest models. {WINDOW}",
+            steps=((o.p95, WARN),), base="green", low=0,
         ),
     )
 
@@ -147,40 +118,22 @@ def _streams(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     speed = ratio(q.total("output", PM), q.total("duration", PM, **OK))
     return (
         lines(
-            "first_by_model",
-            "Time to first chunk p95, ten slowest",
-            SECONDS,
+            "first_by_model", "Time to first chunk p95, ten slowest", SECONDS,
             [Query(most(first), MODEL, exemplar=True)],
-            "How long a user looks at an empty screen. The dashed line is the alert's.",
-            width=6,
-            steps=((o.first_chunk, WARN),),
-            empty=STREAMS,
+            "How long a user looks at an empty screen. The dashed line is the alert's.", width=6,
+            steps=((o.first_chunk, WARN),), empty=STREAMS,
         ),
         heat(
-            "first_heatmap",
-            "Time to first chunk",
-            SECONDS,
-            q.buckets("first_chunk"),
-            "Streams by the time to their first output.",
-            width=6,
-            empty=STREAMS,
+            "first_heatmap", "Time to first chunk", SECONDS, q.buckets("first_chunk"),
+            "Streams by the time to their first output.", width=6, empty=STREAMS,
         ),
         lines(
-            "gaps",
-            "Time between chunks",
-            SECONDS,
-            gaps,
-            "Long gaps look like a stutter; a p99 of seconds is a stall.",
-            width=6,
-            empty=STREAMS,
+            "gaps", "Time between chunks", SECONDS, gaps, "Long gaps look like a stutter; a p99 of seconds is a stall.",
+            width=6, empty=STREAMS,
         ),
         lines(
-            "speed_by_model",
-            "Output speed by model",
-            TOKEN_RATE,
-            [Query(most(speed), MODEL)],
-            "Output tokens for each second of call time; the ten fastest models.",
-            width=6,
+            "speed_by_model", "Output speed by model", TOKEN_RATE, [Query(most(speed), MODEL)],
+            "Output tokens for each second of call time; the ten fastest models.", width=6,
             empty="No call with output tokens",
         ),
     )
@@ -191,61 +144,35 @@ def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     failed = q.quantile(0.95, "duration", ("error_type",), error_type="!=")
     return (
         lines(
-            "in_flight",
-            "Open calls",
-            COUNT,
-            [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), MODEL)],
+            "in_flight", "Open calls", COUNT, [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), MODEL)],
             "Calls that are waiting for an answer now. Growing while calls per second do not: the provider is slowing down.",
-            width=6,
-            low=0,
-            stack="normal",
-            empty="No open call was seen",
+            width=6, low=0, stack="normal", empty="No open call was seen",
         ),
         lines(
-            "waiting",
-            "Share of time spent waiting to retry",
-            SHARE,
-            [Query(most(waits), MODEL)],
-            "Of the duration of calls, the part in which the client slept before another attempt.",
-            width=6,
-            low=0,
+            "waiting", "Share of time spent waiting to retry", SHARE, [Query(most(waits), MODEL)],
+            "Of the duration of calls, the part in which the client slept before another attempt.", width=6, low=0,
             empty="No retry in this time range",
         ),
         lines(
-            "failed_latency",
-            "p95 of failed calls by error",
-            SECONDS,
-            [Query(failed, "{{error_type}}")],
-            "How long callers wait for a failure: timeouts that are longer than users wait help nobody.",
-            width=6,
-            steps=((o.p95, WARN),),
-            empty="Nothing failed in this time range",
+            "failed_latency", "p95 of failed calls by error", SECONDS, [Query(failed, "{{error_type}}")],
+            "How long callers wait for a failure: timeouts that are longer than users wait help nobody.", width=6,
+            steps=((o.p95, WARN),), empty="Nothing failed in this time range",
         ),
         lines(
-            "by_server",
-            "p95 by server",
-            SECONDS,
+            "by_server", "p95 by server", SECONDS,
             [Query(most(q.quantile(0.95, "duration", ("server_address",), **OK)), "{{server_address}}")],
-            "One region or proxy that is slower than the others.",
-            width=6,
+            "One region or proxy that is slower than the others.", width=6,
         ),
         lines(
-            "by_label",
-            "p95 by $label",
-            SECONDS,
+            "by_label", "p95 by $label", SECONDS,
             [Query(most(q.quantile(0.95, "duration", (LABEL,), **OK)), "{{$label}}")],
             "Of the ten slowest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
-            width=12,
-            steps=((o.p95, WARN),),
+            width=12, steps=((o.p95, WARN),),
         ),
         lines(
-            "by_operation",
-            "Calls by operation",
-            CALLS,
+            "by_operation", "Calls by operation", CALLS,
             [Query(q.rate("duration", ("gen_ai_operation_name",), RATE), "{{gen_ai_operation_name}}")],
-            "Chats, embeddings and the rest; percentiles of a mix move when the mix does.",
-            width=12,
-            low=0,
+            "Chats, embeddings and the rest; percentiles of a mix move when the mix does.", width=12, low=0,
             stack="normal",
         ),
     )

@@ -26,6 +26,7 @@ from .parts import (
     lines,
     stat,
     table,
+    targets_up,
     to,
     to_model,
 )
@@ -33,6 +34,9 @@ from .queries import RANGE, Queries, either, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
+
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
 
 DESCRIPTION = (
     "Is it slow, is it failing, is it burning money, has the model got worse, and which model? Click an answer for its board. "
@@ -58,29 +62,18 @@ def board(q: Queries, o: Objectives) -> Board:
 def _slow(q: Queries, o: Objectives) -> Panel:
     now = q.gauge("otel_llm_latency_seconds", quantile="0.95")
     return stat(
-        "slow",
-        "Is it slow? p95",
-        SECONDS,
-        Query(either(q.quantile(0.95, "duration", **OK), now), "p95"),
+        "slow", "Is it slow? p95", SECONDS, Query(either(q.quantile(0.95, "duration", **OK), now), "p95"),
         "95 % of successful calls are faster than this. Before there are rates: the slowest model's p95 over otel-llm's window.",
-        height=5,
-        steps=((o.p95, WARN),),
-        links=to("latency", "Latency"),
+        height=5, steps=((o.p95, WARN),), links=to("latency", "Latency"),
     )
 
 
 def _failing(q: Queries, o: Objectives) -> Panel:
     return stat(
-        "failing",
-        "Is it failing? Errors",
-        SHARE,
-        Query(failing(q), "errors"),
+        "failing", "Is it failing? Errors", SHARE, Query(failing(q), "errors"),
         "Share of calls that failed, after the client's own retries. Orange: more than the availability objective allows. "
-        "Red: the alert's limit. Calls that the caller cancelled are not failures.",
-        height=5,
-        decimals=1,
-        steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
-        links=to("reliability", "Reliability"),
+        "Red: the alert's limit. Calls that the caller cancelled are not failures.", height=5, decimals=1,
+        steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), links=to("reliability", "Reliability"),
     )
 
 
@@ -89,22 +82,13 @@ def _money(q: Queries, o: Objectives) -> Panel:
     budget = q.gauge("otel_llm_budget_usd", "max", ("budget",), period="day")
     queries = (Query(f"max ({spend})", "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
     return stat(
-        "money",
-        "Burning money? Today",
-        USD,
-        queries,
+        "money", "Burning money? Today", USD, queries,
         "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "
-        "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).",
-        height=5,
-        links=to("cost", "Cost"),
-        empty="No priced call yet",
-        base=NEUTRAL,
+        "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).", height=5,
+        links=to("cost", "Cost"), empty="No priced call yet", base=NEUTRAL,
         columns=(
             Column(
-                "of budget",
-                "of budget",
-                SHARE,
-                ((o.budget_forecast_factor, WARN), (o.daily_budget_factor, BAD)),
+                "of budget", "of budget", SHARE, ((o.budget_forecast_factor, WARN), (o.daily_budget_factor, BAD)),
                 base=GOOD,
             ),
         ),
@@ -114,17 +98,10 @@ def _money(q: Queries, o: Objectives) -> Panel:
 def _worse(q: Queries, o: Objectives) -> Panel:
     change = q.gauge("otel_llm_output_tokens_change_ratio", by=PM)
     return stat(
-        "worse",
-        "Worse? Answer length",
-        SHARE,
-        Query(extreme(change), MODEL, instant=True),
+        "worse", "Worse? Answer length", SHARE, Query(extreme(change), MODEL, instant=True),
         "How far the mean length of answers is from the baseline, of the model that is farthest. Much shorter answers are "
-        f"the first sign of a degraded model, much longer ones of a changed prompt. {WINDOW}",
-        height=5,
-        sparkline=False,
-        base=WARN,
-        steps=length_limits(o),
-        links=to("tokens", "Tokens"),
+        f"the first sign of a degraded model, much longer ones of a changed prompt. {WINDOW}", height=5,
+        sparkline=False, base=WARN, steps=length_limits(o), links=to("tokens", "Tokens"),
         empty="Under 20 calls: no baseline yet",
     )
 
@@ -132,39 +109,23 @@ def _worse(q: Queries, o: Objectives) -> Panel:
 def _unusual(q: Queries, o: Objectives) -> Panel:
     own = f"max by ({', '.join((*PM, 'signal'))}) ({q.select('otel_llm_zscore', kind='shift')})"
     return stat(
-        "unusual",
-        "Unusual? Largest z",
-        SIGMA,
+        "unusual", "Unusual? Largest z", SIGMA,
         Query(
-            extreme(either(q.rule(recorded.ZSCORE, (*PM, "signal")), own)),
-            "{{signal}} {{gen_ai_request_model}}",
+            extreme(either(q.rule(recorded.ZSCORE, (*PM, "signal")), own)), "{{signal}} {{gen_ai_request_model}}",
             instant=True,
         ),
         "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations: the fleet's "
-        "from the recording rules, or otel-llm's own where there are none.",
-        height=5,
-        sparkline=False,
-        base=BAD,
-        steps=around_zero(o),
-        links=to("anomalies", "Anomalies"),
-        empty="No baseline yet, or all usual",
-        decimals=1,
+        "from the recording rules, or otel-llm's own where there are none.", height=5, sparkline=False, base=BAD,
+        steps=around_zero(o), links=to("anomalies", "Anomalies"), empty="No baseline yet, or all usual", decimals=1,
     )
 
 
 def _trust(q: Queries) -> Panel:
-    known = f"last_over_time({q.select('otel_llm_build_info')}[{RANGE}])"
     return stat(
-        "trust",
-        "Can I trust this? Up",
-        SHARE,
-        Query(f'avg (up{{job=~"$job"}} and on (job, instance) {known})', "targets up"),
-        "Share of the scrape targets with otel-llm that answered the last scrape.",
-        height=5,
-        base=BAD,
-        steps=((1.0, GOOD),),
-        links=to("health", "Telemetry health"),
-        empty="No target has answered",
+        "trust", "Can I trust this? Up", SHARE,
+        Query(targets_up(q), "targets up"),
+        "Share of the scrape targets with otel-llm that answered the last scrape.", height=5, base=BAD,
+        steps=((1.0, GOOD),), links=to("health", "Telemetry health"), empty="No target has answered",
     )
 
 
@@ -173,51 +134,25 @@ def _courses(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     failing = split(q.rate("duration", ("error_type",), **FAILED), q.rate("duration"))
     return (
         lines(
-            "traffic",
-            "Calls by model",
-            CALLS,
-            [Query(most(q.rate("duration", PM), 8), MODEL)],
-            "Calls per second, failed ones included; the eight busiest models.",
-            width=6,
-            height=7,
-            stack="normal",
+            "traffic", "Calls by model", CALLS, [Query(most(q.rate("duration", PM), 8), MODEL)],
+            "Calls per second, failed ones included; the eight busiest models.", width=6, height=7, stack="normal",
         ),
         lines(
-            "slowest",
-            "p95 of the slowest models",
-            SECONDS,
-            [Query(slow, MODEL, exemplar=True)],
-            "95th percentile of successful calls; the five slowest models. The dashed line is the alert's.",
-            width=6,
-            height=7,
-            steps=((o.p95, WARN),),
-            links=to("latency", "Latency"),
+            "slowest", "p95 of the slowest models", SECONDS, [Query(slow, MODEL, exemplar=True)],
+            "95th percentile of successful calls; the five slowest models. The dashed line is the alert's.", width=6,
+            height=7, steps=((o.p95, WARN),), links=to("latency", "Latency"),
         ),
         lines(
-            "errors",
-            "Failed calls by error",
-            SHARE,
-            [Query(failing, "{{error_type}}")],
-            "Share of all calls that failed, by type of error. The dashed line is the alert's.",
-            width=6,
-            height=7,
-            steps=((o.error_rate, BAD),),
-            links=to("reliability", "Reliability"),
-            low=0,
-            stack="normal",
+            "errors", "Failed calls by error", SHARE, [Query(failing, "{{error_type}}")],
+            "Share of all calls that failed, by type of error. The dashed line is the alert's.", width=6, height=7,
+            steps=((o.error_rate, BAD),), links=to("reliability", "Reliability"), low=0, stack="normal",
             empty="Nothing failed in this time range",
         ),
         lines(
-            "burn",
-            "Cost per hour by model",
-            USD,
+            "burn", "Cost per hour by model", USD,
             [Query(most(f"3600 * {q.rate('otel_llm_cost_usd_total', PM)}", 8), MODEL)],
-            "US dollars per hour at the rate of the moment; the eight dearest models.",
-            width=6,
-            height=7,
-            stack="normal",
-            links=to("cost", "Cost"),
-            empty="No priced call in this time range",
+            "US dollars per hour at the rate of the moment; the eight dearest models.", width=6, height=7,
+            stack="normal", links=to("cost", "Cost"), empty="No priced call in this time range",
         ),
     )
 
@@ -243,13 +178,9 @@ def _models(q: Queries, o: Objectives) -> Panel:
         q.gauge("otel_llm_output_tokens_change_ratio", by=PM),
     )
     return table(
-        "models",
-        "Which model?",
-        queries,
+        "models", "Which model?", queries,
         "One line for each model over the shown time; click a name for its latency. Length is the change of answers against "
-        "their baseline. A model's first calls are answered from otel-llm's own window.",
-        width=15,
-        height=8,
+        "their baseline. A model's first calls are answered from otel-llm's own window.", width=15, height=8,
         sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
@@ -260,28 +191,16 @@ def _models(q: Queries, o: Objectives) -> Panel:
             Column("Value #D", "$ per hour", USD, width=88, decimals=2),
             Column("Value #E", "$ per call", USD, width=90, decimals=5),
             Column("Value #F", "Answer", TOKENS, width=80),
-            Column(
-                "Value #G",
-                "Length",
-                SHARE,
-                length_limits(o),
-                70,
-                0,
-                base=WARN,
-            ),
+            Column("Value #G", "Length", SHARE, length_limits(o), 70, 0, base=WARN),
         ),
     )
 
 
 def _alerts() -> Panel:
     return table(
-        "alerts",
-        "Alerts",
-        [_ALERTS],
+        "alerts", "Alerts", [_ALERTS],
         "otel-llm's alerts that are pending or firing now, for the picked models and those that are about no model.",
-        width=9,
-        height=8,
-        empty="No alert is pending or firing, or Prometheus has not loaded otel-llm's rules",
+        width=9, height=8, empty="No alert is pending or firing, or Prometheus has not loaded otel-llm's rules",
         columns=(
             Column("alertname", "Alert"),
             Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),

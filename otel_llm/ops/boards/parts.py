@@ -9,7 +9,7 @@ from otel_llm import catalogue
 from otel_llm.ops import promql
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
-from .queries import either, share
+from .queries import RANGE, either, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,12 @@ def failing(q: Queries) -> str:
     speed = q.gauge("otel_llm_requests_per_second", "sum", PM)
     failed = f"sum ({q.gauge('otel_llm_error_ratio', 'sum', PM, **FAILED)} * {speed})"
     return either(share(q.rate("duration", **FAILED), q.rate("duration")), share(failed, f"sum ({speed})"))
+
+
+def targets_up(q: Queries) -> str:
+    """The share of the targets with otel-llm, of all that were seen in the shown time, that answered the last scrape."""
+    known = f"last_over_time({q.select('otel_llm_build_info')}[{RANGE}])"
+    return f'avg (up{{job=~"$job"}} and on (job, instance) {known})'
 
 
 def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:

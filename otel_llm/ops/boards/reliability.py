@@ -14,6 +14,9 @@ from .queries import RANGE, Queries, either, most, ratio, share, split
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
+
 DESCRIPTION = (
     "What fails and why, how fast the error budget burns, and whether retries, fallbacks, breakers and response caches help. "
     "The recording rules add windows of up to three days and the budget of 30 days."
@@ -41,14 +44,10 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         objective, bad = left[slo]
         raw = f"1 - ({bad}) / {1 - objective:.6g}"
         return stat(
-            f"{slo}_left",
-            title,
-            SHARE,
+            f"{slo}_left", title, SHARE,
             Query(f"min ({either(q.rule(recorded.SLO_BUDGET_LEFT, slo=slo), raw)})", "left"),
             f"What is left of the errors that an objective of {objective:.6g} allows, of the model with least: over 30 days "
-            "with the recording rules, over the shown time without.",
-            base=BAD,
-            steps=((0.0, WARN), (0.5, GOOD)),
+            "with the recording rules, over the shown time without.", base=BAD, steps=((0.0, WARN), (0.5, GOOD)),
             decimals=0,
         )
 
@@ -58,45 +57,25 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     is_open = f"sum (max by (breaker) ({q.select(STATE, state='open')}))"
     return (
         stat(
-            "error_rate",
-            "Errors",
-            SHARE,
-            Query(failing(q), "errors"),
+            "error_rate", "Errors", SHARE, Query(failing(q), "errors"),
             "Share of calls that failed; those that the caller cancelled did not.",
-            steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
-            decimals=1,
+            steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), decimals=1,
         ),
         budget("availability", "Error budget left"),
         budget("latency", f"Slow budget left ({duration(o.latency_slo_threshold)})"),
         stat(
-            "fallback",
-            "Served by a fallback",
-            SHARE,
-            Query(fallback, "fallbacks"),
+            "fallback", "Served by a fallback", SHARE, Query(fallback, "fallbacks"),
             "Fallbacks for each call. Before there are rates: the model with most, over otel-llm's window.",
-            steps=((o.fallback_rate, WARN),),
-            decimals=1,
+            steps=((o.fallback_rate, WARN),), decimals=1,
         ),
         stat(
-            "open",
-            "Open breakers",
-            COUNT,
-            Query(is_open, "open"),
-            "Circuit breakers that are open now.",
-            steps=((1.0, BAD),),
-            empty=NO_BREAKER,
-            decimals=0,
+            "open", "Open breakers", COUNT, Query(is_open, "open"), "Circuit breakers that are open now.",
+            steps=((1.0, BAD),), empty=NO_BREAKER, decimals=0,
         ),
         stat(
-            "cache_now",
-            "Response cache hits",
-            SHARE,
-            Query(hits, "hits"),
-            "Share of look-ups in response caches (not the provider's prompt cache) that hit.",
-            base=WARN,
-            steps=((o.cache_hit_ratio, GOOD),),
-            empty=NO_CACHE,
-            decimals=0,
+            "cache_now", "Response cache hits", SHARE, Query(hits, "hits"),
+            "Share of look-ups in response caches (not the provider's prompt cache) that hit.", base=WARN,
+            steps=((o.cache_hit_ratio, GOOD),), empty=NO_CACHE, decimals=0,
         ),
     )
 
@@ -122,35 +101,19 @@ def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     own = f"sum by ({', '.join(PM)}, error_type) ({q.select('otel_llm_error_ratio')}) > 0"
     return (
         lines(
-            "by_type",
-            "Failed calls by error",
-            SHARE,
-            [Query(by_type, "{{error_type}}")],
-            "Share of all calls that failed, by type of error. The dashed line is the alert's.",
-            low=0,
-            stack="normal",
-            steps=((o.error_rate, BAD),),
-            links=(),
-            empty=NOTHING_FAILED,
+            "by_type", "Failed calls by error", SHARE, [Query(by_type, "{{error_type}}")],
+            "Share of all calls that failed, by type of error. The dashed line is the alert's.", low=0, stack="normal",
+            steps=((o.error_rate, BAD),), links=(), empty=NOTHING_FAILED,
         ),
         lines(
-            "by_model",
-            "Failed calls, ten worst models",
-            SHARE,
-            [Query(most(by_model), BY_MODEL, exemplar=True)],
-            "Share of a model's calls that failed. Click a line for the failed calls' traces.",
-            low=0,
-            steps=((o.error_rate, BAD),),
-            links=failed_traces(),
+            "by_model", "Failed calls, ten worst models", SHARE, [Query(most(by_model), BY_MODEL, exemplar=True)],
+            "Share of a model's calls that failed. Click a line for the failed calls' traces.", low=0,
+            steps=((o.error_rate, BAD),), links=failed_traces(),
         ),
         table(
-            "errors",
-            "Errors of the window",
-            [own],
+            "errors", "Errors of the window", [own],
             "Which model fails with what, as a share of its calls in otel-llm's window. Cancelled and abandoned "
-            "calls were ended by the caller.",
-            sort="Share",
-            empty=NOTHING_FAILED,
+            "calls were ended by the caller.", sort="Share", empty=NOTHING_FAILED,
             columns=(
                 Column("gen_ai_request_model", "Model"),
                 Column("error_type", "Error", width=150),
@@ -185,17 +148,10 @@ def _burn(q: Queries, slo: str, title: str, objective: float, bad: str) -> Panel
         queries.append(Query(f"max ({expr})", f"over {window}"))
     steps = tuple((rate, WARN if severity == "warning" else BAD) for rate, _, severity in pages)
     return lines(
-        f"burn_{slo}",
-        title,
-        "suffix:x",
-        queries,
+        f"burn_{slo}", title, "suffix:x", queries,
         "1 spends the budget in exactly 30 days; of the model that burns fastest. The dashed lines are the alerts': "
         + ", ".join(f"{rate:g}x over {duration(long)}" for rate, long, _ in reversed(pages))
-        + ". One and three days need the recording rules.",
-        width=12,
-        low=0,
-        steps=steps,
-        base=CLEAR,
+        + ". One and three days need the recording rules.", width=12, low=0, steps=steps, base=CLEAR,
     )
 
 
@@ -215,42 +171,22 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     look_ups = q.rate("otel_llm_cache_requests_total", ("cache", "result"))
     return (
         Panel(
-            kind="state-timeline",
-            key="breakers",
-            title="Circuit breakers",
-            unit="none",
-            queries=(Query(states, "{{breaker}}"),),
-            description="The worst state of each breaker over all instances.",
-            base=GOOD,
-            steps=((1.0, WARN), (2.0, BAD)),
-            states=((0, "closed", GOOD), (1, "half open", WARN), (2, "open", BAD)),
-            empty=NO_BREAKER,
+            kind="state-timeline", key="breakers", title="Circuit breakers", unit="none",
+            queries=(Query(states, "{{breaker}}"),), description="The worst state of each breaker over all instances.",
+            base=GOOD, steps=((1.0, WARN), (2.0, BAD)),
+            states=((0, "closed", GOOD), (1, "half open", WARN), (2, "open", BAD)), empty=NO_BREAKER,
         ),
         lines(
-            "breaker_steps",
-            "Breaker steps",
-            COUNT,
-            [Query(steps, "{{breaker}} to {{to_state}}")],
-            "Steps of breakers; many in a row mean that a breaker flaps.",
-            bars=True,
-            low=0,
-            empty="No breaker moved",
+            "breaker_steps", "Breaker steps", COUNT, [Query(steps, "{{breaker}} to {{to_state}}")],
+            "Steps of breakers; many in a row mean that a breaker flaps.", bars=True, low=0, empty="No breaker moved",
         ),
         lines(
-            "fallback_rate",
-            "Served by a fallback, ten most",
-            SHARE,
-            [Query(most(fallbacks), BY_MODEL)],
-            "Fallbacks for each call of the model that was asked for. The dashed line is the alert's.",
-            low=0,
+            "fallback_rate", "Served by a fallback, ten most", SHARE, [Query(most(fallbacks), BY_MODEL)],
+            "Fallbacks for each call of the model that was asked for. The dashed line is the alert's.", low=0,
             steps=((o.fallback_rate, WARN),),
         ),
         table(
-            "paths",
-            "Fallbacks from, to and why",
-            [paths],
-            "Fallbacks within the shown time.",
-            sort="Count",
+            "paths", "Fallbacks from, to and why", [paths], "Fallbacks within the shown time.", sort="Count",
             empty="No fallback in this time range",
             columns=(
                 Column("from_model", "From", width=140),
@@ -260,25 +196,13 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             ),
         ),
         lines(
-            "hits",
-            "Response cache hits",
-            SHARE,
-            [Query(hits, "{{cache}}")],
-            "Share of look-ups that hit, of the model with fewest. The dashed line is the alert's.",
-            low=0,
-            high=1,
-            steps=((o.cache_hit_ratio, WARN),),
-            empty=NO_CACHE,
+            "hits", "Response cache hits", SHARE, [Query(hits, "{{cache}}")],
+            "Share of look-ups that hit, of the model with fewest. The dashed line is the alert's.", low=0, high=1,
+            steps=((o.cache_hit_ratio, WARN),), empty=NO_CACHE,
         ),
         lines(
-            "look_ups",
-            "Response cache look-ups",
-            RATE,
-            [Query(look_ups, "{{cache}} {{result}}")],
-            "Look-ups per second.",
-            low=0,
-            stack="normal",
-            empty=NO_CACHE,
+            "look_ups", "Response cache look-ups", RATE, [Query(look_ups, "{{cache}} {{result}}")],
+            "Look-ups per second.", low=0, stack="normal", empty=NO_CACHE,
         ),
     )
 
@@ -293,34 +217,19 @@ def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     )
     return (
         lines(
-            "limits",
-            "Left of the rate limit, ten lowest",
-            SHARE,
+            "limits", "Left of the rate limit, ten lowest", SHARE,
             [Query(f"bottomk(10, {left})", "{{kind}} · {{gen_ai_request_model}}")],
-            "From the provider's response headers. The dashed line is the alert's.",
-            low=0,
-            high=1,
-            steps=((o.rate_limit_left, WARN),),
-            empty="The provider's answers name no rate limit",
+            "From the provider's response headers. The dashed line is the alert's.", low=0, high=1,
+            steps=((o.rate_limit_left, WARN),), empty="The provider's answers name no rate limit",
         ),
         lines(
-            "retries",
-            "Retries by reason",
-            RATE,
-            [Query(q.rate("otel_llm_retries_total", ("reason",)), "{{reason}}")],
-            "HTTP attempts after the first, per second; a call that succeeds at last is no error, but was slow.",
-            low=0,
-            stack="normal",
-            empty="No retry in this time range",
+            "retries", "Retries by reason", RATE, [Query(q.rate("otel_llm_retries_total", ("reason",)), "{{reason}}")],
+            "HTTP attempts after the first, per second; a call that succeeds at last is no error, but was slow.", low=0,
+            stack="normal", empty="No retry in this time range",
         ),
         lines(
-            "waits",
-            "Wait before a retry",
-            SECONDS,
-            [Query(wait, "{{reason}}")],
-            "Mean time that the client slept before another attempt.",
-            low=0,
-            empty="No retry in this time range",
+            "waits", "Wait before a retry", SECONDS, [Query(wait, "{{reason}}")],
+            "Mean time that the client slept before another attempt.", low=0, empty="No retry in this time range",
             base=NEUTRAL,
         ),
     )

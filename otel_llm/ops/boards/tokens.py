@@ -14,6 +14,9 @@ from .queries import Queries, either, extreme, most, ratio, share, split
 if TYPE_CHECKING:
     from otel_llm.ops.objectives import Objectives
 
+# A panel is a paragraph: what it is, what it asks, what it says.
+# fmt: off
+
 DESCRIPTION = (
     "Tokens in and out, thinking and cached ones, and the shape of answers: length, spread, what ended them. A model that "
     "degrades shows here first. The recording rules add the daily averages and bands that the alerts judge by."
@@ -36,10 +39,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     def mean(key: str, title: str, kind: str) -> Panel:
         now = f"max ({q.select('otel_llm_tokens_per_request', gen_ai_token_type=kind)})"
         return stat(
-            key,
-            title,
-            TOKENS,
-            Query(either(q.mean(kind), now), kind),
+            key, title, TOKENS, Query(either(q.mean(kind), now), kind),
             f"Mean {kind} tokens of a successful call. Before there are rates: the model with most, over otel-llm's window.",
             base=NEUTRAL,
         )
@@ -49,43 +49,23 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         mean("in", "Input per call", "input"),
         mean("out", "Output per call", "output"),
         stat(
-            "thinking_share",
-            "Thinking, of output",
-            SHARE,
-            Query(_part(q, "reasoning_output", "output"), "thinking"),
-            "Share of output tokens that nobody reads: the model's thinking.",
-            base=NEUTRAL,
-            decimals=0,
+            "thinking_share", "Thinking, of output", SHARE, Query(_part(q, "reasoning_output", "output"), "thinking"),
+            "Share of output tokens that nobody reads: the model's thinking.", base=NEUTRAL, decimals=0,
         ),
         stat(
-            "cached_share",
-            "Cached, of input",
-            SHARE,
-            Query(_part(q, "cache_read_input", "input"), "cached"),
+            "cached_share", "Cached, of input", SHARE, Query(_part(q, "cache_read_input", "input"), "cached"),
             "Share of input tokens that the provider read from its prompt cache, at a fraction of the price.",
-            base=NEUTRAL,
-            decimals=0,
+            base=NEUTRAL, decimals=0,
         ),
         stat(
-            "change_now",
-            "Length vs usual",
-            SHARE,
-            Query(change, "{{gen_ai_request_model}}", instant=True),
+            "change_now", "Length vs usual", SHARE, Query(change, "{{gen_ai_request_model}}", instant=True),
             f"Change of the mean answer against the baseline, of the model that is farthest from it. {WINDOW}",
-            base=WARN,
-            steps=length_limits(o),
-            empty=NO_BASELINE,
-            decimals=0,
-            sparkline=False,
+            base=WARN, steps=length_limits(o), empty=NO_BASELINE, decimals=0, sparkline=False,
         ),
         stat(
-            "truncated",
-            "Cut short",
-            SHARE,
-            Query(_ended(q, TRUNCATED), "cut short"),
+            "truncated", "Cut short", SHARE, Query(_ended(q, TRUNCATED), "cut short"),
             "Share of answers that ended because a limit on tokens was reached.",
-            steps=((o.finish_reason_share, WARN),),
-            decimals=1,
+            steps=((o.finish_reason_share, WARN),), decimals=1,
         ),
     )
 
@@ -111,33 +91,16 @@ def _amounts(q: Queries) -> tuple[Panel, ...]:
     by_model = most(q.rate(f"{USAGE}input_tokens_total", PM)), most(q.rate(f"{USAGE}output_tokens_total", PM))
     return (
         lines(
-            "amounts",
-            "Tokens per second",
-            TOKEN_RATE,
-            queries,
-            "All calls together. Thinking is within output, cached within input.",
-            low=0,
-            empty=NO_USAGE,
+            "amounts", "Tokens per second", TOKEN_RATE, queries,
+            "All calls together. Thinking is within output, cached within input.", low=0, empty=NO_USAGE,
         ),
         lines(
-            "input_by_model",
-            "Input by model",
-            TOKEN_RATE,
-            [Query(by_model[0], BY_MODEL)],
-            "Input tokens per second, ten most.",
-            low=0,
-            stack="normal",
-            empty=NO_USAGE,
+            "input_by_model", "Input by model", TOKEN_RATE, [Query(by_model[0], BY_MODEL)],
+            "Input tokens per second, ten most.", low=0, stack="normal", empty=NO_USAGE,
         ),
         lines(
-            "output_by_model",
-            "Output by model",
-            TOKEN_RATE,
-            [Query(by_model[1], BY_MODEL)],
-            "Output tokens per second, ten most.",
-            low=0,
-            stack="normal",
-            empty=NO_USAGE,
+            "output_by_model", "Output by model", TOKEN_RATE, [Query(by_model[1], BY_MODEL)],
+            "Output tokens per second, ten most.", low=0, stack="normal", empty=NO_USAGE,
         ),
     )
 
@@ -152,33 +115,20 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     )
     return (
         lines(
-            "mean_length",
-            "Mean answer by model",
-            TOKENS,
-            [Query(most(mean), BY_MODEL)],
-            "Mean output tokens of a successful call, ten longest.",
-            low=0,
-            empty=NO_USAGE,
+            "mean_length", "Mean answer by model", TOKENS, [Query(most(mean), BY_MODEL)],
+            "Mean output tokens of a successful call, ten longest.", low=0, empty=NO_USAGE,
         ),
         lines(
-            "change",
-            "Change against the baseline",
-            SHARE,
-            [Query(extreme(either(fleet, own), 10), BY_MODEL)],
+            "change", "Change against the baseline", SHARE, [Query(extreme(either(fleet, own), 10), BY_MODEL)],
             f"Mean answer over its average of a day (recording rules) or over otel-llm's own baseline, minus 1. Alerts at "
             f"{-o.output_drop:.0%} and {o.output_tokens_factor - 1:+.0%}.",
-            steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)),
-            empty=NO_BASELINE,
-            decimals=0,
+            steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)), empty=NO_BASELINE, decimals=0,
         ),
         lines(
-            "spread",
-            "Spread of answers",
-            SHARE,
+            "spread", "Spread of answers", SHARE,
             [Query(most(either(q.rule(recorded.OUTPUT_VARIATION), spread)), BY_MODEL)],
             "Standard deviation of the length over its mean: a model that rambles or refuses gets a wider spread. "
-            f"The alert fires at {o.output_variance_factor:g} times a model's own daily average.",
-            low=0,
+            f"The alert fires at {o.output_variance_factor:g} times a model's own daily average.", low=0,
             empty=NO_USAGE,
         ),
     )
@@ -190,34 +140,18 @@ def _ends(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     )
     return (
         heat(
-            "length_heatmap",
-            "How long answers are",
-            TOKENS,
-            q.buckets("output"),
-            "Successful calls by output tokens.",
+            "length_heatmap", "How long answers are", TOKENS, q.buckets("output"), "Successful calls by output tokens.",
             empty=NO_USAGE,
         ),
         lines(
-            "reasons",
-            "What ended answers",
-            SHARE,
-            [Query(reasons, "{{finish_reason}}")],
-            "Share of answers by finish reason; length means cut short, content_filter means refused.",
-            low=0,
-            high=1,
-            stack="normal",
-            empty="No answer in this time range",
+            "reasons", "What ended answers", SHARE, [Query(reasons, "{{finish_reason}}")],
+            "Share of answers by finish reason; length means cut short, content_filter means refused.", low=0, high=1,
+            stack="normal", empty="No answer in this time range",
         ),
         lines(
-            "bad_ends",
-            "Cut short or filtered, by model",
-            SHARE,
-            _bad_ends(q),
+            "bad_ends", "Cut short or filtered, by model", SHARE, _bad_ends(q),
             "Share of a model's answers that a limit or a filter ended. The alert compares with a model's own day, and never "
-            "fires below the dashed line.",
-            low=0,
-            base=CLEAR,
-            steps=((o.finish_reason_share, WARN),),
+            "fires below the dashed line.", low=0, base=CLEAR, steps=((o.finish_reason_share, WARN),),
             empty="No answer was cut short or filtered",
         ),
     )
@@ -245,37 +179,19 @@ def _thinking(q: Queries) -> tuple[Panel, ...]:
     none = "No call with thinking in this time range"
     return (
         lines(
-            "thinking_levels",
-            "Thinking tokens per call",
-            TOKENS,
-            levels,
-            "Percentiles of thinking tokens.",
-            width=6,
-            low=0,
-            empty=none,
+            "thinking_levels", "Thinking tokens per call", TOKENS, levels, "Percentiles of thinking tokens.", width=6,
+            low=0, empty=none,
         ),
         lines(
-            "thinking_by_model",
-            "Mean thinking by model",
-            TOKENS,
-            [Query(mean, MODEL)],
-            "Ten models that think most.",
-            width=6,
-            low=0,
-            empty=none,
+            "thinking_by_model", "Mean thinking by model", TOKENS, [Query(mean, MODEL)], "Ten models that think most.",
+            width=6, low=0, empty=none,
         ),
         lines(
             "window_rates", "Tokens per second of the window", TOKEN_RATE, rates, WINDOW, width=6, low=0, empty=NO_USAGE
         ),
         lines(
-            "modality",
-            "Input by modality",
-            TOKEN_RATE,
-            [Query(modality, "{{gen_ai_token_modality}}")],
-            "Text, image and audio, where the provider splits; unknown where it does not.",
-            width=6,
-            low=0,
-            stack="normal",
-            empty=NO_USAGE,
+            "modality", "Input by modality", TOKEN_RATE, [Query(modality, "{{gen_ai_token_modality}}")],
+            "Text, image and audio, where the provider splits; unknown where it does not.", width=6, low=0,
+            stack="normal", empty=NO_USAGE,
         ),
     )
