@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -64,6 +65,8 @@ def command(
     *, duration: float | None, speed: float, rate: float, seed: int, port: int, host: str, otlp: str, prometheus: bool,
     headless: bool, plain: bool, picture: str | None,
 ) -> None:  # fmt: skip
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _end)
     console = screen_for(None)
     headless = headless or not console.is_terminal
     settings = stage.Settings(port, speed, seed, rate, prometheus, host, otlp)
@@ -74,6 +77,11 @@ def command(
         glyphs = screen.glyphs_for(console, plain=plain)
         page = _tell(console, running, until) if headless else _show(console, running, until, glyphs, picture)
         _sum_up(console, running, page, glyphs, whole=headless)
+
+
+def _end(number: int, _frame: object) -> None:
+    """Leave as after Ctrl-C, so that what was started is ended."""
+    raise SystemExit(128 + number)
 
 
 def _show(console: Console, running: Stage, until: float, glyphs: look.Glyphs, picture: str | None) -> Page | None:

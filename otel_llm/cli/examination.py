@@ -260,11 +260,17 @@ def price_file_trouble(path: str) -> str:
     return "; ".join(Overrides.from_file(path).problems)
 
 
+def _unmeasured(facts: dict[str, Any], *, wanted: bool) -> str:
+    if not wanted:
+        return "as asked"
+    return "the program did not run" if facts.get("trouble") else "it takes the openai client to measure"
+
+
 def cost(facts: dict[str, Any], *, wanted: bool) -> Iterable[Finding]:
     """Processor time per call."""
     measured = facts.get("overhead")
     if not measured:
-        yield Finding("note", "not measured", "the openai client is not installed" if wanted else "as asked")
+        yield Finding("note", "not measured", _unmeasured(facts, wanted=wanted))
         return
     added = max(0.0, measured["with_otel_llm"] - measured["client"])
     says = f"{added:.0f} us of CPU per call, beside {measured['client']:.0f} us of the client itself"

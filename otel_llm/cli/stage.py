@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import os
 import shutil
 import socket
 import subprocess
@@ -119,9 +120,8 @@ def free_port(wanted: int, host: str = HOST) -> int:
         with socket.create_server((host, wanted)) as probe:
             found: int = probe.getsockname()[1]
     except OSError as error:
-        raise Problem(
-            f"port {wanted} of {host} cannot be had ({error.strerror}): choose another with --port, or --port 0"
-        ) from None
+        why = str(error.strerror).partition(" (while")[0]
+        raise Problem(f"port {wanted} of {host} cannot be had ({why}): choose another, as --port 0") from None
     return found
 
 
@@ -132,8 +132,8 @@ def instrumented() -> list[str]:
 
 
 def _command(settings: Settings) -> list[str]:
-    story = {"--speed": settings.speed, "--seed": settings.seed, "--rate": settings.rate}
-    words = [word for name, value in story.items() for word in (name, f"{value:g}")]
+    story = {"--parent": os.getpid(), "--speed": settings.speed, "--seed": settings.seed, "--rate": settings.rate}
+    words = [word for name, value in story.items() for word in (name, str(value))]
     return [*instrumented(), sys.executable, "-m", "otel_llm.cli.story.service", *words]
 
 

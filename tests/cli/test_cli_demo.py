@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -51,9 +52,9 @@ def test_a_whole_story_in_half_a_minute(otel_llm):
     for seen in (
         "gpt-4.1",
         "gpt-5-mini",
-        "claude-sonnet-4-5",
+        "claude-sonnet-4-6",
         "claude-haiku-4-5",
-        "claude-opus-4-5",
+        "claude-opus-4-6",
         "overloaded",
         "breaker",
     ):
@@ -72,11 +73,12 @@ def test_the_live_view_tells_the_story_and_ends_cleanly(terminal):
     assert b"The demo observed" in shown.raw
 
 
-def test_ctrl_c_ends_it_without_a_trace(terminal):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_a_kind_kill_end_it_without_a_trace(terminal, number, code):
     shown = terminal("demo", "--port", 0, "--headless")
     shown.until("calm: a normal day")
-    shown.interrupt()
-    assert shown.end() in (0, 130)
+    shown.process.send_signal(number)
+    assert shown.end() == code
     assert b"Traceback" not in shown.raw
 
 

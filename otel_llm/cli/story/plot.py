@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 GPT, MINI, EMBEDDING = "gpt-4.1", "gpt-5-mini", "text-embedding-3-small"
-SONNET, HAIKU, OPUS = "claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-5"
+SONNET, HAIKU, OPUS = "claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-6"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,9 +147,9 @@ class Service:
     def question(self) -> str:
         return f"Question {self.random.randrange(QUESTIONS)}: how long should green tea steep?"
 
-    async def run(self, rate: float, stop: asyncio.Event) -> None:
-        """Jobs arrive at random, ``rate`` a second on average, until ``stop``."""
-        parent, running = os.getppid(), set[asyncio.Task[None]]()
+    async def run(self, rate: float, stop: asyncio.Event, parent: int) -> None:
+        """Jobs arrive at random, ``rate`` a second on average, until ``stop`` or until ``parent`` is no more."""
+        running: set[asyncio.Task[None]] = set()
         while not stop.is_set() and os.getppid() == parent:
             task = asyncio.create_task(self.work())
             running.add(task)
@@ -169,11 +169,12 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    await Service(Plot(time.time(), arguments.speed), arguments.seed).run(arguments.rate, stop)
+    await Service(Plot(time.time(), arguments.speed), arguments.seed).run(arguments.rate, stop, arguments.parent)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parent", type=int, required=True, help="process that this one must not outlive")
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=8.0)
