@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -90,11 +91,12 @@ def textbook_zscores(trace: Trace, signal: str) -> Numbers:
     return np.where(count >= 20, zscores, 0.0)
 
 
-def textbook(trace: Trace, begin: float, end: float) -> Seen:
+def textbook(trace: Trace, begin: float, end: float, signals: Sequence[str] = SIGNALS) -> Seen:
     """At each look, the most extreme z-score of a single call since the look before."""
     looks = np.arange(begin + EVERY, end, EVERY)
+    trace = cut(trace, begin - 1.1 * HOUR, end)
     says = {}
-    for signal in SIGNALS:
+    for signal in signals:
         zscores = textbook_zscores(trace, signal)
         if signal != "output_tokens":
             zscores = np.maximum(zscores, 0)
@@ -103,16 +105,22 @@ def textbook(trace: Trace, begin: float, end: float) -> Seen:
     return Seen(looks, says, CRITICAL)
 
 
+def cut(trace: Trace, begin: float, end: float) -> Trace:
+    first, last = np.searchsorted(trace.at, (begin, end))
+    return Trace(*(column[first:last] for column in trace))
+
+
 def _extreme(values: Numbers) -> float:
     return float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
 
 
-def band(trace: Trace, begin: float, end: float) -> Seen:
+def band(trace: Trace, begin: float, end: float, signals: Sequence[str] = SIGNALS) -> Seen:
     """The mean of 5 minutes against mean and deviation of such means over the last day (10 minutes apart), minute by minute."""
     looks = np.arange(begin + EVERY, end, EVERY)
+    trace = cut(trace, begin - 1.1 * DAY, end)
     minutes = np.arange(trace.at[0] + 300, end, 60.0)
     says = {}
-    for signal in SIGNALS:
+    for signal in signals:
         total = np.concatenate(([0.0], np.cumsum(getattr(trace, signal))))
         upto, since = np.searchsorted(trace.at, minutes), np.searchsorted(trace.at, minutes - 300)
         with np.errstate(invalid="ignore", divide="ignore"):

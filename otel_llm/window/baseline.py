@@ -20,7 +20,7 @@ CRITICAL = 3.0
 PRIOR = 3  # blocks' worth of belief, before there are blocks, that the means of blocks wander
 LEAST_SPREAD = 0.3  # of the scores of a baseline whose values are nearly all alike
 WANDER = 0.15  # by so many standard deviations of single calls
-CHANCE = 1.25  # times the variance of a mean that chance explains: a shift is looked for at every moment, not once
+LOOKS = 1.15  # times the variance of a mean: a shift is looked for at every moment, not once
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
 
@@ -74,8 +74,8 @@ class Wander:
         ) * spread * spread * self.chance / self.blocks
         freedom = PRIOR + self.blocks - 1
         wander = (PRIOR * (WANDER * spread) ** 2 + max(apart, 0.0)) / freedom
-        error = wander * (1 + 1 / self.blocks) + CHANCE * spread * spread * (1 / calls + self.chance / self.blocks**2)
-        return of_student((mean - self.centre) / sqrt(error), freedom)
+        error = wander * (1 + 1 / self.blocks) + spread * spread * (1 / calls + self.chance / self.blocks**2)
+        return of_student((mean - self.centre) / sqrt(LOOKS * error), freedom)
 
 
 def teachers(blocks: Sequence[tuple[int, Logs]]) -> set[int]:
