@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from . import samples, scrape, screen, view
+from .facts import filtered
 from .history import History
 from .keys import Keys
 from .models import SORTS
@@ -80,7 +81,7 @@ class Watch:
             return self.banner() or Text(
                 self.state.trouble or "asking " + ", ".join(endpoint.url for endpoint in self.endpoints)
             )
-        found = view.filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
+        found = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
         return screen.render(
             Frame(found, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
         )

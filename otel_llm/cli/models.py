@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.panel import Panel
 
+    from .facts import Row
     from .look import Glyphs
-    from .view import Row
 
 
 @dataclass(frozen=True, slots=True)

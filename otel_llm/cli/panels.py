@@ -17,7 +17,7 @@ from .history import History
 from .look import AMBER, BLUE, DIM, FAINT, GREEN, HINT, INK, PINK, RED, TEAL, VIOLET, Glyphs
 
 if TYPE_CHECKING:
-    from .view import Budget, View, Zscore
+    from .facts import Budget, View, Zscore
 
 Line = Text
 CARD_LINES = 5  # inside a card

@@ -21,7 +21,7 @@ from .panels import CARD_LINES, Frame
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .view import View, Zscore
+    from .facts import View, Zscore
 
 NARROWEST = 60  # columns with two cards beside each other
 MENTIONED = 2  # anomalies in the line at the top

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from . import live, screen, view
+from .facts import Row, filtered
 from .history import History
 from .live import Watch
 from .models import SORTS, ordered
@@ -82,7 +83,7 @@ def command(
     console = screen_for(width)
     watch = Watch(endpoints, state, screen.glyphs_for(console, plain=plain), page=page, history=History(interval))
     if once or not console.is_terminal:
-        found = view.filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
+        found = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
         console.print(screen.render(Frame(found, None, console.width, watch.glyphs), state, None))
     else:
         watch.history.add(page)
@@ -92,15 +93,15 @@ def command(
 
 
 def to_json(page: Page, endpoints: list[Endpoint], state: State) -> str:
-    """The view as JSON: the fields of ``view.View``, rows in the asked order, null where nothing is known."""
-    found = view.filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
-    facts = asdict(found)
-    facts["rows"] = [_row(row) for row in ordered(found.rows, state.sort, reverse=state.reverse)]
-    facts["total"] = _row(found.total)
-    return json.dumps(_finite(facts), indent=2)
+    """The view as JSON: the fields of ``facts.View``, rows in the asked order, null where nothing is known."""
+    found = filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
+    told = asdict(found)
+    told["rows"] = [_row(row) for row in ordered(found.rows, state.sort, reverse=state.reverse)]
+    told["total"] = _row(found.total)
+    return json.dumps(_finite(told), indent=2)
 
 
-def _row(row: view.Row) -> dict[str, Any]:
+def _row(row: Row) -> dict[str, Any]:
     return {**asdict(row), "latency": row.latency._asdict() if row.latency else None}
 
 

@@ -1,13 +1,13 @@
-"""What ``top`` knows: the facts of a page, as plain values for the panels and for ``--json``."""
+"""From a page to the facts that ``top`` shows."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import latency
+from .facts import Budget, Row, View, Zscore
 from .latency import Latency
 from .samples import MODEL, Page, latencies
 
@@ -29,81 +29,6 @@ TOKENS = {
     "cached": "cache_read_input_tokens", "written": "cache_write_input_tokens",
 }  # fmt: skip
 SIGNALS = ("latency", "output_tokens", "cost")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model, tenant or whatever the calls are grouped by. Counts and money are since the start of the service."""
-
-    name: str
-    provider: str = ""
-    requests: float = 0.0
-    failed: float = 0.0
-    per_second: float | None = None
-    latency: Latency | None = None
-    error_ratio: float | None = None
-    tokens: Mapping[str, float] = field(default_factory=dict)
-    cost_usd: float | None = None
-    cost_per_hour: float | None = None
-    cost_per_request: float | None = None
-    zscores: Mapping[str, float] = field(default_factory=dict)
-    unpriced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A calendar period's spend; ratios are of the budget, None without one. The overall budget has no name."""
-
-    period: str
-    name: str
-    spend_usd: float
-    budget_usd: float | None = None
-    used: float | None = None
-    forecast: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Zscore:
-    """How unusual one signal of one model is, in standard deviations.
-
-    ``shift`` is about the mean of the last minutes and is the verdict; ``peak`` is about their most extreme single call,
-    of which there is always one.
-    """
-
-    model: str
-    provider: str
-    signal: str
-    shift: float | None = None
-    peak: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Everything on the screen."""
-
-    at: float
-    endpoints: tuple[str, ...]
-    version: str
-    processes: float
-    rows: tuple[Row, ...]
-    total: Row
-    first_chunk_p95: float | None
-    in_flight: float | None
-    retries: float
-    errors: Mapping[str, float]
-    fallback_ratio: float | None
-    fallbacks: Mapping[str, float]
-    cache_hit_ratio: float | None
-    cache_hits: float
-    cache_lookups: float
-    cache_savings_usd: float | None
-    tokens_per_second: Mapping[str, float]
-    budgets: tuple[Budget, ...]
-    zscores: tuple[Zscore, ...]
-    breakers: Mapping[str, str]
-    unpriced_requests: float
-    usage_unknown: float
-    internal_errors: float
 
 
 def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL) -> View:
@@ -334,11 +259,3 @@ def _breakers(page: Page) -> dict[str, str]:
             if value and labels.get("state") == wanted:
                 states[labels.get("breaker", "")] = wanted
     return dict(sorted(states.items()))
-
-
-def filtered(view: View, text: str) -> View:
-    """Only rows and z-scores whose model or provider contains ``text``, whatever the case."""
-    wanted = text.lower()
-    rows = tuple(row for row in view.rows if wanted in f"{row.provider} {row.name}".lower())
-    zscores = tuple(found for found in view.zscores if wanted in f"{found.provider} {found.model}".lower())
-    return replace(view, rows=rows, zscores=zscores)
