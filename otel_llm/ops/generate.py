@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import alertmanager, prometheus, promtests
-from .alertcases import alert_cases, season_cases, slo_cases
 from .alertspage import alerts_page
+from .cases import budgets, history, recording, season, traffic, upkeep
 from .objectives import DEFAULT
 from .promql import RELEASED
-from .recordingcases import recording_test, season_test
 from .rules import Context
 from .yamltext import dump
 
 if TYPE_CHECKING:
-    from .promql import Vocabulary
+    from collections.abc import Iterable
 
-_LONG = 60  # minutes
+    from .promql import Vocabulary
+    from .promtests import Case
 
 
 def generated() -> dict[str, str]:
@@ -33,18 +33,19 @@ def generated() -> dict[str, str]:
 
 def test_files(v: Vocabulary) -> dict[str, str]:
     """Tests of the default rules for ``promtool test rules``, by file name; the rules are in ``../rules``."""
-    recording, anomaly, slo, alerts = (f"otel-llm-{name}.yml" for name in ("recording", "anomaly", "slo", "alerts"))
-    # the cases with hours of history take as long as all others: a file of their own can run beside them
-    cases = alert_cases(v)
+    recorded, anomaly, slo, alerts = (f"otel-llm-{name}.yml" for name in ("recording", "anomaly", "slo", "alerts"))
     documents = {
-        "recording": promtests.document([recording_test(v)], [recording, anomaly, slo]),
-        "bands": promtests.document([season_test()], [anomaly], "10m"),
-        "alerts": promtests.document([case.data() for case in cases if case.at < _LONG], [recording, anomaly, alerts]),
-        "history": promtests.document(
-            [case.data() for case in cases if case.at >= _LONG], [recording, anomaly, alerts]
-        ),
-        "slo": promtests.document([case.data() for case in slo_cases(v)], [recording, slo, alerts]),
-        "season": promtests.document([case.data() for case in season_cases()], [anomaly, alerts], "5m"),
+        "recording": promtests.document([recording.steady(v)], [recorded, anomaly, slo]),
+        "bands": promtests.document([recording.bands()], [anomaly], "10m"),
+        "traffic": _cases(traffic.cases(v), [recorded, anomaly, alerts]),
+        "upkeep": _cases(upkeep.cases(v), [recorded, alerts]),
+        "history": _cases(history.cases(v), [recorded, anomaly, alerts]),
+        "budgets": _cases(budgets.cases(v), [recorded, slo, alerts]),
+        "season": _cases(season.cases(), [anomaly, alerts], "5m"),
     }
     header = "Written by otel-llm generate. To run: promtool test rules prometheus/tests/*.yml"
     return {f"{name}.yml": dump(document, header) for name, document in documents.items()}
+
+
+def _cases(cases: Iterable[Case], rules: Iterable[str], every: str = "1m") -> dict[str, Any]:
+    return promtests.document([case.data() for case in cases], rules, every)

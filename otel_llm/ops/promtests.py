@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .objectives import DEFAULT
@@ -65,6 +65,23 @@ class Case:
             "input_series": [{"series": series, "values": values} for series, values in self.series],
             "alert_rule_test": [*checks, {"eval_time": f"{self.at}m", "alertname": self.alert, "exp_alerts": fires}],
         }
+
+
+def pair(case: Case, *almost: tuple[str, tuple[Series, ...]]) -> list[Case]:
+    """The case that fires, and those just short of it, looked at at the same time."""
+    return [case, *(replace(case, name=name, series=fed, expected=(), quiet_at=()) for name, fed in almost)]
+
+
+def anomaly(kind: str, severity: str, signal: str, direction: str, says: str) -> Expected:
+    """An LLMAnomaly about the model."""
+    return Expected(
+        severity,
+        "anomaly",
+        f"LLM {signal} is unusually {direction}",
+        f"{signal} of gpt-5 (openai) {says}.",
+        f"otel-llm-anomalies{AND_MODEL}&var-signal={signal}",
+        {**MODEL, "signal": signal, "direction": direction, "kind": kind},
+    )
 
 
 def document(tests: Iterable[Mapping[str, Any]], rules: Iterable[str], every: str = "1m") -> dict[str, Any]:

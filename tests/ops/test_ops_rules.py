@@ -61,7 +61,7 @@ def test_the_committed_rules_pass_their_tests(name: str) -> None:
 
 
 # what depends on the vocabulary is calls and tokens: the alerts that only read recorded metrics are tested above
-@pytest.mark.parametrize("name", ["recording.yml", "slo.yml"])
+@pytest.mark.parametrize("name", ["recording.yml", "budgets.yml"])
 def test_the_rules_of_the_latest_vocabulary_pass_them_too(tmp_path: Path, name: str) -> None:
     write(tmp_path / "rules", rule_files(Context(DEFAULT, LATEST)))
     write(tmp_path / "tests", test_files(LATEST))

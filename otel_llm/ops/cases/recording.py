@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.catalogue import COST_BUCKETS
-
-from . import recorded
-from .promtests import MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
+from otel_llm.ops import recorded
+from otel_llm.ops.promtests import MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .promql import Vocabulary
-    from .promtests import Series
+    from otel_llm.ops.promql import Vocabulary
+    from otel_llm.ops.promtests import Series
 
 _MINUTES = 150
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def recording_test(v: Vocabulary) -> dict[str, Any]:
+def steady(v: Vocabulary) -> dict[str, Any]:
     """60 calls a minute of 2 s succeed and 15 time out; money, look-ups, limits and the rest as in ``_fed``."""
     expected = [
         *_aggregate(),
@@ -35,7 +34,7 @@ def recording_test(v: Vocabulary) -> dict[str, Any]:
     }
 
 
-def season_test() -> dict[str, Any]:
+def bands() -> dict[str, Any]:
     """2 s now and yesterday, 4 s a week ago: the band spans both, a tenth wider, and the usual deviation on top."""
     now, labels = (7 * 24 + 12) * 60, {"signal": "latency"}
     # 0.1 s up and down in every hour, which makes a deviation of 0.1
@@ -93,7 +92,7 @@ def _fed(v: Vocabulary) -> list[Series]:
         *means(sums.name, (1000, _MINUTES), **where),
         *means(output.name, *_waves(), **where_output),
         series("otel_llm_output_tokens_stddev", level((40, _MINUTES))),
-        series("otel_llm_tokens_per_request", level((100, _MINUTES)), gen_ai_token_type="output"),  # noqa: S106
+        series("otel_llm_tokens_per_request", level((100, _MINUTES)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
         series("otel_llm_fallbacks_total", ramp((3, _MINUTES)), **names),
         series("otel_llm_cache_requests_total", ramp((30, _MINUTES)), cache="redis", result="hit"),
         series("otel_llm_cache_requests_total", ramp((10, _MINUTES)), cache="redis", result="miss"),

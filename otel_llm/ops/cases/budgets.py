@@ -1,0 +1,78 @@
+"""Cases of error budgets, which take the rules of the objectives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from otel_llm.ops.promtests import (
+    AND_MODEL,
+    MODEL,
+    Case,
+    Expected,
+    calls,
+    pair,
+)
+
+if TYPE_CHECKING:
+    from otel_llm.ops.promql import Vocabulary
+    from otel_llm.ops.promtests import Series
+
+
+def cases(v: Vocabulary) -> list[Case]:
+    """Availability and latency."""
+    parts = (_burning, _slow_budget)
+    return [case for part in parts for case in part(v)]
+
+
+def _burning(v: Vocabulary) -> list[Case]:
+    def fed(bad: float) -> tuple[Series, ...]:
+        return (*calls(v, (100 - bad, 60)), *calls(v, (bad, 60), error_type="server_error"))
+
+    def expected(severity: str, how: str, share: str, end: str) -> Expected:
+        return Expected(
+            severity,
+            "errors",
+            f"The availability error budget of gpt-5 {how}",
+            f"{share} of the calls to gpt-5 (openai) miss the availability objective: at this rate {end}.",
+            f"otel-llm-reliability{AND_MODEL}",
+            {**MODEL, "slo": "availability"},
+        )
+
+    days, month = "the budget of 30 days is gone in five days or less", "the budget does not last 30 days"
+    fast, slow = expected("critical", "is burning fast", "20%", days), expected("warning", "is burning", "20%", month)
+    only_slow = expected("warning", "is burning", "5.9%", month)
+    name = "LLMErrorBudgetBurn"
+    return [
+        Case(name, "20 % fail", fed(20), 40, (fast, slow), (2,)),
+        Case(name, "5.9 % fail, a ticket and just no page", fed(5.9), 40, (only_slow,), (14,)),
+        Case(name, "0.99 % fail, just no ticket", fed(0.99), 40),
+    ]
+
+
+def _slow_budget(v: Vocabulary) -> list[Case]:
+    def fed(slow: float) -> tuple[Series, ...]:
+        # two kinds of calls are two operations here: one series has one duration only
+        embeddings = [(name.replace('"chat"', '"embeddings"'), values) for name, values in calls(v, (100 - slow, 60))]
+        return (*calls(v, (slow, 60), took=35), *embeddings)
+
+    page = Expected(
+        "critical",
+        "errors",
+        "The latency error budget of gpt-5 is burning fast",
+        "40% of the calls to gpt-5 (openai) miss the latency objective: "
+        "at this rate the budget of 30 days is gone in five days or less.",
+        f"otel-llm-reliability{AND_MODEL}",
+        {**MODEL, "slo": "latency"},
+    )
+    ticket = replace(
+        page,
+        severity="warning",
+        summary="The latency error budget of gpt-5 is burning",
+        description="40% of the calls to gpt-5 (openai) miss the latency objective: "
+        "at this rate the budget does not last 30 days.",
+    )
+    return pair(
+        Case("LLMErrorBudgetBurn", "40 % take 35 s", fed(40), 40, (page, ticket)),
+        ("4.9 % take 35 s, just no ticket", fed(4.9)),
+    )

@@ -1,0 +1,171 @@
+"""Cases of alerts on what changed: two ordinary hours, then something else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from otel_llm.ops.promtests import (
+    AND_MODEL,
+    MODEL,
+    Case,
+    Expected,
+    anomaly,
+    calls,
+    level,
+    means,
+    output,
+    pair,
+    ramp,
+    series,
+)
+
+if TYPE_CHECKING:
+    from otel_llm.ops.promql import Vocabulary
+    from otel_llm.ops.promtests import Series
+
+_HISTORY = 120  # minutes of an ordinary day before something changes
+_SINCE = 30  # minutes after the change
+
+
+def cases(v: Vocabulary) -> list[Case]:
+    """In the order of the rules."""
+    parts = (_long, _short, _varied, _dear, _shift, _truncated, _filtered)
+    return [case for part in parts for case in part(v)]
+
+
+def _changed(before: float, after: float) -> tuple[tuple[float, int], tuple[float, int]]:
+    return (before, _HISTORY), (after, _SINCE)
+
+
+def _long(v: Vocabulary) -> list[Case]:
+    expected = Expected(
+        "warning",
+        "tokens",
+        "LLM answers are long: more than 2 times the daily average",
+        "The mean answer of gpt-5 (openai) has 400 tokens.",
+        f"otel-llm-tokens{AND_MODEL}",
+    )
+    return pair(
+        Case(
+            "LLMOutputTokensHigh", "100 tokens become 400", output(v, *_changed(100, 400)), 145, (expected,), (119, 128)
+        ),
+        ("100 tokens become 195", output(v, *_changed(100, 195))),
+    )
+
+
+def _short(v: Vocabulary) -> list[Case]:
+    expected = Expected(
+        "warning",
+        "quality",
+        "LLM answers are short: 30% below the daily average, the model may have degraded",
+        "The mean answer of gpt-5 (openai) has 60 tokens.",
+        f"otel-llm-tokens{AND_MODEL}",
+    )
+    return pair(
+        Case(
+            "LLMOutputLengthDrop", "100 tokens become 60", output(v, *_changed(100, 60)), 145, (expected,), (119, 135)
+        ),
+        ("100 tokens become 71", output(v, *_changed(100, 71))),
+    )
+
+
+def _varied(v: Vocabulary) -> list[Case]:
+    def fed(before: float, after: float) -> tuple[Series, ...]:
+        return (
+            series("otel_llm_output_tokens_stddev", level(*_changed(before, after))),
+            series("otel_llm_tokens_per_request", level((100, _HISTORY + _SINCE)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
+            *calls(v, (60, _HISTORY + _SINCE)),
+        )
+
+    expected = Expected(
+        "warning",
+        "quality",
+        "LLM answers vary: spread of lengths above 2 times the daily average",
+        "The lengths of gpt-5 (openai)'s answers spread by 160% of their mean.",
+        f"otel-llm-tokens{AND_MODEL}",
+    )
+    return pair(
+        Case("LLMOutputVarianceHigh", "50 % of the mean become 160 %", fed(50, 160), 145, (expected,), (119, 129)),
+        ("50 % of the mean become 99 %", fed(50, 99)),
+    )
+
+
+def _dear(v: Vocabulary) -> list[Case]:
+    def fed(after: float) -> tuple[Series, ...]:
+        money = means("otel_llm_request_cost_usd", *_changed(0.01, after), gen_ai_operation_name="chat")
+        return (*money, *calls(v, (60, _HISTORY + _SINCE)))
+
+    expected = Expected(
+        "warning",
+        "cost",
+        "LLM calls are expensive: more than 3 times the daily average",
+        "A call to gpt-5 (openai) costs $0.1000 on average.",
+        f"otel-llm-cost{AND_MODEL}",
+    )
+    expected = replace(expected, labels={**MODEL, "signal": "cost"})
+    return pair(
+        Case("LLMCostPerRequestHigh", "one cent becomes ten", fed(0.1), 145, (expected,), (119, 128)),
+        ("one cent becomes 2.9", fed(0.029)),
+    )
+
+
+def _shift(v: Vocabulary) -> list[Case]:
+    def fed(*after: tuple[float, int]) -> tuple[Series, ...]:
+        # an ordinary day: 90 to 110 tokens, ten minutes each, a deviation of about 8
+        waves = [(100 + 10 * (wave % 3 - 1), 10) for wave in range(12)]
+        return output(v, *waves, *after)
+
+    def expected(severity: str, direction: str, sigmas: str) -> Expected:
+        says = f"is {sigmas} standard deviations from its daily average"
+        return anomaly("shift", severity, "output_tokens", direction, says)
+
+    # promtool evaluates groups in any order: the values stay the same to one digit a minute earlier or later
+    name, constant = "LLMAnomaly", [(100 + 2 * (wave % 2), 10) for wave in range(12)]
+    return [
+        Case(name, "2.6 deviations above", fed((120, 30)), 134, (expected("warning", "high", "2.6"),), (119, 129)),
+        Case(name, "6.2 deviations below", fed((54.6, 20)), 129, (expected("critical", "low", "-6.2"),), (119, 125)),
+        Case(name, "1.9 deviations above", fed((115, 20)), 137),
+        Case(name, "far in deviations, but a change of 9 %", output(v, *constant, (110, 20)), 137),
+    ]
+
+
+def _finish(v: Vocabulary, reason: str, before: float, after: float) -> tuple[Series, ...]:
+    name = "otel_llm_finish_reasons_total"
+    good, bad = _changed(60 - before, 60 - after), _changed(before, after)
+    return (
+        series(name, ramp(*good), finish_reason="stop"),
+        series(name, ramp(*bad), finish_reason=reason),
+        *calls(v, (60, _HISTORY + _SINCE)),
+    )
+
+
+def _truncated(v: Vocabulary) -> list[Case]:
+    expected = Expected(
+        "warning",
+        "quality",
+        "LLM answers are cut off: more than 3 times the daily average",
+        "50% of the answers of gpt-5 (openai) end at the token limit.",
+        f"otel-llm-tokens{AND_MODEL}",
+        {**MODEL, "finish_reason": "length"},
+    )
+    return pair(
+        Case("LLMTruncatedOutputs", "2 of 60 become 30", _finish(v, "length", 2, 30), 148, (expected,), (119, 130)),
+        ("2 of 60 become 5.9", _finish(v, "length", 2, 5.9)),
+        ("none of 60 become 2.9", _finish(v, "max_tokens", 0, 2.9)),
+    )
+
+
+def _filtered(v: Vocabulary) -> list[Case]:
+    expected = Expected(
+        "warning",
+        "quality",
+        "LLM answers are filtered: more than 3 times the daily average",
+        "10% of the answers of gpt-5 (openai) are withheld by a filter.",
+        f"otel-llm-tokens{AND_MODEL}",
+        {**MODEL, "finish_reason": "content_filter"},
+    )
+    return pair(
+        Case("LLMContentFiltered", "none of 60 become 6", _finish(v, "refusal", 0, 6), 148, (expected,), (119, 130)),
+        ("none of 60 become 2.9", _finish(v, "content_filter", 0, 2.9)),
+    )
