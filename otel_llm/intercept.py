@@ -14,7 +14,7 @@ import wrapt
 from .context import CURRENT, enter, leave, shadow
 from .guard import foreign, guard
 from .invocation import Invocation, Observer
-from .provider import Adopt, Hook, Parsed, Patch, Provider, Replace, Reply, Retry, Value
+from .provider import Adopt, Attempt, Hook, Parsed, Part, Patch, Provider, Replace, Reply, Retry, Value
 from .streams import CARRIED, follow, proxied, tap
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -139,7 +139,7 @@ def retrying(retry: Retry) -> Wrapper:
         if isinstance(result, CoroutineType):
             return _waited(call, result, cause)
         with _HOOK:
-            call.retried(cause, time.perf_counter() - began)
+            call.retried(cause, time.perf_counter() - began if retry.wait is None else retry.wait(result))
         return result
 
     return patched
@@ -150,6 +150,66 @@ async def _waited(call: Invocation, pending: Coroutine[Any, Any, Any], cause: An
     result = await pending
     with _HOOK:
         call.retried(cause, time.perf_counter() - began)
+    return result
+
+
+def attempting(attempt: Attempt) -> Wrapper:
+    """The wrapper of a method that is entered once for each attempt."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        call = CURRENT.get()
+        if call is None:
+            return wrapped(*args, **kwargs)
+        with _HOOK:
+            call.attempting()
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            with _HOOK:
+                call.attempted(error)
+            raise
+        if isinstance(result, CoroutineType):
+            return _attempted(call, result, attempt)
+        with _HOOK:
+            call.attempted(attempt.failed(result))
+        return result
+
+    return patched
+
+
+async def _attempted(call: Invocation, pending: Coroutine[Any, Any, Any], attempt: Attempt) -> Any:
+    try:
+        result = await pending
+    except BaseException as error:
+        with _HOOK:
+            call.attempted(error)
+        raise
+    with _HOOK:
+        call.attempted(attempt.failed(result))
+    return result
+
+
+def parting(part: Part) -> Wrapper:
+    """The wrapper of a method that is entered for each request of a call that makes several."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        result = wrapped(*args, **kwargs)
+        call = CURRENT.get()
+        if call is None or call.request.reader is not part.reader:
+            return result
+        if isinstance(result, CoroutineType):
+            return _parted(call, result, part)
+        with _HOOK:
+            call.part(result, part.read)
+        return result
+
+    return patched
+
+
+async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: Part) -> Any:
+    result = await pending
+    with _HOOK:
+        call.part(result, part.read)
     return result
 
 
@@ -166,6 +226,11 @@ def replying(reply: Reply) -> Wrapper:
         return wrapped(*args, **kwargs)
 
     return patched
+
+
+_WRAPPERS: dict[type, Callable[[Any], Wrapper]] = {
+    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying,
+}  # fmt: skip
 
 
 class Installed:
@@ -211,14 +276,7 @@ class Installed:
     def _made(self, hook: Hook, original: Any) -> Any:
         if isinstance(hook, Replace):
             return hook.make(original, shadow)
-        if isinstance(hook, Patch):
-            wrapper = watching(self._provider, hook, self._observer)
-        elif isinstance(hook, Adopt):
-            wrapper = adopting(hook)
-        elif isinstance(hook, Retry):
-            wrapper = retrying(hook)
-        else:
-            wrapper = replying(hook)
+        wrapper = watching(self._provider, hook, self._observer) if isinstance(hook, Patch) else _WRAPPERS[type(hook)](hook)
         return wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.live)
 
 

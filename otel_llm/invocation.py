@@ -12,7 +12,7 @@ from .catalogue import DURATION_BUCKETS
 from .context import FALLBACK, LABELS
 from .errors import error_type, from_code, from_status
 from .guard import guard
-from .model import Event, Observation, Request, Response, Usage
+from .model import Event, Observation, ReadValue, Request, Response, Usage
 from .semconv import finish_reason
 
 Bill = tuple[float | None, str, float, "tuple[Any, ...] | None"]  # cost, source, saved, what to settle later
@@ -69,8 +69,8 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "labels", "last_chunk",
-        "observer", "read_chunk", "release", "request", "response", "retries", "scope", "span", "status",
+        "__weakref__", "attempt", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "labels",
+        "last_chunk", "observer", "read_chunk", "release", "request", "response", "retries", "scope", "span", "status",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
@@ -87,6 +87,7 @@ class Invocation:
         self.gaps: dict[int, int] | None = None
         self.gap_sum = 0.0
         self.retries = 0
+        self.attempt: tuple[int | str, float] | None = None  # why and when the attempt before failed
         self.status: int | None = None
         self.error: BaseException | None = None
         self.span: Any = None
@@ -115,6 +116,8 @@ class Invocation:
         """See a chunk go by: its output stops the first-chunk clock, the time since the one before is counted."""
         with _CHUNK:
             if self.read_chunk is None or not self.read_chunk(chunk, self.response):
+                if self.response.error_code is not None and self.response.done:
+                    self.end()
                 return
             now = _CLOCK()
             if self.gaps is None:
@@ -144,7 +147,7 @@ class Invocation:
         kind = "_OTHER"
         with _END:
             kind = error_type(error)
-            response = getattr(error, "response", None)
+            response = getattr(error, "response", None) or getattr(error, "raw_response", None)
             headers = getattr(response, "headers", None)
             if headers is not None:
                 self.replied(getattr(response, "status_code", 0), headers)
@@ -171,6 +174,23 @@ class Invocation:
         hub.emit(Event("otel_llm_retries_total", now, labels))
         hub.emit(Event("otel_llm_retry_wait_seconds_total", now, labels, waited))
 
+    def attempting(self) -> None:
+        """An attempt begins: a retry, if the one before failed."""
+        if self.attempt is not None:
+            (cause, failed), self.attempt = self.attempt, None
+            self.retried(cause, _CLOCK() - failed)
+
+    def attempted(self, cause: int | BaseException | None) -> None:
+        """An attempt is over, with an HTTP status or an exception where it failed."""
+        if cause is not None:  # its type alone is kept: an exception holds frames
+            self.attempt = (error_type(cause) if isinstance(cause, BaseException) else cause, _CLOCK())
+
+    def part(self, result: Any, read: ReadValue) -> None:
+        """One of the requests that the call makes by itself was answered: what it consumed is added to the ones before."""
+        self.response.requests += 1
+        self.response.earlier = self.response.usage
+        read(result, self.response)
+
     def label_values(self) -> tuple[str, ...]:
         """The custom labels' values in the configuration's order; empty where the caller gave none."""
         names = self.observer.label_names
@@ -188,6 +208,9 @@ class Invocation:
         with _END:
             if not error and self.response.error_code is not None:
                 error = from_code(self.response.error_code) or "server_error"
+            told = self.response.fallback
+            if told is not None and not told[0]:
+                self.response.fallback = (self.request.model or "", *told[1:])
             seen = self._observation(error, ended - self.began, time.time())
             for sink in self.observer.sinks:
                 with _END:

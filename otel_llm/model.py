@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
@@ -38,6 +38,17 @@ class Usage:
     @property
     def known(self) -> bool:
         return self.input_tokens is not None or self.output_tokens is not None
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together; what neither tells stays unknown."""
+        total = Usage(estimated=self.estimated or other.estimated)
+        for name in _COUNTS:
+            ours, theirs = getattr(self, name), getattr(other, name)
+            setattr(total, name, theirs if ours is None else ours + (theirs or 0))
+        return total
+
+
+_COUNTS = tuple(field.name for field in fields(Usage) if field.name != "estimated")
 
 
 ReadValue = Callable[[Any, "Response"], None]
@@ -83,6 +94,8 @@ class Response:
     fallback: tuple[str, str, str] | None = None  # from model, to model, reason
     done: bool = False  # the provider has said all, even where the caller has not read to the end
     content: list[Any] | None = None  # output messages, kept only while content capture is on
+    requests: int = 0  # how many a call made that makes several by itself, as one that runs tools does
+    earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
 
 
 class Observation(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from .model import Request
+from .model import Reader, ReadValue, Request
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
@@ -92,12 +92,39 @@ class Adopt:
 class Retry:
     """A method entered once before each attempt after the first; it waits inside.
 
-    ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told.
+    ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told. ``wait`` is for a method
+    that does not wait, but returns how long is to be waited: it makes seconds of that.
     """
 
     module: str
     targets: tuple[str, ...]
     cause: Callable[[Args, Kwargs], int | BaseException | str | None]
+    wait: Callable[[Any], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A method entered once for each attempt: where one failed and another follows, that was a retry.
+
+    An attempt fails by raising, or by returning what ``failed`` finds a cause in: an HTTP status or an exception.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    failed: Callable[[Any], int | BaseException | None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A method entered once for each request of a call that makes several by itself: ``read`` takes in what it returned.
+
+    Only calls that are read by ``reader`` have such parts.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    reader: Reader
+    read: ReadValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +146,7 @@ class Replace:
     make: Callable[[Any, Callable[[], Any]], Any]
 
 
-Hook = Patch | Adopt | Retry | Reply | Replace
+Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace
 
 
 @dataclass(frozen=True, slots=True)

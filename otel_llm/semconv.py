@@ -8,11 +8,14 @@ from .model import AttributeValue, Observation, Request, Response, Usage
 
 FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop", "stop_sequence": "stop", "complete": "stop", "completed": "stop", "eos": "stop", "eos_token": "stop",
-    "finish_reason_stop": "stop", "end": "stop", "finished": "stop", "max_tokens": "length", "max_output_tokens": "length",
+    "finish_reason_stop": "stop", "end": "stop", "finish": "stop", "finished": "stop",
+    "max_tokens": "length", "max_output_tokens": "length",
     "model_context_window_exceeded": "length", "model_length": "length", "max_length": "length", "length": "length",
+    "incomplete": "length", "requires_action": "tool_calls",
     "tool_use": "tool_calls", "tool_call": "tool_calls", "function_call": "tool_calls", "tool_calls": "tool_calls",
     "refusal": "content_filter", "safety": "content_filter", "content_filtered": "content_filter", "prohibited_content": "content_filter",
     "blocklist": "content_filter", "spii": "content_filter", "guardrail_intervened": "content_filter", "recitation": "content_filter",
+    "image_safety": "content_filter", "jailbreak": "content_filter", "model_armor": "content_filter", "guardrail": "content_filter",
 }  # fmt: skip
 
 
@@ -67,6 +70,8 @@ def end_attributes(response: Response, seen: Observation) -> dict[str, Attribute
         found["otel_llm.cost.source"] = seen.cost_source
     if response.fallback is not None:
         found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
+    if response.requests > 1:
+        found["otel_llm.request.count"] = response.requests
     found.update(response.attributes)
     return found
 

@@ -26,6 +26,8 @@ CARRIED = "otel_llm"  # the key under which a call travels with a response
 
 def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
     """The items of ``source``, each shown to ``call`` on its way."""
+    if call.covers:
+        source = _inside(source, call)
     call.busy = True
     try:
         for item in source:
@@ -42,6 +44,19 @@ def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None
     finally:
         call.busy = False
     call.end()
+
+
+def _inside(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
+    """The items of ``source``, which finds ``call`` current at each: the calls that it makes on its way are part of it."""
+    while True:
+        tokens = enter(call)
+        try:
+            item = next(source, _END)
+        finally:
+            leave(tokens)
+        if item is _END:
+            return
+        yield item
 
 
 def begin(source: Generator[Any, Any, Any], call: Invocation) -> Generator[Any, Any, Any]:
@@ -93,8 +108,9 @@ class AsyncItems:
 
 
 async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any:
-    """The next item of an async iterator, shown to ``call``."""
+    """The next item of an async iterator, shown to ``call``; current for what the iterator does, if it covers others."""
     call.busy = True
+    tokens = enter(call) if call.covers else None
     try:
         item = await following()
     except StopAsyncIteration:
@@ -105,6 +121,8 @@ async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any
         raise
     finally:
         call.busy = False
+        if tokens is not None:
+            leave(tokens)
     call.chunk(item)
     return item
 
