@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from otel_llm.natives import original
+
+_read, _write = original("os", "read"), original("os", "write")  # eventlet's own would wait for an empty pipe
+
 
 class Users:
     """One pipe for a process and all that it forks as the same user."""
@@ -21,7 +25,7 @@ class Users:
         if os.geteuid() == self._user:
             return False
         with suppress(OSError):  # full: they know
-            os.write(self._said, b".")
+            _write(self._said, b".")
         self.close()
         self._open()
         return True
@@ -29,7 +33,7 @@ class Users:
     def dropped(self) -> bool:
         """Whether a child has changed its user."""
         with suppress(OSError):
-            return bool(os.read(self._heard, 1))
+            return bool(_read(self._heard, 1))
         return False
 
     def close(self) -> None:

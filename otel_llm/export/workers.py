@@ -61,7 +61,7 @@ class Worker:
         self._serve = serve
         self._folder: Path | None = None
         self._member: FileLock | None = None
-        self._program = processes.myself()
+        self._program: processes.Process | None = None
         self._users: Users | None = None
         self._warned: set[str] = set()
         self._running = False
@@ -88,7 +88,6 @@ class Worker:
     def start(self) -> None:
         """Find the others, lead if nobody does, and keep up in the background. Never raises."""
         with guard("workers"):
-            self._program = processes.program(processes.myself())
             self._enter()
             self._begin()
             self._running = True
@@ -179,6 +178,7 @@ class Worker:
             self._warn("this system has no file locks, so each process shows its own metrics only")
             return
         try:
+            self._program = self._program or processes.program(processes.myself())
             self._folder, self._member = statedir.enter(self.config, self._program)
             self._users = self._users or Users()
         except OSError as error:

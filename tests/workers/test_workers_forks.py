@@ -164,7 +164,7 @@ def test_a_fork(scenario: str, tmp_path: Path) -> None:
     main.write_text(f"if __name__ == '__main__':\n{body}")
     environment = {"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", str(main)],
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(main)],
         env=environment,
         capture_output=True,
         text=True,

@@ -8,6 +8,7 @@ import random
 import signal
 from collections.abc import Callable
 
+import pytest
 from workers_lab import call, counted, until
 
 from otel_llm.export.workers import Worker
@@ -43,6 +44,7 @@ def _kill(child: int, heard: int) -> int:
     return heard_of // len(_SAID)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, from Python 3.12 on
 def test_no_returned_call_is_lost_in_a_thousand_kills(worker: Callable[..., Worker]) -> None:
     one = worker()
     returned = killed = 0

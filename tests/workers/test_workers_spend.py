@@ -47,7 +47,7 @@ MONTH = ("otel_llm_spend_usd", "month")
 def run(folder: Path, port: int, end: str) -> str:
     """What one start of the service shows before it ends."""
     environment = {"PYTHONPATH": str(HERE), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-c", PROGRAM, str(port), str(folder), end]
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(port), str(folder), end]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == (0 if end == "exits" else -signal.SIGKILL), done.stderr
     return done.stdout

@@ -181,7 +181,7 @@ def test_workers_that_drop_to_another_user_are_served_by_one_of_them(caplog: pyt
         Path(folder).chmod(0o1777)
         port = free_port()
         environment = {"PYTHONPATH": str(HERE), "PATH": os.environ["PATH"]}
-        command = [sys.executable, "-c", DROPPING, str(port), folder]
+        command = [sys.executable, "-W", "ignore", "-c", DROPPING, str(port), folder]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as master:
             try:
                 until(lambda: counted(scraped(port)) == 4000)
@@ -202,6 +202,7 @@ def scraped(port: int) -> str:
 PROGRAM = "from otel_llm.export import processes as p; print(p.program(p.myself()).pid)"
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, from Python 3.12 on
 def test_a_forked_or_spawned_process_belongs_to_the_program_that_it_came_from() -> None:
     heard, said = os.pipe()
     if (child := os.fork()) == 0:
