@@ -127,10 +127,10 @@ def _band(q: Queries, o: Objectives, signal: str) -> Panel:
 
 
 def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    share = either(
-        f"max by ({', '.join(PM)}) ({q.rule(recorded.ANOMALOUS, (*PM, 'signal'), severity='warning')})",
-        ratio(q.rate(ODD, PM), q.rate("duration", PM)),
-    )
+    names = ", ".join(PM)
+    odd = f"{q.rate(ODD, (*PM, 'signal', 'direction'))} / on ({names}) group_left () ({q.rate('duration', PM)} > 0)"
+    recorded_share = q.rule(recorded.ANOMALOUS, (*PM, "signal", "direction"), severity="warning")
+    share = f"max by ({names}) ({either(recorded_share, odd)})"
     return (
         lines(
             "by_severity", "Odd calls by severity", COUNT,
