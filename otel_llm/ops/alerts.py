@@ -254,7 +254,7 @@ def _around(it: Context) -> list[Alert]:
             "warning",
             "reliability",
             f"LLM calls fall back: more than {percent(o.fallback_rate)}",
-            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} end in a fallback.",
+            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} fell back to another model.",
             10 * _MINUTE,
         ),
         Alert(
@@ -263,7 +263,8 @@ def _around(it: Context) -> list[Alert]:
             "warning",
             "reliability",
             f"The response cache misses: hit ratio below {percent(o.cache_hit_ratio)}",
-            f"{{{{ $value | humanizePercentage }}}} of the look-ups for {MODEL} hit the cache {{{{ $labels.cache }}}}.",
+            "{{ $value | humanizePercentage }} of the look-ups in {{ $labels.cache }}"
+            "{{ with $labels.gen_ai_request_model }} for {{ . }}{{ end }} hit.",
             10 * _MINUTE,
         ),
         Alert(

@@ -120,12 +120,23 @@ def _signals_beside_calls(short: str, medium: str) -> list[Recording]:
     left, limit = BY_NAME["otel_llm_rate_limit_remaining"], BY_NAME["otel_llm_rate_limit_limit"]
     by_cache = (*pm, "cache")
     return [
-        Recording(recorded.FALLBACKS, ratio(BY_NAME["otel_llm_fallbacks_total"].rate(short, pm), recorded.CALLS)),
+        Recording(recorded.FALLBACKS, _fallbacks(short)),
         Recording(
             recorded.CACHE_HITS, ratio(lookups.rate(medium, by_cache, result="hit"), lookups.rate(medium, by_cache))
         ),
         Recording(recorded.RATE_LIMIT_LEFT, f"min by ({PM}, kind) ({left.selector()} / ({limit.selector()} > 0))"),
     ]
+
+
+def _fallbacks(short: str) -> str:
+    """The share of a model's calls that fell back from it. A fallback's own labels name the model that served it."""
+    away = BY_NAME["otel_llm_fallbacks_total"].rate(short, ("from_model",))
+    of_model = f'label_replace({away}, "gen_ai_request_model", "$1", "from_model", "(.+)")'
+    on = "on (gen_ai_request_model) group_left ()"
+    return (
+        f"(\n  0 * {recorded.CALLS} + {on}\n  {of_model}\n  or\n  0 * {recorded.CALLS}\n)\n/ {on}\n"
+        f"(sum by (gen_ai_request_model) ({recorded.CALLS}) > 0)"
+    )
 
 
 def cost(it: Context) -> list[Recording]:

@@ -8,15 +8,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 
 import anthropic
 import openai
 
 import otel_llm
-from otel_llm import hub
 from otel_llm.loopback import Loopback, Reply, Request, Timing, answer, refuse
-from otel_llm.model import Event
 
 SLOW = ("gpt-5-mini", "gpt-5-nano")  # first called when the trouble begins: without a baseline they are no anomaly
 SHORT, LONG = "gpt-4o", "gpt-5"
@@ -47,17 +44,10 @@ def ask_anthropic(client: anthropic.Anthropic, model: str) -> None:
 
 
 def beside(model: str, *, spoiled: bool) -> None:
-    """A call's surroundings: look-ups in a cache, and now and then a fallback."""
-    three, at = ("openai", model, "chat"), time.time()
-    hub.emit(Event("otel_llm_cache_requests_total", at, (*three, "answers", "miss" if spoiled else "hit")))
-    hub.emit(Event("otel_llm_fallbacks_total", at, (*three, model, "gpt-4o-mini", "timeout"), float(spoiled)))
-
-
-def breaker(before: str, after: str) -> None:
-    at = time.time()
-    hub.emit(Event("otel_llm_circuit_breaker_state", at, ("anthropic:chat", before), 0.0))
-    hub.emit(Event("otel_llm_circuit_breaker_state", at, ("anthropic:chat", after), 1.0))
-    hub.emit(Event("otel_llm_circuit_breaker_transitions_total", at, ("anthropic:chat", before, after)))
+    """A call's surroundings: look-ups in a cache, and fallbacks."""
+    otel_llm.record_cache(hit=not spoiled, cache="answers", provider="openai", model=model)
+    if spoiled:
+        otel_llm.record_fallback(from_model=model, to_model="gpt-4o-mini", reason="timeout", provider="openai")
 
 
 def forever(ask, client, model: str, stop: threading.Event) -> None:
@@ -83,9 +73,10 @@ def main() -> None:
         threads = [threading.Thread(target=forever, args=(*pair, stop)) for pair in pairs for _ in range(2)]
         for thread in threads:
             thread.start()
+        breaker = otel_llm.circuit_breaker("anthropic:chat")
         for line in sys.stdin:
             Mood.trouble = line.strip() == "trouble"
-            breaker(*("closed", "open") if Mood.trouble else ("open", "closed"))
+            breaker.opened() if Mood.trouble else breaker.closed()
         stop.set()
         for thread in threads:
             thread.join()

@@ -84,7 +84,7 @@ def _fed(v: Vocabulary) -> list[Series]:
     always = ((60, _MINUTES),)
     sums, where = v.input_tokens
     output, where_output = v.output_tokens
-    names = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
+    names = {"gen_ai_provider_name": "anthropic", "gen_ai_request_model": "claude-opus-4-5", "from_model": "gpt-5"}
     return [
         *calls(v, *always),
         *calls(v, (15, _MINUTES), took=60, error_type="timeout"),
@@ -93,7 +93,7 @@ def _fed(v: Vocabulary) -> list[Series]:
         *means(output.name, *_waves(), **where_output),
         series("otel_llm_output_tokens_stddev", level((40, _MINUTES))),
         series("otel_llm_tokens_per_request", level((100, _MINUTES)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
-        series("otel_llm_fallbacks_total", ramp((3, _MINUTES)), **names),
+        exactly("otel_llm_fallbacks_total", ramp((3, _MINUTES)), **names),
         series("otel_llm_cache_requests_total", ramp((30, _MINUTES)), cache="redis", result="hit"),
         series("otel_llm_cache_requests_total", ramp((10, _MINUTES)), cache="redis", result="miss"),
         series("otel_llm_finish_reasons_total", ramp((54, _MINUTES)), finish_reason="stop"),

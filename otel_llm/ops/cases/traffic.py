@@ -95,14 +95,15 @@ def _failing(v: Vocabulary) -> list[Case]:
 
 def _fallbacks(v: Vocabulary) -> list[Case]:
     def fed(fallbacks: float) -> tuple[Series, ...]:
-        names = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
-        return (*calls(v, (60, 40)), series("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names))
+        names = {"gen_ai_provider_name": "anthropic", "gen_ai_request_model": "claude-opus-4-5"}
+        told = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
+        return (*calls(v, (60, 40)), exactly("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names, **told))
 
     expected = Expected(
         "warning",
         "reliability",
         "LLM calls fall back: more than 10%",
-        "20% of the calls to gpt-5 (openai) end in a fallback.",
+        "20% of the calls to gpt-5 (openai) fell back to another model.",
         f"otel-llm-reliability{AND_MODEL}",
     )
     return pair(
@@ -123,7 +124,7 @@ def _cache(_: Vocabulary) -> list[Case]:
         "warning",
         "reliability",
         "The response cache misses: hit ratio below 50%",
-        "40% of the look-ups for gpt-5 (openai) hit the cache redis.",
+        "40% of the look-ups in redis for gpt-5 hit.",
         f"otel-llm-reliability{AND_MODEL}",
         {**MODEL, "cache": "redis"},
     )
