@@ -99,6 +99,8 @@ def get(endpoint: Endpoint, accept: str) -> Answer:
             body = answer.read(LARGEST + 1)
             kind = answer.headers.get("Content-Type", "")
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         raise Problem(f"{endpoint.url} {explain(error)}") from None
     if len(body) > LARGEST:
         raise Problem(f"{endpoint.url} answers with more than {LARGEST >> 20} MiB: this is no /metrics of otel-llm")

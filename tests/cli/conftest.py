@@ -23,6 +23,8 @@ from pathlib import Path
 import pyte
 import pytest
 
+from otel_llm.cli import app
+
 SCREENS = Path(__file__).with_name("screens")
 PATIENCE = 60.0  # seconds that a busy machine may take; nothing waits that long when all is well
 
@@ -119,6 +121,19 @@ def otel_llm() -> Callable[..., Ran]:
             command, capture_output=True, text=True, env=environ(**changes), cwd=cwd, timeout=PATIENCE * 3, check=False
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def in_process(capsys) -> Callable[..., Ran]:
+    """The same in this process: for what needs no process of its own, at a tenth of the time."""
+
+    def run(*arguments: object) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            app.run([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Ran(ended.value.code, said.out, said.err)
 
     return run
 

@@ -28,8 +28,8 @@ def command(request):
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "http://", "a b", "host:99999", "http://user:secret@"])
-def test_no_address(otel_llm, command, address):
-    ran = otel_llm(command, address)
+def test_no_address(in_process, command, address):
+    ran = in_process(command, address)
     refused(ran, "is no address; give a port, host:port")
     assert "secret" not in ran.err
 
@@ -67,8 +67,8 @@ def test_metrics_of_somebody_else(otel_llm, serve, command):
 
 @pytest.mark.parametrize(("status", "words"), [(401, "asks for a user and password"), (404, "has no such page"),
                                                (403, "refuses us"), (500, "HTTP status 500")])  # fmt: skip
-def test_a_refusal(otel_llm, serve, command, status, words):
-    refused(otel_llm(command, serve("no", status=status).address), words)
+def test_a_refusal(in_process, serve, command, status, words):
+    refused(in_process(command, serve("no", status=status).address), words)
 
 
 def test_something_that_is_no_http(otel_llm, serve, command):
@@ -126,8 +126,8 @@ def test_plain_http_asked_for_over_tls(otel_llm, serve, command):
         (["generate", "--root", "/tmp"], "/tmp is not the repository of otel-llm"),
     ],
 )
-def test_options_and_places(otel_llm, arguments, words):
-    refused(otel_llm(*arguments), words)
+def test_options_and_places(in_process, arguments, words):
+    refused(in_process(*arguments), words)
 
 
 def test_a_label_that_no_call_carries(otel_llm, serve):

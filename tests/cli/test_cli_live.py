@@ -47,6 +47,10 @@ def test_keys_sort_reverse_group_and_pause(serve, terminal):
     assert names(shown.text) == ["openai", "anthropic"]
     shown.press("g")
     shown.until("group: tenant")
+    shown.press("+")
+    shown.until("+- 10s")
+    shown.press("-")
+    shown.until("+- 30s")
     shown.press("p")
     shown.until("PAUSED")
     shown.press("p")

@@ -37,7 +37,7 @@ STORY = (
     Chapter("cost spike", 40, f"one tenant sends whole files to {OPUS}, {MINI} thinks too much",
             thinking={MINI: 8.0}, context={OPUS: 8.0}, research=0.15),
     Chapter("calm", 10, "back to normal"),
-    Chapter("outage", 40, "openai is down: the breaker opens, anthropic stands in", down={"openai": 0.92}),
+    Chapter("outage", 40, "openai is down: the breaker opens, anthropic stands in", down={"openai": 1.0}),
     Chapter("recovery", 25, "openai is back: the breaker closes"),
 )  # fmt: skip
 
