@@ -129,7 +129,7 @@ def _band(q: Queries, o: Objectives, signal: str) -> Panel:
 def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     names = ", ".join(PM)
     odd = f"{q.rate(ODD, (*PM, 'signal', 'direction'))} / on ({names}) group_left () ({q.rate('duration', PM)} > 0)"
-    recorded_share = q.rule(recorded.ANOMALOUS, (*PM, "signal", "direction"), severity="warning")
+    recorded_share = f"sum without (severity) ({q.rule(recorded.ANOMALOUS, recorded.LABELS[recorded.ANOMALOUS])})"
     share = f"max by ({names}) ({either(recorded_share, odd)})"
     return (
         lines(
