@@ -8,48 +8,50 @@ from otel_llm.model import Response
 
 from ._openai_content import keep_output
 from ._openai_usage import read_response_usage
-from ._read import attr, items, text
+from ._read import Fields, items, text, told
 
 
-def read_head(reply: Any, into: Response) -> None:
+def read_head(reply: Fields, into: Response) -> None:
     """Model, id and what else every reply opens with."""
-    into.model, into.id = text(getattr(reply, "model", None)), text(getattr(reply, "id", None))
-    into.service_tier = text(getattr(reply, "service_tier", None))
-    if (fingerprint := text(getattr(reply, "system_fingerprint", None))) is not None:
+    into.model, into.id = text(reply.get("model")), text(reply.get("id"))
+    into.service_tier = text(reply.get("service_tier"))
+    if (fingerprint := text(reply.get("system_fingerprint"))) is not None:
         into.attributes["openai.response.system_fingerprint"] = fingerprint
 
 
 def read_response(reply: Any, into: Response) -> None:
     """A response of the Responses API; a 200 may tell of a failure (``status`` failed)."""
-    read_head(reply, into)
-    status = text(getattr(reply, "status", None))
+    fields = told(reply)
+    read_head(fields, into)
+    status = text(fields.get("status"))
     if status == "failed":
-        into.error_code = text(attr(reply, "error", "code")) or "server_error"
+        into.error_code = text(told(fields.get("error")).get("code")) or "server_error"
     elif status == "incomplete":
-        reason = text(attr(reply, "incomplete_details", "reason"))
+        reason = text(told(fields.get("incomplete_details")).get("reason"))
         into.finish_reasons = ["length" if reason == "max_output_tokens" else reason or "incomplete"]
     elif status == "completed":
-        called = any(getattr(item, "type", None) == "function_call" for item in items(getattr(reply, "output", None)))
+        called = any(told(item).get("type") == "function_call" for item in items(fields.get("output")))
         into.finish_reasons = ["tool_calls" if called else "stop"]
     if into.content is not None:
         keep_output(into.content, reply)
-    read_response_usage(getattr(reply, "usage", None), into)
+    read_response_usage(fields.get("usage"), into)
 
 
 def read_response_event(event: Any, into: Response) -> bool:
     """An event of a Responses stream; the last one carries the whole response."""
-    kind = getattr(event, "type", None)
+    fields = told(event)
+    kind = fields.get("type")
     if not isinstance(kind, str):
         return False
     if kind.endswith(".delta"):
         return True
     if kind in ("response.completed", "response.incomplete", "response.failed"):
-        read_response(getattr(event, "response", None), into)
+        read_response(fields.get("response"), into)
         into.done = True
     elif kind == "response.created":
-        read_head(getattr(event, "response", None), into)
+        read_head(told(fields.get("response")), into)
     elif kind == "error":
-        into.error_code = text(getattr(event, "code", None)) or "server_error"
+        into.error_code = text(fields.get("code")) or "server_error"
     return False
 
 

@@ -10,7 +10,7 @@ from otel_llm.model import Reader, Response
 from ._openai_content import keep_answer, keep_delta
 from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
 from ._openai_usage import read_usage
-from ._read import items, text
+from ._read import Fields, items, text, told
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -32,47 +32,50 @@ PARAMETERS: Mapping[str, str] = {
 
 def read_chat(reply: Any, into: Response) -> None:
     """A chat completion, or a legacy completion."""
-    read_head(reply, into)
-    for choice in items(getattr(reply, "choices", None)):
-        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
+    fields = told(reply)
+    read_head(fields, into)
+    for choice in items(fields.get("choices")):
+        if (reason := text(told(choice).get("finish_reason"))) is not None:
             into.finish_reasons.append(reason)
         if into.content is not None:
             keep_answer(into.content, choice)
-    read_usage(getattr(reply, "usage", None), into)
+    read_usage(fields.get("usage"), into)
 
 
 def read_chat_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for."""
+    fields = told(chunk)
     if into.id is None:
-        read_head(chunk, into)
-    if (usage := getattr(chunk, "usage", None)) is not None:
+        read_head(fields, into)
+    if (usage := fields.get("usage")) is not None:
         read_usage(usage, into)
     output = False
-    for choice in items(getattr(chunk, "choices", None)):
-        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
+    for choice in items(fields.get("choices")):
+        said = told(choice)
+        if (reason := said.get("finish_reason")) is not None and text(reason):
             into.finish_reasons.append(reason)
         if into.content is not None:
             keep_delta(into.content, choice)
-        output = output or _carries_output(choice)
+        output = output or _carries_output(said)
     return output
 
 
-def _carries_output(choice: Any) -> bool:
-    delta = getattr(choice, "delta", None)
-    if delta is None:
-        return bool(getattr(choice, "text", None))
-    if getattr(delta, "content", None) or getattr(delta, "tool_calls", None):
+def _carries_output(choice: Fields) -> bool:
+    if (delta := choice.get("delta")) is None:
+        return bool(choice.get("text"))
+    said = told(delta)
+    if said.get("content") or said.get("tool_calls"):
         return True
-    extra = getattr(delta, "__pydantic_extra__", None)  # thinking of compatible servers, which the SDK has no field for
-    if extra and (extra.get("reasoning_content") or extra.get("reasoning")):
+    if said.get("reasoning_content") or said.get("reasoning"):  # of compatible servers; the SDK has no field for it
         return True
-    return bool(getattr(delta, "refusal", None) or getattr(delta, "function_call", None))
+    return bool(said.get("refusal") or said.get("function_call"))
 
 
 def read_usage_only(reply: Any, into: Response) -> None:
     """A reply that tells model and usage at most: embeddings, images, transcriptions."""
-    into.model = text(getattr(reply, "model", None))
-    read_usage(getattr(reply, "usage", None), into)
+    fields = told(reply)
+    into.model = text(fields.get("model"))
+    read_usage(fields.get("usage"), into)
 
 
 def read_nothing(_: Any, __: Response) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from otel_llm.model import AttributeValue
+
+
+class Fields(Protocol):
+    """Values by name."""
+
+    def get(self, name: str, /) -> Any: ...
+
 
 _LARGEST = 2**53  # beyond it a number is no count, and would not survive as a 64-bit attribute or a float
 
@@ -34,6 +41,35 @@ def text(value: Any) -> str | None:
 def items(value: Any) -> list[Any]:
     """A list, or an empty one for anything else."""
     return value if isinstance(value, list) else []
+
+
+def told(model: Any) -> Fields:
+    """What a model or a mapping was given, by name; ``get`` of what is not there is None.
+
+    To ask a pydantic model for an attribute that it lacks costs more than all else that we do with a reply, so it is not asked.
+    """
+    if type(model) is dict:
+        return model
+    extra: Any = getattr(model, "__pydantic_extra__", _MISSING)
+    if extra is _MISSING:
+        return _Asked(model)
+    fields: dict[str, Any] = model.__dict__
+    return {**extra, **fields} if extra else fields
+
+
+class _Asked:
+    """Any other object, asked attribute by attribute."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def get(self, name: str, /) -> Any:
+        return getattr(self._model, name, None)
+
+
+_MISSING = object()
 
 
 def attr(value: Any, *path: str) -> Any:

@@ -39,15 +39,19 @@ def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
 
 def watch(result: Any, request: Request) -> Watched:
     """How to follow what ``request`` returned: a stream, a raw response (read or unread), or a parsed model."""
-    if hasattr(result, "_iterator") or hasattr(type(result), "_iterator"):
-        return Stream(result, "_iterator", getattr(result, "response", None))
-    http = getattr(result, "http_response", None)
+    kept = getattr(result, "__dict__", _NOTHING)  # what is set when it is made: a model asked for what it lacks is slow
+    if "_iterator" in kept:
+        return Stream(result, "_iterator", kept.get("response"))
+    http = kept.get("http_response")
     if http is None or not hasattr(result, "parse"):
         return Value(result)
     unread = http.request.headers.get(RAW) != "true"
     if request.stream or unread:
         return Later(http.extensions, http, _reading(result, streamed=request.stream))
     return Parsed(result.parse)
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def _reading(result: Any, *, streamed: bool) -> Callable[[], Value | None]:
