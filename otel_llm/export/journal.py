@@ -7,6 +7,7 @@ from is committed, and what it had not finished is not there.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -259,7 +260,12 @@ def _committed(data: mmap.mmap | bytes) -> int:
 
 
 def _reserve(file: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-    else:
-        os.pwrite(file, bytes(size), 0)
+    with suppress(AttributeError):  # macOS does not have it
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:  # neither do some file systems, where the C library does not make up for it
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+        else:
+            return
+    os.pwrite(file, bytes(size), 0)

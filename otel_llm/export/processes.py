@@ -31,13 +31,13 @@ def boot() -> str:
 
 
 def look(pid: int) -> Process | None:
-    """The process, or None where it does not exist (or where there is no /proc).
+    """The process, or None where it does not run (or where there is no /proc).
 
-    Fields as numbered in proc_pid_stat(5): 4 ppid, 22 starttime, 26 startcode, 28 startstack.
+    Fields as numbered in proc_pid_stat(5): 3 state, 4 ppid, 22 starttime, 26 startcode, 28 startstack.
     """
     stat = _read(f"/proc/{pid}/stat")
     fields = stat[stat.rfind(b")") + 2 :].split()  # the name before may hold blanks and brackets
-    if len(fields) < 26:  # noqa: PLR2004 - up to field 28
+    if len(fields) < 26 or fields[0] in (b"Z", b"X"):  # noqa: PLR2004 - up to field 28; a zombie only waits to be buried
         return None
     return Process(
         pid, int(fields[1]), int(fields[19]), (int(fields[23]), int(fields[25])), _read(f"/proc/{pid}/cmdline")

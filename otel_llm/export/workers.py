@@ -115,7 +115,9 @@ class Worker:
     def families(self) -> Iterable[Samples]:
         """Our families of the whole service; none where nobody leads just now, for others share the scrape."""
         with suppress(UnreachableError):
-            return tuple(parsed(self.text(openmetrics=True)))
+            if self._leadership is None:
+                return tuple(parsed(self.text(openmetrics=True)))
+            return tuple(self._answer(("families",)))
         return ()
 
     def stats(self) -> dict[str, Any]:
@@ -269,6 +271,8 @@ class Worker:
                 raise UnreachableError("this process does not lead any more")
             if kind == "text":
                 return self._source.text(openmetrics=rest[0])
+            if kind == "families":  # asked in this process only: they are objects
+                return tuple(self._source.families())
             if kind == "stats":
                 self._refresh()
                 return self._leadership.stats()

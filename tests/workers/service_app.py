@@ -13,7 +13,7 @@ from otel_llm.model import Observation
 
 if os.environ.get("SERVICE_INSTRUMENTS_ITSELF"):
     otel_llm.instrument()
-metrics = otel_llm.wsgi_app()
+metrics, asgi_metrics = otel_llm.wsgi_app(), otel_llm.asgi_app()
 requests = Counter("host_requests", "Requests of the host.") if os.environ.get("SERVICE_COUNTS") else None
 
 
@@ -31,7 +31,7 @@ def call() -> None:
 
 
 def wsgi(environ, start_response):
-    if environ["PATH_INFO"] == "/mounted":
+    if environ["PATH_INFO"].startswith("/mounted"):
         return metrics(environ, start_response)
     if environ["PATH_INFO"] == "/call":
         call()
@@ -41,6 +41,9 @@ def wsgi(environ, start_response):
 
 async def asgi(scope, receive, send):
     if scope["type"] != "http":
+        return
+    if scope["path"].startswith("/mounted"):
+        await asgi_metrics(scope, receive, send)
         return
     if scope["path"] == "/call":
         call()

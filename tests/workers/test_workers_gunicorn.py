@@ -16,13 +16,15 @@ KINDS = {
     "preload": ("-w", "3", "--preload"),
     "gthread": ("-w", "2", "-k", "gthread", "--threads", "4"),
     "gevent": ("-w", "2", "-k", "gevent"),
+    "uvicorn": ("-w", "2", "-k", "uvicorn_worker.UvicornWorker"),
     "recycled": ("-w", "2", "--max-requests", "15"),
 }
 
 
 def gunicorn(service: Service, *options: str, instrument: bool = True) -> Service:
     where = ("-b", f"127.0.0.1:{service.port}", "--no-control-socket", "--graceful-timeout", "5")
-    service.start("gunicorn", *where, *options, "service_app:wsgi", instrument=instrument)
+    application = "asgi" if any("uvicorn" in option for option in options) else "wsgi"
+    service.start("gunicorn", *where, *options, f"service_app:{application}", instrument=instrument)
     return service.ready()
 
 
