@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,10 +115,13 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+_FONTS = re.compile(r"@font-face \{[^}]*\}\s*")
+
+
 def save(watch: Watch, path: str, width: int, height: int, title: str = "otel-llm top") -> None:
-    """The last frame as an SVG picture."""
+    """The last frame as an SVG picture, which asks nobody for fonts."""
     console = Console(
         record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=io.StringIO()
     )
     console.print(watch.frame((width, height)))
-    Path(path).write_text(console.export_svg(title=title), encoding="utf-8")
+    Path(path).write_text(_FONTS.sub("", console.export_svg(title=title)), encoding="utf-8")

@@ -103,3 +103,14 @@ def test_ctrl_c_ends_it_quietly(serve, terminal):
     shown.interrupt()
     assert shown.end() == 0
     assert b"Traceback" not in shown.raw
+
+
+def test_a_picture_of_the_last_frame(serve, terminal, tmp_path):
+    path = tmp_path / "top.svg"
+    shown = terminal("top", serve(cli_pages.busy().text()).address, "--interval", 3600, "--picture", path)
+    shown.until("+- 3600s")
+    shown.press("q")
+    assert shown.end() == 0
+    picture = path.read_text("utf-8")
+    assert "LATENCY" in picture
+    assert "cdn" not in picture
