@@ -12,32 +12,34 @@ from typing import Any
 import wrapt
 
 from .context import CURRENT, enter, leave, shadow
-from .guard import foreign, guard
+from .guard import foreign, guard, guarded
 from .invocation import Invocation, Observer
-from .provider import Adopt, Attempt, Hook, Parsed, Part, Patch, Provider, Replace, Reply, Retry, Value
+from .model import Request
+from .provider import Adopt, Attempt, Hook, Parsed, Part, Patch, Provider, Replace, Reply, Retry, Value, Watched
 from .streams import CARRIED, follow, proxied, tap
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-_READ, _FOLLOW, _HOOK = guard("read_request"), guard("follow"), guard("hook")
+Watching = Callable[[Any, Request], "Watched | None"]
+_FOLLOW, _HOOK = guard("follow"), guard("hook")
 _MISSING = object()
 
 
 def watching(provider: Provider, patch: Patch, observer: Observer) -> Wrapper:
     """The wrapper of a method that calls pass through."""
-    read, covers, name = patch.read, patch.covers, provider.name
+    covers, name, lazy = patch.covers, provider.name, patch.lazy
+    read = guarded("read_request", patch.read)
+    watch = guarded("follow", patch.watch) if patch.watch is not None else _unsaid
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outer = CURRENT.get()
         if outer is not None and (name in outer.covers or "*" in outer.covers):
             return wrapped(*args, **kwargs)
-        request = None
-        with _READ:
-            request = read(instance, args, kwargs)
+        request = read(instance, args, kwargs)
         if request is None:
             return wrapped(*args, **kwargs)
         call = Invocation(observer, request, covers)
-        if patch.lazy:
-            return outcome(call, wrapped(*args, **kwargs), patch)
+        if lazy:
+            return outcome(call, wrapped(*args, **kwargs), watch)
         call.open()
         tokens = enter(call)
         try:
@@ -47,16 +49,19 @@ def watching(provider: Provider, patch: Patch, observer: Observer) -> Wrapper:
             raise
         finally:
             leave(tokens)
-        return outcome(call, result, patch)
+        return outcome(call, result, watch)
 
     return patched
 
 
-def outcome(call: Invocation, result: Any, patch: Patch) -> Any:
+def _unsaid(_: Any, __: Request) -> None: ...
+
+
+def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
     """Follow ``result`` to its end, whatever its shape, and hand the caller what it asked for."""
     if isinstance(result, CoroutineType):
-        return _awaited(call, result, patch)
-    told = _told(call, result, patch)
+        return _awaited(call, result, watch)
+    told = watch(result, call.request)
     if isinstance(told, Parsed):
         with foreign(call.fail):
             call.value(told.parse())
@@ -64,7 +69,7 @@ def outcome(call: Invocation, result: Any, patch: Patch) -> Any:
     return _settled(call, result, told)
 
 
-async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], patch: Patch) -> Any:
+async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], watch: Watching) -> Any:
     if not call.began:
         call.open()
     tokens = enter(call)
@@ -75,19 +80,13 @@ async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], patch: P
         raise
     finally:
         leave(tokens)
-    told = _told(call, result, patch)
+    told = watch(result, call.request)
     if isinstance(told, Parsed):
         with foreign(call.fail):
             parsed = told.parse()
             call.value(await parsed if inspect.isawaitable(parsed) else parsed)
         return result
     return _settled(call, result, told)
-
-
-def _told(call: Invocation, result: Any, patch: Patch) -> Any:
-    with _FOLLOW:
-        return patch.watch(result, call.request) if patch.watch is not None else None
-    return None
 
 
 def _settled(call: Invocation, result: Any, told: Any) -> Any:
@@ -216,13 +215,17 @@ async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: Par
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
 
+    def heard(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        told = reply.read(args, kwargs)
+        if told is not None:
+            call.replied(*told)
+
+    hear = guarded("hook", heard)
+
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         call = CURRENT.get()
         if call is not None:
-            with _HOOK:
-                told = reply.read(args, kwargs)
-                if told is not None:
-                    call.replied(*told)
+            hear(call, args, kwargs)
         return wrapped(*args, **kwargs)
 
     return patched

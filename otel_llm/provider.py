@@ -13,7 +13,7 @@ Kwargs = Mapping[str, Any]
 ReadRequest = Callable[[Any, Args, Kwargs], "Request | None"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
     """The call is over, and ``value`` is what the provider said."""
 
@@ -27,7 +27,7 @@ class Parsed:
     parse: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
     """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
 

@@ -13,6 +13,9 @@ NAMES = (
     "together",
     "cerebras",
     "writer",
+    "mistral",
+    "openrouter",
+    "google_genai",
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 # Host patterns in order, first match wins. Names follow the OpenTelemetry registry where it has one.
 HOSTS: tuple[tuple[str, str], ...] = (
@@ -38,6 +40,7 @@ def configure(extra: tuple[tuple[str, str], ...]) -> None:
     global _extra  # noqa: PLW0603
     _extra = extra
     _seen.clear()
+    behind_text.cache_clear()
 
 
 def behind(url: Any, default: str) -> tuple[str, str | None, int | None]:
@@ -54,6 +57,13 @@ def behind(url: Any, default: str) -> tuple[str, str | None, int | None]:
         _seen.clear()
     _seen[id(url)] = (url, found, host, port)  # keeps the URL, so that its id stays its own
     return found, host, port
+
+
+@lru_cache(maxsize=128)
+def behind_text(url: str, default: str) -> tuple[str, str | None, int | None]:
+    """As ``behind``, for a base URL that is text."""
+    parts = urlsplit(url)
+    return named(parts.hostname or "", parts.port) or default, parts.hostname, parts.port
 
 
 def named(host: str, port: int | None) -> str | None:

@@ -1,0 +1,73 @@
+"""Messages of Google's shapes in the conventions' JSON form. Used only while content capture is on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._google_usage import word
+from ._read import attr, count, items, text
+
+Message = dict[str, Any]
+
+
+def asked(contents: Any, config: Any) -> dict[str, Any]:
+    """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a request for content."""
+    given = contents if isinstance(contents, (list, tuple)) else [contents]
+    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in given if found is not None]}
+    if parts := _parts(attr(config, "system_instruction")):
+        told["gen_ai.system_instructions"] = parts
+    return told
+
+
+def _message(found: Any) -> Message:
+    role = text(attr(found, "role")) if not isinstance(found, str) else None
+    return {"role": "assistant" if role == "model" else role or "user", "parts": _parts(found)}
+
+
+def _parts(found: Any) -> list[Message]:
+    """The parts of a text, of a part, of a content, or of a list of those."""
+    if isinstance(found, str):
+        return [{"type": "text", "content": found}] if found else []
+    if isinstance(found, (list, tuple)):
+        return [part for each in found for part in _parts(each)]
+    if found is None:
+        return []
+    inner = attr(found, "parts")
+    return [_part(part) for part in items(inner)] if inner is not None else [_part(found)]
+
+
+def _part(part: Any) -> Message:
+    if isinstance(part, str):
+        return {"type": "text", "content": part}
+    if (said := text(attr(part, "text"))) is not None:
+        return {"type": "reasoning" if attr(part, "thought") is True else "text", "content": said}
+    if (call := attr(part, "function_call")) is not None:
+        return {
+            "type": "tool_call",
+            "id": attr(call, "id"),
+            "name": attr(call, "name"),
+            "arguments": attr(call, "args"),
+        }
+    if (answer := attr(part, "function_response")) is not None:
+        return {"type": "tool_call_response", "id": attr(answer, "id"), "response": attr(answer, "response")}
+    return {"type": "blob" if attr(part, "inline_data") is not None else "file"}  # named, not kept
+
+
+def keep(kept: list[Any], candidate: Any) -> None:
+    """Keep what a candidate says: a whole answer, or the next piece of one."""
+    index = count(attr(candidate, "index")) or 0
+    if index > len(kept):
+        return  # candidates come in order
+    if index == len(kept):
+        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    message = kept[index]
+    for part in _parts(attr(candidate, "content")):
+        _join(message["parts"], part)
+    message["finish_reason"] = word(attr(candidate, "finish_reason")) or message["finish_reason"]
+
+
+def _join(parts: list[Message], part: Message) -> None:
+    if parts and "content" in part and parts[-1]["type"] == part["type"]:
+        parts[-1]["content"] += part["content"]
+    else:
+        parts.append(part)

@@ -1,0 +1,111 @@
+"""google-genai: Gemini on its own API and on Vertex AI, content, chats, embeddings, images, videos and interactions.
+
+The public methods may send many requests, running the caller's functions in between or continuing an answer that was cut: they
+are one operation, whose requests are counted and whose tokens are added up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.model import Reader, Response
+from otel_llm.provider import Attempt, Hook, Part, Patch, Provider
+
+from ._google_content import keep
+from ._google_interactions import INTERACTION_HOOKS
+from ._google_request import chatting, reading
+from ._google_usage import read_embedding_usage, read_usage, word
+from ._read import attr, items, text
+
+
+def read_content(reply: Any, into: Response) -> None:
+    """A whole answer, whose requests have been read one by one, where it took more than one."""
+    _read_answer(reply, into)
+    if into.usage is None:
+        read_usage(attr(reply, "usage_metadata"), into)
+
+
+def read_part(reply: Any, into: Response) -> None:
+    """The answer to one of the requests."""
+    read_usage(attr(reply, "usage_metadata"), into)
+
+
+def read_chunk(chunk: Any, into: Response) -> bool:
+    """A chunk of an answer. Another answer's chunk after one that was finished begins another request of the same call."""
+    answer = text(getattr(chunk, "response_id", None))
+    if into.requests == 0 or (answer != into.id and into.finish_reasons):
+        into.requests += 1
+        into.earlier, into.finish_reasons = into.usage, []
+    output = _read_answer(chunk, into)
+    if (usage := getattr(chunk, "usage_metadata", None)) is not None:
+        read_usage(usage, into)
+    return output
+
+
+def _read_answer(reply: Any, into: Response) -> bool:
+    into.model = text(getattr(reply, "model_version", None)) or into.model
+    into.id = text(getattr(reply, "response_id", None)) or into.id
+    reasons, said = [], False
+    for candidate in items(getattr(reply, "candidates", None)):
+        if (reason := word(getattr(candidate, "finish_reason", None))) is not None:
+            reasons.append(reason)
+        said = said or bool(attr(candidate, "content", "parts"))
+        if into.content is not None:
+            keep(into.content, candidate)
+    if (blocked := word(attr(reply, "prompt_feedback", "block_reason"))) is not None:
+        reasons.append(blocked)
+    into.finish_reasons = reasons or into.finish_reasons
+    return said
+
+
+CONTENT = Reader(read_content, read_chunk)
+EMBEDDINGS = Reader(read_embedding_usage)
+NO_USAGE = Reader(lambda _, __: None, usage=False)
+
+
+def _patch(method: str, operation: str, reader: Reader, *, stream: bool = False) -> Patch:
+    read = reading(operation, reader, stream=stream)
+    return Patch(_MODELS, (f"Models.{method}", f"AsyncModels.{method}"), read, lazy=stream, covers=("google_genai",))
+
+
+def _chat(method: str, *, stream: bool) -> Patch:
+    read = chatting(CONTENT, stream=stream)
+    return Patch(_CHATS, (f"Chat.{method}", f"AsyncChat.{method}"), read, lazy=stream, covers=("google_genai",))
+
+
+_MODELS, _CHATS, _CLIENT = "google.genai.models", "google.genai.chats", "google.genai._api_client"
+_IMAGES = ("generate_images", "edit_image", "upscale_image", "recontext_image", "segment_image")
+_OTHERS = {
+    "generate_videos": "video_generation",
+    "count_tokens": "count_tokens",
+    **dict.fromkeys(_IMAGES, "image_generation"),
+}
+HOOKS: tuple[Hook, ...] = (
+    _patch("generate_content", "generate_content", CONTENT),
+    _patch("generate_content_stream", "generate_content", CONTENT, stream=True),
+    _patch("embed_content", "embeddings", EMBEDDINGS),
+    *(_patch(method, operation, NO_USAGE) for method, operation in _OTHERS.items()),
+    _chat("send_message", stream=False),
+    _chat("send_message_stream", stream=True),
+    Part(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
+    Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
+    *INTERACTION_HOOKS,
+)  # fmt: skip
+
+provider = Provider(
+    name="google_genai",
+    distribution="google-genai",
+    requires=">=1.0",
+    tested=("3.4.0",),
+    operations=(
+        "generate_content",
+        "chat",
+        "embeddings",
+        "image_generation",
+        "video_generation",
+        "count_tokens",
+        "invoke_agent",
+    ),
+    hooks=HOOKS,
+    notes="Functions that the library calls by itself and answers that it continues are one operation. Live sessions are not watched.",
+)

@@ -1,0 +1,77 @@
+"""mistralai and openrouter, which share a generated base, under the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from contract import Bench, Contract, Kit, with_client
+from mistralai.client import Mistral
+from mistralai.client.utils import BackoffStrategy, RetryConfig
+from openrouter import OpenRouter
+
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+
+
+class TestMistral(Contract):
+    kit = Kit(
+        library="mistral",
+        provider="mistral_ai",
+        model="mistral-x",
+        make=lambda url: Mistral(api_key="test-key", server_url=url),
+        make_async=lambda url: Mistral(api_key="test-key", server_url=url),
+        plain=lambda client, model: client.chat.complete(model=model, messages=MESSAGES),
+        plain_async=lambda client, model: client.chat.complete_async(model=model, messages=MESSAGES),
+        stream=lambda client, model: client.chat.stream(model=model, messages=MESSAGES),
+        stream_async=lambda client, model: client.chat.stream_async(model=model, messages=MESSAGES),
+        thinking=None,
+        cached=None,
+        retried=None,  # not unless it is asked to
+    )
+
+    def test_retries_are_one_call_where_they_are_asked_for(self, bench: Bench) -> None:
+        config = RetryConfig("backoff", BackoffStrategy(1, 2, 1.0, 60_000), retry_connection_errors=False)
+        with Mistral(api_key="test-key", server_url=bench.server.url, retry_config=config) as client:
+            self.kit.plain(client, "mistral-x-fail-429-2")
+        assert bench.ended_once().error_type == ""
+        assert bench.captured.count("otel_llm_retries_total", "rate_limit") == 2
+
+    @pytest.mark.parametrize(
+        ("operation", "ask", "usage"),
+        [
+            ("embeddings", lambda c: c.embeddings.create(model="mistral-embed", inputs=["hi"]), (8, None)),
+            ("ocr", lambda c: c.ocr.process(model="ocr-x", document={"type": "document_url", "document_url": "http://x"}), (None, None)),
+            ("invoke_agent", lambda c: c.beta.conversations.start(model="mistral-x", inputs="hi"), (100, 20)),
+            ("invoke_agent", lambda c: list(c.beta.conversations.start_stream(model="mistral-x", inputs="hi")), (100, 20)),
+            ("text_completion", lambda c: c.fim.complete(model="codestral-x", prompt="def f():"), (100, 20)),
+        ],
+    )
+    def test_operations(self, bench: Bench, operation: str, ask: Any, usage: Any) -> None:
+        with_client(self.kit, bench.server.url, ask)
+        call = bench.ended_once()
+        assert (call.operation, call.error_type) == (operation, "")
+        assert (call.input_tokens, call.output_tokens or None) == usage
+
+
+class TestOpenRouter(Contract):
+    kit = Kit(
+        library="openrouter",
+        provider="openrouter",
+        model="openai/gpt-x",
+        make=lambda url: OpenRouter(api_key="test-key", server_url=f"{url}/api/v1"),
+        make_async=lambda url: OpenRouter(api_key="test-key", server_url=f"{url}/api/v1"),
+        plain=lambda client, model: client.chat.send(model=model, messages=MESSAGES),
+        plain_async=lambda client, model: client.chat.send_async(model=model, messages=MESSAGES),
+        stream=lambda client, model: client.chat.send(model=model, messages=MESSAGES, stream=True),
+        stream_async=lambda client, model: client.chat.send_async(model=model, messages=MESSAGES, stream=True),
+        cached=(100, 30, 10),
+        retried=None,
+    )
+
+    def test_the_cost_is_what_it_bills(self, bench: Bench) -> None:
+        priced = []
+        bench.captured.observer.price = lambda _, __, usage, ___: (priced.append(usage.cost_usd), (usage.cost_usd, "provider", 0.0, None))[1]
+        with_client(self.kit, bench.server.url, lambda client: self.kit.plain(client, self.kit.model))
+        call = bench.ended_once()
+        assert call.cost == pytest.approx(120 * 0.00001)
+        assert call.cost_source == "provider"
