@@ -41,7 +41,8 @@ _NAMES = (
     ("context_length", ("LengthFinishReason", "ContextWindow")),
     ("rate_limit", ("RateLimit", "TooManyRequests", "Throttl")),
     ("authentication", ("Authentication", "Unauthorized", "Credential", "OAuth")),
-    ("parse", ("ValidationError", "JSONDecode", "ResponseValidation", "ParseError", "ParserError", "UnknownApiResponse", "Checksum", "UnicodeDecode")),
+    ("parse", ("ValidationError", "JSONDecode", "ResponseValidation", "ParseError", "ParserError",
+               "UnknownApiResponse", "Checksum", "UnicodeDecode")),
     ("connection", ("Connect", "Protocol", "ReadError", "WriteError", "NetworkError", "Disconnected", "ClientOSError",
                     "ClientPayload", "IncompleteRead", "SSLError", "gaierror", "BrokenPipe", "EndOfStream")),
 )  # fmt: skip

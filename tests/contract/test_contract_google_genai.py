@@ -15,9 +15,7 @@ MESSAGE = "hi"
 
 
 def make(url: str, *, vertexai: bool = False, **options: Any) -> genai.Client:
-    return genai.Client(
-        api_key="test-key", vertexai=vertexai, http_options=types.HttpOptions(base_url=url, **options)
-    )
+    return genai.Client(api_key="test-key", vertexai=vertexai, http_options=types.HttpOptions(base_url=url, **options))
 
 
 def over_httpx(client: genai.Client) -> genai.Client:
@@ -112,7 +110,7 @@ class TestChats(Contract):
 
 class TestInteractions(Contract):
     kit = Kit(
-        **{**COMMON, "make": make, "retried": "fail-429-1"},
+        **{**COMMON, "make_async": lambda url: make(url, **RETRYING)},
         plain=lambda client, model: client.interactions.create(model=model, input=MESSAGE),
         plain_async=lambda client, model: client.aio.interactions.create(model=model, input=MESSAGE),
         stream=lambda client, model: client.interactions.create(model=model, input=MESSAGE, stream=True),
@@ -195,7 +193,7 @@ class TestSpecifics(Contract):
     def test_modalities(self, bench: Bench, client: genai.Client) -> None:
         content(client, "gemini-x-audio-image")
         call = bench.ended_once()
-        assert dict(((way, kind), count) for way, kind, count in call.modalities) == {
+        assert {(way, kind): count for way, kind, count in call.modalities} == {
             ("input", "text"): 35, ("input", "audio"): 40, ("input", "image"): 25,
             ("output", "text"): 5, ("output", "audio"): 15,
         }  # fmt: skip
