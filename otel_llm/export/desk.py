@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .journal import Journal, Memory
 from .link import UnreachableError, ask
 from .mail import Inbox
-from .seat import InFlight, Seat
+from .seat import InFlight, Seat, seat_path
 from .statedir import SOCKET
 
 
@@ -38,6 +39,7 @@ class Desk:
         self._opening = opening
         self._warn = warn
         self._seat: Seat | None = None
+        self._outgrown: Memory | None = None
 
     @property
     def owner(self) -> str:
@@ -51,11 +53,21 @@ class Desk:
         if self._seat is not None:
             self._seat.show(in_flight)
 
+    def make_room(self) -> None:
+        """Try again where there was no room for a journal, or for the next piece of it."""
+        if isinstance(self.journal, Journal):
+            self.journal.unspill()
+        elif self.journal is not None and self._folder is not None:
+            with suppress(OSError):
+                journal = self._mapped_journal(self._folder)
+                self._outgrown, self.journal, self.append = self.journal, journal, journal.append
+        while self._outgrown is not None and self._outgrown.spilled:  # looked at again and again: a thread may be late
+            self.append(self._outgrown.spilled.popleft())
+
     def hand_over(self) -> None:
-        """Find a place for what had none: in the journal now, or straight to the leader."""
+        """Give the leader what is waiting for room."""
         if self.journal is None or self._folder is None:
             return
-        self.journal.unspill()
         spilled = self.journal.spilled
         waiting = [spilled.popleft() for _ in range(len(spilled))]
         if waiting:
@@ -92,14 +104,27 @@ class Desk:
         self.append = self.journal.append
 
     def _new_journal(self) -> Journal | Memory:
-        owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         if self._folder is None:
-            return Memory(owner)
+            return Memory(_name())
         try:
-            self._seat = Seat(self._folder, owner)
-            journal = Journal(self._folder, owner)
+            return self._mapped_journal(self._folder)
         except OSError as error:
             self._warn(f"there is no room for a journal, so calls are handed to the leader from memory: {error}")
-            return Memory(owner)
-        self._inbox.open(self._folder, owner)
+            return Memory(_name())
+
+    def _mapped_journal(self, folder: Path) -> Journal:
+        owner = _name()
+        seat = Seat(folder, owner)
+        try:
+            journal = Journal(folder, owner)
+        except OSError:
+            seat.leave()
+            seat_path(folder, owner).unlink(missing_ok=True)
+            raise
+        self._seat = seat
+        self._inbox.open(folder, owner)
         return journal
+
+
+def _name() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(6)}"

@@ -28,7 +28,7 @@ SPILL = 50_000
 """Records that wait in memory while the disk is full; past it the oldest is dropped."""
 
 _START = 16  # committed length, and eight bytes to spare
-_NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.\d+")
+_NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
 _FRAME = struct.Struct("<II")
 _pack = _FRAME.pack
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
@@ -46,10 +46,14 @@ def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal")
     return folder / f"{prefix}.{owner}.{number}"
 
 
-def owners(folder: Path) -> set[str]:
-    """Who has a journal in ``folder``."""
+def owners(folder: Path) -> dict[str, int]:
+    """Who has a journal in ``folder``, with the number of the first file that is left of it."""
+    found: dict[str, int] = {}
     with os.scandir(folder) as entries:
-        return {match[1] for entry in entries if (match := _NAME.fullmatch(entry.name))}
+        for entry in entries:
+            if match := _NAME.fullmatch(entry.name):
+                found[match[1]] = min(int(match[2]), found.get(match[1], sys.maxsize))
+    return found
 
 
 class Journal:
@@ -91,9 +95,9 @@ class Journal:
                 self._busy = False
 
     def unspill(self) -> None:
-        """Try again to write what found no room."""
+        """Try again to find room, and write what found none."""
         with self.lock:
-            if self.spilled and not self._mapped and self._grow(len(self.spilled[0])):
+            if not self._mapped and self._grow(max(map(len, self.spilled), default=0)):
                 waiting = tuple(self.spilled)
                 self.spilled.clear()
                 for payload in waiting:
@@ -161,8 +165,6 @@ class Memory:
         self.lock = RLock()
         self.spilled: deque[bytes] = deque(maxlen=SPILL)
         self.append = self.spilled.append
-
-    def unspill(self) -> None: ...
 
     def close(self) -> None: ...
 

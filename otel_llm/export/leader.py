@@ -136,16 +136,13 @@ class Leader:
 
     def _drain(self, mine: Journal | Memory | None) -> None:
         if self._folder is not None:
-            for owner in self._owners(self._folder) - self._progress.gone:
-                self._read(owner)
+            for owner, first in owners(self._folder).items():
+                if owner not in self._readers:
+                    self._readers[owner] = Reader(self._folder, owner, Position(first))
+                if owner not in self._progress.gone:
+                    self._read(owner)
         while mine is not None and mine.spilled:
             self._count(mine.owner, mine.spilled.popleft(), None)
-
-    def _owners(self, folder: Path) -> set[str]:
-        found = owners(folder)
-        for owner in found - self._readers.keys():
-            self._readers[owner] = Reader(folder, owner, Position())
-        return found
 
     def _read(self, owner: str) -> None:
         def take(payload: bytes, began: Position) -> None:

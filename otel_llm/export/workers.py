@@ -204,6 +204,7 @@ class Worker:
         with self._lock:
             self._mind_user()
             self._tell_errors()
+            self._desk.make_room()
             if self._leadership is None and self._running:
                 self._stand()
             if self._leadership is not None:

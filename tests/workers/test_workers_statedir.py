@@ -95,6 +95,11 @@ def test_a_full_disk_is_one_warning_and_loses_nothing(
         second.append(call())
     until(lambda: shown(first) == 6)  # the second hands its records over by the socket
     monkeypatch.undo()
+    until(lambda: second._desk._seat and first._desk._seat)  # as soon as there is room, they have journals
+    second.append(call())
+    crash(second)
+    first.append(call())
+    until(lambda: shown(first) == 8)
     assert [text.count("No space left") for text in warnings(caplog)] == [1, 1]  # one for each process
 
 
@@ -118,6 +123,14 @@ def test_a_damaged_checkpoint_is_told_and_counting_goes_on(worker: Make, caplog:
     crash(first)
     second.append(call())
     assert shown(second) == 2  # the journals of both are still there
+    for _ in range(3000):
+        second.append(call())
+    assert shown(second) == 3002
+    second._leadership.keep(now=True)  # cuts its journal off
+    third = worker()
+    (folder / statedir.CHECKPOINT).write_bytes(b"otel-llm")
+    crash(second)
+    assert 0 < shown(third) < 3002  # what is left of it
     assert any("damaged" in text for text in warnings(caplog))
 
 
