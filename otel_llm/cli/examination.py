@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from otel_llm.provider import Provider
 
 PROBE_SECONDS = 60
+DISTRO = "otel_llm.distro"  # where our entry points lead to
+REINSTALL = "pip install --force-reinstall otel-llm"
 NEEDED = (
     "opentelemetry-api",
     "opentelemetry-sdk",
@@ -96,7 +98,7 @@ def installed() -> Iterable[Finding]:
     missing = [name for name in NEEDED if not version(name)]
     yield Finding("ok", "needs", ", ".join(f"{name} {version(name)}" for name in NEEDED if name not in missing))
     if missing:
-        yield Finding("fail", "missing", some(missing), "pip install --force-reinstall otel-llm")
+        yield Finding("fail", "missing", some(missing), REINSTALL)
     entry_points = {point.name for point in metadata.entry_points(group="opentelemetry_distro")}
     if "otel_llm" not in entry_points:
         yield Finding(
@@ -105,6 +107,10 @@ def installed() -> Iterable[Finding]:
             "opentelemetry-instrument does not find otel-llm",
             "pip install otel-llm, not only its files on the path",
         )
+    ours = {point.name for point in metadata.entry_points(group="opentelemetry_instrumentor", module=DISTRO)}
+    wanted = {f"otel_llm_{name}" for name in providers.NAMES}
+    if ours != wanted:
+        yield Finding("warn", "entry points", f"not those of this version: {some(sorted(ours ^ wanted))}", REINSTALL)
     for name in sorted(entry_points - {"otel_llm"}):
         yield Finding("note", "distribution", f"{name} is installed too, and keeps its say over OpenTelemetry's SDK")
 
@@ -170,8 +176,11 @@ def _library(declared: Provider, there: str, facts: dict[str, Any]) -> Finding:
             f"{there} is left alone: {facts['refused'] or facts['trouble']}",
             f"tested versions: {', '.join(declared.tested)}",
         )
-    if not facts["watched"]:
+    if not facts["watched"] and facts["disabled"]:
         return Finding("note", name, f"{there} is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    if not facts["watched"]:
+        says = f"{there} is not watched: opentelemetry-instrument did not come to otel_llm_{name}"
+        return Finding("fail", name, says, "look at what it says: opentelemetry-instrument python -c pass")
     if not facts["patched"]:
         return Finding(
             "fail",

@@ -33,6 +33,7 @@ def libraries() -> dict[str, dict[str, Any]]:
             "missing": list(watched.missing) if watched else [],
             "refused": running.refused.get(name, "") if running is not None else "",
             "watched": watched is not None,
+            "disabled": running is not None and f"otel_llm_{name}" in running.config.disabled,
             "others": others.active(name),
         }
     return facts

@@ -91,12 +91,14 @@ def test_prices(tmp_path):
     [
         ({"refused": "openai 9 is outside >=1"}, "is left alone: openai 9 is outside >=1"),
         ({"trouble": "no module named x"}, "is left alone: no module named x"),
+        ({"disabled": True}, "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
+        ({}, "is not watched: opentelemetry-instrument did not come to otel_llm_openai"),
         ({"watched": True}, "nothing could be patched"),
         ({"watched": True, "patched": ["a", "b"]}, "is watched, 2 hooks"),
     ],
 )
 def test_why_a_library_is_not_watched(facts, says):
-    told = {"trouble": "", "refused": "", "watched": False, "patched": [], **facts}
+    told = {"trouble": "", "refused": "", "watched": False, "disabled": False, "patched": [], **facts}
     libraries = dict.fromkeys(providers.NAMES, told)
     found = {each.topic: each for each in examination.libraries({"running": True, "libraries": libraries})}
     assert says in found["openai"].says
