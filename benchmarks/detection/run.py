@@ -54,7 +54,7 @@ def _wolves(judge: Seen, signal: str, days: float) -> tuple[float, float]:
 
 def _alarms(said: Healthy, method: str, signal: str) -> str:
     count, minutes = said.alarms[method][signal]
-    return f"{count:.1f} ({minutes:.1f} min)" if count else "0"
+    return f"{count:.1f} ({minutes:.0f} min)" if count else "0"
 
 
 class Found(NamedTuple):

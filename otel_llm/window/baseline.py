@@ -20,7 +20,7 @@ CRITICAL = 3.0
 PRIOR = 3  # blocks' worth of belief, before there are blocks, that the means of blocks wander
 LEAST_SPREAD = 0.3  # of the scores of a baseline whose values are nearly all alike
 WANDER = 0.15  # by so many standard deviations of single calls
-LOOKS = 1.14  # times the variance of a mean: a shift is looked for at every moment, not once
+LOOKS = 1.12  # times the variance of a mean: a shift is looked for at every moment, not once
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
 
