@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from . import context, hub, providers
 from .config import Config
 from .guard import Guard
 from .intercept import Installed
-from .invocation import Observer
+from .invocation import Observer, Sink
 from .model import Event, Observation, Record
 from .providers import _hosts
 from .signals import rate_limits
@@ -61,17 +61,21 @@ class Captured:
 
 @contextmanager
 def capture(
-    *names: str, tracer: Tracer | None = None, config: Config | None = None, **settings: Any
+    *names: str,
+    tracer: Tracer | None = None,
+    sinks: Sequence[Sink] = (),
+    config: Config | None = None,
+    **settings: Any,
 ) -> Iterator[Captured]:
     """Watch the client libraries ``names`` (all by default) and capture what is observed.
 
-    ``tracer`` gets the spans; ``settings`` go to the observer (``price``, ``capture``). Errors of otel-llm itself, which a
+    ``tracer`` gets the spans, ``sinks`` see the calls too; ``settings`` go to the observer (``price``, ``capture``). Errors of otel-llm itself, which a
     service never sees, are raised here.
     """
     config = Config() if config is None else config
     captured = Captured()
     captured.observer = Observer(
-        (Spans(tracer),) if tracer is not None else (),
+        (*((Spans(tracer),) if tracer is not None else ()), *sinks),
         label_names=config.metric_labels,
         on_reply=rate_limits.read,
         **settings,

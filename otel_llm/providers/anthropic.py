@@ -71,6 +71,8 @@ def read_event(event: Any, into: Response) -> bool:
         read_usage(getattr(event, "usage", None), into)
         if (reason := text(attr(event, "delta", "stop_reason"))) is not None:
             into.finish_reasons = [reason]
+            if into.content:
+                into.content[-1]["finish_reason"] = reason
     elif kind == "content_block_start":
         block = getattr(event, "content_block", None)
         _read_block(block, into)

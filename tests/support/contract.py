@@ -262,7 +262,7 @@ class Contract:
             stream = self.kit.stream(client, f"{self.kit.model}-chunks-50")
             for _ in stream:
                 break
-            stream.close()
+            _method(stream, "close", "__exit__")()
 
         with_client(self.kit, bench.server.url, use)
         assert bench.ended_once().error_type == "abandoned"
@@ -274,7 +274,9 @@ class Contract:
             stream = await opened(self.kit.stream_async(client, f"{self.kit.model}-chunks-50"))
             async for _ in stream:
                 break
-            await (getattr(stream, "aclose", None) or stream.close)()
+            closing = (getattr(stream, "aclose", None) or stream.close)()
+            if inspect.isawaitable(closing):
+                await closing
 
         await with_async_client(self.kit, bench.server.url, use)
         assert bench.ended_once().error_type == "abandoned"
@@ -396,9 +398,8 @@ class Contract:
         bare = with_client(
             self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks]
         )
-        with capture(self.kit.library, price=_raise) as captured:
+        with capture(self.kit.library, price=_raise, sinks=(_Buggy(),)) as captured:
             Guard.strict = False
-            captured.observer.sinks = (_Buggy(),)
             errors = sum(Guard.errors.values())
             seen = with_client(
                 self.kit, server.url, lambda client: [self.outcome(ask, client, self.kit.model) for ask in asks]
@@ -600,10 +601,12 @@ async def with_async_client(kit: Kit, url: str, use: Callable[[Any], Awaitable[A
 
 
 def _closing(kit: Kit, client: Any, *names: str) -> Callable[[], Any]:
-    if kit.close is not None:
-        return lambda: kit.close(client)
+    return _method(client, *names) if kit.close is None else lambda: kit.close(client)
+
+
+def _method(of: Any, *names: str) -> Callable[[], Any]:
     for name in names:
-        method = getattr(client, name, None)
+        method = getattr(of, name, None)
         if callable(method):
             return (lambda: method(None, None, None)) if name.startswith("__") else method
     return lambda: None
