@@ -16,6 +16,7 @@ NAMES = (
     "mistral",
     "openrouter",
     "google_genai",
+    "bedrock",
 )
 
 

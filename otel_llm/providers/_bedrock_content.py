@@ -1,0 +1,75 @@
+"""Messages of Bedrock's Converse in the conventions' JSON form. Used only while content capture is on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._read import attr, items, text
+
+Message = dict[str, Any]
+
+
+def asked(params: Any) -> dict[str, Any]:
+    """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a Converse request."""
+    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(attr(params, "messages"))]}
+    if parts := [_part(block) for block in items(attr(params, "system"))]:
+        told["gen_ai.system_instructions"] = parts
+    return told
+
+
+def _message(found: Any) -> Message:
+    return {
+        "role": text(attr(found, "role")) or "user",
+        "parts": [_part(block) for block in items(attr(found, "content"))],
+    }
+
+
+def _part(block: Any) -> Message:
+    if (said := text(attr(block, "text"))) is not None:
+        return {"type": "text", "content": said}
+    if (thought := attr(block, "reasoningContent")) is not None:
+        return {"type": "reasoning", "content": text(attr(thought, "reasoningText", "text")) or ""}
+    if (call := attr(block, "toolUse")) is not None:
+        return {
+            "type": "tool_call",
+            "id": attr(call, "toolUseId"),
+            "name": attr(call, "name"),
+            "arguments": attr(call, "input"),
+        }
+    if (result := attr(block, "toolResult")) is not None:
+        said = " ".join(text(attr(part, "text")) or "" for part in items(attr(result, "content")))
+        return {"type": "tool_call_response", "id": attr(result, "toolUseId"), "response": said}
+    return {"type": next(iter(block), "unknown") if isinstance(block, dict) else "unknown"}  # named, not kept
+
+
+def keep_message(kept: list[Any], message: Any, reason: str | None) -> None:
+    """Keep a whole message."""
+    kept.append({**_message(message), "finish_reason": reason or ""})
+
+
+def _open(kept: list[Any]) -> list[Message]:
+    if not kept:
+        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    parts: list[Message] = kept[-1]["parts"]
+    return parts
+
+
+def keep_block(kept: list[Any], told: Any) -> None:
+    """A block opens: only those of tools say so."""
+    if attr(told, "start", "toolUse") is not None:
+        _open(kept).append({**_part(attr(told, "start")), "arguments": ""})
+
+
+def keep_delta(kept: list[Any], told: Any) -> None:
+    """A piece of the block that is open."""
+    parts, delta = _open(kept), attr(told, "delta")
+    if (piece := text(attr(delta, "toolUse", "input"))) is not None:
+        if parts and parts[-1]["type"] == "tool_call":
+            parts[-1]["arguments"] += piece
+        return
+    said, thought = text(attr(delta, "text")), text(attr(delta, "reasoningContent", "text"))
+    kind = "text" if said is not None else "reasoning"
+    if parts and parts[-1]["type"] == kind:
+        parts[-1]["content"] += said or thought or ""
+    elif said or thought:
+        parts.append({"type": kind, "content": said or thought})
