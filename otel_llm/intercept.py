@@ -15,7 +15,21 @@ from .context import CURRENT, enter, leave, shadow
 from .guard import foreign, guard, guarded
 from .invocation import Invocation, Observer
 from .model import Request
-from .provider import Adopt, Attempt, Hook, Parsed, Part, Patch, Provider, Replace, Reply, Retry, Value, Watched
+from .provider import (
+    Adopt,
+    Attempt,
+    Beside,
+    Declaration,
+    Hook,
+    Parsed,
+    Part,
+    Patch,
+    Replace,
+    Reply,
+    Retry,
+    Value,
+    Watched,
+)
 from .streams import CARRIED, follow, proxied, tap
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -24,7 +38,7 @@ _FOLLOW, _HOOK = guard("follow"), guard("hook")
 _MISSING = object()
 
 
-def watching(provider: Provider, patch: Patch, observer: Observer) -> Wrapper:
+def watching(provider: Declaration, patch: Patch, observer: Observer) -> Wrapper:
     """The wrapper of a method that calls pass through."""
     covers, name, lazy = patch.covers, provider.name, patch.lazy
     read = guarded("read_request", patch.read)
@@ -231,15 +245,58 @@ def replying(reply: Reply) -> Wrapper:
     return patched
 
 
+def attending(beside: Beside) -> Wrapper:
+    """The wrapper of a method beside the calls."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if inspect.iscoroutinefunction(wrapped):
+            return _attended(beside, instance, wrapped, args, kwargs)
+        state = None
+        with _HOOK:
+            state = beside.began(instance, args, kwargs)
+        result, failed = None, None
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            with _HOOK:
+                beside.ended(instance, state, result, failed)
+            failed = None  # an error holds this frame, and must not be held by it
+        return result
+
+    return patched
+
+
+async def _attended(
+    beside: Beside, instance: Any, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    state = None
+    with _HOOK:
+        state = beside.began(instance, args, kwargs)
+    result, failed = None, None
+    try:
+        result = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        with _HOOK:
+            beside.ended(instance, state, result, failed)
+        failed = None
+    return result
+
+
 _WRAPPERS: dict[type, Callable[[Any], Wrapper]] = {
-    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying,
+    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying, Beside: attending,
 }  # fmt: skip
 
 
 class Installed:
-    """The hooks of one provider: they go in when their modules are imported, and out again to the very same objects."""
+    """The hooks of one library: they go in when their modules are imported, and out again to the very same objects."""
 
-    def __init__(self, provider: Provider, observer: Observer, accepts: Callable[[Provider], bool]) -> None:
+    def __init__(self, provider: Declaration, observer: Observer, accepts: Callable[[Any], bool]) -> None:
         self._provider, self._observer, self._accepts = provider, observer, accepts
         self._undo: list[Callable[[], None]] = []
         self.live = True
@@ -265,6 +322,8 @@ class Installed:
         return imported
 
     def _install(self, hook: Hook, module: Any) -> None:
+        if isinstance(hook, Retry) and hook.unless and _resolve(module, hook.unless)[0] is not None:
+            return
         for target in (hook.target,) if isinstance(hook, Replace) else hook.targets:
             parent, name = _resolve(module, target)
             if parent is None:
@@ -279,7 +338,9 @@ class Installed:
     def _made(self, hook: Hook, original: Any) -> Any:
         if isinstance(hook, Replace):
             return hook.make(original, shadow)
-        wrapper = watching(self._provider, hook, self._observer) if isinstance(hook, Patch) else _WRAPPERS[type(hook)](hook)
+        wrapper = (
+            watching(self._provider, hook, self._observer) if isinstance(hook, Patch) else _WRAPPERS[type(hook)](hook)
+        )
         return wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.live)
 
 

@@ -34,7 +34,17 @@ class Sink(Protocol):
 class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
-    __slots__ = ("capture", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened")
+    __slots__ = (
+        "capture",
+        "epoch",
+        "label_names",
+        "on_reply",
+        "open",
+        "price",
+        "sinks",
+        "sinks_closed",
+        "sinks_opened",
+    )
 
     def __init__(
         self,
@@ -275,8 +285,9 @@ _NO_USAGE = Usage()
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:
     if (
-        usage.input_audio_tokens is usage.output_audio_tokens is usage.input_image_tokens is usage.output_image_tokens is None
-    ):  # fmt: skip
+        usage.input_audio_tokens is usage.output_audio_tokens is None
+        and usage.input_image_tokens is usage.output_image_tokens is None
+    ):
         return ()
     parts = (
         ("input", "text", usage.input_text_tokens), ("input", "audio", usage.input_audio_tokens),

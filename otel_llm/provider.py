@@ -31,12 +31,14 @@ class Parsed:
 class Stream:
     """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
 
-    ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on.
+    ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on. ``carrier`` is for a stream
+    that its library may drop for another over the same response (see ``Adopt``).
     """
 
     owner: Any
     source: str
     closer: Any = None
+    carrier: MutableMapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,15 @@ class Retry:
     """A method entered once before each attempt after the first; it waits inside.
 
     ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told. ``wait`` is for a method
-    that does not wait, but returns how long is to be waited: it makes seconds of that.
+    that does not wait, but returns how long is to be waited: it makes seconds of that. Where there is a method ``unless``, that
+    one tells better.
     """
 
     module: str
     targets: tuple[str, ...]
     cause: Callable[[Args, Kwargs], int | BaseException | str | None]
     wait: Callable[[Any], float] | None = None
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,21 @@ class Replace:
     make: Callable[[Any, Callable[[], Any]], Any]
 
 
-Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A method beside the calls of models, as a circuit breaker's or a cache's.
+
+    ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
+    and the result or the exception. Around a coroutine both are told while it is awaited.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    ended: Callable[[Any, Any, Any, BaseException | None], None]
+    began: Callable[[Any, Args, Kwargs], Any] = lambda *_: None
+
+
+Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +182,18 @@ class Provider:
     tested: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A library that tells of what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
+
+    name: str
+    distribution: str
+    requires: str
+    hooks: tuple[Hook, ...]
+    tested: tuple[str, ...] = ()
+    notes: str = ""
+
+
+Declaration = Provider | Signal

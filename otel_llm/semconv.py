@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .model import AttributeValue, Observation, Request, Response, Usage
 
@@ -19,6 +20,7 @@ FINISH_REASONS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def finish_reason(told: str) -> str:
     """A provider's finish reason in the words of the metrics: stop, length, tool_calls, content_filter, or its own."""
     word = told.lower().removeprefix("finish_reason_").removeprefix("reason_")

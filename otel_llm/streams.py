@@ -130,6 +130,8 @@ async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any
 def follow(call: Invocation, watched: Stream | Item | Later) -> None:
     """Follow a result that its provider has told us how to follow."""
     if isinstance(watched, Stream):
+        if watched.carrier is not None:
+            watched.carrier[CARRIED] = call
         tap(call, watched)
     elif isinstance(watched, Item):
         watched.owner[watched.key] = proxied(call, watched.owner[watched.key])

@@ -11,7 +11,7 @@ from . import _hosts
 from ._openai_content import asked
 from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
 from ._read import parameters, text
-from ._stainless import Describe, body_of
+from ._stainless import Describe, base_url_of, body_of
 
 Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
 ROUTES: Mapping[str, Route] = {
@@ -50,7 +50,7 @@ def describer(
             return None
         operation, reader, api = route
         body = body_of(options)
-        name, host, port = _hosts.behind(client.base_url, default)
+        name, host, port = _hosts.behind(base_url_of(client), default)
         attributes = parameters(body, PARAMETERS)
         if api and default == "openai":
             attributes["openai.api.type"] = api

@@ -27,10 +27,12 @@ def read_usage(usage: Any, into: Response) -> None:
     if (details := fields.get("completion_tokens_details")) is not None:
         parts = told(details)
         found.thinking_tokens = count(parts.get("reasoning_tokens"))
-        _include_thinking(found, count(fields.get("total_tokens")))
+        if found.thinking_tokens:
+            _include_thinking(found, count(fields.get("total_tokens")))
         found.output_audio_tokens = count(parts.get("audio_tokens")) or None
     _read_cost(fields, found)
-    _split_text(found)
+    if found.input_audio_tokens or found.output_audio_tokens or found.input_image_tokens or found.output_image_tokens:
+        _split_text(found)
     into.usage = found
 
 
@@ -43,19 +45,16 @@ def _read_input(parts: Fields, found: Usage) -> None:
 
 def _include_thinking(found: Usage, total: int | None) -> None:
     """Some, as xAI, count thinking beside the completion and not in it, which its total tells."""
-    thinking = found.thinking_tokens
-    if (
-        thinking
-        and found.output_tokens is not None
-        and total == (found.input_tokens or 0) + found.output_tokens + thinking
-    ):
-        found.output_tokens += thinking
+    thinking, output = found.thinking_tokens or 0, found.output_tokens
+    if output is not None and total == (found.input_tokens or 0) + output + thinking:
+        found.output_tokens = output + thinking
 
 
 def _read_cost(usage: Fields, found: Usage) -> None:
     """What OpenRouter (``cost``, US dollars) and xAI (``cost_in_usd_ticks``, 1e-10 US dollars) bill, by their own word."""
-    found.cost_usd = number(usage.get("cost"))
-    if (ticks := number(usage.get("cost_in_usd_ticks"))) is not None:
+    if (cost := usage.get("cost")) is not None:
+        found.cost_usd = number(cost)
+    if (ticks := usage.get("cost_in_usd_ticks")) is not None and (ticks := number(ticks)) is not None:
         found.cost_usd = ticks * 1e-10
 
 
@@ -88,5 +87,6 @@ def read_response_usage(usage: Any, into: Response) -> None:
         found.thinking_tokens = count(parts.get("reasoning_tokens"))
         found.output_image_tokens = count(parts.get("image_tokens")) or None
     _read_cost(fields, found)
-    _split_text(found)
+    if found.input_audio_tokens or found.output_audio_tokens or found.input_image_tokens or found.output_image_tokens:
+        _split_text(found)
     into.usage = found

@@ -16,6 +16,7 @@ from otel_llm.model import Request
 from otel_llm.provider import Adopt, Args, Hook, Kwargs, Later, Parsed, Patch, Reply, Retry, Stream, Value, Watched
 
 RAW = "X-Stainless-Raw-Response"  # request header: "true" (body read), "stream" (body unread)
+_RETRIES = ("SyncAPIClient._sleep_for_retry", "AsyncAPIClient._sleep_for_retry")  # the oldest clients lack them
 Describe = Callable[[Any, Any, bool], "Request | None"]  # (client, request options, stream) -> what was asked
 
 
@@ -32,16 +33,18 @@ def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
         Adopt(
             streaming, ("Stream.__init__", "AsyncStream.__init__"), _carrier, lambda stream: Stream(stream, "_iterator")
         ),
-        Retry(base, ("SyncAPIClient._sleep_for_retry", "AsyncAPIClient._sleep_for_retry"), _cause),
+        Retry(base, _RETRIES, _cause),
+        Retry(base, ("BaseClient._calculate_retry_timeout",), lambda *_: None, wait=float, unless=_RETRIES[0]),
         Reply(base, ("SyncAPIClient._process_response", "AsyncAPIClient._process_response"), _reply),
     )
 
 
 def watch(result: Any, request: Request) -> Watched:
     """How to follow what ``request`` returned: a stream, a raw response (read or unread), or a parsed model."""
-    kept = getattr(result, "__dict__", _NOTHING)  # what is set when it is made: a model asked for what it lacks is slow
-    if "_iterator" in kept:
-        return Stream(result, "_iterator", kept.get("response"))
+    kept = getattr(result, "__dict__", _NOTHING)  # a model that is asked for what it lacks is slow to say so
+    if "_iterator" in kept or (request.stream and hasattr(type(result), "_iterator")):
+        http = kept.get("response")
+        return Stream(result, "_iterator", http, getattr(http, "extensions", None))
     http = kept.get("http_response")
     if http is None or not hasattr(result, "parse"):
         return Value(result)
@@ -96,6 +99,13 @@ def body_of(options: Any) -> Mapping[str, Any]:
     body = options.json_data if isinstance(options.json_data, dict) else {}
     extra = getattr(options, "extra_json", None)
     return {**body, **extra} if isinstance(extra, dict) and extra else body
+
+
+def base_url_of(client: Any) -> Any:
+    """The URL behind a client, without its property where that can be: openai's imports a module at each look."""
+    if type(client).__name__.startswith("_Module"):  # the one of ``openai.chat``, which follows the module's settings
+        return client.base_url
+    return client.__dict__.get("_base_url") or client.base_url
 
 
 def server_of(client: Any) -> tuple[str | None, int | None]:

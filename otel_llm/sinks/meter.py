@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opentelemetry import metrics
+from opentelemetry.metrics import _internal
 
 from otel_llm.config import Config
 from otel_llm.model import Record
@@ -18,13 +19,14 @@ class HostMeter:
     metric twice; what else it exports to does not get ours then."""
 
     def __init__(self, config: Config) -> None:
+        metrics.get_meter_provider()  # one that the environment names is made when it is asked for
         self._config = config
         self._provider: Any = None
         self._instruments: Instruments | None = None
 
     def __call__(self, record: Record) -> None:
         """Record one fact, if the host has somewhere to record it."""
-        provider = metrics.get_meter_provider()
+        provider = _current()
         if provider is not self._provider:
             self._provider = provider
             self._instruments = (
@@ -34,10 +36,19 @@ class HostMeter:
             self._instruments(record)
 
 
+def _current() -> Any:
+    """The provider that is set. OpenTelemetry's own answer looks into the environment each time, as long as none is."""
+    provider = getattr(_internal, "_METER_PROVIDER", _UNKNOWN)
+    return metrics.get_meter_provider() if provider is _UNKNOWN else provider
+
+
+_UNKNOWN = object()
+
+
 def _real(provider: Any) -> bool:
     """Whether ``provider`` keeps what it is given: neither the proxy before one is set, nor the one that does nothing."""
-    if type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
+    if provider is None or type(provider).__name__ in ("_ProxyMeterProvider", "NoOpMeterProvider"):
         return False
     config = getattr(provider, "_sdk_config", None)  # where the SDK kept its readers in older versions
-    readers = getattr(provider, "_metric_readers", None) or getattr(config, "metric_readers", ())
+    readers: Any = getattr(provider, "_metric_readers", None) or getattr(config, "metric_readers", ())
     return not any("PrometheusMetricReader" in type(reader).__name__ for reader in readers)
