@@ -36,3 +36,9 @@ class TestAnthropic(Contract):
         raw=lambda client, model: client.messages.with_raw_response.create(**_asked(model)).parse(),
         raw_async=_raw,
     )
+
+    def may_miss(self) -> set[str]:
+        version = tuple(map(int, anthropic.__version__.split(".")[:2]))
+        retries = [f"{kind}APIClient._sleep_for_retry" for kind in ("Sync", "Async")] if version < (0, 41) else []
+        tracing = ["BaseClient._tracer"] if version < (1, 14) else []
+        return {f"anthropic._base_client:{name}" for name in (*retries, *tracing)}
