@@ -274,7 +274,7 @@ class Contract:
             stream = await opened(self.kit.stream_async(client, f"{self.kit.model}-chunks-50"))
             async for _ in stream:
                 break
-            closing = (getattr(stream, "aclose", None) or stream.close)()
+            closing = _method(stream, "aclose", "close", "__aexit__")()
             if inspect.isawaitable(closing):
                 await closing
 
