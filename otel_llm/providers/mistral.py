@@ -76,5 +76,5 @@ provider = Provider(
     tested=("1.9.11", "3.7.0"),
     operations=("chat", "text_completion", "invoke_agent", "embeddings", "ocr", "moderation", "transcription"),
     hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS)),
-    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it.",
+    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it. Retries are counted from 2.0 on.",
 )

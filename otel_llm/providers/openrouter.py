@@ -45,7 +45,7 @@ METHODS: tuple[Method, ...] = (
     ("embeddings", ("Embeddings.generate", "Embeddings.generate_async"), "embeddings", EMBEDDINGS),
     ("rerank", ("Rerank.rerank", "Rerank.rerank_async"), "rerank", EMBEDDINGS),
     ("images", ("Images.generate", "Images.generate_async"), "image_generation", EMBEDDINGS),
-    ("tts", ("Tts.create_speech", "Tts.create_speech_async"), "speech", NO_USAGE),
+    ("tts", ("TTS.create_speech", "TTS.create_speech_async"), "speech", NO_USAGE),
 )
 
 provider = Provider(

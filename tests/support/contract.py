@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -608,5 +609,5 @@ def _method(of: Any, *names: str) -> Callable[[], Any]:
     for name in names:
         method = getattr(of, name, None)
         if callable(method):
-            return (lambda: method(None, None, None)) if name.startswith("__") else method
+            return partial(method, None, None, None) if name.startswith("__") else method
     return lambda: None
