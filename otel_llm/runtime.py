@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
 from opentelemetry import trace
 
-from . import alerts, context, hub, providers
+from . import alerts, context, hub, notify, providers
 from .budgets import BudgetsError
 from .budgets import read as read_budgets
 from .config import Config
@@ -23,8 +24,9 @@ from .invocation import Bill, Observer
 from .model import Event, Request, Response, Usage
 from .others import warn_of_others
 from .pricing import Pricer
-from .provider import Provider
+from .provider import Declaration, Provider
 from .providers import _hosts
+from .signals import hooks as signals
 from .signals import rate_limits
 from .sinks.meter import HostMeter
 from .sinks.spans import Spans
@@ -34,7 +36,6 @@ from .window import Budget, Crossing
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
-_ANOMALY = {"latency": "latency_spike", "output_tokens": "output_length_anomaly", "cost": "cost_spike"}
 
 
 class Runtime:
@@ -57,8 +58,10 @@ class Runtime:
             deliver=deliver,
             serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
         )
+        self._unnotify: Callable[[], None] = lambda: None
         self.installed: dict[str, Installed] = {}
-        self.refused: dict[str, str] = {}  # provider -> why it is left alone
+        self.beside: list[Installed] = []
+        self.refused: dict[str, str] = {}  # distribution -> why it is left alone
 
     def start(self) -> None:
         """Say what is wrong with the settings, and begin to keep and show records."""
@@ -68,12 +71,17 @@ class Runtime:
         context.allow(self.config.metric_labels)
         self.worker.start()
         hub.listen(self.worker.append, HostMeter(self.config))
+        self._unnotify = notify.start(self.config)
+        self.beside = signals.install(self.observer, self._knows)
         os.register_at_fork(after_in_child=self.observer.forked)
 
     def stop(self) -> None:
         """Take every hook out, and leave."""
         for name in list(self.installed):
             self.unwatch(name)
+        while self.beside:
+            self.beside.pop().uninstall()
+        self._unnotify()
         hub.listen()
         self.worker.stop()
         self.prices.close()
@@ -91,14 +99,21 @@ class Runtime:
     def _make_store(self) -> Store:
         return Store(self.config, self.prices, _budgets(self.config))
 
-    def _accepts(self, provider: Provider) -> bool:
+    def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
-        version = _version(provider.distribution)
-        if version is not None and not _within(version, provider.requires):
-            if provider.name not in self.refused:
-                self.refused[provider.name] = f"{provider.distribution} {version} is outside {provider.requires}"
-                logger.warning("%s: it is left alone, its calls are not seen", self.refused[provider.name])
+        version = _version(library.distribution)
+        if version is None or _within(version, library.requires):
+            return True
+        if library.distribution not in self.refused:
+            self.refused[library.distribution] = f"{library.distribution} {version} is outside {library.requires}"
+            logger.warning("%s: it is left alone, its calls are not seen", self.refused[library.distribution])
+        return False
+
+    def _accepts(self, provider: Provider) -> bool:
+        """As ``_knows``, of a library whose calls are to be counted."""
+        if not self._knows(provider):
             return False
+        version = _version(provider.distribution)
         self.prices.load_soon()
         warn_of_others(provider.name)
         hub.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
@@ -161,17 +176,9 @@ def deliver(verdict: Verdict) -> None:
     """Tell the handlers of this process of a verdict about one of its calls."""
     call, finding = verdict.call, verdict.finding
     if isinstance(finding, Crossing):
-        anomaly = alerts.Anomaly(
-            type="budget_exceeded", severity=finding.severity, value=finding.spend, baseline=finding.limit,
-            detail=f"{finding.budget or 'all'} {finding.period}", trace_id=call.trace_id,
-        )  # fmt: skip
+        alerts.deliver(alerts.Anomaly.of_budget(finding, trace_id=call.trace_id))
     else:
-        anomaly = alerts.Anomaly(
-            type=_ANOMALY[finding.signal], severity=finding.severity, value=finding.value, baseline=finding.baseline_mean,
-            z_score=finding.zscore, direction=finding.direction, provider=call.provider, model=call.request_model,
-            trace_id=call.trace_id,
-        )  # fmt: skip
-    alerts.deliver(anomaly)
+        alerts.deliver(alerts.Anomaly.of((call.provider, call.request_model), finding, trace_id=call.trace_id))
 
 
 def _budgets(config: Config) -> tuple[Budget, ...]:

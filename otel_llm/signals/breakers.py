@@ -37,7 +37,7 @@ class Breaker:
     def opened(self) -> None:
         """It lets nothing through any more."""
         if self._step("open"):
-            alerts.deliver(alerts.Anomaly(type="breaker_open", severity="critical", value=1.0, detail=self.name))
+            alerts.deliver(alerts.Anomaly.of_breaker(self.name))
 
     def half_opened(self) -> None:
         """It lets a trial call through."""

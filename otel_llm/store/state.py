@@ -50,7 +50,7 @@ class State:
         """The state that ``checkpoint.dump`` wrote. Raises ``ValueError`` for anything else."""
         content = checkpoint.read(data, config.metric_labels)
         try:
-            engine = Engine.load(content["engine"], window=config.window, scale=config.anomaly_scale)
+            engine = _engine(content["engine"], config)
             spend = Spend.load(content["spend"], **_money(config, budgets))
             state = cls(config, engine, spend, pricer)
             state._restore(content)
@@ -90,3 +90,12 @@ class State:
 def _money(config: Config, budgets: tuple[Budget, ...]) -> dict[str, Any]:
     daily, monthly = config.budget_daily, config.budget_monthly
     return {"zone": config.timezone, "daily": daily, "monthly": monthly, "budgets": budgets}
+
+
+def _engine(dumped: Any, config: Config) -> Engine:
+    """The window of a checkpoint; a fresh one where it was kept for another length: the counters are worth keeping without."""
+    fresh = Engine(window=config.window, scale=config.anomaly_scale)
+    expected: Any = fresh.dump()
+    if dumped[:2] == expected[:2] and dumped[2] != expected[2]:
+        return fresh
+    return Engine.load(dumped, window=config.window, scale=config.anomaly_scale)
