@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,10 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, server: Loopback) -> Run:
-    """Run ``code`` under opentelemetry-instrument, with ``URL`` in its environment, and give what it printed."""
+def start(tmp_path: Path, server: Loopback) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start ``code`` under opentelemetry-instrument, with ``URL`` in its environment."""
 
-    def run(code: str, *, check: bool = True, bare: bool = False, **environ: str) -> subprocess.CompletedProcess[str]:
+    def start(code: str, *, bare: bool = False, **environ: str) -> subprocess.Popen[str]:
         script = tmp_path / "service.py"
         script.write_text(code, encoding="utf-8")
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "PROMETHEUS_"))}
@@ -35,9 +36,22 @@ def run(tmp_path: Path, server: Loopback) -> Run:
             "PATH": f"{BIN}{os.pathsep}{clean.get('PATH', '')}",
         }  # fmt: skip
         command = [] if bare else [str(BIN / "opentelemetry-instrument")]
-        return subprocess.run(
-            [*command, sys.executable, "-W", "default", str(script)], capture_output=True, text=True, timeout=60, check=check,
-            env={**clean, **settings, **environ}, cwd=tmp_path,
+        return subprocess.Popen(
+            [*command, sys.executable, "-W", "default", str(script)], text=True, env={**clean, **settings, **environ}, cwd=tmp_path,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture
+def run(start: Callable[..., "subprocess.Popen[str]"]) -> Run:
+    """Run ``code`` to its end and give what it printed."""
+
+    def run(code: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        service = start(code, **settings)
+        out, err = service.communicate(timeout=60)
+        assert service.returncode == 0, err
+        return subprocess.CompletedProcess(service.args, service.returncode, out, err)
 
     return run
