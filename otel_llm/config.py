@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .catalogue import METRICS
+
 Read = Callable[[str], Any]
 
 
@@ -27,7 +29,12 @@ def _labels(text: str) -> tuple[str, ...]:
     names = _names(text)
     if bad := [name for name in names if not name.isidentifier() or not name.isascii() or name.startswith("__")]:
         raise ValueError(f"{bad[0]!r} is no Prometheus label name")
+    if taken := [name for name in names if name in _OURS]:
+        raise ValueError(f"{taken[0]!r} is a label that metrics have already")
     return names
+
+
+_OURS = frozenset(label for metric in METRICS for label in metric.labels) | {"le", "quantile", "job", "instance"}
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

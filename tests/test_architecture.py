@@ -34,7 +34,7 @@ MAY: dict[str, set[str]] = {
     "natives": PURE,
     "model": PURE,
     "catalogue": PURE,
-    "config": PURE,
+    "config": {"catalogue"},
     "guard": PURE,
     "errors": {"catalogue"},
     "window": {"model"},
