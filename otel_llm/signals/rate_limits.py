@@ -33,12 +33,18 @@ def read(call: Invocation, status: int, headers: Mapping[str, str]) -> None:
     if len(_due) >= _KEPT:
         _due.clear()
     _due[key] = now + EVERY
+    limits = {name.lower(): value for name, value in headers.items() if "ratelimit" in name.lower()}
+    if limits:
+        _tell(key, now, limits)
+
+
+def _tell(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
     told: set[str] = set()
     for kind, remaining, limit in HEADERS:
         if kind in told:
             continue
         for metric, header in (("otel_llm_rate_limit_remaining", remaining), ("otel_llm_rate_limit_limit", limit)):
-            value = _number(headers.get(header))
+            value = _number(limits.get(header))
             if value is not None:
                 told.add(kind)
                 hub.emit(Event(metric, now, (*key, kind), value))
