@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -29,6 +30,13 @@ def call(series: int = 0) -> Observation:
         time.time(), "openai", model, "chat", model, "api.example", "", 0.5, input_tokens=1000, output_tokens=200,
         cost=0.01, cost_source="prices", finish_reasons=("stop",),
     )  # fmt: skip
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def make(folder: Path, port: int = 0, *, serve: bool = False) -> Worker:
@@ -80,24 +88,23 @@ def scrape_milliseconds(worker: Worker) -> float:
 
 
 def scrapes(folder: Path) -> tuple[float, float]:
-    """Milliseconds of a scrape of one process, and of many with the same series."""
-    one = make(folder / "one")
-    for series in range(SERIES):
-        one.append(call(series))
-    alone = scrape_milliseconds(one)
-    one.stop()
+    """Milliseconds of a scrape of one process, and of many with the same calls, one right after the other."""
     many = make(folder / "many")
     children = [forked(many, stay=True) for _ in range(LIVE - 1)]
     many.append(call())
     for _ in range(DEAD):
         forked(many, stay=False)
-    together = scrape_milliseconds(many)
-    shown = many.describe()
-    assert (shown["live"], shown["exited"]) == (LIVE, DEAD), shown
+    until(lambda: (many.describe()["live"], many.describe()["exited"]) == (LIVE, DEAD))
+    one = make(folder / "one")
+    for series in range(SERIES):
+        for _ in range(LIVE - 1 + DEAD):
+            one.append(call(series))
+    together, alone = scrape_milliseconds(many), scrape_milliseconds(one)
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     many.stop()
+    one.stop()
     return alone, together
 
 
@@ -114,8 +121,7 @@ def takeover_seconds(folder: Path, port: int) -> float:
     os.kill(leader, signal.SIGKILL)
     os.waitpid(leader, 0)
     began = time.perf_counter()
-    while not answers(port):
-        time.sleep(0.005)
+    until(lambda: answers(port))
     took = time.perf_counter() - began
     follower.stop()
     return took

@@ -39,7 +39,7 @@ class Desk:
         self._opening = opening
         self._warn = warn
         self._seat: Seat | None = None
-        self._outgrown: Memory | None = None
+        self._outgrown: Journal | Memory | None = None
 
     @property
     def owner(self) -> str:
@@ -77,15 +77,17 @@ class Desk:
                 spilled.extendleft(reversed(waiting))
 
     def move(self, folder: Path | None) -> None:
-        """To another directory, with what has found no place yet."""
-        left = () if self.journal is None else tuple(self.journal.spilled)
-        self.close()
+        """After leaving one directory, to another, with what has found no place yet."""
+        self._outgrown = self.journal
         self._folder, self.journal, self._seat, self.append = folder, None, None, self._first
-        for payload in left:
-            self.append(payload)
+
+    def leave(self) -> None:
+        """Close all, but not while another thread is writing."""
+        with self._lock if self.journal is None else self.journal.lock:
+            self.close()
 
     def close(self) -> None:
-        """Leave the seat. In a forked child, too: the parent keeps its own."""
+        """Close all. In a forked child, too: the parent keeps its own."""
         if self.journal is not None:
             self.journal.close()
         if self._seat is not None:

@@ -113,6 +113,10 @@ class Leader:
         for owner in gone:
             self._bury(owner)
 
+    def state(self) -> Checkpoint:
+        """All that was counted, to go on in another directory: those that were read are none of it any more."""
+        return Checkpoint(self.store.dump(), exited=self.exited + self.live, with_spend=self.with_spend)
+
     def close(self) -> None:
         """Let go of mapped memory."""
         for reader in self._readers.values():

@@ -12,6 +12,7 @@ from otel_llm.config import Config
 from otel_llm.store import Store
 
 from .answer import Scrape
+from .checkpoint import Checkpoint
 from .collector import StoreSource
 from .journal import Journal, Memory
 from .leader import Leader
@@ -128,6 +129,14 @@ class Leadership:
         self.keep(now=True)
         self.after_round(now=True)
         self._close()
+
+    def leave(self) -> Checkpoint:
+        """Give everything back where the directory was removed; what was counted goes on in another one."""
+        self.unbind()
+        if self._listener is not None:
+            self._listener.stop()
+        self._close()
+        return self.leader.state()
 
     def drop_after_fork(self) -> None:
         """In a forked child: close what is the parent's, without unlocking or shutting anything."""

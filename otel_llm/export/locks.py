@@ -51,6 +51,13 @@ class FileLock:
         self._file = file
         return True
 
+    def is_there(self) -> bool:
+        """Whether ``path`` still is what was locked: somebody may have removed it."""
+        try:
+            return self.held and os.path.samestat(os.fstat(self._file), self.path.stat())
+        except OSError:
+            return False
+
     def write(self, data: bytes) -> None:
         """Replace what the locked file says. A reader may see half of it."""
         os.pwrite(self._file, data, 0)

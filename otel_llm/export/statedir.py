@@ -17,7 +17,8 @@ from zlib import crc32
 from otel_llm.config import Config
 from otel_llm.store.wire import SIGNATURE
 
-from . import processes
+from . import checkpoint, processes
+from .checkpoint import Checkpoint
 from .locks import FileLock, is_locked, locked
 
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
@@ -59,6 +60,14 @@ def join(start: Path) -> FileLock:
     member = FileLock(start, shared=True)
     member.take(wait=True)
     return member
+
+
+def inherit(start: Path, counted: Checkpoint) -> None:
+    """Let the leader of ``start`` begin with what was ``counted`` elsewhere, unless there is one already."""
+    leading = FileLock(start / LEADER)
+    if leading.take():
+        checkpoint.save(start / CHECKPOINT, counted)
+        leading.drop()
 
 
 def leave(start: Path) -> None:

@@ -76,6 +76,7 @@ class Worker:
         self._leadership: Leadership | None = None
         self._source: StoreSource | None = None
         self._clerk: Thread | None = None
+        self._stands_from = 0.0
         self._errors = dict(Guard.errors)
 
     @property
@@ -203,9 +204,10 @@ class Worker:
     def _round(self) -> None:
         with self._lock:
             self._mind_user()
+            self._mind_directory()
             self._tell_errors()
             self._desk.make_room()
-            if self._leadership is None and self._running:
+            if self._leadership is None and self._running and time.monotonic() >= self._stands_from:
                 self._stand()
             if self._leadership is not None:
                 self._lead(self._leadership)
@@ -228,11 +230,27 @@ class Worker:
     def _mind_user(self) -> None:
         """Where this process has become another user, move to the directory of that one."""
         if self._leadership is None and self._users is not None and self._users.changed():
-            if self._member is not None:
-                self._member.drop()
-            self._folder = self._member = None
-            self._enter()
-            self._desk.move(self._folder)
+            self._move()
+
+    def _mind_directory(self) -> None:
+        """Where somebody removed the directory (a cleaner of /tmp, say), go on in a new one."""
+        if self._member is None or self._member.is_there():
+            return
+        counted = None if self._leadership is None else self._leadership.leave()
+        self._leadership = None
+        self._move()
+        if counted is None:
+            self._stands_from = time.monotonic() + 3 * TICK_SECONDS  # after the leader, which has the counts
+        elif self._folder is not None:
+            statedir.inherit(self._folder, counted)
+
+    def _move(self) -> None:
+        self._desk.leave()  # from now on, records wait in memory
+        if self._member is not None:
+            self._member.drop()
+        self._folder = self._member = None
+        self._enter()
+        self._desk.move(self._folder)
 
     def _lead(self, leadership: Leadership) -> None:
         if self._users is not None and self._users.dropped():
@@ -297,7 +315,7 @@ class Worker:
     def _leave(self) -> None:
         if self._leadership is not None:
             self._leadership.resign()
-        self._desk.close()
+        self._desk.leave()
         if self._folder is not None and self._member is not None:
             self._member.drop()
             statedir.leave(self._folder)

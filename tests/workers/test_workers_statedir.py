@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,19 @@ def test_a_damaged_checkpoint_is_told_and_counting_goes_on(worker: Make, caplog:
     crash(second)
     assert 0 < shown(third) < 3002  # what is left of it
     assert any("damaged" in text for text in warnings(caplog))
+
+
+def test_a_directory_that_somebody_removes_is_made_again(worker: Make, config: Config) -> None:
+    first, second = worker(serve=True), worker(serve=True)
+    first.append(call())
+    second.append(call())
+    assert shown(first) == 2
+    shutil.rmtree(statedir.base(config))
+    until(lambda: all(one._member and one._member.is_there() for one in (first, second)))
+    first.append(call())
+    second.append(call())
+    until(lambda: shown(first) == 4)
+    until(lambda: counted(scraped(config.port)) == 4)
 
 
 def test_a_long_path_can_be_asked_at(tmp_path: Path) -> None:
