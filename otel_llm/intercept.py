@@ -80,7 +80,7 @@ def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
         with foreign(call.fail):
             call.value(told.parse())
         return result
-    return _settled(call, result, told)
+    return _settled(call, result, told, watch)
 
 
 async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], watch: Watching) -> Any:
@@ -100,10 +100,10 @@ async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], watch: W
             parsed = told.parse()
             call.value(await parsed if inspect.isawaitable(parsed) else parsed)
         return result
-    return _settled(call, result, told)
+    return _settled(call, result, told, watch)
 
 
-def _settled(call: Invocation, result: Any, told: Any) -> Any:
+def _settled(call: Invocation, result: Any, told: Any, watch: Watching) -> Any:
     if isinstance(told, Value):
         call.value(told.value)
         return result
@@ -112,7 +112,7 @@ def _settled(call: Invocation, result: Any, told: Any) -> Any:
         if told is not None:
             follow(call, told)
             return result
-        twin = proxied(call, result)
+        twin = proxied(call, result, watch)
     if twin is not None:
         return twin
     if call.began:

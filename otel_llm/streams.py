@@ -18,9 +18,12 @@ from typing import Any
 import wrapt
 
 from .context import enter, leave
+from .guard import guard
 from .invocation import Invocation
+from .model import Request
 from .provider import Item, Later, Stream, Value
 
+_FOLLOW = guard("follow")
 CARRIED = "otel_llm"  # the key under which a call travels with a response
 
 
@@ -233,20 +236,30 @@ async def _awaited(pending: Awaitable[Any], call: Invocation, ended: Callable[[]
         ended()
 
 
-def proxied(call: Invocation, result: Any) -> Any:
-    """``result`` as a watched twin that passes for it, where it is a stream or a manager of one; None for a plain value."""
+Look = Callable[[Any, Request], Any]
+
+
+def _unsaid(_: Any, __: Request) -> None: ...
+
+
+def proxied(call: Invocation, result: Any, look: Look = _unsaid) -> Any:
+    """``result`` as a watched twin that passes for it, where it is a stream or a manager of one; None for a plain value.
+
+    ``look`` says how to follow what a manager gives on entry, where its shape alone does not tell.
+    """
     if isinstance(result, GeneratorType):
         return iterate(result, call) if call.began else begin(result, call)
     for method, proxy in _SHAPES.items():
         if hasattr(type(result), method):
-            return proxy(result, call)
+            return proxy(result, call, look)
     return None
 
 
 class _Watched(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
-    def __init__(self, wrapped: Any, call: Invocation) -> None:
+    def __init__(self, wrapped: Any, call: Invocation, look: Look) -> None:
         super().__init__(wrapped)
         self._self_call = call
+        self._self_look = look
 
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
@@ -281,6 +294,15 @@ class _Watched(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
         finally:
             call.busy = False
             leave(tokens)
+
+    def _self_entered(self, stream: Any) -> Any:
+        call = self._self_call
+        with _FOLLOW:
+            told = self._self_look(stream, call.request)
+            if told is None:
+                return proxied(call, stream) or stream
+            follow(call, told)
+        return stream
 
 
 class _Iterator(_Watched):
@@ -354,8 +376,7 @@ class _Manager(_Watched):
     """``with client.stream(...) as stream``: the stream is born on entry."""
 
     def __enter__(self) -> Any:
-        stream = self._self_enter(self.__wrapped__.__enter__)
-        return proxied(self._self_call, stream) or stream
+        return self._self_entered(self._self_enter(self.__wrapped__.__enter__))
 
     def __exit__(self, *exc: object) -> Any:
         try:
@@ -366,8 +387,7 @@ class _Manager(_Watched):
 
 class _AsyncManager(_Watched):
     async def __aenter__(self) -> Any:
-        stream = await self._self_aenter(self.__wrapped__.__aenter__)
-        return proxied(self._self_call, stream) or stream
+        return self._self_entered(await self._self_aenter(self.__wrapped__.__aenter__))
 
     async def __aexit__(self, *exc: object) -> Any:
         try:

@@ -15,6 +15,8 @@ NAMES = (
     "writer",
     "mistral",
     "openrouter",
+    "ollama",
+    "cohere",
     "google_genai",
     "bedrock",
 )

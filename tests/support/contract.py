@@ -389,6 +389,7 @@ class Contract:
             return [await self.outcome_async(ask, client, model) for ask in asks if ask is not None for model in models]
 
         bare = await with_async_client(self.kit, server.url, all_of)
+        server.clear()
         with capture(self.kit.library):
             seen = await with_async_client(self.kit, server.url, all_of)
         assert_same(seen, bare)
