@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -12,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from . import runtime
 from .config import Config
+from .guard import guard
 from .providers import NAMES
 
 logger = logging.getLogger("otel_llm")
@@ -35,10 +37,11 @@ class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # type: ignore[override,unused-ignore]
         """Load an instrumentor, as the other distribution would have it."""
-        if self._other is not None:
-            self._other.load_instrumentor(entry_point, **kwargs)
-        else:
-            super().load_instrumentor(entry_point, **kwargs)
+        with guard("start") if entry_point.name.startswith("otel_llm_") else nullcontext():
+            if self._other is not None:
+                self._other.load_instrumentor(entry_point, **kwargs)
+            else:
+                super().load_instrumentor(entry_point, **kwargs)
 
 
 def _others() -> Iterator[BaseDistro]:

@@ -45,8 +45,8 @@ MAY: dict[str, set[str]] = {
     "context": {"invocation", *OTEL},
     "semconv": {"model", "catalogue"},
     "invocation": CALL,
-    "streams": {"context", "invocation", "provider", "guard", "wrapt"},
-    "intercept": {"context", "guard", "invocation", "provider", "streams", "wrapt"},
+    "streams": {"context", "invocation", "model", "provider", "guard", "wrapt"},
+    "intercept": {"context", "guard", "invocation", "model", "provider", "streams", "wrapt"},
     "content": {*CALL, *OTEL},
     "pricing": {"model", "config", "guard", "catalogue", "genai_prices", "yaml"},
     "budgets": {"window", "yaml"},
@@ -164,6 +164,13 @@ def test_a_provider_is_a_declaration() -> None:
         assert declared.name == name
         assert declared.tested, f"{name} names no tested version"
         assert declared.operations
+
+
+def test_each_library_has_its_entry_point() -> None:
+    text = (ROOT.parent / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.split("[project.entry-points.opentelemetry_instrumentor]")[1].split("[")[0]
+    declared = dict(line.split(" = ") for line in section.strip().splitlines())
+    assert declared == {f"otel_llm_{name}": f'"otel_llm.distro:{name}"' for name in providers.NAMES}
 
 
 def test_public_names_are_these() -> None:
