@@ -129,3 +129,18 @@ with otel_llm.labels(tenant="acme", secret="no"):
 def test_stats_from_code(run: Any) -> None:
     shown = run(CALL + "import otel_llm; print(otel_llm.stats())").stdout
     assert "gpt-4o" in shown
+
+
+def test_another_instrumentation_is_named_and_counted_once(run: Any) -> None:
+    other = "import sys, types\nsys.modules['opentelemetry.instrumentation.openai_v2'] = types.ModuleType('stand_in')\n"
+    done = run(other + CALL + SHOW)
+    assert counted(done.stdout) == 3
+    assert done.stderr.count("opentelemetry.instrumentation.openai_v2 instruments openai too") == 1
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in done.stderr
+
+
+def test_a_version_that_nobody_knows_is_left_alone(run: Any) -> None:
+    future = "import importlib.metadata as m\nknown = m.version\nm.version = lambda name: '0.1' if name == 'openai' else known(name)\n"
+    done = run(future + CALL + SHOW)
+    assert counted(done.stdout) == 0
+    assert done.stderr.count("openai 0.1 is outside >=1.26: it is left alone") == 1
