@@ -330,10 +330,32 @@ class Installed:
                 self.missing.append(f"{hook.module}:{target}")
                 continue
             original = vars(parent).get(name, _MISSING)
-            ours = self._made(hook, getattr(parent, name) if original is _MISSING else original)
-            setattr(parent, name, ours)
-            self._undo.append(_putting_back(parent, name, original, ours))
+            self._put(parent, name, self._made(hook, getattr(parent, name) if original is _MISSING else original))
             self.patched.append(f"{hook.module}:{target}")
+            if isinstance(hook, Beside) and hook.heirs:
+                self._inherit(hook, parent, name)
+
+    def _put(self, parent: Any, name: str, ours: Any) -> None:
+        original = vars(parent).get(name, _MISSING)
+        setattr(parent, name, ours)
+        self._undo.append(_putting_back(parent, name, original, ours))
+
+    def _inherit(self, hook: Beside, parent: Any, name: str) -> None:
+        """Do the same to the classes below ``parent`` that have a method ``name`` of their own."""
+
+        def reach(heir: Any) -> None:
+            if name in vars(heir):
+                self._put(heir, name, self._made(hook, vars(heir)[name]))
+
+        def born(wrapped: Callable[..., Any], heir: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            wrapped(*args, **kwargs)
+            with _HOOK:
+                reach(heir)
+
+        for heir in _below(parent):
+            reach(heir)
+        telling = vars(parent).get("__init_subclass__") or classmethod(_tells_next(parent))
+        self._put(parent, "__init_subclass__", wrapt.FunctionWrapper(telling, born, enabled=lambda: self.live))
 
     def _made(self, hook: Hook, original: Any) -> Any:
         if isinstance(hook, Replace):
@@ -350,6 +372,18 @@ def _resolve(module: Any, target: str) -> tuple[Any, str]:
     for part in path:
         parent = getattr(parent, part, None)
     return (parent, name) if parent is not None and hasattr(parent, name) else (None, name)
+
+
+def _below(parent: Any) -> list[Any]:
+    heirs = list(parent.__subclasses__())
+    return heirs + [lower for heir in heirs for lower in _below(heir)]
+
+
+def _tells_next(parent: Any) -> Callable[..., None]:
+    def tells(heir: Any, **kwargs: Any) -> None:
+        super(parent, heir).__init_subclass__(**kwargs)
+
+    return tells
 
 
 def _putting_back(parent: Any, name: str, original: Any, ours: Any) -> Callable[[], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from . import hub, tally
@@ -119,7 +120,8 @@ class Invocation:
         """Start the clock and the span. The parent is whatever span is current now."""
         self.observer.open[id(self)] = self.key
         if told := FALLBACK.get():
-            self.response.fallback = told.pop()  # the first call inside claims it
+            with suppress(IndexError):  # another thread's call may be first
+                self.response.fallback = told.pop()  # the first call inside claims it
         self.began = _CLOCK()
         for opened in self.observer.sinks_opened:
             opened(self)

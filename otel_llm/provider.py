@@ -155,13 +155,15 @@ class Beside:
     """A method beside the calls of models, as a circuit breaker's or a cache's.
 
     ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
-    and the result or the exception. Around a coroutine both are told while it is awaited.
+    and the result or the exception. Around a coroutine both are told while it is awaited. With ``heirs``, the method of every
+    class below counts as well, of those there are and of those to come.
     """
 
     module: str
     targets: tuple[str, ...]
     ended: Callable[[Any, Any, Any, BaseException | None], None]
     began: Callable[[Any, Args, Kwargs], Any] = lambda *_: None
+    heirs: bool = False
 
 
 Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside

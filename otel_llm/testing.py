@@ -17,7 +17,7 @@ from .intercept import Installed
 from .invocation import Observer, Sink
 from .model import Event, Observation, Record
 from .providers import _hosts
-from .signals import rate_limits
+from .signals import hooks, rate_limits
 from .sinks.spans import Spans
 
 
@@ -88,6 +88,7 @@ def capture(
     captured.installed += [
         Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES
     ]
+    captured.installed += hooks.install(captured.observer, lambda _: True)
     try:
         yield captured
     finally:

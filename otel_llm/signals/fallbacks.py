@@ -6,7 +6,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, suppress
 from contextvars import Token
 from types import TracebackType
 from typing import Any, TypeVar
@@ -39,16 +39,18 @@ class fallback(ContextDecorator):  # noqa: N801 - reads as a function
 
     def __init__(self, from_model: str, to_model: str, reason: str = "") -> None:
         self._told = (from_model, to_model, reason)
-        self._tokens: list[Token[Any]] = []
+        self._open: list[tuple[list[Any], Token[Any]]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(FALLBACK.set([self._told]))
+        unclaimed = [self._told]
+        self._open.append((unclaimed, FALLBACK.set(unclaimed)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        unclaimed = FALLBACK.get()
-        FALLBACK.reset(self._tokens.pop())
+        unclaimed, token = self._open.pop()
+        with suppress(ValueError):  # left in another context than it was entered in, as when a generator is collected
+            FALLBACK.reset(token)
         if unclaimed:
             record_fallback(from_model=self._told[0], to_model=self._told[1], reason=self._told[2])
 
