@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .config import Config
+from .guard import guard
 from .invocation import Invocation
 from .model import Observation
 
@@ -27,7 +28,11 @@ class Content:
         self._event_logger = event_logger if config.content in ("event_only", "span_and_event") else None
 
     def __call__(self, call: Invocation, seen: Observation) -> None:
-        """Write the messages of a call that has ended."""
+        """Write the messages of a call that has ended. A redactor that raises keeps them out, and nothing else."""
+        with guard("content"):
+            self._write(call, seen)
+
+    def _write(self, call: Invocation, seen: Observation) -> None:
         told = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
             told["gen_ai.output.messages"] = call.response.content
