@@ -28,22 +28,11 @@ def gunicorn(service: Service, *options: str, instrument: bool = True) -> Servic
     return service.ready()
 
 
-def workers_of(service: Service) -> set[int]:
-    with ThreadPoolExecutor(8) as clients:
-        return {int(pid) for pid in clients.map(lambda _: service.get("/"), range(40)) if pid}
-
-
-def send(service: Service, number: int) -> int:
-    """How many of ``number`` requests were answered."""
-    with ThreadPoolExecutor(8) as clients:
-        return sum(answer is not None for answer in clients.map(lambda _: service.get("/call"), range(number)))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_request_is_counted_once(service: Service, kind: str) -> None:
     gunicorn(service, *KINDS[kind])
     with Scraper(service) as scraper:
-        assert send(service, 100) == 100
+        assert service.send(100) == 100
         until(lambda: len(scraper.shown) >= 20)
     assert service.calls() == 100
     assert scraper.falls == []
@@ -55,7 +44,7 @@ def test_a_gevent_worker_can_lead(service: Service) -> None:
     service.environment["SERVICE_INSTRUMENTS_ITSELF"] = "1"
     gunicorn(service, "-w", "2", "-k", "gevent", instrument=False)
     with Scraper(service) as scraper:
-        assert send(service, 100) == 100
+        assert service.send(100) == 100
         until(lambda: len(scraper.shown) >= 20)
     assert service.calls() == 100
     assert scraper.falls == []
@@ -66,20 +55,20 @@ def test_a_real_client_under_preload_is_counted_with_its_cost(service: Service) 
     with Loopback() as server:
         service.environment["LLM_URL"] = server.url
         gunicorn(service, "-w", "2", "--preload")
-        assert send(service, 30) == 30
+        assert service.send(30) == 30
         until(lambda: sum(v for k, v in samples(service.metrics()).items() if k[0] == "otel_llm_cost_usd_total") > 0)
     assert service.calls() == 30
 
 
 def test_a_graceful_reload_goes_on_counting(service: Service) -> None:
     gunicorn(service, "-w", "2")
-    assert send(service, 40) == 40
-    before = workers_of(service)
+    assert service.send(40) == 40
+    before = service.workers()
     with Scraper(service) as scraper:
         assert service.process is not None
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: workers_of(service).isdisjoint(before))
-        assert send(service, 40) == 40
+        until(lambda: service.workers().isdisjoint(before))
+        assert service.send(40) == 40
     assert service.calls() == 80
     assert scraper.falls == []
 
@@ -91,9 +80,9 @@ def test_killed_workers_lose_nothing(service: Service) -> None:
     answered, sent = 0, 0
     with Scraper(service) as scraper:
         for _ in range(3):
-            victims = workers_of(service)
+            victims = service.workers()
             with ThreadPoolExecutor(1) as traffic:
-                sending = traffic.submit(send, service, 60)
+                sending = traffic.submit(service.send, 60)
                 until(lambda before=answered: service.calls() > before + 10)
                 for victim in sorted(victims)[:2]:
                     os.kill(victim, signal.SIGKILL)
@@ -104,7 +93,7 @@ def test_killed_workers_lose_nothing(service: Service) -> None:
 
 def test_recycled_workers_leave_nothing_behind(service: Service) -> None:
     gunicorn(service, "-w", "2", "--max-requests", "4")
-    assert send(service, 60) == 60
+    assert service.send(60) == 60
     state = service.folder / "state"
     exited = ("otel_llm_processes", "exited")
     until(lambda: samples(service.metrics())[exited] >= 10)

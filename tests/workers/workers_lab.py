@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -119,6 +120,16 @@ class Service:
                 with urllib.request.urlopen(url, timeout=20) as answer:
                     return str(answer.read().decode())
         return None
+
+    def send(self, number: int) -> int:
+        """How many of ``number`` requests, each of which makes a call, were answered."""
+        with ThreadPoolExecutor(8) as clients:
+            return sum(answer is not None for answer in clients.map(lambda _: self.get("/call"), range(number)))
+
+    def workers(self) -> set[int]:
+        """The processes that answer."""
+        with ThreadPoolExecutor(8) as clients:
+            return {int(pid) for pid in clients.map(lambda _: self.get("/"), range(40)) if pid}
 
     def metrics(self) -> str:
         """What /metrics of the service says, once it says something."""
