@@ -10,7 +10,7 @@ from otel_llm.model import Reader, Response
 from ._openai_content import keep_answer, keep_delta
 from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
 from ._openai_usage import read_usage
-from ._read import Fields, items, text, told
+from ._read import items, text, told
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -35,7 +35,7 @@ def read_chat(reply: Any, into: Response) -> None:
     fields = told(reply)
     read_head(fields, into)
     for choice in items(fields.get("choices")):
-        if (reason := text(told(choice).get("finish_reason"))) is not None:
+        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
             into.finish_reasons.append(reason)
         if into.content is not None:
             keep_answer(into.content, choice)
@@ -44,31 +44,30 @@ def read_chat(reply: Any, into: Response) -> None:
 
 def read_chat_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for."""
-    fields = told(chunk)
     if into.id is None:
-        read_head(fields, into)
-    if (usage := fields.get("usage")) is not None:
+        read_head(told(chunk), into)
+    if (usage := getattr(chunk, "usage", None)) is not None:
         read_usage(usage, into)
     output = False
-    for choice in items(fields.get("choices")):
-        said = told(choice)
-        if (reason := said.get("finish_reason")) is not None and text(reason):
+    for choice in items(getattr(chunk, "choices", None)):
+        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
             into.finish_reasons.append(reason)
         if into.content is not None:
             keep_delta(into.content, choice)
-        output = output or _carries_output(said)
+        output = output or _carries_output(choice)
     return output
 
 
-def _carries_output(choice: Fields) -> bool:
-    if (delta := choice.get("delta")) is None:
-        return bool(choice.get("text"))
-    said = told(delta)
-    if said.get("content") or said.get("tool_calls"):
+def _carries_output(choice: Any) -> bool:
+    delta = getattr(choice, "delta", None)
+    if delta is None:
+        return bool(getattr(choice, "text", None))
+    if getattr(delta, "content", None):
         return True
+    said = told(delta)
     if said.get("reasoning_content") or said.get("reasoning"):  # of compatible servers; the SDK has no field for it
         return True
-    return bool(said.get("refusal") or said.get("function_call"))
+    return bool(said.get("tool_calls") or said.get("refusal") or said.get("function_call"))
 
 
 def read_usage_only(reply: Any, into: Response) -> None:

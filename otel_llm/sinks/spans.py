@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from otel_llm.errors import http_status, provider_code
@@ -19,10 +20,13 @@ class Spans:
 
     def __init__(self, tracer: Tracer, capture: Capture | None = None) -> None:
         self._tracer = tracer
+        self._waits = hasattr(tracer, "_real_tracer")  # for the host to set up tracing, which it may never do
         self._capture = capture
 
     def opened(self, call: Invocation) -> None:
         """Start the span under the caller's, with all that a sampler may ask for."""
+        if self._waits and getattr(trace, "_TRACER_PROVIDER", self) is None:
+            return
         request = call.request
         span = self._tracer.start_span(
             span_name(request), kind=SpanKind.CLIENT, attributes=start_attributes(request, call.labels)
