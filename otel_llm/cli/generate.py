@@ -30,7 +30,7 @@ For who works on otel-llm itself; run it at the repository's top level.
 def command(*, check: bool, root: Path) -> None:
     if not (root / "otel_llm" / "catalogue.py").is_file():
         raise Problem(f"{root.resolve()} is not the repository of otel-llm: run it at its top level, or give --root")
-    files = wanted()
+    files = wanted(root)
     stale = [path for path, text in files.items() if _differs(root / path, text)]
     if check:
         for path in stale:
@@ -45,12 +45,16 @@ def command(*, check: bool, root: Path) -> None:
     click.echo(f"{len(files)} generated files, {len(stale)} written")
 
 
-def wanted() -> dict[str, str]:
-    """The text of every generated file by its path."""
+def wanted(root: Path) -> dict[str, str]:
+    """The text of every generated file by its path; of README.md, the table in it is."""
     if importlib.util.find_spec("grafana_foundation_sdk") is None:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
     boards = {**dashboards.generated("released"), **dashboards.generated("latest")}
-    return {**rules.generated(), **boards, **reference.generated()}
+    try:
+        readme = reference.readme((root / "README.md").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"README.md: {error}") from None
+    return {**rules.generated(), **boards, **reference.generated(), "README.md": readme}
 
 
 def _differs(path: Path, text: str) -> bool:

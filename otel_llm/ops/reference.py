@@ -170,6 +170,23 @@ def provider_page() -> str:
     return "\n\n".join([NOTE, "# Client libraries", _PROVIDERS, provider_table(declared)]) + "\n"
 
 
+BEGIN, END = "<!-- providers: begin, written by `otel-llm generate` -->", "<!-- providers: end -->"
+
+
+def readme(text: str) -> str:
+    """``text`` of README.md with the table of client libraries between its markers as it is now.
+
+    Raises ``ValueError`` where a marker is missing.
+    """
+    before, _, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"README.md must hold {BEGIN} and {END}")
+    declared = [providers.load(name) for name in providers.NAMES]
+    rows = [(f"`{found.distribution}`", ", ".join(found.operations), ", ".join(found.tested)) for found in declared]
+    return f"{before}{BEGIN}\n{table(('library', 'calls', 'tested with'), rows)}\n{END}{after}"
+
+
 def generated() -> dict[str, str]:
     """The documents by their path in the repository."""
     return {

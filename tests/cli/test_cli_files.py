@@ -75,6 +75,7 @@ def test_a_changed_file_is_found_and_written_anew(otel_llm, tmp_path):
     (tmp_path / "otel_llm" / "catalogue.py").touch()
     for part in ("docs", "grafana", "prometheus"):
         shutil.copytree(ROOT / part, tmp_path / part)
+    shutil.copy(ROOT / "README.md", tmp_path)
     page = tmp_path / "docs" / "metrics.md"
     before = page.read_text()
     page.write_text("# Metrics\n")

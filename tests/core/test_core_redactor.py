@@ -27,7 +27,10 @@ def test_the_span_ends_without_messages() -> None:
     traces.add_span_processor(SimpleSpanProcessor(exporter))
     content = Content(Config(content="span_only", content_redact=f"{__name__}:broken"))
     asked: Any = {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]}
-    with Loopback() as server, capture("openai", capture=True, sinks=(Spans(traces.get_tracer("t"), content),)) as captured:
+    with (
+        Loopback() as server,
+        capture("openai", capture=True, sinks=(Spans(traces.get_tracer("t"), content),)) as captured,
+    ):
         Guard.strict = False
         errors = Guard.errors.get("content", 0)
         with openai.OpenAI(base_url=f"{server.url}/v1", api_key="test-key") as client:
