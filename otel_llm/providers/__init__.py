@@ -17,6 +17,7 @@ NAMES = (
     "openrouter",
     "ollama",
     "cohere",
+    "huggingface",
     "google_genai",
     "bedrock",
 )

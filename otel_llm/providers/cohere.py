@@ -82,7 +82,6 @@ def read_event_v1(event: Any, into: Response) -> bool:
 
 def read_meta(reply: Any, into: Response) -> None:
     """Embeddings and rerankings: ``meta`` has the usage."""
-    into.id = text(attr(reply, "id"))
     read_usage(attr(reply, "meta"), into)
 
 
@@ -118,11 +117,8 @@ def _patches(module: str, client: str, methods: Mapping[str, tuple[str, Reader]]
 
 
 V2 = {
-    "chat": ("chat", CHAT),
-    "chat_stream": ("chat", CHAT),
-    "embed": ("embeddings", EMBEDDINGS),
-    "rerank": ("rerank", RERANK),
-}
+    "chat": ("chat", CHAT), "chat_stream": ("chat", CHAT), "embed": ("embeddings", EMBEDDINGS), "rerank": ("rerank", RERANK),
+}  # fmt: skip
 V1 = {
     "chat": ("chat", CHAT_V1), "chat_stream": ("chat", CHAT_V1), "generate": ("text_completion", EMBEDDINGS),
     "embed": ("embeddings", EMBEDDINGS), "rerank": ("rerank", RERANK), "classify": ("classify", NO_USAGE),

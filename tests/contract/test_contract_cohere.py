@@ -27,6 +27,11 @@ async def _raw(client: Any, model: str) -> Any:
     return (await client.with_raw_response.chat(model=model, messages=MESSAGES)).data
 
 
+def _close(client: Any) -> Any:
+    http = client._client_wrapper.httpx_client.httpx_client
+    return http.aclose() if hasattr(http, "aclose") else http.close()
+
+
 class TestCohere(Contract):
     kit = Kit(
         library="cohere",
@@ -42,7 +47,7 @@ class TestCohere(Contract):
         raw_async=_raw,
         thinking=None,  # not told apart
         cached=(100, 30, 0),
-        close=lambda client: _close(client),
+        close=_close,
     )
 
     @pytest.fixture(autouse=True)
@@ -105,8 +110,3 @@ class TestCohere(Contract):
 
         await with_async_client(self.kit, bench.server.url, use)
         assert bench.ended_once().finish_reasons == ("tool_calls",)
-
-
-def _close(client: Any) -> Any:
-    http = client._client_wrapper.httpx_client.httpx_client
-    return http.aclose() if hasattr(http, "aclose") else http.close()
