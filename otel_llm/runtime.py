@@ -89,7 +89,8 @@ class Runtime:
     def watch(self, name: str) -> None:
         """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""
         if name not in self.installed and f"otel_llm_{name}" not in self.config.disabled:
-            self.installed[name] = Installed(providers.load(name), self.observer, self._accepts)
+            with guard("watch"):
+                self.installed[name] = Installed(providers.load(name), self.observer, self._accepts)
 
     def unwatch(self, name: str) -> None:
         """Put back what ``watch`` changed."""
