@@ -62,7 +62,7 @@ provider = Provider(
     name="bedrock",
     distribution="botocore",
     requires=">=1.34.116",
-    tested=("1.43.117",),
+    tested=("1.34.116", "1.43.117"),
     operations=(
         "chat",
         "embeddings",

@@ -96,7 +96,7 @@ provider = Provider(
     name="google_genai",
     distribution="google-genai",
     requires=">=1.0",
-    tested=("3.4.0",),
+    tested=("1.75.0", "2.34.0", "3.4.0"),
     operations=(
         "generate_content",
         "chat",
@@ -107,5 +107,8 @@ provider = Provider(
         "invoke_agent",
     ),
     hooks=HOOKS,
-    notes="Functions that the library calls by itself and answers that it continues are one operation. Live sessions are not watched.",
+    notes=(
+        "Functions that the library calls by itself and answers that it continues are one operation; 1.x hides the streams that it "
+        "answers with functions, and their tokens with them. Live sessions are not watched."
+    ),
 )

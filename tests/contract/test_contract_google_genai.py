@@ -56,6 +56,9 @@ def content_async(client: genai.Client, model: str) -> Any:
 RETRYING = {
     "retry_options": types.HttpRetryOptions(attempts=3, initial_delay=0.001, max_delay=0.002, jitter=0.001)
 } if hasattr(types, "HttpRetryOptions") else {}  # fmt: skip
+# 2.0 and later; 1.x warns of its interactions, and keeps to itself the streams that it answers with functions.
+GENERATED_INTERACTIONS = int(genai.__version__.split(".")[0]) > 1
+shows_all = pytest.mark.skipif(not GENERATED_INTERACTIONS, reason="1.x hides the first stream of two")
 COMMON: dict[str, Any] = {
     "library": "google_genai",
     "provider": "gcp.gemini",
@@ -119,6 +122,10 @@ class TestInteractions(Contract):
     )
 
 
+if not GENERATED_INTERACTIONS:
+    del TestInteractions
+
+
 def get_weather(city: str) -> str:
     """The weather in a city."""
     return f"Rain in {city}."
@@ -141,6 +148,7 @@ class TestSpecifics(Contract):
         assert reply.text == "Hello from the loopback server."
         self.check_two_requests(bench, "generate_content")
 
+    @shows_all
     def test_streamed_functions_are_one_operation(self, bench: Bench, client: genai.Client) -> None:
         config: Any = {"tools": [get_weather]}
         list(client.models.generate_content_stream(model="gemini-x-tools", contents=MESSAGE, config=config))
@@ -151,11 +159,13 @@ class TestSpecifics(Contract):
         assert chat.send_message(MESSAGE).text == "Hello from the loopback server."
         self.check_two_requests(bench, "chat")
 
+    @shows_all
     def test_streamed_functions_in_a_chat_are_one_operation(self, bench: Bench, client: genai.Client) -> None:
         chat = client.chats.create(model="gemini-x-tools", config={"tools": [get_weather]})
         list(chat.send_message_stream(MESSAGE))
         self.check_two_requests(bench, "chat")
 
+    @shows_all
     async def test_functions_are_one_operation_async(self, bench: Bench, client: genai.Client) -> None:
         config: Any = {"tools": [get_weather]}
         await client.aio.models.generate_content(model="gemini-x-tools", contents=MESSAGE, config=config)
@@ -179,7 +189,8 @@ class TestSpecifics(Contract):
         client.models.embed_content(model="gemini-embed-x", contents=["a", "b"], config={"output_dimensionality": 3})
         call = bench.ended_once()
         assert (call.operation, call.request_model) == ("embeddings", "gemini-embed-x")
-        assert (call.input_tokens, call.output_tokens) == (8, None)
+        told = "usage_metadata" in types.EmbedContentResponse.model_fields  # since 3.0
+        assert (call.input_tokens, call.output_tokens) == (8 if told else None, None)
         assert bench.span.attributes["gen_ai.embeddings.dimension.count"] == 3
 
     def test_images_have_no_tokens_to_miss(self, bench: Bench) -> None:
