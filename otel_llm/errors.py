@@ -44,7 +44,7 @@ _NAMES = (
     ("parse", ("ValidationError", "JSONDecode", "ResponseValidation", "ParseError", "ParserError",
                "UnknownApiResponse", "Checksum", "UnicodeDecode")),
     ("connection", ("Connect", "Protocol", "ReadError", "WriteError", "NetworkError", "Disconnected", "ClientOSError",
-                    "ClientPayload", "IncompleteRead", "SSLError", "gaierror", "BrokenPipe", "EndOfStream")),
+                    "ClientPayload", "IncompleteRead", "ChunkedEncoding", "SSLError", "gaierror", "BrokenPipe", "EndOfStream")),
 )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def http_status(error: BaseException) -> int | None:
         getattr(error, "http_status", None),
         getattr(response, "status_code", None),
         _metadata(response).get("HTTPStatusCode"),
-        getattr(error, "code", None),
+        _code(error),
         getattr(error, "status", None),
     )
     for status in places:
@@ -96,7 +96,7 @@ def provider_code(error: BaseException) -> str | None:
     response = getattr(error, "response", None)
     stated = response.get("Error") if isinstance(response, dict) else None
     for code in (
-        getattr(error, "code", None),
+        _code(error),
         getattr(error, "type", None),
         stated.get("Code") if isinstance(stated, dict) else None,
     ):
@@ -110,8 +110,13 @@ def _metadata(response: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _code(error: BaseException) -> Any:
+    """An error's ``code``; aiohttp's, which say ``status``, warn when they are asked for it."""
+    return None if type(getattr(error, "status", None)) is int else getattr(error, "code", None)
+
+
 def _grpc(error: BaseException) -> str | None:
-    code = getattr(error, "code", None)
+    code = _code(error)
     if not callable(code) or not hasattr(error, "details"):
         return None
     return _GRPC.get(getattr(code(), "name", ""), "_OTHER")
