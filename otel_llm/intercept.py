@@ -330,6 +330,9 @@ class Installed:
                 self.missing.append(f"{hook.module}:{target}")
                 continue
             original = vars(parent).get(name, _MISSING)
+            if original is _MISSING and isinstance(hook, Beside):
+                self.missing.append(f"{hook.module}:{target}")  # it is another's, and is seen there
+                continue
             self._put(parent, name, self._made(hook, getattr(parent, name) if original is _MISSING else original))
             self.patched.append(f"{hook.module}:{target}")
             if isinstance(hook, Beside) and hook.heirs:

@@ -230,6 +230,11 @@ class Invocation:
 
     def _concluded(self, error: str, ended: float) -> None:
         response = self.response
+        if response.cached:
+            self._recalled()
+            return
+        if response.late is not None:
+            response.late(response)
         if not error and response.error_code is not None:
             error = from_code(response.error_code) or "server_error"
         if response.fallback is not None and not response.fallback[0]:
@@ -245,6 +250,14 @@ class Invocation:
             self.release()
 
     _conclude = guarded("end", _concluded)
+
+    def _recalled(self) -> None:
+        """A response cache answered: the span says so, and there is no call of a provider to count."""
+        if self.span is not None:
+            self.span.set_attribute("otel_llm.cache.hit", True)
+            self.span.end()
+        if self.release is not None:
+            self.release()
 
     def _observation(self, error: str, duration: float, at: float) -> Observation:
         request, response = self.request, self.response

@@ -96,6 +96,8 @@ class Response:
     content: list[Any] | None = None  # output messages, kept only while content capture is on
     requests: int = 0  # how many a call made that makes several by itself, as one that runs tools does
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
+    cached: bool = False  # a response cache answered: nothing was asked of the provider
+    late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
 
 
 class Observation(NamedTuple):

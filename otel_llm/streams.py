@@ -249,6 +249,8 @@ def proxied(call: Invocation, result: Any, look: Look = _unsaid) -> Any:
     """
     if isinstance(result, GeneratorType):
         return iterate(result, call) if call.began else begin(result, call)
+    if hasattr(type(result), "__next__") and hasattr(type(result), "__anext__"):
+        return _EitherIterator(result, call, look)
     for method, proxy in _SHAPES.items():
         if hasattr(type(result), method):
             return proxy(result, call, look)
@@ -370,6 +372,10 @@ class _AsyncIterator(_Watched):
             return await self.__wrapped__.__aexit__(*exc)
         finally:
             self._self_call.left()
+
+
+class _EitherIterator(_Iterator, _AsyncIterator):
+    """A stream that serves sync and async callers alike."""
 
 
 class _Manager(_Watched):

@@ -20,6 +20,7 @@ NAMES = (
     "huggingface",
     "google_genai",
     "bedrock",
+    "litellm",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from otel_llm.context import CURRENT
@@ -12,12 +14,84 @@ from .breakers import circuit_breaker
 from .caches import record_cache
 from .fallbacks import fallback
 
-ROUTER = "litellm.router_utils.fallback_event_handlers"
+_cooling: set[str] = set()
 
+
+def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
+    """A Router asks a group of models again for each fallback, one level deeper, while it handles what failed."""
+    if not kwargs.get("fallback_depth"):
+        return None
+    before = ""
+    for bucket in (kwargs.get("metadata"), kwargs.get("litellm_metadata")):
+        if isinstance(bucket, Mapping) and bucket.get("original_model_group"):
+            before = str(bucket["original_model_group"])
+    failed = sys.exc_info()[1]
+    scope = fallback(before, str(kwargs.get("model") or ""), error_type(failed) if failed is not None else "")
+    scope.__enter__()
+    return scope
+
+
+def _fell_back(_: Any, scope: fallback | None, __: Any, ___: BaseException | None) -> None:
+    if scope is not None:
+        scope.__exit__(None, None, None)
+
+
+def _cools(_: Any, args: Args, kwargs: Kwargs) -> str:
+    return str(kwargs.get("model_id", args[0] if args else ""))
+
+
+def _cooled(_: Any, deployment: str, __: Any, error: BaseException | None) -> None:
+    if deployment and error is None:
+        _cooling.add(deployment)
+        circuit_breaker(deployment).opened()
+
+
+def _asks(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
+    """The deployments that the Router asks about; mostly none of them was in a cooldown."""
+    return [name for name in kwargs.get("model_ids", args[0] if args else ()) if name in _cooling] if _cooling else []
+
+
+def _learns(_: Any, asked: list[str], cooling: Any, error: BaseException | None) -> None:
+    if not asked or error is not None:
+        return
+    still = {found[0] for found in cooling or ()}
+    for deployment in asked:
+        if deployment not in still:
+            _cooling.discard(deployment)
+            circuit_breaker(deployment).closed()
+
+
+def _looks(cache: Any, _: Args, kwargs: Kwargs) -> tuple[str, str, str] | None:
+    """Provider, model and operation of a look-up; None where the cache is not asked."""
+    if cache.should_use_cache(**kwargs) is not True:
+        return None
+    call = CURRENT.get()
+    return call.key if call is not None else ("", str(kwargs.get("model") or ""), "chat")
+
+
+def _looked(cache: Any, key: tuple[str, str, str] | None, found: Any, error: BaseException | None) -> None:
+    if key is not None and error is None:
+        kind = getattr(cache, "type", None)
+        word = str(getattr(kind, "value", kind) or "litellm")
+        record_cache(hit=found is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
+
+
+_FALLBACKS = "async_function_with_fallbacks"
 
 signal = Signal(
     name="litellm",
     distribution="litellm",
     requires=">=1.60,<2",
-    hooks=(),
-)
+    tested=("1.106.2", "1.109.1"),
+    hooks=(
+        Beside("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
+        Beside("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
+        Beside("litellm.router_utils.cooldown_cache", ("CooldownCache.add_deployment_to_cooldown",), _cooled, _cools),
+        Beside(
+            "litellm.router_utils.cooldown_cache",
+            ("CooldownCache.get_active_cooldowns", "CooldownCache.async_get_active_cooldowns"), _learns, _asks,
+        ),
+        Beside("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
+    ),
+    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again.",
+)  # fmt: skip
