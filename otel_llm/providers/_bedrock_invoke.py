@@ -69,8 +69,8 @@ def read_event(event: Any, into: Response) -> bool:
     if headers.get(":event-type") is None:
         read_exception(headers, into)
         return False
-    outer = json.loads(event.payload)
-    chunk = json.loads(base64.b64decode(outer["bytes"])) if "bytes" in outer else None
+    inner = text(attr(json.loads(event.payload), "bytes"))
+    chunk = json.loads(base64.b64decode(inner)) if inner is not None else None
     return isinstance(chunk, dict) and read_chunk(chunk, into)
 
 

@@ -23,7 +23,8 @@ def read_agent_event(event: Any, into: Response) -> bool:
     if kind is None:
         read_exception(headers, into)
     elif kind == "trace":
-        for step in (attr(json.loads(event.payload), "trace") or {}).values():
+        steps = attr(json.loads(event.payload), "trace")
+        for step in steps.values() if isinstance(steps, dict) else ():
             _read_step(step, into)
     return kind in ("chunk", "output")
 

@@ -29,7 +29,8 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     params: Mapping[str, Any] = (args[1] if len(args) > 1 else kwargs.get("api_params")) or {}
     model = operation.model(params)
     name, host, port = _hosts.behind_text(client.meta.endpoint_url or "", operation.provider)
-    attributes: dict[str, AttributeValue] = parameters(attr(params, "inferenceConfig") or {}, _PARAMETERS)
+    config = params.get("inferenceConfig")
+    attributes: dict[str, AttributeValue] = parameters(config if isinstance(config, dict) else {}, _PARAMETERS)
     attributes["aws.bedrock.operation"] = str(action)
     for parameter, attribute in (("agentId", "gen_ai.agent.id"), ("sessionId", "gen_ai.conversation.id")):
         if (value := text(params.get(parameter))) is not None:

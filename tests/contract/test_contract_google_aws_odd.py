@@ -1,0 +1,61 @@
+"""Readers of Google's and Amazon's shapes on payloads that nobody promised."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from otel_llm.model import Response
+from otel_llm.providers._bedrock_converse import CONVERSE
+from otel_llm.providers._bedrock_invoke import INVOKE
+from otel_llm.providers._bedrock_models import model_of
+from otel_llm.providers._bedrock_operations import AGENT
+from otel_llm.providers._google_interactions import INTERACTION
+from otel_llm.providers.google_genai import CONTENT, EMBEDDINGS
+
+ODD: list[Any] = [None, 0, -1, 2**70, "", "x", True, [], [None], [[]], {}, {"x": None}]
+NAMES = (
+    "usage", "usage_metadata", "candidates", "prompt_feedback", "embeddings", "model_version", "response_id", "interaction", "status",
+    "event_type", "stopReason", "trace", "output", "outputs", "results", "choices", "delta", "type", "message", "metadata",
+    "messageStop", "amazon-bedrock-invocationMetrics", "ResponseMetadata", "serviceTier", "error", "completionReason",
+)  # fmt: skip
+PAYLOADS = [{name: odd} for name in NAMES for odd in ODD]
+KINDS = ("messageStop", "metadata", "contentBlockStart", "contentBlockDelta", "trace", "chunk", None)
+
+
+@pytest.mark.parametrize("content", [None, []])
+@pytest.mark.parametrize("reader", [CONVERSE, INVOKE, AGENT, INTERACTION, CONTENT, EMBEDDINGS])
+def test_no_value_is_too_odd(reader: Any, content: list[Any] | None) -> None:
+    for payload in PAYLOADS:
+        into = Response(content=content)
+        reader.value(payload, into)
+        reader.value(SimpleNamespace(**payload), into)
+        assert into.usage is None or into.usage.known
+
+
+@pytest.mark.parametrize("content", [None, []])
+@pytest.mark.parametrize("reader", [INTERACTION, CONTENT])
+def test_no_chunk_is_too_odd(reader: Any, content: list[Any] | None) -> None:
+    for payload in PAYLOADS:
+        assert reader.chunk(SimpleNamespace(**payload), Response(content=content)) is False
+
+
+@pytest.mark.parametrize("content", [None, []])
+@pytest.mark.parametrize("reader", [CONVERSE, INVOKE, AGENT])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_event_is_too_odd(reader: Any, kind: str | None, content: list[Any] | None) -> None:
+    for payload in [*PAYLOADS, *ODD]:
+        inner = base64.b64encode(json.dumps(payload).encode()).decode()
+        for body in (payload, {"bytes": inner}, {"bytes": None}):
+            event = SimpleNamespace(headers={":event-type": kind} if kind else {}, payload=json.dumps(body).encode())
+            reader.chunk(event, Response(content=content))
+
+
+@pytest.mark.parametrize("odd", [*ODD, "arn:", "arn:aws:bedrock", "arn:aws:bedrock:us-east-1::foundation-model/"])
+def test_no_model_is_too_odd(odd: Any) -> None:
+    found = model_of(odd)
+    assert found is None or isinstance(found, str)
