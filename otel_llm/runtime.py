@@ -13,9 +13,9 @@ from typing import Any
 from opentelemetry import trace
 
 from . import alerts, context, hub, notify, providers
-from .budgets import BudgetsError
 from .budgets import read as read_budgets
 from .config import Config
+from .document import DocumentError
 from .export.elsewhere import served_elsewhere
 from .export.workers import Worker
 from .guard import guard
@@ -188,7 +188,7 @@ def _budgets(config: Config) -> tuple[Budget, ...]:
         return ()
     try:
         return read_budgets(config.budgets_file, config.metric_labels)
-    except BudgetsError as error:
+    except DocumentError as error:
         logger.warning("OTEL_LLM_BUDGETS_FILE: %s; going on without budgets of its own", error)
         return ()
 

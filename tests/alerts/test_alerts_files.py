@@ -9,7 +9,8 @@ import os
 import pytest
 
 from otel_llm import spendfile
-from otel_llm.budgets import BudgetsError, read
+from otel_llm.budgets import read
+from otel_llm.document import DocumentError
 from otel_llm.window import Budget, Spend
 
 YAML = """\
@@ -47,23 +48,23 @@ def test_budgets_are_read(tmp_path, name, text):
 
 ALLOWED = "(allowed: name, match, daily_usd, monthly_usd)"
 WRONG = [
-    ("budgets:\n  - name: a\n    daily_usd: lots\n", "line 3: budgets[0].daily_usd: 'lots' is not a number of US dollars (allowed: 0"),
-    ("budgets:\n  - name: a\n    daily_usd: -1\n", "line 3: budgets[0].daily_usd: -1 is not a number of US dollars"),
-    ("budgets:\n  - name: a\n    daily_usd: .nan\n", "line 3: budgets[0].daily_usd: nan is not a number"),
-    ("budgets:\n  - name: a\n    daily_usd: true\n", "line 3: budgets[0].daily_usd: True is not a number"),
-    ("budgets:\n  - name: a\n", "line 2: budgets[0]: needs daily_usd, monthly_usd or both"),
-    ("budgets:\n  - daily_usd: 1\n", "line 2: budgets[0].name: is missing"),
-    ("budgets:\n  - {name: a, daily_usd: 1}\n  - {name: a, daily_usd: 1}\n", "line 3: budgets[1].name: 'a' is taken"),
-    ("budgets:\n  - name: a\n    dayly: 1\n", f"line 3: budgets[0].dayly: is unknown {ALLOWED}"),
-    ("budgets:\n  - name: a\n    match: {user: x}\n    daily_usd: 1\n", "line 3: budgets[0].match.user: is unknown (allowed: provider, mo"),
-    ("budgets:\n  - name: a\n    match: {tenant: 5}\n    daily_usd: 1\n", "line 3: budgets[0].match.tenant: 5 is not a text (put it"),
-    ("budgets:\n  - name: a\n    match: acme\n    daily_usd: 1\n", "line 3: budgets[0].match: must be a mapping"),
-    ("budgets: 5\n", "line 1: budgets: must be a list"),
-    ("budgets:\n  - 5\n", "line 2: budgets[0]: must be a mapping"),
-    ("", "line 1: the file: must be a mapping (allowed: budgets)"),
-    ("limits: []\n", "line 1: the file.limits: is unknown (allowed: budgets)"),
-    ("budgets: [\n", "no YAML"),
-    ("budgets:\n  - name: !!python/object:os.system x\n", "no YAML"),
+    ("budgets:\n  - name: a\n    daily_usd: lots\n", ":3: budgets[0].daily_usd: 'lots' is not a number of US dollars (allowed: 0"),
+    ("budgets:\n  - name: a\n    daily_usd: -1\n", ":3: budgets[0].daily_usd: -1 is not a number of US dollars"),
+    ("budgets:\n  - name: a\n    daily_usd: .nan\n", ":3: budgets[0].daily_usd: nan is not a number"),
+    ("budgets:\n  - name: a\n    daily_usd: true\n", ":3: budgets[0].daily_usd: True is not a number"),
+    ("budgets:\n  - name: a\n", ":2: budgets[0]: needs daily_usd, monthly_usd or both"),
+    ("budgets:\n  - daily_usd: 1\n", ":2: budgets[0].name: is missing"),
+    ("budgets:\n  - {name: a, daily_usd: 1}\n  - {name: a, daily_usd: 1}\n", ":3: budgets[1].name: 'a' is taken"),
+    ("budgets:\n  - name: a\n    dayly: 1\n", f":3: budgets[0].dayly: is unknown {ALLOWED}"),
+    ("budgets:\n  - name: a\n    match: {user: x}\n    daily_usd: 1\n", ":3: budgets[0].match.user: is unknown (allowed: provider, mo"),
+    ("budgets:\n  - name: a\n    match: {tenant: 5}\n    daily_usd: 1\n", ":3: budgets[0].match.tenant: 5 is not a text (put it"),
+    ("budgets:\n  - name: a\n    match: acme\n    daily_usd: 1\n", ":3: budgets[0].match: must be a mapping"),
+    ("budgets: 5\n", ":1: budgets: must be a list"),
+    ("budgets:\n  - 5\n", ":2: budgets[0]: must be a mapping"),
+    ("", ":1: the file: must be a mapping (allowed: budgets)"),
+    ("limits: []\n", ":1: the file.limits: is unknown (allowed: budgets)"),
+    ("budgets: [\n", ":2: is not YAML"),
+    ("budgets:\n  - name: !!python/object:os.system x\n", ":2: is not YAML"),
 ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ WRONG = [
 def test_what_is_wrong_is_said_with_line_and_field(tmp_path, text, told):
     path = tmp_path / "budgets.yaml"
     path.write_text(text)
-    with pytest.raises(BudgetsError) as error:
+    with pytest.raises(DocumentError) as error:
         read(str(path), ("tenant",))
     assert told in str(error.value)
     assert str(error.value).startswith(str(path))
@@ -81,24 +82,24 @@ def test_what_is_wrong_is_said_with_line_and_field(tmp_path, text, told):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"budgets": [\n {"name": "a",\n  "daily_usd": "x"}]}', "line 3: budgets[0].daily_usd: 'x' is not a number"),
+        ('{"budgets": [\n {"name": "a",\n  "daily_usd": "x"}]}', ":3: budgets[0].daily_usd: 'x' is not a number"),
         (
             '{"budgets": [\n\n {"name": "a", "match": {"k\\"ey": "{[,"}, "daily_usd": 1}]}',
-            'line 3: budgets[0].match.k"ey: is unknown',
+            ':3: budgets[0].match.k"ey: is unknown',
         ),
-        ('{"budgets": [}', "no JSON"),
+        ('{"budgets": [}', ":1: is not JSON"),
     ],
 )
 def test_json_has_lines_too(tmp_path, text, told):
     path = tmp_path / "budgets.json"
     path.write_text(text)
-    with pytest.raises(BudgetsError) as error:
+    with pytest.raises(DocumentError) as error:
         read(str(path))
     assert told in str(error.value)
 
 
 def test_a_missing_file_is_said(tmp_path):
-    with pytest.raises(BudgetsError, match="cannot be read"):
+    with pytest.raises(DocumentError, match="cannot be read"):
         read(str(tmp_path / "none.yaml"))
 
 
@@ -106,7 +107,7 @@ def test_yaml_without_the_extra_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "yaml", None)
     path = tmp_path / "budgets.yaml"
     path.write_text(YAML)
-    with pytest.raises(BudgetsError, match=r"pip install 'otel-llm\[yaml\]'"):
+    with pytest.raises(DocumentError, match=r"pip install 'otel-llm\[yaml\]'"):
         read(str(path))
 
 

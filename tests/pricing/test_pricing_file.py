@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 
 import pytest
 
+from otel_llm import document
 from otel_llm.model import Usage
-from otel_llm.pricing import document, explain
+from otel_llm.pricing import explain
 from otel_llm.pricing.overrides import FIELDS, Overrides
 
 AT = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
@@ -143,7 +144,10 @@ MISTAKES = [
     ("prices:\n- model: x\n  input: 1\n  tiers: flex\n", "4: tiers: is a mapping of mappings"),
     ("prices:\n- model: x\n  input: 1\n  input: 2\n", "4: input is given twice (first in line 3)"),
     ("prices:\n- model: [x]\n  input: 1\n", "2: model: ['x'] is not a text"),
+    ("prices:\n- model: x\n  input: 1\n  from: 2026-02-30\n", "4: '2026-02-30' is not a value (put it in quotes if it is a text)"),
     ("prices:\n- {[x]: 1}\n", "2: a key must be plain text"),
+    ("prices: &all\n- *all\n", "1: is nested too deeply"),
+    ("prices:\n- " + "[" * 5000, " is nested too deeply"),
     ("prices:\n- " + "[" * 30 + "]" * 30, "2: is nested too deeply"),
 ]
 
@@ -176,6 +180,8 @@ def test_a_file_with_one_mistake_is_not_half_used(make_pricer, write, caplog):
         ('{"prices": [{"model": "x",\n"model": "y"}]}', "2: model is given twice (first in line 1)"),
         ('{"prices": [\n', "2: is not JSON"),
         ("[" * 30, "1: is nested too deeply"),
+        ('{"prices": [1 [2]}', "1: a comma or ] is missing"),
+        ('{"prices": [{"model": "x",}]}', "1: is not JSON"),
     ],
 )
 def test_json_mistakes_have_lines_too(text, told, write):
@@ -211,4 +217,4 @@ def test_json_by_hand_is_json(write):
 
 
 def test_numbers_are_finite_and_not_negative():
-    assert [document.number(value) for value in (0, 1.5, -1, math.inf, math.nan, True, "1", None)] == [0, 1.5, *[None] * 6]
+    assert [document.number(value) for value in (0, 1.5, -1, math.inf, math.nan, 10**400, True, "1", None)] == [0, 1.5, *[None] * 7]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ _DEEPEST = 20  # levels; a settings file has four
 
 
 class DocumentError(ValueError):
-    """A file that cannot be read as a document; the text names file, line and what is wrong."""
+    """A settings file is wrong; the text is one line with the file, the line in it and what is wrong."""
 
 
 class Section(dict[str, Any]):
@@ -50,9 +50,9 @@ def read(path: str) -> Any:
 
 def number(value: Any) -> float | None:
     """``value`` as a finite number of 0 or more, or None where it is something else (a truth value, a text, ...)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
         return None
-    return float(value) if 0 <= value < math.inf else None
+    return float(value)
 
 
 class _Json:
@@ -95,7 +95,7 @@ class _Json:
 
     def _section(self, depth: int) -> Section:
         section = Section(self._line())
-        while self._more("}"):
+        while self._more("}", first=not section):
             self._next()
             line, key = self._line(), self._value(depth + 1)
             if not isinstance(key, str):
@@ -108,25 +108,22 @@ class _Json:
 
     def _items(self, depth: int) -> Items:
         items = Items(self._line())
-        while self._more("]"):
+        while self._more("]", first=not items):
             self._next()
             items.lines.append(self._line())
             items.append(self._value(depth + 1))
         return items
 
-    def _more(self, closing: str) -> bool:
-        """Step over an opening bracket or a comma, or over the closing bracket and be done."""
+    def _more(self, closing: str, *, first: bool) -> bool:
+        """Step over what stands before the next part, a comma or (``first``) a bracket, or over the end and be done."""
         sign = self._next()
-        first = sign in "{["
-        if sign not in ("{", "[", ",", closing) or not sign:
+        if not first and sign not in (",", closing):
             raise self._error(f"a comma or {closing} is missing")
         self._at += 1
-        if sign == closing:
-            return False
         if first and self._next() == closing:
             self._at += 1
             return False
-        return True
+        return sign != closing
 
 
 def _put(section: Section, key: str, line: int, value: Any, path: str) -> None:
@@ -150,6 +147,8 @@ def _yaml(path: str, text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"{mark.line + 1}: " if mark else " "
         raise DocumentError(f"{path}:{line}is not YAML: {getattr(error, 'problem', None) or error}") from None
+    except RecursionError:
+        raise DocumentError(f"{path}: is nested too deeply") from None
     finally:
         loader.dispose()
 
@@ -171,4 +170,9 @@ def _plain(yaml: Any, loader: Any, node: Any, path: str, depth: int) -> Any:
         items.lines = [item.start_mark.line + 1 for item in node.value]
         items.extend(_plain(yaml, loader, item, path, depth + 1) for item in node.value)
         return items
-    return loader.construct_object(node)
+    try:
+        return loader.construct_object(node)
+    except ValueError:  # it looks like a date or a number and is none, as 2026-02-30
+        raise DocumentError(
+            f"{path}:{line}: {node.value!r} is not a value (put it in quotes if it is a text)"
+        ) from None
