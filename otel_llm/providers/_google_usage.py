@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_llm.model import Response, Usage
 
-from ._read import attr, count, items, text
+from ._read import Fields, attr, count, items, text, told
 
 _TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
 
@@ -16,68 +16,68 @@ def word(value: Any) -> str | None:
     return text(getattr(value, "value", value))
 
 
-def read_usage(told: Any, into: Response) -> None:
+def read_usage(metadata: Any, into: Response) -> None:
     """``usage_metadata`` of content: the prompt includes cached tokens, the candidates exclude thoughts, which are billed output.
 
     In a stream each chunk's is the whole so far: later words replace earlier ones.
     https://ai.google.dev/api/generate-content#UsageMetadata
     """
-    prompt, answer = count(attr(told, "prompt_token_count")), count(attr(told, "candidates_token_count"))
-    thoughts, tools = count(attr(told, "thoughts_token_count")), count(attr(told, "tool_use_prompt_token_count"))
+    found = told(metadata)
+    prompt, answer = count(found.get("prompt_token_count")), count(found.get("candidates_token_count"))
+    thoughts, tools = count(found.get("thoughts_token_count")), count(found.get("tool_use_prompt_token_count"))
     usage = Usage(_sum(prompt, tools), _sum(answer, thoughts))
     if not usage.known:
         return
     usage.thinking_tokens = thoughts
-    usage.cache_read_tokens = count(attr(told, "cached_content_token_count"))
-    _split(told, usage)
-    settle(usage, into)
-    into.service_tier = _TIERS.get(word(attr(told, "traffic_type")) or "") or into.service_tier
-
-
-def settle(usage: Usage, into: Response) -> None:
-    """The usage of the last request, on top of those before it."""
+    usage.cache_read_tokens = count(found.get("cached_content_token_count"))
+    _split(found, usage)
     into.usage = usage if into.earlier is None else into.earlier.plus(usage)
+    if (traffic := word(found.get("traffic_type"))) is not None:
+        into.service_tier = _TIERS.get(traffic) or into.service_tier
 
 
-def read_interaction_usage(told: Any, into: Response) -> None:
+def read_interaction_usage(found: Any, into: Response) -> None:
     """``usage`` of an interaction: input includes cached tokens, output excludes thoughts."""
-    prompt, answer = count(attr(told, "total_input_tokens")), count(attr(told, "total_output_tokens"))
-    thoughts, tools = count(attr(told, "total_thought_tokens")), count(attr(told, "total_tool_use_tokens"))
+    prompt, answer = count(attr(found, "total_input_tokens")), count(attr(found, "total_output_tokens"))
+    thoughts, tools = count(attr(found, "total_thought_tokens")), count(attr(found, "total_tool_use_tokens"))
     usage = Usage(_sum(prompt, tools), _sum(answer, thoughts))
     if not usage.known:
         return
     usage.thinking_tokens = thoughts
-    usage.cache_read_tokens = count(attr(told, "total_cached_tokens"))
+    usage.cache_read_tokens = count(attr(found, "total_cached_tokens"))
     into.usage = usage
 
 
 def read_embedding_usage(reply: Any, into: Response) -> None:
     """The tokens of embeddings: of the whole (Gemini API), or of each text (Vertex AI)."""
-    told = count(attr(reply, "usage_metadata", "prompt_token_count"))
-    if told is None:
+    tokens = count(attr(reply, "usage_metadata", "prompt_token_count"))
+    if tokens is None:
         each = [count(attr(found, "statistics", "token_count")) for found in items(attr(reply, "embeddings"))]
         if not each or None in each:
             return
-        told = sum(found for found in each if found is not None)
-    into.usage = Usage(input_tokens=told)
+        tokens = sum(found for found in each if found is not None)
+    into.usage = Usage(input_tokens=tokens)
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
     return second if first is None else first + (second or 0)
 
 
-def _split(told: Any, usage: Usage) -> None:
+def _split(found: Fields, usage: Usage) -> None:
     """Tokens by modality, where a call has others than text."""
-    asked, said = _modalities(told, "prompt_tokens_details"), _modalities(told, "candidates_tokens_details")
-    if len(asked) > 1 or "AUDIO" in asked or "IMAGE" in asked:
+    if asked := _modalities(found.get("prompt_tokens_details")):
         usage.input_text_tokens, usage.input_audio_tokens = asked.get("TEXT"), asked.get("AUDIO")
         usage.input_image_tokens = asked.get("IMAGE")
-        usage.cache_audio_read_tokens = _modalities(told, "cache_tokens_details").get("AUDIO")
-    if len(said) > 1 or "AUDIO" in said or "IMAGE" in said:
+        usage.cache_audio_read_tokens = _modalities(found.get("cache_tokens_details")).get("AUDIO")
+    if said := _modalities(found.get("candidates_tokens_details")):
         usage.output_text_tokens, usage.output_audio_tokens = said.get("TEXT"), said.get("AUDIO")
         usage.output_image_tokens = said.get("IMAGE")
 
 
-def _modalities(told: Any, name: str) -> dict[str, int]:
-    found = {word(attr(part, "modality")) or "": count(attr(part, "token_count")) for part in items(attr(told, name))}
-    return {modality: tokens for modality, tokens in found.items() if tokens}
+def _modalities(details: Any) -> dict[str, int]:
+    """Tokens by modality; empty where all is text, as nearly always."""
+    parts = items(details)
+    if not parts or (len(parts) == 1 and attr(parts[0], "modality") == "TEXT"):
+        return {}
+    counts = {word(attr(part, "modality")) or "": count(attr(part, "token_count")) for part in parts}
+    return {modality: tokens for modality, tokens in counts.items() if tokens}
