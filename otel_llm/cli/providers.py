@@ -23,7 +23,7 @@ HELP = """List the client libraries that otel-llm watches.
 \b
   otel-llm providers             as a table
   otel-llm providers --json      for a script
-  otel-llm providers --markdown  as in the README
+  otel-llm providers --markdown  as in docs/providers.md
 """
 
 

@@ -1,0 +1,85 @@
+"""Every Python snippet in README and docs runs as it is printed; every command is one that there is, and runs too."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from docs_pages import ROOT, blocks, commands
+
+from otel_llm.cli import app
+
+pytestmark = pytest.mark.xdist_group("docs")
+EXAMPLES = {
+    "examples/script.py": "import runpy; runpy.run_path('examples/script.py')",
+    "examples/flask_app.py": "import examples.flask_app as m\nassert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')",
+    "examples/fastapi_app.py": """
+import warnings
+warnings.simplefilter("ignore")
+from fastapi.testclient import TestClient
+import examples.fastapi_app as m
+with TestClient(m.app) as client:
+    assert client.get('/ask?q=hi').json()['answer'].startswith('Hello')
+    assert client.get('/stream?q=hi').text.startswith('Hello')
+""",
+}
+SNIPPETS = {block.id: block.code for block in blocks("python") if not block.skipped} | EXAMPLES
+OURS = dict(commands("otel-llm"))
+
+
+@pytest.fixture(scope="session")
+def outcomes(surroundings: dict[str, str]) -> dict[str, tuple[int, str]]:
+    runner = Path(__file__).with_name("docs_runner.py")
+    ran = subprocess.run(
+        [sys.executable, str(runner)], input=json.dumps(list(SNIPPETS.items())), capture_output=True, text=True, cwd=ROOT,
+        env=surroundings, check=True,
+    )  # fmt: skip
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_snippets_run(outcomes: dict[str, tuple[int, str]], name: str) -> None:
+    status, output = outcomes[name]
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_are_ones_that_there_are(name: str) -> None:
+    words = OURS[name]
+    group = app.main
+    with click.Context(group) as context:
+        command, rest = words[0], words[1:]
+        found = group.get_command(context, command)
+        assert found is not None, f"there is no otel-llm {command}"
+        found.make_context(command, list(rest), parent=context)
+
+
+RUN = {name: words for name, words in OURS.items() if words[0] in ("top", "check", "doctor", "providers", "prices", "export")
+       and not any(re.match(r"https?://|[a-z-]+:\d+", word) for word in words)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_commands_run(service: dict[str, str], tmp_path: Path, name: str) -> None:
+    ran = subprocess.run(["otel-llm", *RUN[name]], env=service, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_page_shows_what_the_readme_names(page: str) -> None:
+    """Of the table of metrics, what a service without trouble can show."""
+    for metric in (
+        "gen_ai_client_operation_duration_seconds_count", "gen_ai_client_operation_time_to_first_chunk_seconds_count",
+        "gen_ai_client_token_usage_sum", "otel_llm_cost_usd_total", "otel_llm_request_cost_usd_count",
+        "otel_llm_budget_used_ratio", "otel_llm_latency_seconds", "otel_llm_internal_errors_total",
+    ):  # fmt: skip
+        assert re.search(rf"^{metric}[ {{]", page, re.MULTILINE), metric
+
+
+def test_make_has_the_targets_that_are_named() -> None:
+    there = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[0] for _, words in commands("make") if words}
+    assert {"demo", "test"} <= named <= there
