@@ -357,7 +357,7 @@ class Installed:
 
         for heir in _below(parent):
             reach(heir)
-        telling = vars(parent).get("__init_subclass__") or classmethod(_tells_next(parent))
+        telling: Any = vars(parent).get("__init_subclass__") or classmethod(_tells_next(parent))
         self._put(parent, "__init_subclass__", wrapt.FunctionWrapper(telling, born, enabled=lambda: self.live))
 
     def _made(self, hook: Hook, original: Any) -> Any:

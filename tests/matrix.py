@@ -1,7 +1,7 @@
 """Run test files against other versions than those of the main environment: oldest clients, and frameworks that pin theirs.
 
 Usage: ``python tests/matrix.py [name ...]``. Each row of the table gets an environment of its own under ``.venv-matrix/``,
-made by uv where there is one and by pip otherwise, and kept until the row changes. The exit code says whether all passed.
+made by uv and kept until the row changes. The exit code says whether all passed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,10 +23,12 @@ BASE = ("pytest>=8", "pytest-asyncio", "pytest-timeout", "pyyaml")
 CONTRACT = "tests/contract/test_contract_"
 FRAMEWORK = "tests/frameworks/test_frameworks_"
 
+LITELLM = ("fastapi", "orjson", "soundfile")  # without these a hit in its cache raises in litellm itself
+
 
 @dataclass(frozen=True)
 class Row:
-    """One environment, and what runs in it. ``overrides`` are pins of a dependency that a library sets too high (uv only)."""
+    """One environment, and what runs in it. ``overrides`` are pins of a dependency that a library sets too high."""
 
     name: str
     requires: tuple[str, ...]
@@ -44,12 +47,8 @@ ROWS = (
         ("openai==2.54.0", "anthropic==0.125.0", "groq==0.37.1", "together", "cerebras-cloud-sdk", "writer-sdk"),
         (f"{CONTRACT}openai.py", f"{CONTRACT}anthropic.py", f"{CONTRACT}openai_like.py::TestGroq"),
     ),
-    Row(
-        "litellm",
-        ("litellm>=1.106", "fastapi", "orjson", "soundfile"),  # without these three a cache hit raises in litellm itself
-        (f"{FRAMEWORK}litellm.py",),
-        overrides=("certifi",),
-    ),
+    Row("litellm", ("litellm>=1.109", *LITELLM), (f"{FRAMEWORK}litellm.py",), overrides=("certifi",)),
+    Row("litellm-older", ("litellm==1.106.2", "mcp", *LITELLM), (f"{FRAMEWORK}litellm.py",)),
     Row(
         "langchain",
         ("langchain>=1.5", "langchain-openai>=1.7", "langchain-anthropic>=1.7"),
@@ -108,18 +107,22 @@ def environment(row: Row) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     shutil.rmtree(home, ignore_errors=True)
-    HOME.mkdir(exist_ok=True)
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv:
-        overrides = HOME / f"{row.name}.overrides"
-        overrides.write_text("\n".join(row.overrides))
-        told(uv, "venv", "-q", "--python", sys.executable, str(home))
-        told(uv, "pip", "install", "-q", "--python", str(python), "--override", str(overrides), *requires)
-    else:
-        told(sys.executable, "-m", "venv", str(home))
-        told(str(python), "-m", "pip", "install", "--quiet", *requires)
+    overrides = HOME / f"{row.name}.overrides"
+    overrides.write_text("\n".join(row.overrides))
+    told(str(uv()), "venv", "-q", "--python", sys.executable, str(home))
+    told(str(uv()), "pip", "install", "-q", "--python", str(python), "--override", str(overrides), *requires)
     stamp.write_text(wanted)
     return python
+
+
+@cache
+def uv() -> Path:
+    """uv, which can override a pin as pip cannot: the one that is installed, or one of our own."""
+    found = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if found is None:
+        told(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(HOME / "uv"), "uv")
+        found = str(HOME / "uv" / "bin" / "uv")
+    return Path(found)
 
 
 def dependencies() -> list[str]:
@@ -141,6 +144,8 @@ def main(names: list[str]) -> int:
         print(f"no row is called {unknown[0]!r}; there are {', '.join(row.name for row in ROWS)}")
         return 2
     rows = [row for row in ROWS if not names or row.name in names]
+    HOME.mkdir(exist_ok=True)
+    uv()
     with ThreadPoolExecutor(max_workers=2) as two:
         outcomes = list(two.map(run, rows))
     print("\n".join(map(str, outcomes)))

@@ -49,7 +49,7 @@ def read_answer(reply: Any, into: Response) -> None:
 
 def read_chunk(chunk: Any, into: Response) -> bool:
     """A chunk. Where usage was not asked for, the last one hides it: the provider's own or, where it sent none, litellm's
-    estimate, which is there when the stream has ended."""
+    estimate, which newer versions have there when the stream has ended."""
     hidden = getattr(chunk, "_hidden_params", None)
     if isinstance(hidden, dict):
         into.cached = into.cached or hidden.get("custom_llm_provider") == "cached_response"
@@ -62,10 +62,10 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 def _read_late(hidden: Mapping[str, Any], first: Any, into: Response) -> None:
     if into.usage is not None:
         return
-    read_usage(hidden.get("usage"), into)
+    if attr(hidden.get("usage"), "total_tokens"):
+        read_usage(hidden["usage"], into)
     if into.usage is not None:
         into.usage.estimated = not attr(first, "total_tokens")
-        into.usage.cost_usd = None
 
 
 def _read_hidden(reply: Any, into: Response) -> None:

@@ -9,7 +9,16 @@ from otel_llm.intercept import Installed
 from otel_llm.invocation import Observer
 from otel_llm.provider import Signal
 
-NAMES = ("pybreaker", "aiobreaker", "purgatory", "circuitbreaker", "litellm", "langchain_core", "langchain", "pydantic_ai")
+NAMES = (
+    "pybreaker",
+    "aiobreaker",
+    "purgatory",
+    "circuitbreaker",
+    "litellm",
+    "langchain_core",
+    "langchain",
+    "pydantic_ai",
+)
 
 
 def load(name: str) -> Signal:

@@ -17,9 +17,9 @@ from .fallbacks import fallback
 _HOOK = guard("hook")
 _LOOKING: ContextVar[bool] = ContextVar("otel_llm_langchain_lookup", default=False)
 _MODEL = re.compile(r"""["']model(?:_name)?["']\s*[:,]\s*["']([^"']+)["']""")
-_KIND = re.compile(r"""["']_type["']\s*[:,]\s*["']([a-z0-9]+)""")
-_PROVIDERS = {"azure": "azure.ai.openai", "amazon": "aws.bedrock", "bedrock": "aws.bedrock", "mistralai": "mistral_ai",
-              "vertexai": "gcp.vertex_ai", "google": "gcp.gemini", "xai": "x_ai"}  # fmt: skip
+_KIND = re.compile(r"""^\{"id": \[[^\]]*"(\w+)", "\w+"\]|["']_type["'][:,]\s*["']([a-z0-9]+)""")
+_PROVIDERS = {"azure_openai": "azure.ai.openai", "azure": "azure.ai.openai", "bedrock": "aws.bedrock", "amazon": "aws.bedrock",
+              "mistralai": "mistral_ai", "vertexai": "gcp.vertex_ai", "google_genai": "gcp.gemini", "xai": "x_ai"}  # fmt: skip
 
 
 def telling(original: Any, _: Callable[[], Any]) -> Any:
@@ -58,7 +58,7 @@ def _looked(cache: Any, asked: tuple[Any, str] | None, found: Any, error: BaseEx
     _LOOKING.reset(asked[0])
     if error is None:
         model, kind = _MODEL.search(asked[1]), _KIND.search(asked[1])
-        provider = kind.group(1) if kind else ""
+        provider = kind.group(1) or kind.group(2) if kind else ""
         record_cache(
             hit=found is not None, cache=_word(cache), provider=_PROVIDERS.get(provider, provider),
             model=model.group(1) if model else "",

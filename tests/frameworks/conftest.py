@@ -20,8 +20,16 @@ from otel_llm.model import Event
 from otel_llm.signals import breakers
 from otel_llm.testing import Captured, capture
 
-_NEEDS = {"litellm": "litellm", "langchain": "langchain", "pydantic_ai": "pydantic_ai", "agents": "agents", "llama_index": "llama_index"}
-collect_ignore = [f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None]
+_NEEDS = {
+    "litellm": "litellm",
+    "langchain": "langchain",
+    "pydantic_ai": "pydantic_ai",
+    "agents": "agents",
+    "llama_index": "llama_index",
+}
+collect_ignore = [
+    f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None
+]
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -14,6 +15,7 @@ import openai
 import pytest
 from litellm.caching.caching import Cache
 
+VERSION = tuple(map(int, metadata.version("litellm").split(".")[:2]))
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -45,7 +47,9 @@ async def test_async(lab: Any) -> None:
 
 
 def test_another_provider_over_http(lab: Any) -> None:
-    litellm.completion(model="anthropic/claude-x-cached", messages=MESSAGES, api_base=lab.server.url, api_key="test-key", max_tokens=50)
+    litellm.completion(
+        model="anthropic/claude-x-cached", messages=MESSAGES, api_base=lab.server.url, api_key="test-key", max_tokens=50
+    )
     call = lab.captured.call
     assert (call.provider, call.request_model, call.input_tokens) == ("anthropic", "claude-x-cached", 100)
     assert (call.cache_read_tokens, call.cache_write_tokens) == (30, 10)
@@ -76,6 +80,9 @@ def test_a_stream_with_usage(lab: Any) -> None:
 def test_a_stream_without_usage_carries_litellms_estimate(lab: Any) -> None:
     list(litellm.completion(**asked(lab, "gpt-x", stream=True)))
     call = lab.captured.call
+    if VERSION < (1, 109):  # it makes none
+        assert (call.error_type, call.usage_unknown, call.input_tokens) == ("", "stream_without_usage", None)
+        return
     assert (call.error_type, call.usage_unknown) == ("", "")
     assert 0 < call.input_tokens != 100
     assert lab.span("gpt-x").attributes["otel_llm.usage.estimated"] is True
@@ -90,11 +97,13 @@ async def test_an_async_stream(lab: Any) -> None:
 def test_a_stream_that_is_left(lab: Any) -> None:
     stream = litellm.completion(**asked(lab, "gpt-x-chunks-50", stream=True))
     next(stream)
-    stream.close()
+    del stream
     assert lab.captured.call.error_type == "abandoned"
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, "authentication"), (404, "not_found"), (429, "rate_limit"), (500, "server_error")])
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, "authentication"), (404, "not_found"), (429, "rate_limit"), (500, "server_error")]
+)
 def test_refusals(lab: Any, status: int, error: str) -> None:
     with pytest.raises(openai.OpenAIError):
         litellm.completion(**asked(lab, f"gpt-x-fail-{status}", max_retries=0))
@@ -129,15 +138,13 @@ async def test_a_hit_is_no_call_async_and_streamed(lab: Any) -> None:
     assert len(lab.captured.calls) == len(lab.server.requests)
 
 
+def deployment(lab: Any, group: str, model: str) -> dict[str, Any]:
+    params = {"model": f"openai/{model}", "api_base": lab.url, "api_key": "test-key", "max_retries": 0}
+    return {"model_name": group, "litellm_params": params, "model_info": {"id": model}}
+
+
 def router(lab: Any, *models: str, **settings: Any) -> litellm.Router:
-    deployments = [
-        {
-            "model_name": f"group-{index}",
-            "litellm_params": {"model": f"openai/{model}", "api_base": lab.url, "api_key": "test-key", "max_retries": 0},
-            "model_info": {"id": f"deployment-{index}"},
-        }
-        for index, model in enumerate(models)
-    ]
+    deployments = [deployment(lab, f"group-{index}", model) for index, model in enumerate(models)]
     return litellm.Router(model_list=deployments, num_retries=0, **settings)
 
 
@@ -157,14 +164,7 @@ def test_a_chain_from_sync_code(lab: Any) -> None:
 
 
 async def test_a_deployment_cools_down_and_recovers(lab: Any) -> None:
-    deployments = [
-        {
-            "model_name": "group",
-            "litellm_params": {"model": f"openai/{model}", "api_base": lab.url, "api_key": "test-key", "max_retries": 0},
-            "model_info": {"id": model},
-        }
-        for model in ("gpt-fail-429", "gpt-fine")
-    ]
+    deployments = [deployment(lab, "group", model) for model in ("gpt-fail-429", "gpt-fine")]
     pair = litellm.Router(model_list=deployments, num_retries=3, retry_after=0, cooldown_time=0.05)
     for _ in range(10):
         await pair.acompletion(model="group", messages=MESSAGES)

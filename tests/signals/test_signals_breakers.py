@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +39,8 @@ def fine() -> str:
 
 def steps(captured: Captured, name: str) -> list[tuple[str, str]]:
     """The steps the breaker took, in order."""
-    return [event.labels[1:3] for event in captured.events if event.metric == STEPS and event.labels[0] == name and event.value]
+    taken = [event for event in captured.events if event.metric == STEPS and event.value]
+    return [event.labels[1:3] for event in taken if event.labels[0] == name]
 
 
 def state(captured: Captured, name: str) -> str:
@@ -78,7 +79,7 @@ def test_pybreaker_without_a_name(captured: Captured) -> None:
 
 
 def test_aiobreaker(captured: Captured) -> None:
-    breaker = aiobreaker.CircuitBreaker(fail_max=1, timeout_duration=datetime.timedelta(microseconds=1), name="aio-one")
+    breaker = aiobreaker.CircuitBreaker(fail_max=1, timeout_duration=dt.timedelta(microseconds=1), name="aio-one")
     assert state(captured, "aio-one") == "closed"
     with pytest.raises(aiobreaker.CircuitBreakerError):
         breaker.call(boom)
