@@ -21,7 +21,12 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`((?:tests|benchmarks|otel_llm|examples|tools|deploy|prometheus|grafana|docs)/[\w./-]+)`")
 MEASURED = re.compile(r"(?<![\w.])\d[\d.,]*\s?(?:us|ms|MB|microseconds|milliseconds)\b")
 COMMAND = re.compile(r"(?:python|pytest|make|otel-llm) [\w./-]+|tests/\w+/\w+\.py|benchmarks/\w+\.py")
-LIMITS = {"docs/deployment.md", "docs/cli.md", "docs/runbook.md", "docs/alerts.md"}  # numbers there are settings and samples
+LIMITS = {
+    "docs/deployment.md",
+    "docs/cli.md",
+    "docs/runbook.md",
+    "docs/alerts.md",
+}  # numbers there are settings and samples
 INSTRUMENTORS = ("otel_llm_openai", "otel_llm_anthropic")  # names of entry points
 MISSPELT = {"OTEL_LLM_BUDGT_DAILY_USD"}  # on purpose, in the doctor's example
 

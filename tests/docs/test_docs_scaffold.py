@@ -29,7 +29,9 @@ def clone(tmp_path: Path) -> Path:
 def run(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     around = {**os.environ, "PYTHONPATH": f"{clone}{os.pathsep}{TOY}", "NO_PROXY": "127.0.0.1,localhost"}
     around.pop("PYTEST_ADDOPTS", None)
-    return subprocess.run([sys.executable, *arguments], cwd=clone, env=around, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=clone, env=around, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_page_as_written_ends_green(clone: Path) -> None:
@@ -39,7 +41,9 @@ def test_the_page_as_written_ends_green(clone: Path) -> None:
     for tool in (("ruff", "check"), ("mypy", "--strict", "--follow-imports=silent")):
         checked = run(clone, "-m", *tool, "otel_llm/providers/toy.py")
         assert checked.returncode == 0, checked.stdout + checked.stderr
-    contract = run(clone, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/contract/test_contract_toy.py")
+    contract = run(
+        clone, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/contract/test_contract_toy.py"
+    )
     assert contract.returncode == 0, contract.stdout
     assert " passed" in contract.stdout
     again = run(clone, *SCAFFOLD)
@@ -51,7 +55,10 @@ def test_the_page_as_written_ends_green(clone: Path) -> None:
     [
         (("Toy!", "--package", "toyllm"), "'Toy!' is no module's name: lower case letters, digits and _"),
         (("toy", "--package", "nowhere_at_all"), "nowhere_at_all cannot be imported here"),
-        (("toy", "--package", "toyllm", "--distribution", "toy-llm-python"), "toy-llm-python is not installed here: install it, or name it with --distribution"),
+        (
+            ("toy", "--package", "toyllm", "--distribution", "toy-llm-python"),
+            "toy-llm-python is not installed here: install it, or name it with --distribution",
+        ),
     ],
 )  # fmt: skip
 def test_bad_input_writes_nothing(clone: Path, arguments: tuple[str, ...], told: str) -> None:
@@ -63,6 +70,17 @@ def test_bad_input_writes_nothing(clone: Path, arguments: tuple[str, ...], told:
 
 
 def test_a_library_with_openai_s_base_is_known_by_it(clone: Path) -> None:
-    written = run(clone, "-m", "tools.new_provider", "groq_again", "--package", "groq", "--client", "Groq", "--async-client", "AsyncGroq")
+    written = run(
+        clone,
+        "-m",
+        "tools.new_provider",
+        "groq_again",
+        "--package",
+        "groq",
+        "--client",
+        "Groq",
+        "--async-client",
+        "AsyncGroq",
+    )
     assert (written.returncode, written.stderr) == (0, "")
     assert 'hooks=hooks("groq", describer("groq_again"))' in (clone / "otel_llm/providers/groq_again.py").read_text()

@@ -17,7 +17,10 @@ from otel_llm.cli import app
 pytestmark = pytest.mark.xdist_group("docs")
 EXAMPLES = {
     "examples/script.py": "import runpy; runpy.run_path('examples/script.py')",
-    "examples/flask_app.py": "import examples.flask_app as m\nassert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')",
+    "examples/flask_app.py": """
+import examples.flask_app as m
+assert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')
+""",
     "examples/fastapi_app.py": """
 import warnings
 warnings.simplefilter("ignore")
@@ -51,7 +54,7 @@ def test_snippets_run(outcomes: dict[str, tuple[int, str]], name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_commands_are_ones_that_there_are(name: str) -> None:
     words = OURS[name]
-    group = app.main
+    group = app.group
     with click.Context(group) as context:
         command, rest = words[0], words[1:]
         found = group.get_command(context, command)
@@ -65,8 +68,12 @@ RUN = {name: words for name, words in OURS.items() if words[0] in ("top", "check
 
 @pytest.mark.parametrize("name", RUN)
 def test_commands_run(service: dict[str, str], tmp_path: Path, name: str) -> None:
-    ran = subprocess.run(["otel-llm", *RUN[name]], env=service, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = subprocess.run(
+        ["otel-llm", *RUN[name]], env=service, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    mended = RUN[name] != ["doctor"]  # what it finds to mend on this machine is no fault of the page
+    assert ran.returncode in ((0,) if mended else (0, 1)), ran.stdout + ran.stderr
+    assert ran.stderr == ""
 
 
 def test_the_page_shows_what_the_readme_names(page: str) -> None:

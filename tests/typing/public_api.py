@@ -1,0 +1,112 @@
+"""How the public names are typed, for users with strict checkers. Read by mypy, never run.
+
+A line that must be refused says so by ``type: ignore``; mypy tells of one that is not needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import otel_llm
+from otel_llm import Anomaly
+from otel_llm.middleware import ASGIMiddleware, WSGIMiddleware
+from otel_llm.signals.breakers import Breaker
+from otel_llm.testing import Captured, capture
+
+if sys.version_info >= (3, 11):
+    from typing import assert_type
+else:
+    from typing_extensions import assert_type
+
+
+def starting() -> None:
+    assert_type(otel_llm.instrument(), None)
+    otel_llm.instrument("openai", "anthropic")
+    otel_llm.instrument(1)  # type: ignore[arg-type]
+    assert_type(otel_llm.uninstrument("openai"), None)
+    assert_type(otel_llm.__version__, str)
+
+
+@otel_llm.labels(feature="summaries")
+def summarize(text: str, *, words: int = 10) -> str:
+    return text[:words]
+
+
+@otel_llm.labels(feature="summaries")
+async def summarize_async(text: str) -> str:
+    return text
+
+
+@otel_llm.fallback("gpt-5", "claude-sonnet-4-5")
+def serve(text: str) -> int:
+    return len(text)
+
+
+async def decorated() -> None:
+    """Decorators keep signatures."""
+    assert_type(summarize("a", words=3), str)
+    summarize(1)  # type: ignore[arg-type]
+    assert_type(await summarize_async("a"), str)
+    assert_type(serve("a"), int)
+
+
+def surrounded() -> None:
+    with otel_llm.labels(tenant="acme", tier=3, feature=None):
+        pass
+    with otel_llm.fallback("gpt-5", "claude-sonnet-4-5", reason="overloaded"):
+        pass
+
+
+def telling() -> None:
+    otel_llm.record_fallback(from_model="a", to_model="b", reason="timeout")
+    otel_llm.record_fallback("a", "b")  # type: ignore[call-arg]
+    otel_llm.record_cache(hit=True, cache="redis")
+    otel_llm.record_cache(cache="redis")  # type: ignore[call-arg]
+    breaker = otel_llm.circuit_breaker("openai")
+    assert_type(breaker, Breaker)
+    assert_type(breaker.opened(), None)
+    with breaker as entered:
+        assert_type(entered, Breaker)
+
+
+def plain(anomaly: Anomaly) -> None:
+    assert_type(anomaly.value, float)
+    assert_type(anomaly.baseline, float | None)
+    assert_type(anomaly.model, str)
+    anomaly.value = 0  # type: ignore[misc]
+
+
+async def asynchronous(_: Anomaly) -> None: ...
+
+
+def wrong(_: str) -> None: ...
+
+
+def handlers() -> None:
+    off = otel_llm.on_anomaly(plain, severity="critical")
+    assert_type(off, Callable[[], None])
+    otel_llm.on_anomaly(asynchronous, signal="latency")
+    otel_llm.on_anomaly(print)
+    otel_llm.on_anomaly(wrong)  # type: ignore[arg-type]
+
+
+Scope = Any
+
+
+async def application(_: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    await send(await receive())
+
+
+def mounted() -> None:
+    ASGIMiddleware(application, headers={"x-tenant": "tenant"}, server_timing=True)
+    ASGIMiddleware(otel_llm.asgi_app())
+    WSGIMiddleware(otel_llm.wsgi_app())
+
+
+def testing() -> None:
+    with capture("openai") as captured:
+        assert_type(captured, Captured)
+        assert_type(captured.call.input_tokens, int | None)
+        assert_type(captured.call.cost, float | None)
