@@ -59,7 +59,8 @@ def error_type(error: BaseException) -> str:
         return code
     if status is not None:
         return from_status(status)
-    return _by_name(error)
+    kind = _by_name(error)
+    return _by_name(error.__cause__) if kind == "_OTHER" and error.__cause__ is not None else kind
 
 
 def from_status(status: int) -> str:

@@ -21,6 +21,7 @@ from otel_llm.signals import breakers
 from otel_llm.testing import Captured, capture
 
 _NEEDS = {
+    "voyage": "voyageai",
     "litellm": "litellm",
     "langchain": "langchain",
     "pydantic_ai": "pydantic_ai",

@@ -107,7 +107,7 @@ _VARYING = {
     "generation_id",
 }
 _HEADERS = {"traceparent", "tracestate", "baggage", "idempotency-key", "x-stainless-read-timeout", "amz-sdk-invocation-id", "x-amz-date",
-            "authorization", "x-idempotency-key", "content-length", "x-amzn-trace-id"}  # fmt: skip
+            "authorization", "x-idempotency-key", "content-length", "x-amzn-trace-id", "x-ms-client-request-id"}  # fmt: skip
 
 
 @dataclass

@@ -1,0 +1,54 @@
+"""Voyage: embeddings, contextualized and multimodal ones too, and reranking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from otel_llm.model import Reader, Request, Response, Usage
+from otel_llm.provider import Args, Attempt, Kwargs, Patch, Provider
+
+from . import _hosts
+from ._read import attr, count, text
+
+_URL = "https://api.voyageai.com/v1"
+
+
+def read_total(reply: Any, into: Response) -> None:
+    """``total_tokens``; pixels, which multimodal models count as well, are in it."""
+    if (total := count(attr(reply, "total_tokens"))) is not None:
+        into.usage = Usage(total)
+
+
+TOTAL = Reader(read_total)
+
+
+def _reading(operation: str, model_at: int) -> Callable[[Any, Args, Kwargs], Request]:
+    def read(client: Any, args: Args, kwargs: Kwargs) -> Request:
+        model = kwargs.get("model", args[model_at] if len(args) > model_at else None)
+        name, host, port = _hosts.behind_text(client._params.get("base_url") or _URL, "voyage")  # noqa: SLF001 - no public name
+        return Request(name, operation, text(model), TOTAL, host, port)
+
+    return read
+
+
+def _patches(module: str, client: str) -> tuple[Patch, ...]:
+    embeds = ("embed", "multimodal_embed", "contextualized_embed")
+    return (
+        Patch(module, tuple(f"{client}.{method}" for method in embeds), _reading("embeddings", 1)),
+        Patch(module, (f"{client}.rerank",), _reading("rerank", 2)),
+    )
+
+
+provider = Provider(
+    name="voyage",
+    distribution="voyageai",
+    requires=">=0.3",
+    tested=("0.5.0",),
+    operations=("embeddings", "rerank"),
+    hooks=(
+        *_patches("voyageai.client", "Client"),
+        *_patches("voyageai.client_async", "AsyncClient"),
+        Attempt("voyageai.api_resources.api_requestor", ("APIRequestor.request", "APIRequestor.arequest")),
+    ),
+)
