@@ -68,6 +68,10 @@ class _Reader:
         if not isinstance(value, str) or not value.strip():
             what = f"{_shown(value)} is not a text (put it in quotes)"
             raise self._wrong(fields.lines[name], f"{where}.{name}", what)
+        if not value.isprintable():  # it becomes a label, and half a surrogate pair would fail the whole scrape
+            raise self._wrong(
+                fields.lines[name], f"{where}.{name}", f"{_shown(value)} has signs that cannot be printed"
+            )
         return value.strip()
 
     def _money(self, fields: Section, name: str, where: str) -> float | None:

@@ -18,7 +18,9 @@ def save(path: str | os.PathLike[str], state: object) -> bool:
     body = json.dumps(state, separators=(",", ":"))
     beside = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(f"{FORMAT} {_checksum(body)}\n{body}\n")
             file.flush()
             os.fsync(file.fileno())

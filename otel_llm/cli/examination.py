@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from otel_llm import providers
+from otel_llm.budgets import read as read_budgets
 from otel_llm.config import Config, environment
+from otel_llm.document import DocumentError
 from otel_llm.export.statedir import base
 from otel_llm.others import OTHERS
 from otel_llm.pricing.explain import explain
@@ -48,6 +51,7 @@ NEEDED = (
 )
 COSTLY = 500.0  # microseconds of CPU per call
 _SECRET = ("notify_warning", "notify_critical")
+_PASSWORD = re.compile(r"//[^/@\s]+@")  # of a URL, as //user:password@
 
 
 def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
@@ -59,6 +63,7 @@ def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
         "Configuration": [*configuration(config)],
         "Serving": [*serving(config)],
         "Prices": [*prices(config)],
+        "Budgets": [*budgets(config)],
         "Overhead": [*cost(facts, wanted=overhead)],
     }
 
@@ -201,7 +206,7 @@ def configuration(config: Config) -> Iterable[Finding]:
         if spec.metadata and spec.metadata["variable"] in config.given:
             value = getattr(config, spec.name)
             shown = f"{len(value)} set" if spec.name in _SECRET else json.dumps(value, default=str)
-            yield Finding("ok", "environment", f"{spec.metadata['variable']} = {shown}")
+            yield Finding("ok", "environment", f"{spec.metadata['variable']} = {_PASSWORD.sub('//...@', shown)}")
     for problem in config.problems:
         yield Finding("fail", "mistake", problem)
     settings = sum(1 for spec in fields(Config) if spec.metadata)
@@ -267,6 +272,20 @@ def prices(config: Config) -> Iterable[Finding]:
 def price_file_trouble(path: str) -> str:
     """What is wrong with a file of prices; empty if nothing is."""
     return "; ".join(Overrides.from_file(path).problems)
+
+
+def budgets(config: Config) -> Iterable[Finding]:
+    """What there is to stay within."""
+    overall = sum(limit is not None for limit in (config.budget_daily, config.budget_monthly))
+    try:
+        found = read_budgets(config.budgets_file, config.metric_labels) if config.budgets_file else ()
+    except DocumentError as error:
+        yield Finding("fail", "file", f"{error}; the file is not used")
+        return
+    if found:
+        yield Finding("ok", "file", f"{config.budgets_file}: {some([budget.name for budget in found])}")
+    elif not overall:
+        yield Finding("note", "none", "spend is counted, and compared with nothing (OTEL_LLM_BUDGET_DAILY_USD)")
 
 
 def _unmeasured(facts: dict[str, Any], *, wanted: bool) -> str:

@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._answer())
 
     def _answer(self) -> Answer:
-        path = urlsplit(self.path).path
+        path = _path(self.path)
         if path == "/-/healthy":
             return plain(200, "otel-llm is healthy")
         if self._users is not None and not self._users.allow(self.headers.get("Authorization", "")):
@@ -164,6 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """The host's log is not for us."""
+
+
+def _path(target: str) -> str:
+    """The path that a request asks for; empty where it asks for no address at all, as ``http://[``."""
+    with suppress(ValueError):
+        return urlsplit(target).path
+    return ""
 
 
 def _listeners(config: Config) -> list[sockets.socket]:

@@ -87,6 +87,8 @@ def test_what_is_wrong_is_said_with_line_and_field(tmp_path, text, told):
             '{"budgets": [\n\n {"name": "a", "match": {"k\\"ey": "{[,"}, "daily_usd": 1}]}',
             ':3: budgets[0].match.k"ey: is unknown',
         ),
+        ('{"budgets": [{"name": "a\\ud800", "daily_usd": 1}]}', ":1: budgets[0].name: 'a\\ud800' has signs that cannot be"),
+        ('{"budgets": [{"name": "a\\nb", "daily_usd": 1}]}', ":1: budgets[0].name: 'a\\nb' has signs that cannot be printed"),
         ('{"budgets": [}', ":1: is not JSON"),
     ],
 )
@@ -166,6 +168,14 @@ def test_a_crash_while_saving_leaves_the_old_file(tmp_path, monkeypatch, caplog)
         assert not spendfile.save(path, Spend().dump())
     assert "could not be saved" in caplog.text
     assert path.read_bytes() == before
+
+
+def test_a_link_is_not_followed(tmp_path, caplog):
+    (tmp_path / "precious").write_text("untouched")
+    (tmp_path / f"spend.{os.getpid()}.new").symlink_to(tmp_path / "precious")
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        assert not spendfile.save(tmp_path / "spend", state())
+    assert (tmp_path / "precious").read_text() == "untouched"
 
 
 def test_a_folder_that_is_not_there_is_a_warning(tmp_path, caplog):

@@ -79,6 +79,24 @@ def test_a_state_directory_that_cannot_be(tmp_path):
     assert "OTEL_LLM_STATE_DIR" in found["state"].remedy
 
 
+def test_passwords_in_addresses_are_not_shown():
+    config = Config.from_env({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://me:secret@collector:4318/x"})
+    says = [found.says for found in examination.configuration(config)]
+    assert 'OTEL_EXPORTER_OTLP_ENDPOINT = "https://...@collector:4318/x"' in says
+
+
+def test_budgets(tmp_path):
+    path = tmp_path / "budgets.json"
+    assert [found.topic for found in examination.budgets(Config())] == ["none"]
+    assert list(examination.budgets(Config(budget_daily=1.0))) == []
+    path.write_text('{"budgets": [{"name": "acme", "match": {"tenant": "acme"}, "daily_usd": 5}]}')
+    (found,) = examination.budgets(Config(budgets_file=str(path), metric_labels=("tenant",)))
+    assert (found.status, found.says) == ("ok", f"{path}: acme")
+    (found,) = examination.budgets(Config(budgets_file=str(path)))
+    assert found.status == "fail"
+    assert found.says.startswith(f"{path}:1: budgets[0].match.tenant: is unknown (allowed: provider, model)")
+
+
 def test_prices(tmp_path):
     path = tmp_path / "prices.json"
     path.write_text('{"prices": [{"modle": "x"}]}')

@@ -160,6 +160,16 @@ def test_rude_clients_do_no_harm(start: Serve, request_: bytes) -> None:
     assert get(server)[0] == 200
 
 
+def test_an_address_that_is_none_is_the_client_s_mistake_and_not_ours(
+    start: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Guard, "errors", {})
+    with raw(start()) as peer:
+        peer.sendall(b"GET http://[ HTTP/1.1\r\n\r\n")
+        assert peer.makefile("rb").read().startswith(b"HTTP/1.0 404 ")
+    assert Guard.errors == {}
+
+
 def test_a_line_without_end_is_refused(start: Serve) -> None:
     server = start()
     with raw(server) as peer:
