@@ -30,6 +30,7 @@ class Listener:
 
     def __init__(self, path: Path, answer: Answer) -> None:
         self._answer = answer
+        self._path = path
         self._socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         path.unlink(missing_ok=True)
         with _address(path) as address:
@@ -47,8 +48,11 @@ class Listener:
             self._socket.close()
 
     def stop(self) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(sockets.SHUT_RDWR)  # wakes up whoever waits for a question
+        self._thread.stop(0.0)
+        caller = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+        with suppress(OSError), _address(self._path) as address:
+            caller.connect(address)  # wakes up whoever waits for a question: after a shutdown, some kernels spin
+        caller.close()
         self._thread.stop(2.0)
         self.drop()
 

@@ -1,0 +1,1 @@
+"""What watching costs, ours and that of others, measured side by side."""

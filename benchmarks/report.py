@@ -1,0 +1,181 @@
+"""Figures to docs/performance.md: tables with ratios first, and bars as SVG."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import BARE, MODES, OTHERS, SPAN, US
+
+ROWS: tuple[tuple[str, str, str], ...] = (  # figure, what it is, how it is written
+    ("plain", "a plain call, sync, us", ".0f"),
+    ("plain_async", "a plain call, async, us", ".0f"),
+    ("plain_in_loop", "a plain call while an event loop runs, us", ".0f"),
+    ("instructions_call", "a plain call, thousand instructions", "k"),
+    ("stream", "a chunk, sync, us", ".1f"),
+    ("stream_async", "a chunk, async, us", ".1f"),
+    ("instructions_chunk", "a chunk, thousand instructions", "k"),
+    ("first_chunk", "until the first chunk, us", ".0f"),
+    ("stall", "stall at the end of 2,000 chunks, us", ".0f"),
+    ("held", "bytes held per chunk of an open stream", ".1f"),
+    ("threads_1", "a call in 1 thread, us", ".0f"),
+    ("threads_8", "a call in 8 threads, us", ".0f"),
+    ("threads_32", "a call in 32 threads, us", ".0f"),
+    ("start", "start under opentelemetry-instrument, ms", ".0f"),
+    ("resident", "resident memory, MB", ".1f"),
+)
+ADDED = ("held", "resident", "start")  # measured as they are, shown as what they add to the bare client's
+PLOTS = (("plain", "us added to a plain call"), ("stream", "us added to a chunk"), ("start", "ms added to the start"))
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def tables(result: dict[str, Any]) -> str:
+    """All figures of a run as Markdown."""
+    figures = added(result["figures"])
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
+    parts = [
+        f"{result['machine']}. {versions}.",
+        "How much each adds to the bare client, as a multiple of what otel-llm adds (the figure itself in brackets):",
+        _table(figures, (US, SPAN, *OTHERS), against=US.name),
+        "Our own modes, as a multiple of a span written by hand with the same attributes:",
+        _table(figures, (SPAN, US, *MODES), against=SPAN.name),
+        _throughput(result["figures"]),
+        _streams(result["figures"]),
+        _growth(result.get("growth")),
+        _records(result["record"]),
+        _scrapes(result["parts"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def added(figures: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What each adds to the bare client."""
+    bare = figures[BARE.name]
+    return {
+        name: {
+            key: value - (bare.get(key, 0.0) if key in ADDED else 0.0)
+            for key, value in told.items()
+            if isinstance(value, (int, float))
+        }
+        for name, told in figures.items()
+        if name != BARE.name
+    }
+
+
+def _table(figures: dict[str, dict[str, float]], peers: tuple[Any, ...], against: str) -> str:
+    names = [peer.name for peer in peers if peer.name in figures]
+    lines = ["| added to | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for key, title, form in ROWS:
+        base = figures.get(against, {}).get(key)
+        cells = [_cell(figures[name].get(key), base, form) for name in names]
+        if any(cells):
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, base: float | None, form: str) -> str:
+    if value is None:
+        return ""
+    shown = f"{value / 1000:.1f}" if form == "k" else format(value, form)
+    return f"{value / base:.2f}x ({shown})" if base is not None and base > 0 and value > 0 else f"({shown})"
+
+
+def _throughput(figures: dict[str, dict[str, Any]]) -> str:
+    bare = figures[BARE.name]
+    lines = ["Throughput of the bare client that is left, by processor time:", "", "| threads | " + " | ".join(
+        name for name in figures if name != BARE.name) + " |", "|---" * len(figures) + "|"]  # fmt: skip
+    for threads in (1, 8, 32):
+        key = f"threads_{threads}"
+        if key in bare:
+            shares = [bare[key] / (bare[key] + told[key]) for name, told in figures.items() if name != BARE.name]
+            lines.append(f"| {threads} | " + " | ".join(f"{share:.0%}" for share in shares) + " |")
+    return "\n".join(lines)
+
+
+def _streams(figures: dict[str, dict[str, Any]]) -> str:
+    lines = [
+        "Streams that go on at once in one event loop:",
+        "",
+        "| | us per chunk | resident bytes per chunk |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {told['streams'][0]:.0f} | {told['streams'][1]:.0f} |" for name, told in figures.items()]
+    return "\n".join(lines)
+
+
+def _growth(growth: dict[str, float] | None) -> str:
+    if not growth:
+        return ""
+    return (
+        f"Over {growth['calls']:,} calls: {growth['first_us']:.0f} us for one at the start and {growth['last_us']:.0f} us at the "
+        f"end (the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
+    )
+
+
+def _records(record: list[dict[str, float]]) -> str:
+    lines = [
+        "One record, with so many in the store already:",
+        "",
+        "| records | on the caller's path, us | in the leader, us |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {told['records']:,} | {told['caller_us']:.1f} | {told['leader_us']:.1f} |" for told in record]
+    return "\n".join(lines)
+
+
+def _scrapes(parts: dict[str, Any]) -> str:
+    found = parts["scrape"].get("scrape")
+    if not found:
+        return ""
+    lines = [
+        "A scrape, against prometheus_client's own of the same series:",
+        "",
+        "| lines | ratio | ours, ms | prometheus_client, ms | longest stall of others, ms | bytes |",
+        "|---" * 6 + "|",
+    ]
+    lines += [
+        f"| {told['lines']:,} | {told['ratio']}x | {told['ours_ms']} | {told['client_ms']} | {told['ours_stall_ms']} | {told['bytes']:,} |"
+        for told in found
+    ]
+    workers = parts.get("workers")
+    if isinstance(workers, list):
+        lines += ["", "Many workers: " + "; ".join(workers) + "."]
+    return "\n".join(lines)
+
+
+def write(result: dict[str, Any], docs: Path) -> None:
+    """The JSON, the pictures, and the part of the page between its marks."""
+    (docs / "performance.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    figures = added(result["figures"])
+    pictures = []
+    for key, title in PLOTS:
+        name = f"performance-{key}.svg"
+        (docs / "images" / name).write_text(
+            bars(title, {who: told[key] for who, told in figures.items() if key in told}), encoding="utf-8"
+        )
+        pictures.append(f"![{title}](images/{name})")
+    page = docs / "performance.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    whole = f"{before}{BEGIN}\n\n{tables(result)}\n\n{chr(10).join(pictures)}\n\n{END}{after}"
+    page.write_text(whole, encoding="utf-8")
+
+
+def bars(title: str, values: dict[str, float]) -> str:
+    """Horizontal bars, ours in colour."""
+    most, step = max(values.values()), 26
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{step * len(values) + 44}" font-family="sans-serif" font-size="13">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+        f'<text x="10" y="22" font-weight="bold">{title}</text>',
+    ]
+    for at, (name, value) in enumerate(values.items()):
+        y, width = 36 + at * step, max(1.0, 480 * max(value, 0.0) / most)
+        colour = "#2f6fde" if name == US.name else "#9db7e8" if name in {mode.name for mode in MODES} else "#b8b8b8"
+        lines += [
+            f'<text x="10" y="{y + 14}">{name}</text>',
+            f'<rect x="130" y="{y}" width="{width:.0f}" height="18" fill="{colour}"/>',
+            f'<text x="{width + 138:.0f}" y="{y + 14}">{value:.3g}</text>',
+        ]
+    return "\n".join([*lines, "</svg>", ""])

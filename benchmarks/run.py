@@ -1,0 +1,231 @@
+"""All benchmarks: ``python -m benchmarks.run [--quick] [--only NAME ...]``.
+
+Makes an environment for each library, measures all of them in rounds of changing order, and writes docs/performance.json,
+docs/performance.md and its pictures. ``--quick`` takes under three minutes once the environments are there, and only prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks import instructions, population, report
+from benchmarks.peers import ALL, BARE, ROOT, SPAN, US, Peer, python_of, versions
+
+SUBJECT = str(ROOT / "benchmarks" / "subject.py")
+ROUNDS: dict[str, tuple[int, int]] = {  # command -> how much of it in a round, in full and quick
+    "plain": (300, 100),
+    "plain_async": (200, 100),
+    "plain_in_loop": (200, 50),
+    "stream": (1000, 500),
+    "stream_async": (1000, 500),
+    "first_chunk": (100, 50),
+    "stall": (2000, 2000),
+    "threads_1": (200, 0),
+    "threads_8": (400, 100),
+    "threads_32": (400, 0),
+}
+ONCE = {"held": (1000, 500), "streams": (1000, 100), "resident": (1, 1)}
+STARTS = (5, 3)
+
+
+class Subject:
+    """A process that is measured, and is told what to do."""
+
+    def __init__(self, peer: Peer, python: Path, state: str) -> None:
+        self.peer = peer
+        self._process = subprocess.Popen(
+            [str(python), SUBJECT, peer.mode], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=environ(peer, state),
+        )  # fmt: skip
+        self._hear()
+
+    def tell(self, command: str, number: int) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command} {number}\n")
+        self._process.stdin.flush()
+        return self._hear()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+
+    def _hear(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.peer.name}: it ended with {self._process.wait()}")
+        return json.loads(line)
+
+
+def environ(peer: Peer, state: str) -> dict[str, str]:
+    """Nobody exports anywhere, nobody keeps content, but for the one that is there to show what that costs."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "TRACELOOP_"))}
+    content = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"} if peer.mode == "content" else {}
+    return {
+        **clean, **content, "TRACELOOP_TRACE_CONTENT": "false", "OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state,
+        "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "PYTHONDONTWRITEBYTECODE": "",
+    }  # fmt: skip
+
+
+def rounds(subjects: list[Subject], number: int, *, quick: bool) -> dict[str, dict[str, Any]]:
+    """Medians over shuffled rounds, of what each adds to the bare client of the same round."""
+    order = random.Random(12)
+    added: dict[str, dict[str, list[float]]] = {subject.peer.name: {} for subject in subjects}
+    for at in range(number + 1):
+        for command, amounts in ROUNDS.items():
+            if not amounts[quick]:
+                continue
+            found = {}
+            for subject in order.sample(subjects, len(subjects)):
+                found[subject.peer.name] = subject.tell(command, amounts[quick] if at else max(20, amounts[quick] // 5))
+            for name, value in found.items() if at else ():  # the first round warms up
+                base = 0.0 if name == BARE.name else found[BARE.name]
+                added[name].setdefault(command, []).append(value - base)
+    return {
+        name: {command: statistics.median(values) for command, values in told.items()} for name, told in added.items()
+    }
+
+
+def started(peers: dict[Peer, Path], state: str) -> list[Subject]:
+    """A process for each; who does not start is left out."""
+    found = []
+    for peer, python in peers.items():
+        try:
+            found.append(Subject(peer, python, f"{state}/run-{peer.mode}"))
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+    return found
+
+
+def starts(peers: dict[Peer, Path], number: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of processor time that ``opentelemetry-instrument python -c pass`` takes, the least of some."""
+    found: dict[str, list[float]] = {}
+    for _ in range(number):
+        for peer, python in peers.items():
+            if peer.mode in ("span", "metrics", "sampled", "content"):
+                continue
+            command = [str(python.parent / "opentelemetry-instrument"), str(python), "-c", "pass"]
+            with tempfile.TemporaryDirectory() as state:
+                found.setdefault(peer.name, []).append(_processor_ms(command, environ(peer, state)))
+    return {name: {"start": min(times)} for name, times in found.items()}
+
+
+def _processor_ms(command: list[str], environ: dict[str, str]) -> float:
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return (usage.ru_utime + usage.ru_stime) * 1e3
+
+
+def counted(peers: dict[Peer, Path], state: str, calls: int) -> dict[str, dict[str, float]]:
+    """Instructions of all, two at a time."""
+
+    def count(peer: Peer) -> dict[str, float]:
+        try:
+            command = [str(peers[peer]), SUBJECT, peer.mode]
+            return instructions.count(command, environ(peer, f"{state}/{peer.mode}"), calls)
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            print(f"{peer.name}: no instructions counted: {error}", file=sys.stderr)
+            return {}
+
+    with ThreadPoolExecutor(2) as pool:
+        told = dict(zip((peer.name for peer in peers), pool.map(count, peers), strict=True))
+    base = told.get(BARE.name) or {}
+    return {
+        name: {f"instructions_{part}": value - (base.get(part, 0.0) if name != BARE.name else 0.0) for part, value in parts.items()}
+        for name, parts in told.items()
+    }  # fmt: skip
+
+
+def growth(python: Path, state: str, calls: int) -> dict[str, float]:
+    """Whether call 100,000 costs more than the first, in time or memory."""
+    subject = Subject(US, python, state)
+    subject.tell("plain", 2000)
+    first, before = subject.tell("plain", 2000), subject.tell("resident", 1)
+    done = 4000
+    while done < calls - 2000:
+        subject.tell("plain", 4000)
+        done += 4000
+    last, after = subject.tell("plain", 2000), subject.tell("resident", 1)
+    subject.close()
+    return {"calls": calls, "first_us": first, "last_us": last, "grown_mb": after - before}
+
+
+def others(*, quick: bool) -> dict[str, Any]:
+    """The benchmarks of single parts, each in a process of its own."""
+    flags = ["--quick"] if quick else []
+    found: dict[str, Any] = {}
+    for name in ("scrape", "pricing"):
+        told = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *flags], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        found[name] = json.loads(told.stdout) if told.returncode == 0 else {"failed": told.stderr[-300:]}
+    if not quick:
+        told = subprocess.run(
+            [sys.executable, "-m", "benchmarks.workers"], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        found["workers"] = told.stdout.splitlines() or told.stderr[-300:]
+    return found
+
+
+def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": {},
+        "figures": {peer.name: {} for peer in peers},
+    }
+    for peer, python in peers.items():
+        result["versions"].update(versions(python, ("openai", "opentelemetry-sdk", peer.of)))
+    figures = result["figures"]
+    with tempfile.TemporaryDirectory() as state:
+        if instructions.available():
+            calls = 50 if quick else instructions.CALLS
+            few = {peer: python for peer, python in peers.items() if peer in (BARE, SPAN, US)} if quick else peers
+            merge(figures, counted(few, state, calls))
+        merge(figures, starts(peers, STARTS[quick]))
+        subjects = started(peers, state)
+        merge(figures, rounds(subjects, 3 if quick else 5, quick=quick))
+        for subject in subjects:
+            for command, amounts in ONCE.items():
+                figures[subject.peer.name][command] = subject.tell(command, amounts[quick])
+            subject.close()
+        if US in peers:
+            result["growth"] = growth(peers[US], f"{state}/growth", 10_000 if quick else 100_000)
+    result["record"] = population.measure((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))
+    result["parts"] = others(quick=quick)
+    return result
+
+
+def merge(into: dict[str, dict[str, Any]], more: dict[str, dict[str, Any]]) -> None:
+    for name, values in more.items():
+        into[name].update(values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="less of everything, and nothing is written")
+    parser.add_argument("--only", nargs="*", default=[], help="names of peers; the bare client is always there")
+    options = parser.parse_args()
+    chosen = [peer for peer in ALL if not options.only or peer is BARE or peer.name in options.only]
+    found = {peer: python_of(peer) for peer in chosen}
+    result = measure({peer: python for peer, python in found.items() if python is not None}, quick=options.quick)
+    if options.quick:
+        print(report.tables(result))
+    else:
+        report.write(result, ROOT / "docs")
+
+
+if __name__ == "__main__":
+    main()
