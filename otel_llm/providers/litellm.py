@@ -92,7 +92,9 @@ CALLS = (
 
 
 def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
-    def read(_: Any, args: Args, kwargs: Kwargs) -> Request:
+    def read(_: Any, args: Args, kwargs: Kwargs) -> Request | None:
+        if kwargs.get("fallbacks") is not None:
+            return None  # it calls itself again for each model, and those are the calls
         told = text(kwargs.get("model", args[position] if len(args) > position else None))
         provider, model = named(told or "", kwargs.get("custom_llm_provider"))
         server = urlsplit(text(kwargs.get("api_base")) or text(kwargs.get("base_url")) or "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any
 
 from otel_llm.context import CURRENT
@@ -15,6 +17,23 @@ from .caches import record_cache
 from .fallbacks import fallback
 
 _cooling: set[str] = set()
+
+
+@dataclass
+class _Chain:
+    """The models that one call with ``fallbacks=[...]`` tries in turn."""
+
+    models: list[str]
+    tried: int = 0
+    scope: fallback | None = None
+
+    def leave(self) -> None:
+        if self.scope is not None:
+            self.scope.__exit__(None, None, None)
+            self.scope = None
+
+
+_CHAIN: ContextVar[_Chain | None] = ContextVar("otel_llm_litellm_chain", default=None)
 
 
 def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
@@ -34,6 +53,35 @@ def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
 def _fell_back(_: Any, scope: fallback | None, __: Any, ___: BaseException | None) -> None:
     if scope is not None:
         scope.__exit__(None, None, None)
+
+
+def _chains(_: Any, __: Args, kwargs: Kwargs) -> tuple[_Chain, Token[_Chain | None]]:
+    given = kwargs.get("kwargs", {}).get("fallbacks") or []
+    named = [model.get("model", kwargs.get("model")) if isinstance(model, dict) else model for model in given]
+    chain = _Chain([_bare(str(model)) for model in (kwargs.get("model"), *named)])
+    return chain, _CHAIN.set(chain)
+
+
+def _bare(model: str) -> str:
+    return model.partition("/")[2] or model
+
+
+def _chained(_: Any, state: tuple[_Chain, Token[_Chain | None]], __: Any, ___: BaseException | None) -> None:
+    chain, token = state
+    _CHAIN.reset(token)
+    chain.leave()
+
+
+def _tries(_: Any, __: Args, ___: Kwargs) -> None:
+    """What litellm does once before each model of a chain; it does not say why the one before failed."""
+    chain = _CHAIN.get()
+    if chain is None:
+        return
+    chain.leave()
+    if 0 < chain.tried < len(chain.models):
+        chain.scope = fallback(chain.models[chain.tried - 1], chain.models[chain.tried], "error")
+        chain.scope.__enter__()
+    chain.tried += 1
 
 
 def _cools(_: Any, args: Args, kwargs: Kwargs) -> str:
@@ -76,7 +124,8 @@ def _looked(cache: Any, key: tuple[str, str, str] | None, found: Any, error: Bas
         record_cache(hit=found is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
 
 
-_FALLBACKS = "async_function_with_fallbacks"
+_FALLBACKS, _CHAINS = "async_function_with_fallbacks", "async_completion_with_fallbacks"
+_CHAINING = "litellm.litellm_core_utils.fallback_utils"
 
 signal = Signal(
     name="litellm",
@@ -86,6 +135,9 @@ signal = Signal(
     hooks=(
         Beside("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
         Beside("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
+        Beside("litellm.main", (_CHAINS,), _chained, _chains),
+        Beside(_CHAINING, (_CHAINS,), _chained, _chains),
+        Beside(_CHAINING, ("filter_internal_params",), lambda *_: None, _tries),
         Beside("litellm.router_utils.cooldown_cache", ("CooldownCache.add_deployment_to_cooldown",), _cooled, _cools),
         Beside(
             "litellm.router_utils.cooldown_cache",

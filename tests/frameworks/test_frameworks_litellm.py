@@ -163,6 +163,18 @@ def test_a_chain_from_sync_code(lab: Any) -> None:
     assert lab.fallbacks == [("group-0", "group-1", "rate_limit")]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_call_with_fallbacks_of_its_own(lab: Any, asynchronous: bool) -> None:
+    more = {"fallbacks": ["openai/gpt-fail-500", {"model": "openai/gpt-fine"}], "max_retries": 0}
+    if asynchronous:
+        await litellm.acompletion(**asked(lab, "gpt-fail-401", **more))
+    else:
+        await asyncio.to_thread(litellm.completion, **asked(lab, "gpt-fail-401", **more))
+    assert lab.models == [("gpt-fail-401", "authentication"), ("gpt-fail-500", "server_error"), ("gpt-fine", "")]
+    assert lab.fallbacks == [("gpt-fail-401", "gpt-fail-500", "error"), ("gpt-fail-500", "gpt-fine", "error")]
+    assert lab.captured.open == 0
+
+
 async def test_a_deployment_cools_down_and_recovers(lab: Any) -> None:
     deployments = [deployment(lab, "group", model) for model in ("gpt-fail-429", "gpt-fine")]
     pair = litellm.Router(model_list=deployments, num_retries=3, retry_after=0, cooldown_time=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib import metadata
+from pathlib import Path
 
 import pybreaker
 import pytest
@@ -28,6 +29,13 @@ def test_every_declaration_is_whole() -> None:
         )
     with pytest.raises(KeyError, match="no signals are called 'nobody'"):
         hooks.load("nobody")
+
+
+def test_the_page_names_every_version() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "signals.md").read_text(encoding="utf-8")
+    for name in hooks.NAMES:
+        declared = hooks.load(name)
+        assert f"| {declared.distribution} | `{declared.requires}` | {', '.join(declared.tested)} |" in page
 
 
 def test_another_version_is_left_alone_with_one_warning(
