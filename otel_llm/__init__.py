@@ -14,6 +14,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .alerts import Anomaly, on_anomaly
     from .context import labels
+    from .observing import observe
     from .public import asgi_app, stats, wsgi_app
     from .runtime import instrument, uninstrument
     from .signals.breakers import circuit_breaker
@@ -27,6 +28,7 @@ _HOME = {
     "fallback": "signals.fallbacks",
     "instrument": "runtime",
     "labels": "context",
+    "observe": "observing",
     "on_anomaly": "alerts",
     "record_cache": "signals.caches",
     "record_fallback": "signals.fallbacks",
@@ -43,6 +45,7 @@ __all__ = [
     "fallback",
     "instrument",
     "labels",
+    "observe",
     "on_anomaly",
     "record_cache",
     "record_fallback",

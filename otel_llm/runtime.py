@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from . import alerts, context, hub, notify, providers
+from . import alerts, context, hub, notify, observing, providers
 from .budgets import read as read_budgets
 from .config import Config
 from .document import DocumentError
@@ -59,6 +59,7 @@ class Runtime:
             serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
         )
         self._unnotify: Callable[[], None] = lambda: None
+        self._unobserve: Callable[[], None] = lambda: None
         self.installed: dict[str, Installed] = {}
         self.beside: list[Installed] = []
         self.refused: dict[str, str] = {}  # distribution -> why it is left alone
@@ -72,6 +73,7 @@ class Runtime:
         self.worker.start()
         hub.listen(self.worker.append, HostMeter(self.config))
         self._unnotify = notify.start(self.config)
+        self._unobserve = observing.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
         os.register_at_fork(after_in_child=self.observer.forked)
 
@@ -82,6 +84,7 @@ class Runtime:
         while self.beside:
             self.beside.pop().uninstall()
         self._unnotify()
+        self._unobserve()
         hub.listen()
         self.worker.stop()
         self.prices.close()

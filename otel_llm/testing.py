@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.trace import Tracer
 
-from . import context, hub, providers
+from . import context, hub, observing, providers
 from .config import Config
 from .guard import Guard
 from .intercept import Installed
@@ -69,8 +69,8 @@ def capture(
 ) -> Iterator[Captured]:
     """Watch the client libraries ``names`` (all by default) and capture what is observed.
 
-    ``tracer`` gets the spans, ``sinks`` see the calls too; ``settings`` go to the observer (``price``, ``capture``). Errors of otel-llm itself, which a
-    service never sees, are raised here.
+    ``tracer`` gets the spans, ``sinks`` see the calls too; ``settings`` go to the observer (``price``, ``capture``). Errors of
+    otel-llm itself, which a service never sees, are raised here.
     """
     config = Config() if config is None else config
     captured = Captured()
@@ -85,6 +85,7 @@ def capture(
     rate_limits.forget()
     was, Guard.strict = Guard.strict, True
     hub.listen(captured.take)
+    unobserve = observing.use(captured.observer)
     captured.installed += [
         Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES
     ]
@@ -94,5 +95,6 @@ def capture(
     finally:
         for installed in captured.installed:
             installed.uninstall()
+        unobserve()
         hub.listen()
         Guard.strict = was

@@ -29,7 +29,7 @@ CALL = {
 }
 # room -> rooms and distributions it may import, beside the standard library and itself
 MAY: dict[str, set[str]] = {
-    "__init__": {"version", "alerts", "context", "public", "runtime", "signals", "middleware", "observe"},
+    "__init__": {"version", "alerts", "context", "public", "runtime", "signals", "middleware", "observing"},
     "version": PURE,
     "natives": PURE,
     "model": PURE,
@@ -74,8 +74,8 @@ MAY: dict[str, set[str]] = {
     "distro": {"*"},
     "public": {"*"},
     "middleware": {"*"},
-    "observe": {*CALL, "streams", "intercept", "runtime"},
-    "testing": {*CALL, "providers", "intercept", "sinks", "signals", *OTEL},
+    "observing": {*CALL, "intercept", "wrapt"},
+    "testing": {*CALL, "observing", "providers", "intercept", "sinks", "signals", *OTEL},
     "loopback": PURE,
     "ops": {"catalogue", "config", "provider", "providers", "version", "grafana_foundation_sdk"},
     "cli": {"*"},
