@@ -125,6 +125,13 @@ class Lane:
         self.allowance -= 1.0
         self._start()
 
+    def drain(self, end: float) -> bool:
+        """Wait until all is told, up to ``end`` on the monotonic clock; whether it is."""
+        with self.waiting.all_tasks_done:
+            return self.waiting.all_tasks_done.wait_for(
+                lambda: not self.waiting.unfinished_tasks, max(0.0, end - time.monotonic())
+            )
+
     def _start(self) -> None:
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
@@ -204,13 +211,7 @@ class Dispatcher:
     def drain(self, timeout: float) -> bool:
         """Wait until handlers have been told everything, ``timeout`` seconds at most; whether they have."""
         end = time.monotonic() + timeout
-        for lane in self.lanes:
-            with lane.waiting.all_tasks_done:
-                while lane.waiting.unfinished_tasks:
-                    left = end - time.monotonic()
-                    if left <= 0 or not lane.waiting.all_tasks_done.wait(left):
-                        return False
-        return True
+        return all(lane.drain(end) for lane in self.lanes)
 
 
 def _severity(severity: str | None) -> str:

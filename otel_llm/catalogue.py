@@ -8,7 +8,6 @@ from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
 Section = Literal["conventions", "latest", "events", "derived", "self"]
-Merge = Literal["sum", "last", "leader"]  # how a gauge of several processes becomes one
 
 DURATION_BUCKETS = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 30.0, 40.96, 60.0, 81.92, 120.0, 300.0, 600.0,
@@ -59,7 +58,6 @@ class Metric:
     section: Section
     buckets: tuple[float, ...] = ()
     custom: bool = False
-    merge: Merge = "sum"
     vocabulary: str = ""
 
     @property
@@ -171,9 +169,8 @@ def _event(
     *,
     buckets: tuple[float, ...] = (),
     custom: bool = True,
-    merge: Merge = "sum",
 ) -> Metric:
-    return Metric(name, _otel(name, kind, unit), kind, unit, help, labels, "events", buckets, custom, merge)
+    return Metric(name, _otel(name, kind, unit), kind, unit, help, labels, "events", buckets, custom)
 
 
 def _events() -> tuple[Metric, ...]:
@@ -190,14 +187,14 @@ def _events() -> tuple[Metric, ...]:
         _event("otel_llm_retries_total", "counter", "{retry}", "HTTP attempts after the first.", (*CALL, "reason")),
         _event("otel_llm_retry_wait_seconds_total", "counter", "s", "Time spent waiting before a retry.", (*CALL, "reason")),
         _event("otel_llm_rate_limit_remaining", "gauge", "{unit}", "What the provider's rate limit leaves, from response headers.",
-               (*CALL, "kind"), custom=False, merge="last"),
+               (*CALL, "kind"), custom=False),
         _event("otel_llm_rate_limit_limit", "gauge", "{unit}", "The provider's rate limit, from response headers.",
-               (*CALL, "kind"), custom=False, merge="last"),
+               (*CALL, "kind"), custom=False),
         _event("otel_llm_fallbacks_total", "counter", "{fallback}", "Fallbacks from one model to another.",
                (*CALL, "from_model", "to_model", "reason")),
         _event("otel_llm_cache_requests_total", "counter", "{request}", "Look-ups in a response cache.", (*CALL, "cache", "result")),
         _event("otel_llm_circuit_breaker_state", "gauge", "{state}", "1 for the state that a circuit breaker is in.",
-               ("breaker", "state"), custom=False, merge="last"),
+               ("breaker", "state"), custom=False),
         _event("otel_llm_circuit_breaker_transitions_total", "counter", "{transition}", "Steps of a circuit breaker.",
                ("breaker", "from_state", "to_state"), custom=False),
         _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
@@ -213,10 +210,9 @@ def _gauge(
     help: str,
     *labels: str,
     section: Section = "derived",
-    merge: Merge = "leader",
     on: tuple[str, ...] = MODEL,
 ) -> Metric:
-    return Metric(name, _otel(name, "gauge", unit), "gauge", unit, help, (*on, *labels), section, merge=merge)
+    return Metric(name, _otel(name, "gauge", unit), "gauge", unit, help, (*on, *labels), section)
 
 
 def _derived() -> tuple[Metric, ...]:
@@ -246,8 +242,8 @@ def _derived() -> tuple[Metric, ...]:
 
 
 def _self_metrics() -> tuple[Metric, ...]:
-    def gauge(name: str, unit: str, help: str, *labels: str, merge: Merge = "leader") -> Metric:
-        return _gauge(name, unit, help, *labels, section="self", merge=merge, on=())
+    def gauge(name: str, unit: str, help: str, *labels: str) -> Metric:
+        return _gauge(name, unit, help, *labels, section="self", on=())
 
     def counter(name: str, unit: str, help: str, *labels: str) -> Metric:
         return Metric(name, _otel(name, "counter", unit), "counter", unit, help, labels, "self")
@@ -259,14 +255,7 @@ def _self_metrics() -> tuple[Metric, ...]:
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),
-        gauge(
-            "otel_llm_instrumented",
-            "{library}",
-            "Always 1; a library that is watched.",
-            "library",
-            "version",
-            merge="last",
-        ),
+        gauge("otel_llm_instrumented", "{library}", "Always 1; a library that is watched.", "library", "version"),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .config import Config
-from .guard import guard
+from .guard import foreign, guard
 from .invocation import Invocation
 from .model import Observation
 
@@ -73,12 +73,15 @@ def _redactor(path: str) -> Redact | None:
     if not path:
         return None
     module, _, name = path.partition(":")
-    try:
+    failures: list[BaseException] = []
+    found: Any = None
+    with foreign(failures.append):
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        logger.warning(
-            "OTEL_LLM_CONTENT_REDACT=%r cannot be used (%s): all captured text is replaced by [redacted]", path, error
-        )
-        return lambda _: "[redacted]"
-    redact: Redact = found
-    return redact
+    if callable(found):
+        redact: Redact = found
+        return redact
+    logger.warning(
+        "OTEL_LLM_CONTENT_REDACT=%r cannot be used (%s): all captured text is replaced by [redacted]",
+        path, failures[0] if failures else "it is no function",
+    )  # fmt: skip
+    return lambda _: "[redacted]"

@@ -276,7 +276,10 @@ def price_file_trouble(path: str) -> str:
 
 def budgets(config: Config) -> Iterable[Finding]:
     """What there is to stay within."""
-    overall = sum(limit is not None for limit in (config.budget_daily, config.budget_monthly))
+    limits = {"a day": config.budget_daily, "a month": config.budget_monthly}
+    overall = [f"{limit:g} USD {period}" for period, limit in limits.items() if limit is not None]
+    if overall:
+        yield Finding("ok", "overall", ", ".join(overall))
     try:
         found = read_budgets(config.budgets_file, config.metric_labels) if config.budgets_file else ()
     except DocumentError as error:

@@ -75,7 +75,6 @@ class View:
     fallbacks: Mapping[str, float]
     cache_hit_ratio: float | None
     cache_hits: float
-    cache_lookups: float
     cache_savings_usd: float | None
     tokens_per_second: Mapping[str, float]
     budgets: tuple[Budget, ...]

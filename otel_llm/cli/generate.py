@@ -12,8 +12,6 @@ from otel_llm.ops import generate as rules
 
 from .problems import Failed, Problem
 
-SOURCES = ("otel_llm.ops.generate", "otel_llm.ops.dashboards", "otel_llm.ops.reference")
-
 HELP = """Rewrite the files of this repository that are made from code: rules, dashboards, reference documents.
 
 \b

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -183,11 +184,9 @@ def _cardinality(page: Page, bounds: Bounds) -> Iterable[Finding]:
 
 def _label_values(series: Mapping[str, Mapping[Labels, float]]) -> dict[str, set[str]]:
     values: dict[str, set[str]] = defaultdict(set)
-    for rows in series.values():
-        for labels in rows:
-            for key, value in labels:
-                if key not in _EXTRA:
-                    values[key].add(value)
+    for key, value in chain.from_iterable(labels for rows in series.values() for labels in rows):
+        if key not in _EXTRA:
+            values[key].add(value)
     return values
 
 

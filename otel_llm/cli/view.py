@@ -50,7 +50,6 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
         fallbacks=_fallbacks(page),
         cache_hit_ratio=_weighted(page, "otel_llm_cache_hit_ratio", by="otel_llm_cache_requests_total"),
         cache_hits=page.total("otel_llm_cache_requests_total", result="hit") or 0.0,
-        cache_lookups=page.total("otel_llm_cache_requests_total") or 0.0,
         cache_savings_usd=page.total("otel_llm_cache_savings_usd_total"),
         tokens_per_second={
             kind: value for (kind,), value in page.by("otel_llm_tokens_per_second", "gen_ai_token_type").items()

@@ -48,11 +48,10 @@ class SpendKeeper:
 
     def _take_over(self, leader: Leader) -> None:
         with locked(self._base / LOCK):
-            for start in starts(self._base):
-                if start != self._start and not is_alive(start):
-                    with guard("spend"):
-                        self._salvage(start)
-                    discard(start)
+            for dead in [start for start in starts(self._base) if start != self._start and not is_alive(start)]:
+                with guard("spend"):
+                    self._salvage(dead)
+                discard(dead)
         spend = spendfile.load(self._base / SPEND)
         if spend is not None:
             with guard("spend"):

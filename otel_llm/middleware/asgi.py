@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from . import routes
-from .request import _WATCH, Served
+from .request import WATCH, Served
 from .routes import Scope
 
 Message = Any
@@ -52,7 +52,7 @@ class ASGIMiddleware:
             served.finish()
 
     def _begin(self, scope: Scope) -> Served | None:
-        with _WATCH:
+        with WATCH:
             asked = dict(scope)
             return Served(self._labels_of(scope), lambda: (self._route or _template(asked))(scope))
         return None

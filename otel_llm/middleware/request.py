@@ -25,7 +25,7 @@ from otel_llm.tally import TALLY, Tally
 ROUTE = "route"  # the label of calls that holds the route template
 _LONGEST = 256  # characters of a label's value: headers are user input
 _MOST_WAITING = 1000  # requests whose cost waits for prices; the first second or two of a process
-_WATCH = guard("middleware")
+WATCH = guard("middleware")
 
 
 class Labels(Mapping[str, str]):
@@ -42,7 +42,7 @@ class Labels(Mapping[str, str]):
     def route(self) -> str:
         """The route template, or nothing as long as there is none."""
         if not self._route:
-            with _WATCH:
+            with WATCH:
                 self._route = self._find()
         return self._route
 
@@ -92,7 +92,7 @@ class Served:
 
     def answering(self) -> None:
         """The framework has a response: the last moment at which the route is certain and the server span is open."""
-        with _WATCH:
+        with WATCH:
             _ = self.labels.route
             if self.tally.calls:
                 self._show()
@@ -102,7 +102,7 @@ class Served:
         if self._done or not self.tally.calls:
             return
         self._done = True
-        with _WATCH:
+        with WATCH:
             route = self.labels.route
             _settle(self.tally)
             self._show()
@@ -119,7 +119,7 @@ class Served:
         return f'llm;dur={tally.busy() * 1000:.1f};desc="{tally.calls} calls, {tokens} tokens, ${tally.cost:.6f}"'
 
     def _called(self) -> None:
-        with _WATCH:
+        with WATCH:
             self._show()
 
     def _show(self) -> None:
@@ -168,7 +168,7 @@ def _settle_later() -> None:
     while _WAITING and _settling.acquire(blocking=False):
         waiting = [_WAITING.popleft() for _ in range(len(_WAITING))]
         try:
-            with _WATCH:
+            with WATCH:
                 _settle_all(waiting)
         finally:
             _settling.release()

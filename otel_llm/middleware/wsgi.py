@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import routes
-from .request import _WATCH, Served
+from .request import WATCH, Served
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -54,7 +54,7 @@ class WSGIMiddleware:
         return _Body(body, served)
 
     def _begin(self, environ: Environ) -> Served | None:
-        with _WATCH:
+        with WATCH:
             asked = dict(environ)
             return Served(self._labels_of(environ), lambda: self._route(asked))
         return None

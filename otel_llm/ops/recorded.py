@@ -51,7 +51,6 @@ SLO_OBJECTIVE = "llm:otel_llm_slo_objective:ratio"
 SLO_BUDGET_LEFT = "provider_model:otel_llm_slo_budget_left:ratio30d"  # 1 is untouched, below 0 is overspent
 
 SIGNALS = ("latency", "output_tokens", "cost")
-SLOS = ("availability", "latency")
 
 LABELS: Mapping[str, tuple[str, ...]] = {
     CALLS: PROVIDER_MODEL,

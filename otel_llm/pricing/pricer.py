@@ -35,6 +35,7 @@ class Pricer:
         self._loading = threading.Lock()
         self._closed = threading.Event()
         self._refreshing = False
+        self._warned = False
         _PRICERS.add(self)
 
     @property
@@ -149,17 +150,19 @@ class Pricer:
 
     def _keep_fresh(self) -> None:
         """Once a day fetch prices, in a process of its own; each hour see whether another worker has."""
-        warned = False
         while True:
             with guard("pricing"):
-                try:
-                    self._take(shelf.fetch(self._config.state_dir))
-                except shelf.Unavailable as why:
-                    if not warned:
-                        logger.warning("otel-llm could not fetch prices and goes on with the ones it has: %s", why)
-                    warned = True
+                self._fetch()
             if self._closed.wait(_REFRESH):
                 return
+
+    def _fetch(self) -> None:
+        try:
+            self._take(shelf.fetch(self._config.state_dir))
+        except shelf.Unavailable as why:
+            if not self._warned:
+                logger.warning("otel-llm could not fetch prices and goes on with the ones it has: %s", why)
+            self._warned = True
 
     def _take(self, table: Any) -> None:
         book = self._book

@@ -95,7 +95,7 @@ class Engine:
         return track.enter(at)
 
     def gauges(self, now: float) -> Iterator[Sample]:
-        """What METRICS.md calls derived, but for spend: (Prometheus name, label values in the catalogue's order, value)."""
+        """The derived gauges of the catalogue, but for spend: (Prometheus name, label values in the catalogue's order, value)."""
         self.forget(now)
         at = self.grid.of(now)
         span = self._span(now)

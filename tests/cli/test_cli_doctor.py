@@ -88,7 +88,7 @@ def test_passwords_in_addresses_are_not_shown():
 def test_budgets(tmp_path):
     path = tmp_path / "budgets.json"
     assert [found.topic for found in examination.budgets(Config())] == ["none"]
-    assert list(examination.budgets(Config(budget_daily=1.0))) == []
+    assert [found.says for found in examination.budgets(Config(budget_daily=5.0))] == ["5 USD a day"]
     path.write_text('{"budgets": [{"name": "acme", "match": {"tenant": "acme"}, "daily_usd": 5}]}')
     (found,) = examination.budgets(Config(budgets_file=str(path), metric_labels=("tenant",)))
     assert (found.status, found.says) == ("ok", f"{path}: acme")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -113,9 +114,14 @@ def test_redacted() -> None:
     assert "1234" not in observe(config).to_json()
 
 
-def test_a_redactor_that_is_not_there_keeps_everything_back(caplog: pytest.LogCaptureFixture) -> None:
-    config = Config(content="span_only", content_redact="nowhere:redact")
+@pytest.mark.parametrize("named", ["nowhere:redact", "broken_rules:redact", f"{__name__}:SECRET", "json:nothing"])
+def test_a_redactor_that_is_not_there_keeps_everything_back(
+    named: str, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_rules.py").write_text("raise RuntimeError('no rules')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = Config(content="span_only", content_redact=named)
     span = observe(config)
     assert SECRET not in span.to_json()
     assert "[redacted]" in span.attributes["gen_ai.input.messages"]
-    assert "OTEL_LLM_CONTENT_REDACT='nowhere:redact' cannot be used" in caplog.text
+    assert f"OTEL_LLM_CONTENT_REDACT='{named}' cannot be used" in caplog.text

@@ -32,7 +32,6 @@ WINDOW = (
     "Computed by otel-llm over its own sliding window (an hour unless set otherwise), so it is there right after the "
     "first call; it is not split by custom labels."
 )
-NO_RULES = "Needs otel-llm's recording rules in Prometheus"
 
 _KEEP = "${__url_time_range}&${__all_variables}"
 
