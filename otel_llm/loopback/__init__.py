@@ -57,9 +57,9 @@ usual reply, ``refuse(request, 429)`` for a refusal, and None for leaving it to 
 
 from __future__ import annotations
 
-from otel_llm.loopback.engine import answer, refuse, with_faults
-from otel_llm.loopback.exchange import Reply, Request, Timing
-from otel_llm.loopback.gate import Gate
-from otel_llm.loopback.server import Loopback
+from .engine import answer, refuse, with_faults
+from .exchange import Reply, Request, Timing
+from .gate import Gate
+from .server import Loopback
 
 __all__ = ["Gate", "Loopback", "Reply", "Request", "Timing", "answer", "refuse", "with_faults"]

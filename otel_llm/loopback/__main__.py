@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from otel_llm.loopback import Loopback
+from . import Loopback
 
 _LAST_PORT = 65_535
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from otel_llm.loopback.call import REFUSAL, THOUGHTS, Call, Failure, Family, Route
-from otel_llm.loopback.exchange import JSON, Reply, Request, compact, sse
+from .call import REFUSAL, THOUGHTS, Call, Failure, Family, Route
+from .exchange import JSON, Reply, Request, compact, sse
 
 FALLBACK_MODEL = "claude-haiku-4-5"
 _STOP = {"stop": "end_turn", "length": "max_tokens", "filter": "refusal", "refusal": "refusal", "tools": "tool_use"}

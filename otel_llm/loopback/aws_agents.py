@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import re
 
-from otel_llm.loopback import eventstream
-from otel_llm.loopback.bedrock import FAMILY
-from otel_llm.loopback.call import Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, compact
+from . import eventstream
+from .bedrock import FAMILY
+from .call import Call, Route
+from .exchange import JSON, Reply, compact
 
 
 def invoke_agent(call: Call) -> Reply:

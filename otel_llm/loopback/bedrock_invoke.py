@@ -10,10 +10,10 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback import anthropic, bedrock, eventstream
-from otel_llm.loopback.call import VECTOR, Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, compact
-from otel_llm.loopback.openai_usage import chat_usage
+from . import anthropic, bedrock, eventstream
+from .call import VECTOR, Call, Route
+from .exchange import JSON, Reply, compact
+from .openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.loopback.exchange import JSON, Reply, Request, Timing
-from otel_llm.loopback.schema import example
-from otel_llm.loopback.switches import PIECES, Switches, Tokens, read_switches, tokens_of
+from .exchange import JSON, Reply, Request, Timing
+from .schema import example
+from .switches import PIECES, Switches, Tokens, read_switches, tokens_of
 
 if TYPE_CHECKING:
     import re

@@ -7,15 +7,15 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from otel_llm.loopback.exchange import JSON, Reply
-from otel_llm.loopback.parser import BadRequestError, Parsed, Parser
-from otel_llm.loopback.websocket import CLOSE, PING, PONG, TEXT, Frames, frame, message
+from .exchange import JSON, Reply
+from .parser import BadRequestError, Parsed, Parser
+from .websocket import CLOSE, PING, PONG, TEXT, Frames, frame, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_llm.loopback.exchange import Session
-    from otel_llm.loopback.gate import Gate
+    from .exchange import Session
+    from .gate import Gate
 
 _FLUSH = 64 * 1024
 _LAST_CHUNK = b"0\r\n\r\n"

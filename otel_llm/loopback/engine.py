@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import islice
 
-from otel_llm.loopback import plain
-from otel_llm.loopback.call import Call, Failure, Route
-from otel_llm.loopback.exchange import Reply, Request, Timing, sse
-from otel_llm.loopback.routes import ROUTES
-from otel_llm.loopback.switches import Switches, read_switches
+from . import plain
+from .call import Call, Failure, Route
+from .exchange import Reply, Request, Timing, sse
+from .routes import ROUTES
+from .switches import Switches, read_switches
 
 _KINDS = ("quota", "context", "filter")
 _BROKEN_JSON = b'{"id": "malformed", "choices": [{'

@@ -6,9 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import THOUGHTS, Call, Failure, Family, Route
-from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.gemini import error, headers
+from .call import THOUGHTS, Call, Failure, Family, Route
+from .exchange import JSON, Reply, sse
+from .gemini import error, headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
-from otel_llm.loopback.exchange import JSON, Reply, Request, line
+from .call import THOUGHTS, VECTOR, Call, Failure, Family, Route
+from .exchange import JSON, Reply, Request, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

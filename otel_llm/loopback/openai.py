@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from otel_llm.loopback.call import Failure, Family
-from otel_llm.loopback.exchange import JSON, Reply, Request, sse
+from .call import Failure, Family
+from .exchange import JSON, Reply, Request, sse
 
 CREATED = 1_767_225_600  # 2026-01-01T00:00:00Z
 FALLBACK_MODEL = "gpt-4o-mini"

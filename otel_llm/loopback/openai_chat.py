@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import REFUSAL, THOUGHTS, Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.openai import CREATED, FALLBACK_MODEL, FAMILY, dialect
-from otel_llm.loopback.openai_usage import chat_usage
+from .call import REFUSAL, THOUGHTS, Call, Route
+from .exchange import JSON, Reply, sse
+from .openai import CREATED, FALLBACK_MODEL, FAMILY, dialect
+from .openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ import base64
 import re
 import struct
 
-from otel_llm.loopback.call import VECTOR, Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.openai import CREATED, FAMILY, dialect
-from otel_llm.loopback.openai_usage import chat_usage
+from .call import VECTOR, Call, Route
+from .exchange import JSON, Reply, sse
+from .openai import CREATED, FAMILY, dialect
+from .openai_usage import chat_usage
 
 _PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
 _SILENCE = b"ID3" + b"\0" * 61

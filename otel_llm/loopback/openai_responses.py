@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 
-from otel_llm.loopback.call import REFUSAL, THOUGHTS, Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, sse
-from otel_llm.loopback.openai import CREATED, FALLBACK_MODEL, FAMILY, dialect
-from otel_llm.loopback.openai_usage import cost
+from .call import REFUSAL, THOUGHTS, Call, Route
+from .exchange import JSON, Reply, sse
+from .openai import CREATED, FALLBACK_MODEL, FAMILY, dialect
+from .openai_usage import cost
 
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_llm.loopback.exchange import JSON
-    from otel_llm.loopback.switches import Tokens
+    from .exchange import JSON
+    from .switches import Tokens
 
 COST_PER_TOKEN = 0.00001  # US dollars: what OpenRouter, Perplexity and xAI say that a token costs
 TICKS_PER_DOLLAR = 10_000_000_000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from otel_llm.loopback.call import Failure, Family
-from otel_llm.loopback.exchange import Reply, Request, sse
+from .call import Failure, Family
+from .exchange import Reply, Request, sse
 
 
 def error(failure: Failure) -> Reply:

@@ -10,10 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback import openai_responses, websocket
-from otel_llm.loopback.call import Call, Route
-from otel_llm.loopback.exchange import JSON, Reply, Session
-from otel_llm.loopback.openai import FAMILY
+from . import openai_responses, websocket
+from .call import Call, Route
+from .exchange import JSON, Reply, Session
+from .openai import FAMILY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

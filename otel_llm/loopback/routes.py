@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llm.loopback import (
+from . import (
     anthropic,
     aws_agents,
     bedrock,

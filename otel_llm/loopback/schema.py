@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.loopback.exchange import JSON
+from .exchange import JSON
 
 _SCALARS: dict[str, Any] = {"string": "Paris", "integer": 1, "number": 1.5, "boolean": True, "null": None}
 

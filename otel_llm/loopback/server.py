@@ -8,17 +8,17 @@ import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.connection import Connection
-from otel_llm.loopback.engine import answer, refuse, with_faults
-from otel_llm.loopback.exchange import Reply, Request, Timing
-from otel_llm.loopback.gate import Gate
-from otel_llm.loopback.switches import read_switches
+from .connection import Connection
+from .engine import answer, refuse, with_faults
+from .exchange import Reply, Request, Timing
+from .gate import Gate
+from .switches import read_switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from otel_llm.loopback.parser import Parsed
+    from .parser import Parsed
 
 _HOST = "127.0.0.1"
 _BACKLOG = 2048

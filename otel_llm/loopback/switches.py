@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_llm.loopback.exchange import Timing
+    from .exchange import Timing
 
 WORDS = frozenset(
     [

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from otel_llm.loopback import cohere
-from otel_llm.loopback.call import VECTOR, Call, Route
-from otel_llm.loopback.exchange import JSON, Reply
-from otel_llm.loopback.openai import FAMILY, dialect
+from . import cohere
+from .call import VECTOR, Call, Route
+from .exchange import JSON, Reply
+from .openai import FAMILY, dialect
 
 RERANK_TOKENS = 26
 

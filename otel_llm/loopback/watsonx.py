@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from otel_llm.loopback.call import VECTOR, Call, Failure, Family, Route
-from otel_llm.loopback.exchange import JSON, Reply, Request, compact
-from otel_llm.loopback.openai import CREATED
-from otel_llm.loopback.openai_usage import chat_usage
+from .call import VECTOR, Call, Failure, Family, Route
+from .exchange import JSON, Reply, Request, compact
+from .openai import CREATED
+from .openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

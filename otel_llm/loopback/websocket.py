@@ -6,7 +6,7 @@ import base64
 import hashlib
 import struct
 
-from otel_llm.loopback.exchange import compact
+from .exchange import compact
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from otel_llm.loopback import cohere, openai, openai_chat
-from otel_llm.loopback.call import Call, Failure, Family, Route
-from otel_llm.loopback.exchange import Reply
+from . import cohere, openai, openai_chat
+from .call import Call, Failure, Family, Route
+from .exchange import Reply
 
 
 def chat(call: Call) -> Reply:
