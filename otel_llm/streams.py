@@ -316,6 +316,7 @@ class _Iterator(_Watched):
         if not call.began:
             return self._self_first()
         call.busy = True
+        tokens = enter(call) if call.covers else None
         try:
             item = next(self.__wrapped__)
         except StopIteration:
@@ -326,6 +327,8 @@ class _Iterator(_Watched):
             raise
         finally:
             call.busy = False
+            if tokens is not None:
+                leave(tokens)
         call.chunk(item)
         return item
 

@@ -54,18 +54,15 @@ def read_chunk(chunk: Any, into: Response) -> bool:
     if isinstance(hidden, dict):
         into.cached = into.cached or hidden.get("custom_llm_provider") == "cached_response"
         if hidden.get("usage") is not None:
-            told = hidden["usage"]
-            into.late = lambda response: _read_late(hidden, told, response)
+            into.late = lambda response: _read_late(hidden, response)
     return read_chat_chunk(chunk, into)
 
 
-def _read_late(hidden: Mapping[str, Any], first: Any, into: Response) -> None:
-    if into.usage is not None:
-        return
-    if attr(hidden.get("usage"), "total_tokens"):
+def _read_late(hidden: Mapping[str, Any], into: Response) -> None:
+    if into.usage is None and attr(hidden.get("usage"), "total_tokens"):
         read_usage(hidden["usage"], into)
-    if into.usage is not None:
-        into.usage.estimated = not attr(first, "total_tokens")
+    if into.usage is None:
+        into.attributes.pop("otel_llm.usage.estimated", None)  # older versions estimate, and keep it to themselves
 
 
 def _read_hidden(reply: Any, into: Response) -> None:

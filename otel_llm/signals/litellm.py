@@ -124,6 +124,18 @@ def _looked(cache: Any, key: tuple[str, str, str] | None, found: Any, error: Bas
         record_cache(hit=found is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
 
 
+def _has_usage(_: Any, args: Args, kwargs: Kwargs) -> bool:
+    chunks = kwargs.get("chunks", args[0] if args else ())
+    return any((chunk.get("usage") if isinstance(chunk, dict) else getattr(chunk, "usage", None)) for chunk in chunks)
+
+
+def _counts(_: Any, told: bool, __: Any, error: BaseException | None) -> None:
+    """Where no chunk of a stream told its usage, litellm counts tokens itself."""
+    call = CURRENT.get()
+    if call is not None and not told and error is None:
+        call.response.attributes["otel_llm.usage.estimated"] = True
+
+
 _FALLBACKS, _CHAINS = "async_function_with_fallbacks", "async_completion_with_fallbacks"
 _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 
@@ -142,6 +154,12 @@ signal = Signal(
         Beside(
             "litellm.router_utils.cooldown_cache",
             ("CooldownCache.get_active_cooldowns", "CooldownCache.async_get_active_cooldowns"), _learns, _asks,
+        ),
+        Beside(
+            "litellm.litellm_core_utils.streaming_chunk_builder_utils",
+            ("ChunkProcessor.calculate_usage",),
+            _counts,
+            _has_usage,
         ),
         Beside("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
     ),

@@ -88,6 +88,12 @@ def test_a_stream_without_usage_carries_litellms_estimate(lab: Any) -> None:
     assert lab.span("gpt-x").attributes["otel_llm.usage.estimated"] is True
 
 
+def test_a_provider_that_does_not_tell_what_it_was_asked_for(lab: Any) -> None:
+    list(litellm.completion(**asked(lab, "gpt-nousage", stream=True, stream_options={"include_usage": True})))
+    assert lab.captured.call.input_tokens != 100
+    assert lab.span("gpt-nousage").attributes["otel_llm.usage.estimated"] is True
+
+
 async def test_an_async_stream(lab: Any) -> None:
     stream = await litellm.acompletion(**asked(lab, "gpt-x", stream=True, stream_options={"include_usage": True}))
     assert [chunk async for chunk in stream]
