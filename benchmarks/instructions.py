@@ -14,7 +14,7 @@ _COUNTING = """
 void begin(void) { CALLGRIND_START_INSTRUMENTATION; CALLGRIND_ZERO_STATS; }
 void dump(void) { CALLGRIND_DUMP_STATS; }
 """
-CALLS = 60
+CALLS = 40
 
 
 def available() -> bool:

@@ -36,9 +36,9 @@ MODES = (
     Peer("content on", "content", "otel-llm", _US, "otel-llm"),
 )
 OTHERS = tuple(
-    Peer(name, mode, mode, ("httpx", package), package.partition("=")[0])
-    for name, mode, package in (
-        ("openai-v2", "openai_v2", "opentelemetry-instrumentation-openai-v2==2.4b0"),
+    Peer(name, mode, mode, ("httpx<1", *packages), packages[0].partition("=")[0])
+    for name, mode, *packages in (
+        ("openai-v2", "openai_v2", "opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"),
         ("OTel genai", "genai", "opentelemetry-instrumentation-genai-openai==1.3b0"),
         ("openinference", "openinference", "openinference-instrumentation-openai==0.1.66"),
         ("openlit", "openlit", "openlit==1.45.*"),
@@ -71,13 +71,13 @@ def _make(home: Path, python: Path, packages: tuple[str, ...]) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         _run(sys.executable, "-m", "venv", str(home))
-        _run(str(python), "-m", "pip", "install", "--quiet", "--pre", *packages)
+        _run(str(python), "-m", "pip", "install", "--quiet", *packages)
         return
     _run(uv, "venv", "--quiet", "--python", sys.executable, str(home))
     override = home / "override.txt"
     override.write_text(CLIENT)
     _run(
-        uv, "pip", "install", "--quiet", "--prerelease=allow", "--override", str(override), "--python", str(python), *packages
+        uv, "pip", "install", "--quiet", "--prerelease=if-necessary-or-explicit", "--override", str(override), "--python", str(python), *packages
     )  # fmt: skip
 
 
