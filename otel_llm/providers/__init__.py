@@ -22,6 +22,7 @@ NAMES = (
     "voyage",
     "azure_inference",
     "replicate",
+    "xai",
     "google_genai",
     "bedrock",
     "litellm",

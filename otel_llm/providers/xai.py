@@ -1,0 +1,125 @@
+"""xAI over gRPC: chat, parsed and streamed, images and videos, with the cost as it bills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from otel_llm.model import Reader, Request, Response, Usage
+from otel_llm.provider import Args, Kwargs, Patch, Provider, Replace
+
+from ._openai_shape import NO_USAGE, PARAMETERS
+from ._read import attr, count, parameters, text
+
+_TICK = 1e-10  # US dollars
+
+
+def read_usage(usage: Any, into: Response) -> None:
+    """``SamplingUsage`` of xAI's protocol: reasoning is counted beside the completion, cached tokens within the prompt."""
+    prompt, output = count(attr(usage, "prompt_tokens")), count(attr(usage, "completion_tokens"))
+    if not prompt and not output:
+        return  # numbers that were not sent are 0 in gRPC
+    thinking = count(attr(usage, "reasoning_tokens")) or 0
+    if count(attr(usage, "total_tokens")) == (prompt or 0) + (output or 0) + thinking:
+        output = (output or 0) + thinking
+    found = Usage(prompt, output, count(attr(usage, "cached_prompt_text_tokens")), thinking_tokens=thinking)
+    found.input_image_tokens = count(attr(usage, "prompt_image_tokens")) or None
+    if ticks := count(attr(usage, "cost_in_usd_ticks")):
+        found.cost_usd = ticks * _TICK
+    into.usage = found
+
+
+def _read_head(proto: Any, into: Response) -> None:
+    into.id, into.model = text(attr(proto, "id")) or into.id, text(attr(proto, "model")) or into.model
+    read_usage(attr(proto, "usage"), into)
+
+
+def _read_reason(response: Any, into: Response) -> None:
+    reason = text(attr(response, "finish_reason"))
+    if reason is not None and reason != "REASON_INVALID":
+        into.finish_reasons.append(reason.removeprefix("REASON_").lower())
+
+
+def _first(told: Any) -> Any:
+    return told[0] if isinstance(told, (list, tuple)) and told else told
+
+
+def read_reply(told: Any, into: Response) -> None:
+    """A response; the first of a batch, which all share one usage; of ``parse`` the response beside what was parsed."""
+    response = _first(told)
+    _read_head(attr(response, "proto"), into)
+    _read_reason(response, into)
+
+
+def read_chunk(told: Any, into: Response) -> bool:
+    """The response so far beside the chunk, or a batch of each; the last chunk has the usage and a reason."""
+    response, chunk = (_first(part) for part in told)
+    proto = attr(chunk, "proto")
+    _read_head(proto, into)
+    outputs = attr(proto, "outputs") or ()
+    if any(attr(output, "finish_reason") for output in outputs):
+        _read_reason(response, into)
+    return any(attr(output, "delta", name) for output in outputs for name in _SAID)
+
+
+_SAID = ("content", "reasoning_content", "tool_calls")
+
+
+def _chat(*, stream: bool) -> Callable[[Any, Args, Kwargs], Request]:
+    def read(chat: Any, _: Args, __: Kwargs) -> Request:
+        given = {field.name: value for field, value in chat.proto.ListFields()}
+        return Request(
+            "x_ai", "chat", text(given.get("model")), CHAT, stream=stream, attributes=parameters(given, PARAMETERS)
+        )
+
+    return read
+
+
+def _media(operation: str) -> Callable[[Any, Args, Kwargs], Request]:
+    def read(_: Any, args: Args, kwargs: Kwargs) -> Request:
+        return Request("x_ai", operation, text(kwargs.get("model", args[1] if len(args) > 1 else None)), NO_USAGE)
+
+    return read
+
+
+class _Quiet:
+    """xAI's own tracer, whose spans carry prompts: while a call of ours is open, that call's span stands for them."""
+
+    def __init__(self, original: Any, shadow: Callable[[], Any]) -> None:
+        self._original, self._shadow = original, shadow
+
+    def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
+        ours = self._shadow()
+        if ours is not None:
+            return nullcontext(ours.start_span(name))
+        started: AbstractContextManager[Any] = self._original.start_as_current_span(name, *args, **kwargs)
+        return started
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+CHAT = Reader(read_reply, read_chunk)
+
+
+def _hooks(package: str) -> tuple[Patch | Replace, ...]:
+    whole = ("Chat.sample", "Chat.sample_batch", "Chat.parse", "Chat.defer", "Chat.defer_batch")
+    return (
+        Patch(f"{package}.chat", whole, _chat(stream=False)),
+        Patch(f"{package}.chat", ("Chat.stream", "Chat.stream_batch"), _chat(stream=True), lazy=True),
+        Patch(f"{package}.image", ("Client.sample", "Client.sample_batch"), _media("image_generation")),
+        Patch(f"{package}.video", ("Client.generate",), _media("video_generation")),
+        *(Replace(f"{package}.{module}", "tracer", _Quiet) for module in ("chat", "image", "video")),
+    )
+
+
+provider = Provider(
+    name="xai",
+    distribution="xai-sdk",
+    requires=">=1.4",
+    tested=("1.21.0",),
+    operations=("chat", "image_generation", "video_generation"),
+    hooks=(*_hooks("xai_sdk.sync"), *_hooks("xai_sdk.aio")),
+    notes="Retries happen inside gRPC and are not seen; the client does not keep its host, so none is told.",
+)
