@@ -76,9 +76,8 @@ def _make(home: Path, python: Path, packages: tuple[str, ...]) -> None:
     _run(uv, "venv", "--quiet", "--python", sys.executable, str(home))
     override = home / "override.txt"
     override.write_text(CLIENT)
-    _run(
-        uv, "pip", "install", "--quiet", "--prerelease=if-necessary-or-explicit", "--override", str(override), "--python", str(python), *packages
-    )  # fmt: skip
+    install = ("pip", "install", "--quiet", "--prerelease=if-necessary-or-explicit", "--override", str(override))
+    _run(uv, *install, "--python", str(python), *packages)
 
 
 def _run(*command: str) -> None:

@@ -100,13 +100,16 @@ def rounds(subjects: list[Subject], number: int, *, quick: bool) -> dict[str, di
 
 def started(peers: dict[Peer, Path], state: str) -> list[Subject]:
     """A process for each; who does not start is left out."""
-    found = []
-    for peer, python in peers.items():
+
+    def start(peer: Peer, python: Path) -> Subject | None:
         try:
-            found.append(Subject(peer, python, f"{state}/run-{peer.mode}"))
+            return Subject(peer, python, f"{state}/run-{peer.mode}")
         except RuntimeError as error:
             print(error, file=sys.stderr)
-    return found
+            return None
+
+    made = [start(peer, python) for peer, python in peers.items()]
+    return [subject for subject in made if subject is not None]
 
 
 def starts(peers: dict[Peer, Path], number: int) -> dict[str, dict[str, float]]:
