@@ -31,7 +31,11 @@ with TestClient(m.app) as client:
     assert client.get('/stream?q=hi').text.startswith('Hello')
 """,
 }
-SNIPPETS = {block.id: block.code for block in blocks("python") if not block.skipped} | EXAMPLES
+PRINTED = [block for block in blocks("python") if not block.skipped]
+SNIPPETS = {
+    block.id: [other.code for other in PRINTED if other.page == block.page and other.line <= block.line]
+    for block in PRINTED
+} | {name: [code] for name, code in EXAMPLES.items()}
 OURS = dict(commands("otel-llm"))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import otel_llm
 from otel_llm import Anomaly
 from otel_llm.middleware import ASGIMiddleware, WSGIMiddleware
+from otel_llm.model import Response, Usage
+from otel_llm.observing import Observed
 from otel_llm.signals.breakers import Breaker
 from otel_llm.testing import Captured, capture
 
@@ -69,6 +71,24 @@ def telling() -> None:
     assert_type(breaker.opened(), None)
     with breaker as entered:
         assert_type(entered, Breaker)
+
+
+def read(reply: Any, into: Response) -> None:
+    into.usage = Usage(reply["in"], reply["out"])
+
+
+@otel_llm.observe(provider="acme", model=lambda model, prompt: model, read=read)
+def own_client(model: str, prompt: str) -> list[str]:
+    return [model, prompt]
+
+
+def observing() -> None:
+    assert_type(own_client("a", prompt="b"), list[str])
+    own_client(1, "b")  # type: ignore[arg-type]
+    with otel_llm.observe(provider="acme", model="acme-1", read=read) as call:
+        assert_type(call, Observed)
+        call.reply({"in": 1, "out": 2})
+    otel_llm.observe("acme")  # type: ignore[call-arg]
 
 
 def plain(anomaly: Anomaly) -> None:
