@@ -30,7 +30,7 @@ from .signals import hooks as signals
 from .signals import rate_limits
 from .sinks.meter import HostMeter
 from .sinks.spans import Spans
-from .store import Store, Verdict
+from .store import Store, Verdict, printable
 from .version import __version__
 from .window import Budget, Crossing
 
@@ -182,7 +182,8 @@ def deliver(verdict: Verdict) -> None:
     if isinstance(finding, Crossing):
         alerts.deliver(alerts.Anomaly.of_budget(finding, trace_id=call.trace_id))
     else:
-        alerts.deliver(alerts.Anomaly.of((call.provider, call.request_model), finding, trace_id=call.trace_id))
+        key = call.provider, printable(call.request_model)  # it may be user input, and goes into messages to people
+        alerts.deliver(alerts.Anomaly.of(key, finding, trace_id=call.trace_id))
 
 
 def _budgets(config: Config) -> tuple[Budget, ...]:

@@ -93,7 +93,7 @@ def get(endpoint: Endpoint, accept: str) -> Answer:
     began = time.perf_counter()
     request = urllib.request.Request(endpoint.url, headers={"Accept": accept})  # noqa: S310 - http(s) only, see parse
     if endpoint.authorization:
-        request.add_header("Authorization", endpoint.authorization)
+        request.add_unredirected_header("Authorization", endpoint.authorization)  # for this host, and no other
     try:
         with _opener(endpoint).open(request, timeout=TIMEOUT) as answer:
             body = answer.read(LARGEST + 1)

@@ -41,7 +41,7 @@ class Bounds:
             return value
         if name == "error_type":
             return value if value in _ERRORS else "_OTHER"
-        value = _printable(value)
+        value = printable(value)
         if value not in known:
             if len(known) > self._most:
                 return OTHER
@@ -53,7 +53,8 @@ class Bounds:
         self.overflow[name] = self.overflow.get(name, 0) + 1
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """``value`` cut at ``LONGEST``, with ``?`` for each sign that cannot be printed."""
     value = value[:LONGEST]
     if value.isprintable():
         return value

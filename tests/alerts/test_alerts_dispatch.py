@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
-from otel_llm import alerts
+from otel_llm import alerts, runtime
 from otel_llm.alerts import Anomaly, Dispatcher, on_anomaly
 from otel_llm.guard import Guard
+from otel_llm.model import Observation
+from otel_llm.store import Verdict
 from otel_llm.window import Crossing, Judgement
 
 WAIT = 10.0
@@ -55,6 +57,16 @@ def test_the_line_says_it_all():
         str(Anomaly(type="breaker_open", severity="critical", value=1.0, detail="llm"))
         == "[CRITICAL] breaker_open: value=1, detail=llm"
     )
+
+
+def test_a_name_that_a_user_chose_stays_one_short_line(monkeypatch):
+    told: list[Anomaly] = []
+    monkeypatch.setattr(alerts, "deliver", told.append)
+    model = "gpt-4o\n[CRITICAL] budget_exceeded: " + 1000 * "x"
+    call = Observation(1.0, "openai", model, "chat", model, "api.openai.com", "", 9.1)
+    runtime.deliver(Verdict(0, call, Judgement("latency", "high", "critical", 9.1, 1.2, 0.3, 4.7)))
+    assert told[0].model == "gpt-4o?[CRITICAL] budget_exceeded: " + 93 * "x"
+    assert str(told[0]).count("\n") == 0
 
 
 def test_anomalies_are_made_of_what_the_window_says():

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from otel_llm.cli import latency, look, samples
 from otel_llm.cli.history import History
 from otel_llm.cli.latency import Latency
-from otel_llm.cli.scrape import Endpoint
+from otel_llm.cli.problems import Problem
+from otel_llm.cli.scrape import Endpoint, fetch
 from otel_llm.cli.story.draws import CONTEXT_TOKENS, GENERATED_TOKENS, RANKS
 from otel_llm.cli.story.plot import STORY, Plot
 
@@ -146,3 +147,12 @@ def test_addresses(text, url, name):
     endpoint = Endpoint.parse(text)
     assert (endpoint.url, endpoint.name) == (url, name)
     assert bool(endpoint.authorization) == ("me:pass" in text)
+
+
+def test_a_password_goes_to_the_host_that_it_is_for_and_not_where_that_one_points(serve):
+    elsewhere = serve("otel_llm_series 1\n", password="Basic bWU6c2VjcmV0")
+    moved = f"HTTP/1.0 302 Found\r\nLocation: http://{elsewhere.address}/metrics\r\n\r\n".encode()
+    here = serve("", raw=moved)
+    assert fetch(Endpoint.parse(f"me:secret@{elsewhere.address}")).text == "otel_llm_series 1\n"
+    with pytest.raises(Problem):
+        fetch(Endpoint.parse(f"me:secret@{here.address}"))
