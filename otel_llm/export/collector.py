@@ -14,8 +14,6 @@ from typing import Any, Protocol
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client import Metric as Samples
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector as AnyCollector
 from prometheus_client.samples import Exemplar, Timestamp
 
@@ -67,6 +65,8 @@ class StoreSource:
 
 def parsed(text: bytes) -> Iterator[Samples]:
     """The families in what ``Source.text(openmetrics=True)`` of another process said."""
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families  # noqa: PLC0415 - few ever need it
+
     families: Iterator[Samples] = text_string_to_metric_families(text.decode() + "# EOF\n")  # type: ignore[no-untyped-call]
     return families
 
@@ -127,6 +127,8 @@ class Collector(AnyCollector):
     def _host(self) -> CollectorRegistry:
         if not (self._multiproc_dir and Path(self._multiproc_dir).is_dir()):
             return self._registry
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - few ever need it
+
         host = CollectorRegistry()
         MultiProcessCollector(host, path=self._multiproc_dir)  # type: ignore[no-untyped-call]
         return host
