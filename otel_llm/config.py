@@ -286,6 +286,6 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """This process's environment for a child of it, with ``changes``; None takes a variable away."""
+    """The environment for a child of this process, with ``changes``; None takes a variable away."""
     merged: dict[str, str | None] = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}

@@ -15,9 +15,8 @@ from .journal import Journal, Position, Reader
 from .seat import occupied
 
 Deliver = Callable[[Verdict], object]
-Place = tuple[
-    int, int, int
-]  # segment and offset of the record in its process's journal, number of the verdict about it
+Place = tuple[int, int, int]
+"""Segment and offset of the record in its process's journal, number of the verdict about it."""
 _NOTHING: Place = (-1, 0, 0)
 _BOX = "mail"
 _BOX_SIZE = 16 * 1024

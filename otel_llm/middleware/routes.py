@@ -33,9 +33,8 @@ def of_environ(environ: Mapping[str, Any]) -> str:
 def _starlette(scope: Scope, asked: Scope) -> str:
     """Starlette and FastAPI: the matched route, after the templates of the mounts on the way to it."""
     routes = scope["router"].routes
-    included = scope.get("fastapi", {}).get(
-        "effective_route_context"
-    )  # knows the prefix of the router that includes it
+    # of FastAPI: knows the prefix of the router that includes the route
+    included = scope.get("fastapi", {}).get("effective_route_context")
     route = included or scope.get("route")
     if route is None or (hasattr(route, "routes") and hasattr(route, "app")):
         return _walk(routes, asked)

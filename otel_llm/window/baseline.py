@@ -141,9 +141,8 @@ class Baseline:
         self.stddev = moments.stddev or 0.0
         self.scale: Scale = SCALES[scale](signal, moments)
         self.sensitivity = sensitivity
-        self.both = (
-            signal == "output_tokens"
-        )  # short answers are as suspicious as long ones; fast and cheap calls are not
+        # short answers are as suspicious as long ones; fast and cheap calls are not
+        self.both = signal == "output_tokens"
         self.wander = Wander()
         if not isinstance(self.scale, Linear):
             self._learn(moments.bins, blocks)

@@ -24,7 +24,7 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, server: Loopback) -> Callable[..., "subprocess.Popen[str]"]:
+def start(tmp_path: Path, server: Loopback) -> Callable[..., subprocess.Popen[str]]:
     """Start ``code`` under opentelemetry-instrument, with ``URL`` in its environment."""
 
     def start(code: str, *, bare: bool = False, **environ: str) -> subprocess.Popen[str]:
@@ -45,7 +45,7 @@ def start(tmp_path: Path, server: Loopback) -> Callable[..., "subprocess.Popen[s
 
 
 @pytest.fixture
-def run(start: Callable[..., "subprocess.Popen[str]"]) -> Run:
+def run(start: Callable[..., subprocess.Popen[str]]) -> Run:
     """Run ``code`` to its end and give what it printed."""
 
     def run(code: str, **settings: Any) -> subprocess.CompletedProcess[str]:

@@ -39,18 +39,21 @@ MESSAGE = {
     "id": "m1", "type": "message", "role": "assistant", "model": "claude-x", "stop_reason": "end_turn", "stop_sequence": None,
     "content": [{"type": "text", "text": "hi"}, {"type": "tool_use", "id": "t1", "name": "f", "input": {}}],
     "usage": {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 1, "cache_creation_input_tokens": 1,
-              "cache_creation": {"ephemeral_1h_input_tokens": 1}, "output_tokens_details": {"thinking_tokens": 1}, "service_tier": "standard"},
+              "cache_creation": {"ephemeral_1h_input_tokens": 1}, "output_tokens_details": {"thinking_tokens": 1},
+              "service_tier": "standard"},
 }  # fmt: skip
 CHUNKS: list[Any] = [
     {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x", "choices": [
         {"index": 0, "delta": {"role": "assistant", "content": "hi", "tool_calls": [
             {"index": 0, "id": "t", "type": "function", "function": {"name": "f", "arguments": "{"}}]}, "finish_reason": None}]},
-    {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+    {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x",
+     "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
      "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8, "prompt_tokens_details": {"cached_tokens": 1}}},
 ]  # fmt: skip
 EVENTS: list[Any] = [
     {"type": "response.created", "sequence_number": 0, "response": {**RESPONSE, "status": "in_progress", "usage": None}},
-    {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "m1", "output_index": 0, "content_index": 0, "delta": "hi", "logprobs": []},
+    {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "m1", "output_index": 0, "content_index": 0, "delta": "hi",
+     "logprobs": []},
     {"type": "response.completed", "sequence_number": 2, "response": RESPONSE},
 ]  # fmt: skip
 MESSAGE_EVENTS: list[Any] = [
@@ -119,11 +122,14 @@ def anthropic_client(url: str) -> anthropic.Anthropic:
 ASKED: Any = {"model": "claude-x", "max_tokens": 9, "messages": MESSAGES}
 CASES: dict[str, tuple[Callable[[str], Any], Callable[[Any, str], Any], list[Any]]] = {
     "chat": (openai_client, lambda c, m: c.chat.completions.create(model=m, messages=MESSAGES), list(oddly(CHAT))),
-    "chat stream": (openai_client, lambda c, m: list(c.chat.completions.create(model=m, messages=MESSAGES, stream=True)), list(odd_events(CHUNKS))),
+    "chat stream": (openai_client, lambda c, m: list(c.chat.completions.create(model=m, messages=MESSAGES, stream=True)),
+                    list(odd_events(CHUNKS))),
     "responses": (openai_client, lambda c, m: c.responses.create(model=m, input="hi"), list(oddly(RESPONSE))),
-    "responses stream": (openai_client, lambda c, m: list(c.responses.create(model=m, input="hi", stream=True)), list(odd_events(EVENTS))[::5]),
+    "responses stream": (openai_client, lambda c, m: list(c.responses.create(model=m, input="hi", stream=True)),
+                         list(odd_events(EVENTS))[::5]),
     "messages": (anthropic_client, lambda c, _: c.messages.create(**ASKED), list(oddly(MESSAGE))),
-    "messages stream": (anthropic_client, lambda c, _: list(c.messages.create(**ASKED, stream=True)), list(odd_events(MESSAGE_EVENTS))[::2]),
+    "messages stream": (anthropic_client, lambda c, _: list(c.messages.create(**ASKED, stream=True)),
+                        list(odd_events(MESSAGE_EVENTS))[::2]),
     "messages helper": (anthropic_client, lambda c, _: _helped(c), list(odd_events(MESSAGE_EVENTS))[::9]),
 }  # fmt: skip
 

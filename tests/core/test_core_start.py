@@ -17,7 +17,7 @@ for _ in range(3):
 SHOW = """
 print("\\n".join(line for line in generate_latest(REGISTRY).decode().splitlines() if line.startswith(("gen_ai", "otel_llm"))))
 """
-COUNT = 'gen_ai_client_operation_duration_seconds_count{'
+COUNT = "gen_ai_client_operation_duration_seconds_count{"
 
 
 def counted(printed: str) -> float:
@@ -40,7 +40,8 @@ def test_with_no_configuration(run: Any) -> None:
 
 def test_metrics_are_served_on_the_port(run: Any) -> None:
     port = free_port()
-    done = run(CALL + f'print(urllib.request.urlopen("http://localhost:{port}/metrics").read().decode())', OTEL_EXPORTER_PROMETHEUS_PORT=port)
+    read = f'print(urllib.request.urlopen("http://localhost:{port}/metrics").read().decode())'
+    done = run(CALL + read, OTEL_EXPORTER_PROMETHEUS_PORT=port)
     assert counted(done.stdout) == 3
     assert "python_info" in done.stdout  # what the host has in its registry is there too
 
