@@ -47,6 +47,21 @@ ROWS = (
         ("openai==2.54.0", "anthropic==0.125.0", "groq==0.37.1", "together", "cerebras-cloud-sdk", "writer-sdk"),
         (f"{CONTRACT}openai.py", f"{CONTRACT}anthropic.py", f"{CONTRACT}openai_like.py::TestGroq"),
     ),
+    Row(
+        "oldest-others",
+        (
+            "mistralai==1.9.11",
+            "openrouter",
+            "cohere==5.21.1",
+            "ollama==0.4.9",
+            "huggingface_hub==0.34.6",
+            "aiohttp",
+            "numpy",
+        ),
+        tuple(f"{CONTRACT}{name}.py" for name in ("speakeasy", "cohere", "ollama", "huggingface")),
+    ),
+    Row("voyage", ("voyageai>=0.5",), (f"{FRAMEWORK}voyage.py",)),
+    Row("watsonx", ("ibm-watsonx-ai>=1.8",), (f"{FRAMEWORK}watsonx.py",)),
     Row("litellm", ("litellm>=1.109", *LITELLM), (f"{FRAMEWORK}litellm.py",), overrides=("certifi",)),
     Row("litellm-older", ("litellm==1.106.2", "mcp", *LITELLM), (f"{FRAMEWORK}litellm.py",)),
     Row(

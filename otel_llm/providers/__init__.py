@@ -23,6 +23,7 @@ NAMES = (
     "azure_inference",
     "replicate",
     "xai",
+    "watsonx",
     "google_genai",
     "bedrock",
     "litellm",

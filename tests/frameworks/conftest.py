@@ -22,6 +22,7 @@ from otel_llm.testing import Captured, capture
 
 _NEEDS = {
     "voyage": "voyageai",
+    "watsonx": "ibm_watsonx_ai",
     "litellm": "litellm",
     "langchain": "langchain",
     "pydantic_ai": "pydantic_ai",
