@@ -50,6 +50,7 @@ class Listener:
     def stop(self) -> None:
         self._thread.stop(0.0)
         caller = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+        caller.settimeout(1.0)
         with suppress(OSError), _address(self._path) as address:
             caller.connect(address)  # wakes up whoever waits for a question: after a shutdown, some kernels spin
         caller.close()
