@@ -40,7 +40,7 @@ def count(command: list[str], environ: dict[str, str], calls: int = CALLS) -> di
             env={**os.environ, **environ, "PYTHONHASHSEED": "0", "OTEL_LLM_BENCH_COUNTING": str(folder / "counting.so")},
         )  # fmt: skip
         plain, short, long = (_total(folder / f"out.{part}-01") for part in (1, 2, 3))
-    return {"call": plain / calls, "chunk": (long - short) / (2 * calls)}
+    return {"call": plain / calls, "chunk": (long - short) / (20 * calls)}
 
 
 def _total(path: Path) -> int:

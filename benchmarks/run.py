@@ -36,6 +36,14 @@ ROUNDS: dict[str, tuple[int, int]] = {  # command -> how much of it in a round, 
     "threads_32": (400, 0),
 }
 ONCE = {"held": (1000, 500), "streams": (1000, 100), "resident": (1, 1)}
+_NOT_STARTED = (
+    "span",
+    "metrics",
+    "sampled",
+    "content",
+    "openlit",
+    "logfire",
+)  # the last two bring a starter of their own, or none
 STARTS = (5, 3)
 
 
@@ -117,7 +125,7 @@ def starts(peers: dict[Peer, Path], number: int) -> dict[str, dict[str, float]]:
     found: dict[str, list[float]] = {}
     for _ in range(number):
         for peer, python in peers.items():
-            if peer.mode in ("span", "metrics", "sampled", "content"):
+            if peer.mode in _NOT_STARTED:
                 continue
             command = [str(python.parent / "opentelemetry-instrument"), str(python), "-c", "pass"]
             with tempfile.TemporaryDirectory() as state:

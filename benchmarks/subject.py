@@ -338,10 +338,9 @@ class Work:
         counting.begin()
         self.plain(calls)
         counting.dump()
-        SERVER.chunks = calls
-        self.stream(calls)
+        self.stream(calls * 10)
         counting.dump()
-        self.stream(calls * 3)
+        self.stream(calls * 30)
         counting.dump()
         return 0.0
 
