@@ -27,6 +27,7 @@ NAMES = (
     "google_genai",
     "bedrock",
     "litellm",
+    "llama_cpp",
 )
 
 
