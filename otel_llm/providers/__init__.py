@@ -28,6 +28,7 @@ NAMES = (
     "bedrock",
     "litellm",
     "llama_cpp",
+    "vllm",
 )
 
 
