@@ -29,6 +29,7 @@ NAMES = (
     "litellm",
     "llama_cpp",
     "vllm",
+    "transformers",
 )
 
 
