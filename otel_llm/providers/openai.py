@@ -36,5 +36,5 @@ provider = Provider(
         "moderation",
     ),
     hooks=hooks("openai", describer("openai", named=_named)),
-    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS.",
+    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. Realtime sessions are not watched.",
 )
