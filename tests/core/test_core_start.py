@@ -46,12 +46,24 @@ def test_metrics_are_served_on_the_port(run: Any) -> None:
     assert "python_info" in done.stdout  # what the host has in its registry is there too
 
 
+TOLD = """
+import logging, sys, threading
+told = threading.Event()
+class Ear(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        told.set()
+logging.getLogger("otel_llm").addHandler(Ear(sys.stderr))
+"""
+
+
 def test_a_taken_port_is_a_warning_and_no_failure(run: Any) -> None:
+    """It is told a second later: until then it may be our own last start that is still leaving."""
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
         port = str(stranger.getsockname()[1])
-        done = run(CALL + SHOW, OTEL_EXPORTER_PROMETHEUS_PORT=port)
+        done = run(TOLD + CALL + SHOW + "assert told.wait(30)", OTEL_EXPORTER_PROMETHEUS_PORT=port)
     assert counted(done.stdout) == 3
     assert done.stderr.count(port) == 1
     assert "OTEL_EXPORTER_PROMETHEUS_PORT" in done.stderr
