@@ -13,6 +13,8 @@ import pytest
 from otel_llm.cli import examination, stage
 from otel_llm.cli.problems import Problem
 
+pytestmark = pytest.mark.xdist_group("demo")  # each looks for what demos leave behind: no two at a time
+
 
 def left_behind() -> list[str]:
     """Processes and directories of demos."""
