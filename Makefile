@@ -17,7 +17,7 @@ lint: $(VENV)/.stamp
 	$(BIN)/otel-llm generate --check
 
 unit: $(VENV)/.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The oldest client libraries that are supported, under the same contract.
 matrix: $(VENV)/.stamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import signal
@@ -12,8 +13,6 @@ import pytest
 
 from otel_llm.cli import examination, stage
 from otel_llm.cli.problems import Problem
-
-pytestmark = pytest.mark.xdist_group("demo")  # each looks for what demos leave behind: no two at a time
 
 
 def left_behind() -> list[str]:
@@ -86,9 +85,12 @@ def test_ctrl_c_and_a_kind_kill_end_it_without_a_trace(terminal, number, code):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
-    before = left_behind()
-    yield
-    assert [each for each in left_behind() if each not in before] == []
+    """Each looks at what demos leave behind, so no two run at a time, in whatever process the tests run."""
+    with (Path(stage.tempfile.gettempdir()) / "otel-llm-test-demo.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        before = left_behind()
+        yield
+        assert [each for each in left_behind() if each not in before] == []
 
 
 def test_with_a_prometheus_and_its_rules(otel_llm, terminal):
