@@ -1,4 +1,4 @@
-"""Figures to docs/performance.md: tables with ratios first, and bars as SVG."""
+"""Figures to docs/performance.md, tables with ratios first and bars as SVG; and to the README."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import BARE, MODES, OTHERS, SPAN, US
+from otel_llm.ops import reference
 
 ROWS: tuple[tuple[str, str, str], ...] = (  # figure, what it is, how it is written
     ("plain", "a plain call, sync, us", ".0f"),
@@ -145,7 +146,7 @@ def _scrapes(parts: dict[str, Any]) -> str:
 
 
 def write(result: dict[str, Any], docs: Path) -> None:
-    """The JSON, the pictures, and the part of the page between its marks."""
+    """The JSON, the pictures, and the parts of the page and of the README between their marks."""
     (docs / "performance.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     figures = added(result["figures"])
     pictures = []
@@ -160,6 +161,8 @@ def write(result: dict[str, Any], docs: Path) -> None:
     after = rest.partition(END)[2]
     whole = f"{before}{BEGIN}\n\n{tables(result)}\n\n{chr(10).join(pictures)}\n\n{END}{after}"
     page.write_text(whole, encoding="utf-8")
+    readme = docs.parent / "README.md"
+    readme.write_text(reference.readme(readme.read_text(encoding="utf-8"), result), encoding="utf-8")
 
 
 def bars(title: str, values: dict[str, float]) -> str:

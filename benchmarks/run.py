@@ -1,7 +1,8 @@
 """All benchmarks: ``python -m benchmarks.run [--quick] [--only NAME ...]``.
 
 Makes an environment for each library, measures all of them in rounds of changing order, and writes docs/performance.json,
-docs/performance.md and its pictures. ``--quick`` takes under three minutes once the environments are there, and only prints.
+docs/performance.md with its pictures, and the README's table. ``--quick`` takes under three minutes once the environments
+are there, and only prints.
 """
 
 from __future__ import annotations

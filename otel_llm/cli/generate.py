@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import click
@@ -44,15 +45,21 @@ def command(*, check: bool, root: Path) -> None:
 
 
 def wanted(root: Path) -> dict[str, str]:
-    """The text of every generated file by its path; of README.md, the table in it is."""
+    """The text of every generated file by its path; of README.md, its tables are."""
     if importlib.util.find_spec("grafana_foundation_sdk") is None:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
     boards = {**dashboards.generated("released"), **dashboards.generated("latest")}
+    return {**rules.generated(), **boards, **reference.generated(), "README.md": _readme(root)}
+
+
+def _readme(root: Path) -> str:
     try:
-        readme = reference.readme((root / "README.md").read_text("utf-8"))
+        figures = json.loads((root / "docs" / "performance.json").read_text("utf-8"))
+        return reference.readme((root / "README.md").read_text("utf-8"), figures)
+    except KeyError as error:
+        raise Problem(f"docs/performance.json has no {error}: is it of a full run of make bench?") from None
     except (OSError, ValueError) as error:
         raise Problem(f"README.md: {error}") from None
-    return {**rules.generated(), **boards, **reference.generated(), "README.md": readme}
 
 
 def _differs(path: Path, text: str) -> bool:

@@ -9,8 +9,11 @@ from otel_llm import providers
 from otel_llm.catalogue import COST_BUCKETS, DURATION_BUCKETS, ERROR_TYPES, METRICS, TOKEN_BUCKETS, Metric, Section
 from otel_llm.config import Config
 
+from . import measured
+from .markdown import between, table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from otel_llm.provider import Provider
 
@@ -62,12 +65,6 @@ Nothing has to be set. What is set is read once, when the process starts. A valu
 names the variable, the value and what is allowed, and the default is used; a misspelt `OTEL_LLM_` variable is a
 warning with the name that was probably meant. `otel-llm doctor` shows the configuration as understood."""
 _BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost"}
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; bars in cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _code(names: Iterable[str]) -> str:
@@ -170,21 +167,15 @@ def provider_page() -> str:
     return "\n\n".join([NOTE, "# Client libraries", _PROVIDERS, provider_table(declared)]) + "\n"
 
 
-BEGIN, END = "<!-- providers: begin, written by `otel-llm generate` -->", "<!-- providers: end -->"
+def readme(text: str, figures: dict[str, Any]) -> str:
+    """``text`` of README.md with its generated parts as they are now: client libraries, and ``figures`` of the benchmarks.
 
-
-def readme(text: str) -> str:
-    """``text`` of README.md with the table of client libraries between its markers as it is now.
-
-    Raises ``ValueError`` where a marker is missing.
+    Raises ``ValueError`` where a mark is missing, ``KeyError`` where ``figures`` are not those of a full run.
     """
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"README.md must hold {BEGIN} and {END}")
     declared = [providers.load(name) for name in providers.NAMES]
     rows = [(f"`{found.distribution}`", ", ".join(found.operations), ", ".join(found.tested)) for found in declared]
-    return f"{before}{BEGIN}\n{table(('library', 'calls', 'tested with'), rows)}\n{END}{after}"
+    text = between(text, "providers", table(("library", "calls", "tested with"), rows))
+    return between(text, "measured", measured.summary(figures))
 
 
 def generated() -> dict[str, str]:

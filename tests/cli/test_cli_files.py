@@ -86,6 +86,17 @@ def test_a_changed_file_is_found_and_written_anew(otel_llm, tmp_path):
     assert page.read_text() == before
 
 
+def test_figures_of_half_a_run_are_refused(otel_llm, tmp_path):
+    (tmp_path / "otel_llm").mkdir()
+    (tmp_path / "otel_llm" / "catalogue.py").touch()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "performance.json").write_text('{"machine": "one"}')
+    shutil.copy(ROOT / "README.md", tmp_path)
+    ran = otel_llm("generate", "--check", "--root", tmp_path)
+    assert ran.code == 2
+    assert "docs/performance.json has no 'figures': is it of a full run of make bench?" in ran.err
+
+
 def test_a_price_with_a_usage(otel_llm):
     ran = otel_llm("prices", "claude-sonnet-4-5", "--usage", "input=12000,cache_read=10000,output=800", "--json")
     assert (ran.code, ran.err) == (0, "")
