@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from contextlib import ContextDecorator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span
 
 if TYPE_CHECKING:
@@ -74,6 +74,26 @@ def custom_values() -> tuple[str, ...]:
     """The values of the metric labels here; empty ones where the caller gave none."""
     given = LABELS.get()
     return tuple([given.get(name, "") for name in _metric_labels])
+
+
+Place = tuple[Context, Mapping[str, str]]
+
+
+def here() -> Place:
+    """The span and the labels that are current, for a call that will open elsewhere. Nothing else is kept alive by it."""
+    return get_current(), LABELS.get()
+
+
+@contextmanager
+def at(place: Place) -> Iterator[None]:
+    """Be back at ``place``, for calls that open inside."""
+    outer = attach(place[0])
+    given = LABELS.set(place[1])
+    try:
+        yield
+    finally:
+        LABELS.reset(given)
+        detach(outer)
 
 
 def enter(call: Invocation) -> tuple[Token[Invocation | None], Any]:

@@ -30,7 +30,7 @@ _CODE = {
     "authentication_error": "authentication", "invalid_api_key": "authentication", "unrecognizedclientexception": "authentication",
     "permission_error": "permission", "accessdeniedexception": "permission", "not_found_error": "not_found",
     "model_not_found": "not_found", "resourcenotfoundexception": "not_found", "invalid_request_error": "invalid_request",
-    "validationexception": "invalid_request",
+    "validationexception": "invalid_request", "conversation_already_has_active_response": "conflict",
 }  # fmt: skip
 _SHARPER = frozenset(
     {"quota", "context_length", "content_filter", "overloaded"}
@@ -87,7 +87,7 @@ def http_status(error: BaseException) -> int | None:
         getattr(error, "status", None),
     )
     for status in places:
-        if type(status) is int and 100 <= status < 600:  # noqa: PLR2004
+        if isinstance(status, int) and 100 <= status < 600:  # noqa: PLR2004
             return status
     return None
 
@@ -112,8 +112,10 @@ def _metadata(response: Any) -> dict[str, Any]:
 
 
 def _code(error: BaseException) -> Any:
-    """An error's ``code``; aiohttp's, which say ``status``, warn when they are asked for it."""
-    return None if type(getattr(error, "status", None)) is int else getattr(error, "code", None)
+    """An error's ``code``; aiohttp's, which say ``status``, and websockets', which say ``rcvd``, warn when they are asked for it."""
+    if type(getattr(error, "status", None)) is int or hasattr(error, "rcvd"):
+        return None
+    return getattr(error, "code", None)
 
 
 def _grpc(error: BaseException) -> str | None:

@@ -27,9 +27,11 @@ from .provider import (
     Replace,
     Reply,
     Retry,
+    Session,
     Value,
     Watched,
 )
+from .sessions import conversing
 from .streams import CARRIED, follow, proxied, tap
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -299,7 +301,7 @@ class Installed:
     def __init__(self, provider: Declaration, observer: Observer, accepts: Callable[[Any], bool]) -> None:
         self._provider, self._observer, self._accepts = provider, observer, accepts
         self._undo: list[Callable[[], None]] = []
-        self.live = True
+        self._live = [True]  # empty once it is out: wrapt asks for its truth at each call, and a function would cost more
         self.patched: list[str] = []
         self.missing: list[str] = []
         for hook in provider.hooks:
@@ -307,7 +309,7 @@ class Installed:
 
     def uninstall(self) -> None:
         """Put everything back."""
-        self.live = False
+        self._live.clear()
         while self._undo:
             with _HOOK:
                 self._undo.pop()()
@@ -316,7 +318,7 @@ class Installed:
     def _imported(self, hook: Hook) -> Callable[[Any], None]:
         def imported(module: Any) -> None:
             with _HOOK:
-                if self.live and self._accepts(self._provider):
+                if self._live and self._accepts(self._provider):
                     self._install(hook, module)
 
         return imported
@@ -333,7 +335,7 @@ class Installed:
             if original is _MISSING and isinstance(hook, Beside):
                 self.missing.append(f"{hook.module}:{target}")  # it is another's, and is seen there
                 continue
-            self._put(parent, name, self._made(hook, getattr(parent, name) if original is _MISSING else original))
+            self._put(parent, name, self._made(hook, name, getattr(parent, name) if original is _MISSING else original))
             self.patched.append(f"{hook.module}:{target}")
             if isinstance(hook, Beside) and hook.heirs:
                 self._inherit(hook, parent, name)
@@ -348,7 +350,7 @@ class Installed:
 
         def reach(heir: Any) -> None:
             if name in vars(heir):
-                self._put(heir, name, self._made(hook, vars(heir)[name]))
+                self._put(heir, name, self._made(hook, name, vars(heir)[name]))
 
         def born(wrapped: Callable[..., Any], heir: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             wrapped(*args, **kwargs)
@@ -358,15 +360,18 @@ class Installed:
         for heir in _below(parent):
             reach(heir)
         telling: Any = vars(parent).get("__init_subclass__") or classmethod(_tells_next(parent))
-        self._put(parent, "__init_subclass__", wrapt.FunctionWrapper(telling, born, enabled=lambda: self.live))
+        self._put(parent, "__init_subclass__", wrapt.FunctionWrapper(telling, born, enabled=self._live))
 
-    def _made(self, hook: Hook, original: Any) -> Any:
+    def _made(self, hook: Hook, name: str, original: Any) -> Any:
         if isinstance(hook, Replace):
             return hook.make(original, shadow)
-        wrapper = (
-            watching(self._provider, hook, self._observer) if isinstance(hook, Patch) else _WRAPPERS[type(hook)](hook)
-        )
-        return wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.live)
+        if isinstance(hook, Patch):
+            wrapper = watching(self._provider, hook, self._observer)
+        elif isinstance(hook, Session):
+            wrapper = conversing(hook, name, self._observer)
+        else:
+            wrapper = _WRAPPERS[type(hook)](hook)
+        return wrapt.FunctionWrapper(original, wrapper, enabled=self._live)
 
 
 def _resolve(module: Any, target: str) -> tuple[Any, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple, Protocol
 
 from .model import Reader, ReadValue, Request
 
@@ -166,7 +166,56 @@ class Beside:
     heirs: bool = False
 
 
-Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside
+class Turn(NamedTuple):
+    """What an event of a session is to a call.
+
+    ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
+    and ``refuses`` were received. ``key`` is the call's name on its connection, of a wish it is the name that a refusal gives. A
+    part without a key is told to all that are open. ``asked`` says of a call that opens, and of a refusal without a key, that
+    it answers the oldest wish.
+    """
+
+    step: Literal["asks", "opens", "tells", "ends", "refuses"]
+    key: str | None = None
+    event: Any = None  # for the reader of the call: its ``chunk`` where it tells, its ``value`` where it ends
+    request: Request | None = None  # of a wish and of a call that opens
+    asked: bool = True
+
+
+class Talk(Protocol):
+    """Reads the events of one connection, and remembers of them what later ones leave out."""
+
+    def sent(self, event: Any) -> Turn | None:
+        """What the host sends, before it is sent."""
+
+    def received(self, event: Any) -> Turn | None:
+        """What the host is about to receive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Connections on which calls come and go as events, each open until its end is told, or the connection's.
+
+    ``connections`` are their classes. ``sends``, ``receives`` and ``leaves`` name their methods that are given an event, that
+    return one, and by which the host closes. ``lost`` tells the errors of receiving after which nothing more will come.
+    """
+
+    module: str
+    connections: tuple[str, ...]
+    talk: Callable[[Any], Talk]
+    sends: tuple[str, ...]
+    receives: tuple[str, ...]
+    leaves: tuple[str, ...]
+    lost: Callable[[BaseException], bool]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The methods to watch."""
+        methods = ("__init__", *self.sends, *self.receives, *self.leaves)
+        return tuple(f"{connection}.{method}" for connection in self.connections for method in methods)
+
+
+Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def _parts(content: Any) -> list[Message]:
 
 
 def _part(found: Any) -> Message:
-    said = text(attr(found, "text"))
+    said = text(attr(found, "text")) or text(attr(found, "transcript"))
     if said is not None:
         return {"type": "text", "content": said}
     return {"type": text(attr(found, "type")) or "unknown"}  # images, audio and files are named, not kept

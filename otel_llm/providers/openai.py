@@ -6,6 +6,7 @@ from typing import Any
 
 from otel_llm.provider import Provider
 
+from . import _openai_realtime
 from ._openai_api import describer
 from ._stainless import hooks
 
@@ -35,6 +36,7 @@ provider = Provider(
         "speech",
         "moderation",
     ),
-    hooks=hooks("openai", describer("openai", named=_named)),
-    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. Realtime sessions are not watched.",
+    hooks=(*hooks("openai", describer("openai", named=_named)), *_openai_realtime.hooks()),
+    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
+    "Of realtime sessions each response is a call, and each transcription. Live sessions, and Responses over a WebSocket, are not watched.",
 )
