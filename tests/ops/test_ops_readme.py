@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from otel_llm.ops import measured, reference
+from otel_llm.ops import measured
 from otel_llm.ops.markdown import between
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_the_committed_run_is_a_whole_one() -> None:
     assert measured.PEERS.keys() <= run["figures"].keys()
     assert measured.WORDS.keys() <= run["figures"]["otel-llm"].keys()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert reference.readme(readme, run) == readme
+    assert between(readme, "measured", measured.summary(run)) == readme
 
 
 def test_a_page_without_its_marks_is_refused() -> None:
