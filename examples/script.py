@@ -12,7 +12,8 @@ stream = client.chat.completions.create(
     model="gpt-4o-mini",
     messages=[{"role": "user", "content": "Count to five."}],
     stream=True,
-    stream_options={"include_usage": True},  # without it OpenAI reports no usage for streams, and the call is "usage unknown"
+    # without it OpenAI reports no usage for streams, and the call is "usage unknown"
+    stream_options={"include_usage": True},
 )
 for chunk in stream:
     if chunk.choices and chunk.choices[0].delta.content:

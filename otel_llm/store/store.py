@@ -145,7 +145,8 @@ class Store:
         if call.cost_source:
             findings += state.ledger.count(bundle, call, source)
         for finding in findings:
-            if isinstance(finding, Crossing) or finding.alarm:  # one healthy call in twenty is unusual: counted, told to nobody
+            # one healthy call in twenty is unusual: counted, told to nobody
+            if isinstance(finding, Crossing) or finding.alarm:
                 self._verdicts.append(Verdict(source, call, finding))
 
     def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:

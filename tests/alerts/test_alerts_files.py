@@ -87,8 +87,14 @@ def test_what_is_wrong_is_said_with_line_and_field(tmp_path, text, told):
             '{"budgets": [\n\n {"name": "a", "match": {"k\\"ey": "{[,"}, "daily_usd": 1}]}',
             ':3: budgets[0].match.k"ey: is unknown',
         ),
-        ('{"budgets": [{"name": "a\\ud800", "daily_usd": 1}]}', ":1: budgets[0].name: 'a\\ud800' has signs that cannot be"),
-        ('{"budgets": [{"name": "a\\nb", "daily_usd": 1}]}', ":1: budgets[0].name: 'a\\nb' has signs that cannot be printed"),
+        (
+            '{"budgets": [{"name": "a\\ud800", "daily_usd": 1}]}',
+            ":1: budgets[0].name: 'a\\ud800' has signs that cannot be",
+        ),
+        (
+            '{"budgets": [{"name": "a\\nb", "daily_usd": 1}]}',
+            ":1: budgets[0].name: 'a\\nb' has signs that cannot be printed",
+        ),
         ('{"budgets": [}', ":1: is not JSON"),
     ],
 )

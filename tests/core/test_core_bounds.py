@@ -26,7 +26,13 @@ REPLY = {
 
 
 def chunk(**delta: Any) -> bytes:
-    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    body = {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": delta}],
+    }
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
@@ -49,7 +55,9 @@ class Stream(httpx2.SyncByteStream):
 @pytest.fixture
 def client() -> Iterator[openai.OpenAI]:
     transport = httpx2.MockTransport(answer)
-    with openai.OpenAI(api_key="test-key", base_url="http://llm/v1", http_client=httpx2.Client(transport=transport)) as client:
+    with openai.OpenAI(
+        api_key="test-key", base_url="http://llm/v1", http_client=httpx2.Client(transport=transport)
+    ) as client:
         yield client
 
 
@@ -65,7 +73,11 @@ def test_made_up_model_names_stay_within_the_bound(client: openai.OpenAI) -> Non
         for number in range(10_000):
             ask(client, f"made-up-{number}" + "x" * (number % 300))
     text = StoreSource(store).text(openmetrics=False).decode()
-    models = {line.split('gen_ai_request_model="')[1].split('"')[0] for line in text.splitlines() if 'gen_ai_request_model="' in line}
+    models = {
+        line.split('gen_ai_request_model="')[1].split('"')[0]
+        for line in text.splitlines()
+        if 'gen_ai_request_model="' in line
+    }
     assert len(models) == 21  # the bound, and _other
     assert "_other" in models
     assert max(map(len, models)) <= 128

@@ -33,7 +33,9 @@ class Events:
         self.emitted.append(event)
 
 
-def observe(config: Config, events: Events | None = None, *, stream: bool = False, library: str = "openai", model: str = "x") -> Any:
+def observe(
+    config: Config, events: Events | None = None, *, stream: bool = False, library: str = "openai", model: str = "x"
+) -> Any:
     exporter = InMemorySpanExporter()
     traces = TracerProvider()
     traces.add_span_processor(SimpleSpanProcessor(exporter))
@@ -48,7 +50,12 @@ def observe(config: Config, events: Events | None = None, *, stream: bool = Fals
                     list(reply)
         else:
             with anthropic.Anthropic(base_url=server.url, api_key="test-key") as client:
-                asked: Any = {"model": model, "max_tokens": 9, "system": "be nice", "messages": [{"role": "user", "content": SECRET}]}
+                asked: Any = {
+                    "model": model,
+                    "max_tokens": 9,
+                    "system": "be nice",
+                    "messages": [{"role": "user", "content": SECRET}],
+                }
                 reply = client.messages.create(**asked, stream=stream)
                 if stream:
                     list(reply)
@@ -65,7 +72,11 @@ def test_off_by_default() -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["value", "stream"])
 @pytest.mark.parametrize("library", ["openai", "anthropic"])
 def test_on_spans(library: str, stream: bool) -> None:
-    span = observe(Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY"}), stream=stream, library=library)
+    span = observe(
+        Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY"}),
+        stream=stream,
+        library=library,
+    )
     asked = json.loads(span.attributes["gen_ai.input.messages"])
     assert asked[-1] == {"role": "user", "parts": [{"type": "text", "content": SECRET}]}
     said = json.loads(span.attributes["gen_ai.output.messages"])
@@ -80,7 +91,10 @@ def test_on_spans(library: str, stream: bool) -> None:
 @pytest.mark.parametrize("library", ["openai", "anthropic"])
 def test_tool_calls(library: str, stream: bool) -> None:
     span = observe(
-        Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}), stream=stream, library=library, model="x-tools"
+        Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}),
+        stream=stream,
+        library=library,
+        model="x-tools",
     )
     parts = json.loads(span.attributes["gen_ai.output.messages"])[0]["parts"]
     call = next(part for part in parts if part["type"] == "tool_call")
@@ -100,7 +114,9 @@ def test_as_events() -> None:
 
 
 def test_shortened() -> None:
-    config = Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only", "OTEL_LLM_CONTENT_MAX_LENGTH": "16"})
+    config = Config.from_env(
+        {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only", "OTEL_LLM_CONTENT_MAX_LENGTH": "16"}
+    )
     span = observe(config)
     assert json.loads(span.attributes["gen_ai.output.messages"])[0]["parts"][0]["content"] == TEXT[:16] + "..."
 

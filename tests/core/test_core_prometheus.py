@@ -101,9 +101,15 @@ def test_prometheus_has_what_was_sent(query: Any) -> None:
     assert query(f"sum {by_model}(gen_ai_client_token_usage_sum{{gen_ai_token_type='input'}})") == {
         "gpt-4o": 700, "gpt-4o-cached": 300, "claude-sonnet-4-5-thinking": 500,
     }  # fmt: skip
-    assert query(f"sum {by_model}(gen_ai_client_inference_usage_reasoning_output_tokens_total) > 0") == {"claude-sonnet-4-5-thinking": 320}
-    assert query(f"sum {by_model}(gen_ai_client_inference_usage_cache_read_input_tokens_total) > 0") == {"gpt-4o-cached": 90}
-    assert query("sum by (error_type) (gen_ai_client_operation_duration_seconds_count{error_type!=''})") == {"rate_limit": 2}
+    assert query(f"sum {by_model}(gen_ai_client_inference_usage_reasoning_output_tokens_total) > 0") == {
+        "claude-sonnet-4-5-thinking": 320
+    }
+    assert query(f"sum {by_model}(gen_ai_client_inference_usage_cache_read_input_tokens_total) > 0") == {
+        "gpt-4o-cached": 90
+    }
+    assert query("sum by (error_type) (gen_ai_client_operation_duration_seconds_count{error_type!=''})") == {
+        "rate_limit": 2
+    }
     assert query("sum(gen_ai_client_operation_time_to_first_chunk_seconds_count)") == {"": 3}
     assert query("sum(otel_llm_in_flight_requests) or vector(0)") == {"": 0}
     assert query("sum by (gen_ai_provider_name) (otel_llm_requests_per_second > 0)").keys() == {"openai", "anthropic"}

@@ -135,7 +135,9 @@ with otel_llm.labels(tenant="acme", secret="no"):
     client.chat.completions.create(model="gpt-4o", messages=[])
 """
     shown = run(CALL + labelled + SHOW, OTEL_LLM_METRIC_LABELS="tenant").stdout
-    assert any('tenant="acme"' in line and line.endswith(" 1.0") for line in shown.splitlines() if line.startswith(COUNT))
+    assert any(
+        'tenant="acme"' in line and line.endswith(" 1.0") for line in shown.splitlines() if line.startswith(COUNT)
+    )
     assert "secret" not in shown
 
 

@@ -52,7 +52,9 @@ def costs(watched):
     """What requests cost, as recorded: (labels, US dollars)."""
 
     def costs():
-        return [(event.labels, event.value) for event in watched.events if event.metric == "otel_llm_http_request_cost_usd"]
+        return [
+            (event.labels, event.value) for event in watched.events if event.metric == "otel_llm_http_request_cost_usd"
+        ]
 
     return costs
 

@@ -183,7 +183,9 @@ def test_starlette_routes_mounts_background_and_streams(ask, ask_async, watched,
         return StreamingResponse(body())
 
     inner = Starlette(routes=[Route("/docs/{doc:int}", plain), Route("/s", stream)])
-    app = Starlette(routes=[Route("/users/{id}", plain), Mount("/of/{tenant}", app=inner), Mount("/raw", app=_answers(ask))])
+    app = Starlette(
+        routes=[Route("/users/{id}", plain), Mount("/of/{tenant}", app=inner), Mount("/raw", app=_answers(ask))]
+    )
     served = client(app)
     for path in ("/users/anna", "/of/acme/docs/7", "/of/acme/s", "/raw/anything/secret"):
         assert served.get(path).status_code == 200

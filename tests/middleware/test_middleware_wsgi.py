@@ -117,7 +117,9 @@ def test_a_stream_that_the_client_leaves_has_cost_what_it_did(flask_app, costs):
 
 
 def test_labels_from_a_callable_and_headers(flask_app, watched):
-    app = WSGIMiddleware(flask_app, headers={"x-tenant": "tenant"}, labels=lambda environ: {"tenant": environ["HTTP_X_TENANT"] * 2})
+    app = WSGIMiddleware(
+        flask_app, headers={"x-tenant": "tenant"}, labels=lambda environ: {"tenant": environ["HTTP_X_TENANT"] * 2}
+    )
     call(app, "/users/7", {"X-Tenant": "ab"})
     assert watched.call.labels == ("abab", "/users/<int:user_id>")
 

@@ -42,11 +42,15 @@ def test_what_an_older_library_does_not_have_is_left_out():
     ("constraint", "when"),
     [
         (None, None),
-        (types.StartDateConstraint(start_date=date(2026, 1, 2)), [datetime(2026, 1, 2, tzinfo=timezone.utc).timestamp()]),
+        (
+            types.StartDateConstraint(start_date=date(2026, 1, 2)),
+            [datetime(2026, 1, 2, tzinfo=timezone.utc).timestamp()],
+        ),
         (types.TimeOfDateConstraint(start_time=time(16, 30), end_time=time(0, 30)), [59_400, 1_800]),
         (
             types.TimeOfDateConstraint(
-                start_time=time(1, tzinfo=timezone(timedelta(hours=8))), end_time=time(9, tzinfo=timezone(timedelta(hours=8)))
+                start_time=time(1, tzinfo=timezone(timedelta(hours=8))),
+                end_time=time(9, tzinfo=timezone(timedelta(hours=8))),
             ),
             [61_200, 3_600],
         ),

@@ -67,8 +67,16 @@ ANTHROPIC = [  # the reader has added cache reads and writes to input: 60 + 30 +
     ("claude-haiku-5-5", used(100_001, 100), 100_001 * 0.5 + 100 * 2.5),
 ]  # fmt: skip
 BEDROCK = [  # a region's endpoint costs a tenth more than the global one
-    ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", used(100, 50, read=30, write=10), 60 * 3.3 + 30 * 0.33 + 10 * 4.125 + 50 * 16.5),
-    ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", used(100, 50, read=30, write=10), 60 * 3 + 30 * 0.3 + 10 * 3.75 + 50 * 15),
+    (
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        used(100, 50, read=30, write=10),
+        60 * 3.3 + 30 * 0.33 + 10 * 4.125 + 50 * 16.5,
+    ),
+    (
+        "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        used(100, 50, read=30, write=10),
+        60 * 3 + 30 * 0.3 + 10 * 3.75 + 50 * 15,
+    ),
     ("amazon.nova-pro-v1:0", used(1000, 500, read=400), 600 * 0.8 + 400 * 0.2 + 500 * 3.2),
     ("us.amazon.nova-lite-v1:0", used(1000, 500), 1000 * 0.06 + 500 * 0.24),
     ("meta.llama3-3-70b-instruct-v1:0", used(1000, 500), 1000 * 0.72 + 500 * 0.72),
@@ -140,7 +148,13 @@ TIERS = [
     ("openai", "gpt-4o", "priority", used(1000, 500), 1000 * 4.25 + 500 * 17),
     ("openai", "gpt-4o", "batch", used(1000, 500, read=400), 600 * 1.25 + 400 * 1.25 + 500 * 5),
     ("anthropic", "claude-opus-5", "standard", used(1000, 500), 1000 * 5 + 500 * 25),
-    ("anthropic", "claude-opus-5", "batch", used(100, 50, read=30, write=10), 60 * 2.5 + 30 * 0.25 + 10 * 3.125 + 50 * 12.5),
+    (
+        "anthropic",
+        "claude-opus-5",
+        "batch",
+        used(100, 50, read=30, write=10),
+        60 * 2.5 + 30 * 0.25 + 10 * 3.125 + 50 * 12.5,
+    ),
     ("anthropic", "claude-sonnet-4-5", "batch", used(200_001, 10), 200_001 * 3 + 10 * 11.25),
     ("gcp.gemini", "gemini-2.5-flash", "batch", used(1000, 500), 1000 * 0.15 + 500 * 1.25),
     ("gcp.gemini", "gemini-2.5-flash", "ON_DEMAND", used(1000, 500), 1000 * 0.3 + 500 * 2.5),

@@ -39,7 +39,9 @@ def random_usage(dice: random.Random) -> Usage:
 def theirs(model, provider, usage: Usage, at: datetime, context) -> float:
     prices = {unit for step in _steps(model) for unit in vars(step)}
     renamed = {"thinking_tokens": "output_reasoning_tokens"}
-    fields = {renamed.get(unit.field, unit.field): getattr(usage, unit.field) for key, unit in UNITS.items() if unit.field}
+    fields = {
+        renamed.get(unit.field, unit.field): getattr(usage, unit.field) for key, unit in UNITS.items() if unit.field
+    }
     # What a model has no price for says nothing about its parts, and they insist on those where parts overlap.
     given = dict(fields) if "cache_image_read_mtok" not in prices else {**fields, "cache_image_read_tokens": 0}
     calculation = model.calc_price(TheirUsage(**given), provider, genai_request_timestamp=at, price_context=context)
@@ -85,4 +87,6 @@ def test_audio_of_groq_is_billed_as_at_least_ten_seconds(table):
     found = table.find("groq", "whisper-large-v3")
     terms = in_force(found, 1.8e9, {})
     assert terms.rates[LEAST_AUDIO] == ((-1, 10),)
-    assert ours(found, Usage(audio_seconds=2.0), MOMENTS[2], {}) == ours(found, Usage(audio_seconds=10.0), MOMENTS[2], {})
+    assert ours(found, Usage(audio_seconds=2.0), MOMENTS[2], {}) == ours(
+        found, Usage(audio_seconds=10.0), MOMENTS[2], {}
+    )

@@ -35,7 +35,9 @@ def price(pricer, provider="openai", model="gpt-4o", response_model="", usage=US
 
 
 def test_own_prices_come_before_the_built_in_ones(make_pricer, write):
-    pricer = make_pricer(prices_file=write("prices:\n- {provider: openai, model: gpt-4o, input: 2, output: 8, cache_read: 1}\n"))
+    pricer = make_pricer(
+        prices_file=write("prices:\n- {provider: openai, model: gpt-4o, input: 2, output: 8, cache_read: 1}\n")
+    )
     assert price(pricer).cost == pytest.approx((600 * 2 + 400 * 1 + 500 * 8) / 1e6)
     assert price(pricer).source == "prices"
     assert price(pricer).saved == pytest.approx(400 * (2 - 1) / 1e6)
@@ -56,7 +58,9 @@ def test_a_local_model_gets_a_price_or_is_declared_free(make_pricer, write):
 
 
 def test_a_deployment_is_like_a_known_model(make_pricer, write):
-    pricer = make_pricer(prices_file=write("prices:\n- {provider: azure.ai.openai, model: our-*, like: openai/gpt-4o}\n"))
+    pricer = make_pricer(
+        prices_file=write("prices:\n- {provider: azure.ai.openai, model: our-*, like: openai/gpt-4o}\n")
+    )
     assert price(pricer, "azure.ai.openai", "our-chat").cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 500 * 10) / 1e6)
 
 
@@ -134,17 +138,35 @@ MISTAKES = [
     ("prices:\n- model: x\n  input: 1\n  output: $5\n", "4: output: '$5' is not allowed"),
     ("prices:\n- model: x\n  input: .nan\n", "3: input: nan is not allowed"),
     ("prices:\n- model: x\n  input: true\n", "3: input: True is not allowed"),
-    ("prices:\n- model: x\n  factor: ten percent\n", "3: factor: 'ten percent' is not allowed (0 or more; 0.9 is ten percent off)"),
+    (
+        "prices:\n- model: x\n  factor: ten percent\n",
+        "3: factor: 'ten percent' is not allowed (0 or more; 0.9 is ten percent off)",
+    ),
     ("prices:\n- model: x\n  like: gpt-4o\n", "3: like: 'gpt-4o' is not provider/model, as openai/gpt-4o"),
     ("prices:\n- model: x\n  input: 1\n  from: next week\n", "4: from: 'next week' is not a date"),
-    ("prices:\n- model: x\n  input: 1\n  above: 200000\n", "4: above: is a mapping of mappings, as `200000: {input: 5, output: 20}`"),
-    ("prices:\n- model: x\n  input: 1\n  above:\n    many: {input: 2}\n", "4: above: 'many' is no number of input tokens"),
-    ("prices:\n- model: x\n  input: 1\n  above:\n    9: {output: 2}\n", "4: above: has a price that the entry itself does not have"),
-    ("prices:\n- model: x\n  input: 1\n  tiers:\n    flex: {inputs: 2}\n", "5: inputs: is not a field; did you mean input?"),
+    (
+        "prices:\n- model: x\n  input: 1\n  above: 200000\n",
+        "4: above: is a mapping of mappings, as `200000: {input: 5, output: 20}`",
+    ),
+    (
+        "prices:\n- model: x\n  input: 1\n  above:\n    many: {input: 2}\n",
+        "4: above: 'many' is no number of input tokens",
+    ),
+    (
+        "prices:\n- model: x\n  input: 1\n  above:\n    9: {output: 2}\n",
+        "4: above: has a price that the entry itself does not have",
+    ),
+    (
+        "prices:\n- model: x\n  input: 1\n  tiers:\n    flex: {inputs: 2}\n",
+        "5: inputs: is not a field; did you mean input?",
+    ),
     ("prices:\n- model: x\n  input: 1\n  tiers: flex\n", "4: tiers: is a mapping of mappings"),
     ("prices:\n- model: x\n  input: 1\n  input: 2\n", "4: input is given twice (first in line 3)"),
     ("prices:\n- model: [x]\n  input: 1\n", "2: model: ['x'] is not a text"),
-    ("prices:\n- model: x\n  input: 1\n  from: 2026-02-30\n", "4: '2026-02-30' is not a value (put it in quotes if it is a text)"),
+    (
+        "prices:\n- model: x\n  input: 1\n  from: 2026-02-30\n",
+        "4: '2026-02-30' is not a value (put it in quotes if it is a text)",
+    ),
     ("prices:\n- {[x]: 1}\n", "2: a key must be plain text"),
     ("prices: &all\n- *all\n", "1: is nested too deeply"),
     ("prices:\n- " + "[" * 5000, " is nested too deeply"),
@@ -163,7 +185,9 @@ def test_each_mistake_is_one_clear_line(text, told, make_pricer, write, caplog):
 
 
 def test_a_file_with_one_mistake_is_not_half_used(make_pricer, write, caplog):
-    pricer = make_pricer(prices_file=write("prices:\n- {model: gpt-4o, input: 2, output: 8}\n- {model: x, input: -1}\n- {input: 1}\n"))
+    pricer = make_pricer(
+        prices_file=write("prices:\n- {model: gpt-4o, input: 2, output: 8}\n- {model: x, input: -1}\n- {input: 1}\n")
+    )
     assert [message.split(":")[1] for message in caplog.messages] == ["3", "4"]
     assert price(pricer).cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 500 * 10) / 1e6)
 
@@ -217,4 +241,8 @@ def test_json_by_hand_is_json(write):
 
 
 def test_numbers_are_finite_and_not_negative():
-    assert [document.number(value) for value in (0, 1.5, -1, math.inf, math.nan, 10**400, True, "1", None)] == [0, 1.5, *[None] * 7]
+    assert [document.number(value) for value in (0, 1.5, -1, math.inf, math.nan, 10**400, True, "1", None)] == [
+        0,
+        1.5,
+        *[None] * 7,
+    ]

@@ -135,7 +135,9 @@ def test_providers_go_by_the_conventions_names(provider, known_as):
 
 
 def test_explain_tells_each_part_and_the_total(pricer):
-    usage = Usage(input_tokens=1000, output_tokens=200, cache_read_tokens=300, cache_write_tokens=210, cache_write_1h_tokens=50)
+    usage = Usage(
+        input_tokens=1000, output_tokens=200, cache_read_tokens=300, cache_write_tokens=210, cache_write_1h_tokens=50
+    )
     told = explain("claude-sonnet-4-5-20250929", usage=usage, at=AT, pricer=pricer)
     assert (told.provider, told.model) == ("anthropic", "claude-sonnet-4-5")
     assert told.source.startswith("genai-prices ")
@@ -150,7 +152,10 @@ def test_explain_tells_each_part_and_the_total(pricer):
 
 def test_explain_a_price_by_context_length(pricer):
     told = explain("gemini-2.5-pro", "gcp.gemini", Usage(input_tokens=200_001, output_tokens=10), at=AT, pricer=pricer)
-    assert [(part.above, part.quantity) for part in told.components if part.name == "input"] == [(0, None), (200_000, 200_001)]
+    assert [(part.above, part.quantity) for part in told.components if part.name == "input"] == [
+        (0, None),
+        (200_000, 200_001),
+    ]
 
 
 def test_explain_what_is_not_known(pricer):
@@ -164,4 +169,6 @@ def test_explain_what_is_not_known(pricer):
 def test_explain_a_price_that_ends_one_that_is_free_and_one_that_nobody_can_measure(pricer):
     assert "  until 2027-01-01 00:00 UTC" in list(explain("gemini-3.8-flash", at=AT, pricer=pricer).lines())
     assert "  free of charge" in list(explain("deepseek/deepseek-r1:free", "openrouter", at=AT, pricer=pricer).lines())
-    assert "  charged by what no client reports: calls count as unpriced" in list(explain("mistral-ocr-2503", at=AT, pricer=pricer).lines())
+    assert "  charged by what no client reports: calls count as unpriced" in list(
+        explain("mistral-ocr-2503", at=AT, pricer=pricer).lines()
+    )

@@ -51,7 +51,10 @@ class TestBeforeAndAfterLoading:
 
     def test_a_bill_is_plain_and_crosses_processes(self, pricer):
         bill = Pricer.bill(**CALL, usage=USED, operation="chat", service_tier="flex", server_address="api.openai.com")
-        assert pricer.settle(marshal.loads(marshal.dumps(bill))).cost == pricer.price(**CALL, usage=USED, service_tier="flex").cost
+        assert (
+            pricer.settle(marshal.loads(marshal.dumps(bill))).cost
+            == pricer.price(**CALL, usage=USED, service_tier="flex").cost
+        )
 
     def test_what_the_provider_reports_wins_at_once(self, pricer):
         used = Usage(input_tokens=1000, output_tokens=500, cache_read_tokens=400, cost_usd=0.01)
@@ -240,13 +243,18 @@ class TestWhatTheHostPays:
         pricer.price(**CALL, usage=USED)
         for number in range(3 * _MOST):
             pricer.price(provider="openai", request_model=f"nobody-{number}", response_model="", usage=USED, at=AT)
-            pricer.price(provider="openai", request_model=f"openai/x{number}/gpt-4o", response_model="", usage=USED, at=AT)
+            pricer.price(
+                provider="openai", request_model=f"openai/x{number}/gpt-4o", response_model="", usage=USED, at=AT
+            )
         assert len(pricer.book.unknown) <= _MOST
         assert len(pricer.book.entries) <= _MOST
         assert pricer.price(**CALL, usage=USED).cost == pytest.approx(COST)
 
     def test_the_library_is_never_imported_by_the_host(self, tmp_path):
-        done = _host(tmp_path, "print('genai_prices' in sys.modules, 'pydantic' in sys.modules, price.source, round(price.cost, 6))")
+        done = _host(
+            tmp_path,
+            "print('genai_prices' in sys.modules, 'pydantic' in sys.modules, price.source, round(price.cost, 6))",
+        )
         assert done == "False False prices 0.007"
 
     def test_memory_stays_below_ten_megabytes(self, tmp_path):

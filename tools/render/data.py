@@ -49,7 +49,9 @@ def main(target: Path) -> None:
 def filled(prometheus: lab.Prometheus) -> list[dict[str, Any]]:
     """Play the script and the rules into ``prometheus``; returns the exemplars."""
     found: list[dict[str, Any]] = []
-    scraped = kept_exemplars(scripted_run.scrapes(scripted_run.Script(END - LENGTH, LENGTH), scripted_run.store(), SCRAPE), found)
+    scraped = kept_exemplars(
+        scripted_run.scrapes(scripted_run.Script(END - LENGTH, LENGTH), scripted_run.store(), SCRAPE), found
+    )
     prometheus.load(chain(servers(), scripted_run.openmetrics(scraped)))
     for rules in layers():
         evaluate(prometheus, rules)
