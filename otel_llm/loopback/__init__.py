@@ -24,6 +24,7 @@ the answer's shape
 ``fallback``           another model answers, in the provider's own way of saying so
 ``dated``              the answer names a dated snapshot of the model
 ``chunks-<n>``         the text comes in n pieces
+``hold``               a Realtime response stops after what it said, until it is cancelled or the user speaks
 ---------------------- ------------------------------------------------------------------------------------------------
 faults
 ---------------------- ------------------------------------------------------------------------------------------------
@@ -49,7 +50,8 @@ Who is spoken to is told by the path, so that one server is every provider: ``/v
 base URL may add: ``server.url + "/deepseek/v1"``, also azure, cerebras, fireworks, groq, huggingface, mistral,
 openrouter, perplexity, together, voyage, writer and xai.
 
-``/v1/realtime`` and ``/v1/responses`` are WebSockets as well, with the same switches. Ids count the server's requests.
+``/v1/realtime`` and ``/v1/responses`` are WebSockets as well, with the same switches; a Realtime session answers each piece of
+audio as a turn of the user, until ``turn_detection`` is null. Ids count the server's requests.
 
 A test or the demo may answer by itself: ``server.script = lambda request: Reply(...)``, with ``answer(request)`` for the
 usual reply, ``refuse(request, 429)`` for a refusal, and None for leaving it to the server.

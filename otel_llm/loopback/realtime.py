@@ -1,36 +1,36 @@
 """OpenAI over a WebSocket: Realtime sessions, and Responses one after the other on one connection.
 
-Fields: https://platform.openai.com/docs/api-reference/realtime-server-events. Usage stands in ``response.done``.
+Events: https://platform.openai.com/docs/api-reference/realtime-client-events and realtime-server-events. A client that asks for
+the beta by the header ``OpenAI-Beta: realtime=v1`` is answered in the beta's words.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from typing import TYPE_CHECKING
 
 from . import openai_responses, websocket
 from .call import Call, Route
-from .exchange import JSON, Reply, Session
+from .exchange import JSON, Reply, Request, Session
 from .openai import FAMILY
+from .realtime_events import FAILURE, Voice, cancelled, events_of, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _BEFORE_ERROR = 3
-_STATUS = {"length": "incomplete", "filter": "incomplete"}
-_FAILURE = {"type": "server_error", "code": None, "message": "The server had an error while processing your request."}
+_DONE = re.compile(r"response\..*done$")
 
 
 def realtime(call: Call) -> Reply:
-    turns = itertools.count(1)
+    conversation = Conversation(call)
 
     def session(said: JSON | None) -> Iterable[JSON]:
-        events = _opening(call) if said is None else _answer(call, said, turns)
+        events = conversation.opening() if said is None else conversation.answer(said)
         return ({"event_id": f"event_{number}", **event} for number, event in enumerate(events))
 
-    return _upgraded(call, session)
+    return upgraded(call.request, session)
 
 
 def responses(call: Call) -> Reply:
@@ -39,113 +39,120 @@ def responses(call: Call) -> Reply:
             return ()
         return openai_responses.typed_events(Call.of(call.request.saying(said)))
 
-    return _upgraded(call, session)
+    return upgraded(call.request, session)
 
 
-def _upgraded(call: Call, session: Session) -> Reply:
-    key = call.request.headers.get("sec-websocket-key")
+def upgraded(request: Request, session: Session) -> Reply:
+    """The answer to a WebSocket's handshake, with what is said on it afterwards."""
+    key = request.headers.get("sec-websocket-key")
     if key is None:
         return Reply.of_json({"error": {"message": "this endpoint speaks WebSocket"}}, 426, {"upgrade": "websocket"})
     headers = {"upgrade": "websocket", "sec-websocket-accept": websocket.accept(key)}
     return Reply(101, headers, session=session)
 
 
-def _opening(call: Call) -> Iterator[JSON]:
-    session = {"type": "realtime", "object": "realtime.session", "id": call.id("sess_"), "model": call.answers_model}
-    yield {"type": "session.created", "session": session}
+class Conversation:
+    """One Realtime session: its configuration, its turns, and the response that is being held back, if one is."""
 
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._voice = Voice(beta="realtime=v1" in call.request.headers.get("openai-beta", ""))
+        self._session = self._voice.session(call)
+        self._turns = itertools.count(1)
+        self._items = itertools.count(1)
+        self._held: JSON | None = None
 
-def _answer(call: Call, said: JSON, turns: Iterator[int]) -> Iterable[JSON]:
-    """What the server says to one event of the client's."""
-    kind = said.get("type")
-    if kind == "session.update":
-        return [{"type": "session.updated", "session": {**said.get("session", {}), "id": call.id("sess_")}}]
-    if kind == "conversation.item.create":
-        return [
-            {
-                "type": "conversation.item.done",
-                "previous_item_id": None,
-                "item": {"id": "item_0", **said.get("item", {})},
-            }
-        ]
-    if kind != "response.create":
-        return []
-    events = _response_events(call, next(turns))
-    if not call.switches.stream_error:
-        return events
-    return [*itertools.islice(events, _BEFORE_ERROR), {"type": "error", "error": _FAILURE}]
+    def opening(self) -> Iterator[JSON]:
+        """What the server says first."""
+        yield {"type": "session.created", "session": self._session}
 
-
-def _response_events(call: Call, turn: int) -> Iterator[JSON]:
-    whole = _response(call, turn)
-    yield {"type": "response.created", "response": {**whole, "status": "in_progress", "output": [], "usage": None}}
-    for index, item in enumerate(whole["output"]):
-        place = {"response_id": whole["id"], "output_index": index}
-        yield {"type": "response.output_item.added", **place, "item": {**item, "status": "in_progress"}}
-        for event in _deltas(call, item):
-            yield {**event, **place, "item_id": item["id"]}
-        yield {"type": "response.output_item.done", **place, "item": item}
-    yield {"type": "response.done", "response": whole}
-    limit = {"name": "tokens", "limit": 200_000, "remaining": 199_900, "reset_seconds": 0.03}
-    yield {"type": "rate_limits.updated", "rate_limits": [limit]}
-
-
-def _deltas(call: Call, item: JSON) -> Iterator[JSON]:
-    if item["type"] == "function_call":
-        yield {"type": "response.function_call_arguments.delta", "call_id": item["call_id"], "delta": item["arguments"]}
-        yield {
-            "type": "response.function_call_arguments.done",
-            "call_id": item["call_id"],
-            "arguments": item["arguments"],
+    def answer(self, said: JSON) -> Iterable[JSON]:
+        """What the server says to one event of the client's."""
+        answers = {
+            "session.update": self._update,
+            "conversation.item.create": lambda said: self._item(said.get("item") or {}),
+            "input_audio_buffer.append": self._listen,
+            "input_audio_buffer.commit": lambda _: self._heard(),
+            "response.create": self._create,
+            "response.cancel": self._cancel,
         }
-        return
-    for piece in call.text():
-        yield {"type": "response.output_text.delta", "content_index": 0, "delta": piece}
-    yield {"type": "response.output_text.done", "content_index": 0, "text": "".join(call.text())}
+        found = answers.get(str(said.get("type")))
+        return found(said) if found is not None else [_error(said, "invalid_value", "type")]
+
+    def _update(self, said: JSON) -> Iterator[JSON]:
+        self._session = _merged(self._session, said.get("session") or {})
+        yield {"type": "session.updated", "session": self._session}
+
+    def _item(self, item: JSON) -> Iterator[JSON]:
+        named = {"id": f"item_in_{next(self._items)}", "object": "realtime.item", "status": "completed", **item}
+        return self._voice.added(named)
+
+    def _listen(self, _: JSON) -> Iterator[JSON]:
+        """Audio: where the server listens for the end of the user's turn, each piece is taken for a whole turn."""
+        detection = self._voice.detection(self._session)
+        if detection is None:
+            return
+        place = {"item_id": f"item_in_{next(self._items)}"}
+        yield {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, **place}
+        if self._held is not None:
+            yield from self._ended("turn_detected")
+        yield {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, **place}
+        yield from self._heard()
+        if detection.get("create_response", True):
+            yield from self._create({})
+
+    def _heard(self) -> Iterator[JSON]:
+        """The user's turn, and what a model of its own makes of it in writing, where the session wants that."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+        events = list(self._item(item))
+        name = events[-1]["item"]["id"]
+        yield {"type": "input_audio_buffer.committed", "previous_item_id": None, "item_id": name}
+        yield from events
+        yield from self._voice.transcription(self._call, self._session, name)
+
+    def _create(self, said: JSON) -> Iterator[JSON]:
+        if self._held is not None:
+            yield _error(said, "conversation_already_has_active_response", None)
+            return
+        wanted = said.get("response") or {}
+        if wanted.get("max_output_tokens") == 0:
+            yield _error(said, "integer_below_min_value", "response.max_output_tokens")
+            return
+        whole = response_of(self._call, next(self._turns), _merged(self._session, wanted))
+        events = events_of(self._call, self._voice, whole)
+        if "hold" in self._call:
+            self._held = whole
+            yield from itertools.takewhile(lambda event: not _DONE.match(event["type"]), events)
+        elif self._call.switches.stream_error:
+            yield from itertools.islice(events, _BEFORE_ERROR)
+            yield {"type": "error", "error": FAILURE}
+        else:
+            yield from events
+
+    def _cancel(self, said: JSON) -> Iterator[JSON]:
+        if self._held is None:
+            yield _error(said, "response_cancel_not_active", None)
+            return
+        yield from self._ended("client_cancelled")
+
+    def _ended(self, reason: str) -> Iterator[JSON]:
+        whole, self._held = self._held, None
+        yield {"type": "response.done", "response": cancelled(whole or {}, reason)}
 
 
-def _response(call: Call, turn: int) -> JSON:
-    status = "failed" if "failed" in call else _STATUS.get(call.switches.finish, "completed")
-    body: JSON = {
-        "id": f"{call.id('resp_')}_{turn}",
-        "object": "realtime.response",
-        "status": status,
-        "status_details": {"type": status, "error": _FAILURE} if status == "failed" else None,
-        "output_modalities": ["text"],
-        "output": [] if status == "failed" else [_item(call, turn)],
-    }
-    return {**body, "usage": _usage(call)} if call.usage else body
+def _error(said: JSON, code: str, param: str | None) -> JSON:
+    error = {"type": "invalid_request_error", "code": code, "message": f"Invalid: {code}.", "param": param}
+    return {"type": "error", "error": {**error, "event_id": said.get("event_id")}}
 
 
-def _item(call: Call, turn: int) -> JSON:
-    base = {"id": f"item_{turn}", "object": "realtime.item", "status": "completed"}
-    if call.switches.finish == "tools":
-        name, arguments = call.tool()
-        return {
-            **base,
-            "type": "function_call",
-            "call_id": call.id("call_"),
-            "name": name,
-            "arguments": json.dumps(arguments),
-        }
-    content = [{"type": "output_text", "text": "".join(call.text())}]
-    return {**base, "type": "message", "role": "assistant", "content": content}
-
-
-def _usage(call: Call) -> JSON:
-    tokens = call.tokens
-    heard, spoken = tokens.input_audio, tokens.output_audio
-    cached = {
-        "cached_tokens": tokens.cache_read,
-        "cached_tokens_details": {"text_tokens": tokens.cache_read, "audio_tokens": 0},
-    }
-    return {
-        "total_tokens": tokens.total,
-        "input_tokens": tokens.input,
-        "output_tokens": tokens.output,
-        "input_token_details": {"text_tokens": tokens.input - heard, "audio_tokens": heard, **cached},
-        "output_token_details": {"text_tokens": tokens.output - spoken, "audio_tokens": spoken},
-    }
+def _merged(old: JSON, new: JSON) -> JSON:
+    """``old`` with what ``new`` says; null switches a thing off."""
+    merged = dict(old)
+    for name, value in new.items():
+        merged[name] = (
+            _merged(old[name], value) if isinstance(value, dict) and isinstance(old.get(name), dict) else value
+        )
+    return merged
 
 
 ROUTES = (

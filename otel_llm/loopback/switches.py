@@ -22,6 +22,7 @@ WORDS = frozenset(
         "fallback",
         "filter",
         "hang",
+        "hold",
         "image",
         "length",
         "malformed",

@@ -32,9 +32,9 @@ def session(wire):
     """Open a WebSocket; gives what sends a message and what receives the next frame."""
     stream = wire.makefile("rb")
 
-    def opened(target):
+    def opened(target, headers=""):
         key = "dGhlIHNhbXBsZSBub25jZQ=="
-        head = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        head = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n"
         wire.sendall(head.encode())
         return b"".join(iter(stream.readline, b"\r\n"))
 
@@ -87,8 +87,9 @@ def test_a_realtime_session_reports_usage_per_response(session):
             "input_token_details": {
                 "text_tokens": 60,
                 "audio_tokens": 40,
+                "image_tokens": 0,
                 "cached_tokens": 30,
-                "cached_tokens_details": {"text_tokens": 30, "audio_tokens": 0},
+                "cached_tokens_details": {"text_tokens": 20, "audio_tokens": 10},
             },
             "output_token_details": {"text_tokens": 5, "audio_tokens": 15},
         }
@@ -105,6 +106,98 @@ def test_how_a_realtime_response_ends(session, model, status, items):
     send({"type": "response.create"})
     response = until(receive, "response.done")[-1]["response"]
     assert (response["status"], [item["type"] for item in response["output"]]) == (status, items)
+
+
+def test_a_spoken_answer_is_written_down_as_well(session):
+    opened, send, receive = session
+    opened("/v1/realtime?model=r-audio-chunks-1")
+    assert receive()["session"]["output_modalities"] == ["audio"]
+    send({"type": "response.create"})
+    kinds = [event["type"] for event in until(receive, "response.done")]
+    assert kinds == [
+        "response.created", "response.output_item.added", "conversation.item.added", "conversation.item.done",
+        "response.content_part.added", "response.output_audio_transcript.delta", "response.output_audio.delta",
+        "response.output_audio.done", "response.output_audio_transcript.done", "response.content_part.done",
+        "response.output_item.done", "response.done",
+    ]  # fmt: skip
+
+
+def test_the_beta_has_names_of_its_own(session):
+    opened, send, receive = session
+    opened("/v1/realtime?model=r-audio-chunks-1", "OpenAI-Beta: realtime=v1\r\n")
+    assert receive()["session"]["modalities"] == ["audio", "text"]
+    send({"type": "session.update", "session": {"input_audio_transcription": {"model": "whisper-1"}}})
+    assert receive()["session"]["input_audio_transcription"] == {"model": "whisper-1"}
+    send({"type": "input_audio_buffer.commit"})
+    assert until(receive, "conversation.item.input_audio_transcription.completed")[-1]["usage"]["seconds"] == 2.5
+    send({"type": "response.create"})
+    events = until(receive, "response.done")
+    assert [event["type"] for event in events][2:6] == [
+        "conversation.item.created", "response.content_part.added", "response.audio_transcript.delta", "response.audio.delta",
+    ]  # fmt: skip
+    assert events[-1]["response"]["output"][0]["content"][0]["type"] == "audio"
+
+
+def test_what_the_user_says_is_answered_or_not(session):
+    opened, send, receive = session
+    opened("/v1/realtime?model=r")
+    receive()
+    send({"type": "input_audio_buffer.append", "audio": "AAAA"})
+    assert [event["type"] for event in until(receive, "response.created")] == [
+        "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
+        "conversation.item.added", "conversation.item.done", "response.created",
+    ]  # fmt: skip
+    until(receive, "rate_limits.updated")
+    heard = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
+    send({"type": "session.update", "session": {"audio": {"input": heard}}})
+    assert receive()["session"]["audio"]["input"] == heard
+    send({"type": "input_audio_buffer.append", "audio": "AAAA"})
+    send({"type": "input_audio_buffer.commit"})
+    assert receive()["type"] == "input_audio_buffer.committed"
+    written = until(receive, "conversation.item.input_audio_transcription.completed")[-1]
+    assert (written["transcript"], written["usage"]["input_tokens"]) == ("Hello from the loopback server.", 30)
+    heard["transcription"]["model"] = "failed"
+    send({"type": "session.update", "session": {"audio": {"input": heard}}})
+    send({"type": "input_audio_buffer.commit"})
+    kind = "conversation.item.input_audio_transcription.failed"
+    assert until(receive, kind)[-1]["error"]["code"] == "audio_unintelligible"
+
+
+def test_a_response_that_is_held_is_cancelled_or_interrupted(session):
+    opened, send, receive = session
+    opened("/v1/realtime?model=r-hold")
+    receive()
+    send({"type": "response.cancel", "event_id": "mine"})
+    error = receive()["error"]
+    assert (error["code"], error["event_id"]) == ("response_cancel_not_active", "mine")
+    send({"type": "response.create"})
+    until(receive, "response.output_text.delta")
+    send({"type": "response.create"})
+    assert until(receive, "error")[-1]["error"]["code"] == "conversation_already_has_active_response"
+    send({"type": "response.cancel"})
+    assert receive()["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    send({"type": "response.create"})
+    until(receive, "response.created")
+    send({"type": "input_audio_buffer.append", "audio": "AAAA"})
+    done = until(receive, "response.done")[-1]["response"]
+    assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
+    assert until(receive, "response.created")[-1]["response"]["id"].endswith("_3")
+
+
+def test_a_tool_that_is_offered_is_called_and_nonsense_is_refused(session):
+    opened, send, receive = session
+    opened("/v1/realtime?model=r-tools")
+    receive()
+    send({"type": "response.create", "response": {"tools": [{"type": "function", "name": "look_up"}]}})
+    call = until(receive, "response.done")[-1]["response"]["output"][0]
+    assert (call["name"], call["arguments"]) == ("look_up", '{"city": "Paris"}')
+    receive()
+    send({"type": "response.create", "response": {"max_output_tokens": 0}})
+    assert receive()["error"]["param"] == "response.max_output_tokens"
+    send({"type": "conversation.item.create", "item": {"type": "message", "role": "user"}})
+    assert receive()["item"] == {**receive()["item"], "id": "item_in_1", "role": "user"}
+    send({"type": "nonsense"})
+    assert receive()["error"]["code"] == "invalid_value"
 
 
 def test_an_error_and_a_cut_in_a_session(session):
