@@ -1,0 +1,111 @@
+"""Settings: what each kind of them takes, what is told of those that make no sense, and that nothing raises."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from otel_llm.config import Config, environment
+
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+def test_nothing_has_to_be_set() -> None:
+    config = Config.from_env({})
+    assert (config.port, config.window, config.semconv, config.metric_labels) == (9464, 3600.0, "released", ())
+    assert (config.problems, config.given) == ((), frozenset())
+
+
+def test_the_process_s_own_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_PROMETHEUS_PORT", "9500")
+    assert Config.from_env().port == 9500
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("OTEL_SDK_DISABLED", "TRUE", "sdk_disabled", True),
+        ("OTEL_SDK_DISABLED", "off", "sdk_disabled", False),
+        ("OTEL_METRICS_EXPORTER", " otlp, prometheus,,otlp ", "metrics_exporter", ("otlp", "prometheus")),
+        ("OTEL_LLM_METRICS_SERVER", "OFF", "server", "off"),
+        ("OTEL_LLM_METRIC_LABELS", "tenant, feature", "metric_labels", ("tenant", "feature")),
+        ("OTEL_LLM_PROVIDERS", "*.acme.example = acme, llm=own", "providers", (("*.acme.example", "acme"), ("llm", "own"))),
+        ("OTEL_LLM_MAX_LABEL_VALUES", "1", "max_label_values", 1),
+        ("OTEL_LLM_WINDOW_SECONDS", "86400", "window", 86400.0),
+        ("OTEL_LLM_BUDGET_DAILY_USD", "12.5", "budget_daily", 12.5),
+        ("OTEL_LLM_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
+        (CAPTURE, "true", "content", "span_only"),
+        (CAPTURE, "False", "content", "no_content"),
+        (CAPTURE, "SPAN_AND_EVENT", "content", "span_and_event"),
+    ],
+)  # fmt: skip
+def test_taken(variable: str, text: str, name: str, value: Any) -> None:
+    config = Config.from_env({variable: text})
+    assert getattr(config, name) == value
+    assert (config.problems, config.given) == ((), {variable})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "told"),
+    [
+        ("OTEL_SDK_DISABLED", "perhaps", "='perhaps': neither true nor false (allowed: true, false); using False"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "='70000': not between 0 and 65535 (allowed: 0 to 65535; 0 picks one); using 9464"),
+        ("OTEL_LLM_METRICS_SERVER", "maybe", "='maybe': not one of auto, on, off (allowed: auto, on, off); using 'auto'"),
+        ("OTEL_LLM_METRIC_LABELS", "a-b", ": 'a-b' is no Prometheus label name"),
+        ("OTEL_LLM_METRIC_LABELS", "grün", ": 'grün' is no Prometheus label name"),
+        ("OTEL_LLM_METRIC_LABELS", "__name__", ": '__name__' is no Prometheus label name"),
+        ("OTEL_LLM_METRIC_LABELS", "team,le", ": 'le' is a label that metrics have already"),
+        ("OTEL_LLM_METRIC_LABELS", "error_type", ": 'error_type' is a label that metrics have already"),
+        ("OTEL_LLM_PROVIDERS", "host=", ": 'host' is not pattern=name"),
+        ("OTEL_LLM_WINDOW_SECONDS", "nan", ": not between 300 and 86400"),
+        ("OTEL_LLM_WINDOW_SECONDS", "1e9", ": not between 300 and 86400"),
+        ("OTEL_LLM_BUDGET_DAILY_USD", "-1", ": not between 0 and 1e+12 (allowed: US dollars, 0 or more); using None"),
+        ("OTEL_LLM_TIMEZONE", "Mars/Olympus", ": no known time zone (allowed: an IANA name, as Europe/Berlin); using 'UTC'"),
+        ("OTEL_LLM_TIMEZONE", "../etc/passwd", ": no known time zone"),
+        (CAPTURE, "all", ": not one of no_content, span_only, event_only, span_and_event"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_and_the_default_is_used(variable: str, text: str, told: str) -> None:
+    config = Config.from_env({variable: text})
+    assert config == Config()
+    (problem,) = config.problems
+    assert problem.startswith(f"{variable}={text!r}")
+    assert told in problem
+    assert config.given == frozenset()
+
+
+def test_a_long_value_is_shortened() -> None:
+    (problem,) = Config.from_env({"OTEL_LLM_SEMCONV": "x" * 500}).problems
+    assert f"'{'x' * 77}...'" in problem
+    assert len(problem) < 250
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("OTEL_LLM_BUDGT_DAILY_USD", "is not a setting of otel-llm; did you mean OTEL_LLM_BUDGET_DAILY_USD?"),
+        ("OTEL_LLM_QQQQQQQQQQQQQQQQQQQQ", "is not a setting of otel-llm"),
+    ],
+)
+def test_a_misspelt_setting_is_told(variable: str, told: str) -> None:
+    assert Config.from_env({variable: "1"}).problems == (f"{variable} {told}",)
+
+
+def test_what_is_others_is_none_of_our_business() -> None:
+    assert Config.from_env({"OTEL_WHATEVER": "1", "PATH": "/bin"}).problems == ()
+
+
+def test_each_setting_says_what_it_does() -> None:
+    settings = [spec.metadata for spec in fields(Config) if spec.metadata]
+    assert len({meta["variable"] for meta in settings}) == len(settings)
+    assert [meta["variable"] for meta in settings if not meta["help"].endswith(".")] == []
+
+
+def test_a_child_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_LLM_A", "1")
+    monkeypatch.setenv("OTEL_LLM_B", "2")
+    child = environment(OTEL_LLM_B=None, OTEL_LLM_C="3")
+    assert (child["OTEL_LLM_A"], child["OTEL_LLM_C"]) == ("1", "3")
+    assert "OTEL_LLM_B" not in child
