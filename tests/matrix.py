@@ -62,6 +62,8 @@ ROWS = (
     ),
     Row("voyage", ("voyageai>=0.5",), (f"{FRAMEWORK}voyage.py",)),
     Row("watsonx", ("ibm-watsonx-ai>=1.8",), (f"{FRAMEWORK}watsonx.py",)),
+    Row("vertexai", ("google-cloud-aiplatform>=2.7",), (f"{FRAMEWORK}vertexai.py",)),
+    Row("vertexai-oldest", ("google-cloud-aiplatform==1.71.1",), (f"{FRAMEWORK}vertexai.py",)),
     Row("litellm", ("litellm>=1.109", *LITELLM), (f"{FRAMEWORK}litellm.py",), overrides=("certifi",)),
     Row("litellm-older", ("litellm==1.106.2", "mcp", *LITELLM), (f"{FRAMEWORK}litellm.py",)),
     Row(
@@ -133,10 +135,11 @@ def environment(row: Row) -> Path:
 @cache
 def uv() -> Path:
     """uv, which can override a pin as pip cannot: the one that is installed, or one of our own."""
-    found = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    own = HOME / "uv" / "bin"
+    found = shutil.which("uv") or shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), str(own)]))
     if found is None:
-        told(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(HOME / "uv"), "uv")
-        found = str(HOME / "uv" / "bin" / "uv")
+        told(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(own.parent), "uv")
+        found = str(own / "uv")
     return Path(found)
 
 

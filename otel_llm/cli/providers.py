@@ -66,7 +66,7 @@ def _print(declared: list[Provider]) -> None:
     console = screen_for(None)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style=DIM)
     for title in ("library", "installed", "versions", "tested", "operations", "remarks"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title == "library")
     for provider in declared:
         installed = version(provider.distribution)
         table.add_row(

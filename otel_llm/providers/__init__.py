@@ -25,6 +25,7 @@ NAMES = (
     "xai",
     "watsonx",
     "google_genai",
+    "vertexai",
     "bedrock",
     "litellm",
     "llama_cpp",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.model import Reader, Request
+from otel_llm.model import AttributeValue, Reader, Request
 from otel_llm.provider import Args, Kwargs, ReadRequest
 
 from . import _hosts
@@ -61,17 +61,25 @@ def _asked(
     default = "gcp.vertex_ai" if attr(client, "vertexai") is True else "gcp.gemini"
     url = text(attr(config, "http_options", "base_url")) or text(attr(client, "_http_options", "base_url")) or ""
     name, host, port = _hosts.behind_text(url, default)
+    tier = word(attr(config, "service_tier"))
+    return Request(
+        name, operation, model_of(model), reader, host, port, stream, configured(config), tier,
+        lambda: asked(contents, config),
+    )  # fmt: skip
+
+
+def configured(config: Any) -> dict[str, AttributeValue]:
+    """What a configuration, an object or a mapping, asks for, as span attributes."""
     given = {key: attr(config, key) for key in PARAMETERS} if config is not None else {}
     attributes = parameters(given, PARAMETERS)
     if (kind := _OUTPUT.get(text(attr(config, "response_mime_type")) or "")) is not None:
         attributes["gen_ai.output.type"] = kind
-    tier = word(attr(config, "service_tier"))
-    return Request(
-        name, operation, _model(model), reader, host, port, stream, attributes, tier, lambda: asked(contents, config)
-    )
+    return attributes
 
 
-def _model(given: Any) -> str | None:
-    """The model's own name, without the path of resources or the publisher before it."""
+def model_of(given: Any) -> str | None:
+    """The model's own name, without the path of resources or the publisher before it; of an endpoint kind and number."""
     name = text(given) or ""
+    if "/endpoints/" in name:
+        return name[name.rindex("endpoints/") :]
     return name.rpartition("models/")[2].removeprefix("google/") or None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_llm.model import Response
+from otel_llm.providers import vertexai
 from otel_llm.providers._bedrock_converse import CONVERSE
 from otel_llm.providers._bedrock_invoke import INVOKE
 from otel_llm.providers._bedrock_models import model_of
@@ -53,6 +54,21 @@ def test_no_event_is_too_odd(reader: Any, kind: str | None, content: list[Any] |
         for body in (payload, {"bytes": inner}, {"bytes": None}):
             event = SimpleNamespace(headers={":event-type": kind} if kind else {}, payload=json.dumps(body).encode())
             reader.chunk(event, Response(content=content))
+
+
+@pytest.mark.parametrize("odd", [*ODD, *PAYLOADS])
+@pytest.mark.parametrize("reader", [vertexai.CONTENT, vertexai.EMBEDDINGS, vertexai.NO_USAGE])
+def test_no_reply_of_vertexai_is_too_odd(reader: Any, odd: Any) -> None:
+    for reply in (
+        odd,
+        [odd],
+        SimpleNamespace(_raw_response=odd),
+        SimpleNamespace(_raw_response=SimpleNamespace(_pb=odd)),
+    ):
+        into = Response(content=[])
+        reader.value(reply, into)
+        assert reader.chunk is None or reader.chunk(reply, into) is False
+        assert into.usage is None
 
 
 @pytest.mark.parametrize("odd", [*ODD, "arn:", "arn:aws:bedrock", "arn:aws:bedrock:us-east-1::foundation-model/"])

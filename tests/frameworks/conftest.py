@@ -23,6 +23,7 @@ from otel_llm.testing import Captured, capture
 _NEEDS = {
     "voyage": "voyageai",
     "watsonx": "ibm_watsonx_ai",
+    "vertexai": "vertexai",
     "litellm": "litellm",
     "langchain": "langchain",
     "pydantic_ai": "pydantic_ai",
