@@ -301,7 +301,7 @@ class Installed:
     def __init__(self, provider: Declaration, observer: Observer, accepts: Callable[[Any], bool]) -> None:
         self._provider, self._observer, self._accepts = provider, observer, accepts
         self._undo: list[Callable[[], None]] = []
-        self._live = [True]  # empty once it is out: wrapt asks for its truth at each call, and a function would cost more
+        self._live: Any = [True]  # empty once it is out: wrapt asks for its truth at each call; a function would cost more
         self.patched: list[str] = []
         self.missing: list[str] = []
         for hook in provider.hooks:

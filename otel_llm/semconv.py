@@ -33,7 +33,7 @@ def span_name(request: Request) -> str:
 
 
 def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, AttributeValue]:
-    """What is known before the call: all that a sampler may want to decide by."""
+    """What the conventions want there for samplers, and the caller's labels. The rest of what was asked comes at the end."""
     found: dict[str, AttributeValue] = {
         "gen_ai.operation.name": request.operation,
         "gen_ai.provider.name": request.provider,
@@ -44,23 +44,17 @@ def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, A
         found["server.address"] = request.server_address
         if request.server_port:
             found["server.port"] = request.server_port
-    if request.stream:
-        found["gen_ai.request.stream"] = True
-    found.update(request.attributes)
     for key, value in labels.items():
         found[f"otel_llm.label.{key}"] = value
     return found
 
 
-def end_attributes(response: Response, seen: Observation) -> dict[str, AttributeValue]:
-    """What the answer told. What the provider did not say is not there."""
-    found: dict[str, AttributeValue] = {}
-    if response.model:
-        found["gen_ai.response.model"] = response.model
-    if response.id:
-        found["gen_ai.response.id"] = response.id
-    if response.finish_reasons:
-        found["gen_ai.response.finish_reasons"] = response.finish_reasons
+def end_attributes(request: Request, response: Response, seen: Observation) -> dict[str, AttributeValue]:
+    """The request's parameters, and what the answer told. What the provider did not say is not there."""
+    found = dict(request.attributes)
+    _response_attributes(response, found)
+    if request.stream:
+        found["gen_ai.request.stream"] = True
     if response.usage is not None:
         _usage_attributes(response.usage, found)
     if seen.first_chunk is not None:
@@ -70,12 +64,21 @@ def end_attributes(response: Response, seen: Observation) -> dict[str, Attribute
     if seen.cost is not None:
         found["otel_llm.cost.usd"] = seen.cost
         found["otel_llm.cost.source"] = seen.cost_source
+    return found
+
+
+def _response_attributes(response: Response, found: dict[str, AttributeValue]) -> None:
+    if response.model:
+        found["gen_ai.response.model"] = response.model
+    if response.id:
+        found["gen_ai.response.id"] = response.id
+    if response.finish_reasons:
+        found["gen_ai.response.finish_reasons"] = response.finish_reasons
     if response.fallback is not None:
         found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
     if response.requests > 1:
         found["otel_llm.request.count"] = response.requests
     found.update(response.attributes)
-    return found
 
 
 def _usage_attributes(usage: Usage, found: dict[str, AttributeValue]) -> None:

@@ -12,6 +12,8 @@ from otel_llm.invocation import Invocation
 from otel_llm.model import AttributeValue, Observation
 from otel_llm.semconv import end_attributes, span_name, start_attributes
 
+from .attributes import put
+
 Capture = Callable[[Invocation, Observation], None]
 
 
@@ -40,14 +42,14 @@ class Spans:
         span = call.span
         if span is None or not span.is_recording():
             return
-        attributes = end_attributes(call.response, seen)
+        attributes = end_attributes(call.request, call.response, seen)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
             attributes["http.response.status_code"] = call.status
         if seen.error_type:
             self._failed(call, seen, attributes)
-        span.set_attributes(attributes)
+        put(span, attributes)
         if self._capture is not None:
             self._capture(call, seen)
         span.end()
