@@ -9,6 +9,13 @@ from typing import Any
 
 logger = logging.getLogger("otel_llm")
 
+COMPONENTS = (
+    "alert_handler", "alerts", "chunk", "content", "doctor", "end", "follow", "fork", "hook", "link", "middleware", "open",
+    "pricing", "read_request", "recorder", "registry", "scrape", "server", "spend", "start", "stop", "store", "verdicts",
+    "watch", "workers",
+)  # fmt: skip
+"""Where errors stop: the values of the label of ``otel_llm_internal_errors_total``."""
+
 
 class Guard:
     """``with guard("component"):`` around our own code, never around the host's or the provider's."""
@@ -61,7 +68,7 @@ class foreign:  # noqa: N801 - reads as a function
 
 
 def guard(component: str) -> Guard:
-    """A guard for ``component``, a word of the closed set that ``otel_llm_internal_errors_total`` shows."""
+    """A guard for ``component``, one of ``COMPONENTS``."""
     found = _GUARDS.get(component)
     if found is None:
         found = _GUARDS[component] = Guard(component)

@@ -11,6 +11,7 @@ import pytest
 
 import otel_llm
 from otel_llm import providers
+from otel_llm.guard import COMPONENTS
 
 ROOT = Path(otel_llm.__file__).parent
 PURE: set[str] = set()
@@ -123,6 +124,12 @@ def test_imports_point_one_way(path: Path) -> None:
         assert here == "cli" or not found & WIRING_MUST_NOT
     else:
         assert found <= allowed, f"{path} imports {sorted(found - allowed)}"
+
+
+def test_each_guard_names_a_component_that_metrics_show() -> None:
+    named = re.compile(r'\bguard(?:ed)?\(\s*"(\w+)"')
+    used = {name for path in FILES for name in named.findall(path.read_text(encoding="utf-8"))}
+    assert used - {"component"} == set(COMPONENTS)  # that one stands in a docstring
 
 
 def test_the_page_names_each_room_and_no_other() -> None:

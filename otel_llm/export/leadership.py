@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_llm.config import Config
+from otel_llm.guard import COMPONENTS
 from otel_llm.store import Store
 
 from .answer import Scrape
@@ -24,6 +25,7 @@ from .server import ServeError, Server, serve
 from .spendkeeper import SpendKeeper
 from .statedir import LEADER, SOCKET
 
+INTERNAL_ERRORS = "otel_llm_internal_errors_total"
 PORT_SECONDS = 1.0  # between two attempts to bind a taken port
 
 Warn = Callable[[str], None]
@@ -54,7 +56,10 @@ class Leadership:
             lock.write(f"{os.getpid():<20}".encode())
             inbox.look()  # what the former leader sent comes before what this one finds
         post = Post(folder, inbox, owner)
-        leader = Leader(folder, make_store(), post)
+        store = make_store()
+        for component in COMPONENTS:
+            store.create(INTERNAL_ERRORS, (component,))
+        leader = Leader(folder, store, post)
         spend = None if folder is None else SpendKeeper(folder, make_store)
         return cls(lock, leader, post, spend)
 

@@ -25,7 +25,7 @@ from otel_llm.store import Store, Verdict, encode
 from . import forks, processes, statedir
 from .collector import Collector, StoreSource, parsed
 from .desk import Desk
-from .leadership import Leadership
+from .leadership import INTERNAL_ERRORS, Leadership
 from .link import Question, UnreachableError, ask
 from .locks import AVAILABLE, FileLock
 from .mail import Inbox
@@ -36,7 +36,6 @@ TICK_SECONDS = 0.4
 """Between two rounds of the clerk: how late a follower's open calls show, and how late a takeover begins."""
 TAKEOVER_SECONDS = 3.0
 """How long a question waits for somebody to lead, and a fork for a scrape to end."""
-_ERRORS = "otel_llm_internal_errors_total"
 
 
 class Worker:
@@ -305,7 +304,7 @@ class Worker:
             new = count - self._errors.get(component, 0)
             self._errors[component] = count
             if new > 0:
-                self.append(Event(_ERRORS, time.time(), (component,), float(new)))
+                self.append(Event(INTERNAL_ERRORS, time.time(), (component,), float(new)))
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
