@@ -16,9 +16,8 @@ lint: $(VENV)/.stamp
 	$(BIN)/mypy
 	$(BIN)/otel-llm generate --check
 
-# Real servers share two cores here: what failed beside others gets one turn alone, and is named above either way.
 unit: $(VENV)/.stamp
-	$(BIN)/python -m pytest -n 2 $(ARGS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -v $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # The oldest client libraries that are supported, under the same contract.
 matrix: $(VENV)/.stamp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,15 @@ from otel_llm.ops.objectives import Objectives
 OBJECTIVES = Objectives(
     p95=1.0, latency_slo_threshold=2.56, min_requests=2, min_samples=2, min_change=0.5, budget_forecast_factor=100
 )
+
+AT_ONCE = (
+    ("suppressed", {"alertname": "LLMErrorRateHigh", "gen_ai_provider_name": "anthropic"}),
+    ("active", {"alertname": "LLMErrorRateHigh", "gen_ai_provider_name": "openai"}),
+    ("suppressed", {"alertname": "LLMErrorBudgetBurn", "gen_ai_request_model": "gpt-4.1", "severity": "warning"}),
+    ("active", {"alertname": "LLMFallbackRateHigh"}),
+    ("suppressed", {"alertname": "LLMLatencyP95High", "gen_ai_request_model": "gpt-5-nano"}),
+)
+"""The state that each of these has while the trouble is on."""
 
 
 @dataclass
@@ -78,8 +87,18 @@ def _trouble(seen: Run, service: Service, manager: Alertmanager, server: Prometh
     }
     for what, arrived in arrives.items():
         within(60, what, arrived, server)
-    seen.trouble = manager.alerts()
+    seen.trouble = within(60, "all that the tests look at, at one moment", lambda: _whole(manager.alerts()), server)
     seen.rules = rules_of(server)
+
+
+def _whole(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``alerts``, if those of ``AT_ONCE`` are among them: under load, one may end for a moment."""
+    there = [(alert["status"]["state"], alert["labels"].items()) for alert in alerts]
+    return alerts if all(_is_there(state, labels.items(), there) for state, labels in AT_ONCE) else []
+
+
+def _is_there(state: str, labels: ItemsView[str, str], there: list[tuple[str, ItemsView[str, str]]]) -> bool:
+    return any(state == its and labels <= of_it for its, of_it in there)
 
 
 def _recovery(seen: Run, service: Service, server: Prometheus) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from celery import Celery
 from service_app import call
 
@@ -13,3 +16,10 @@ app.conf.worker_hijack_root_logger = False
 @app.task
 def ask() -> None:
     call()
+
+
+@app.task
+def ask_and_die() -> None:
+    """Dies as by the kernel's out-of-memory killer, with its call made. It holds no lock of the pool's queue meanwhile."""
+    call()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from workers_lab import HERE, Scraper, Service, until
 
-SEND = "from celery_app import ask\nfor _ in range({number}): ask.delay()"
+SEND = "import celery_app\nfor _ in range({number}): celery_app.{task}.delay()"
 
 
-def send(service: Service, number: int) -> None:
+def send(service: Service, number: int, task: str = "ask") -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
-    subprocess.run([sys.executable, "-c", SEND.format(number=number)], cwd=service.folder, env=environment, check=True)
+    code = SEND.format(number=number, task=task)
+    subprocess.run([sys.executable, "-c", code], cwd=service.folder, env=environment, check=True)
 
 
 def pool(service: Service) -> set[int]:
@@ -33,8 +33,9 @@ def test_every_task_is_counted_once(service: Service) -> None:
     with Scraper(service) as scraper:
         until(lambda: service.calls() == 60)
         before = until(lambda: pool(service))
-        os.kill(min(before), signal.SIGKILL)
+        send(service, 1, "ask_and_die")
+        until(lambda: service.calls() == 61)
         until(lambda: pool(service) - before)
         send(service, 30)
-        until(lambda: scraper.shown[-1] == 90)
+        until(lambda: scraper.shown[-1] == 91)
     assert scraper.falls == []
