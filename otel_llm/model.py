@@ -37,7 +37,8 @@ class Usage:
 
     @property
     def known(self) -> bool:
-        return self.input_tokens is not None or self.output_tokens is not None
+        """Whether the provider told what it counts: tokens, or for some transcriptions seconds."""
+        return self.input_tokens is not None or self.output_tokens is not None or self.audio_seconds is not None
 
     def plus(self, other: Usage) -> Usage:
         """Both together; what neither tells stays unknown."""
