@@ -39,13 +39,26 @@ class Row:
 ROWS = (
     Row(
         "oldest",
-        ("openai==1.109.1", "anthropic==0.40.0", "httpx<0.28"),  # anthropic 0.40 passes what httpx 0.28 no longer takes
-        (f"{CONTRACT}openai.py", f"{CONTRACT}anthropic.py"),
+        # anthropic 0.40 passes what httpx 0.28 no longer takes
+        ("openai[realtime]==1.109.1", "anthropic==0.40.0", "httpx<0.28"),
+        (f"{CONTRACT}openai.py", f"{CONTRACT}openai_realtime.py", f"{CONTRACT}anthropic.py"),
     ),
     Row(
         "middle",
-        ("openai==2.54.0", "anthropic==0.125.0", "groq==0.37.1", "together", "cerebras-cloud-sdk", "writer-sdk"),
-        (f"{CONTRACT}openai.py", f"{CONTRACT}anthropic.py", f"{CONTRACT}openai_like.py::TestGroq"),
+        (
+            "openai[realtime]==2.54.0",
+            "anthropic==0.125.0",
+            "groq==0.37.1",
+            "together",
+            "cerebras-cloud-sdk",
+            "writer-sdk",
+        ),
+        (
+            f"{CONTRACT}openai.py",
+            f"{CONTRACT}openai_realtime.py",
+            f"{CONTRACT}anthropic.py",
+            f"{CONTRACT}openai_like.py::TestGroq",
+        ),
     ),
     Row(
         "oldest-others",
