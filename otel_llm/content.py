@@ -16,6 +16,7 @@ from .model import Observation
 logger = logging.getLogger("otel_llm")
 Redact = Callable[[str], str]
 EVENT = "gen_ai.client.inference.operation.details"
+_WORDS = ("role", "type", "finish_reason")  # what a message and a part of it are: no redactor may take that away
 
 
 class Content:
@@ -36,7 +37,7 @@ class Content:
         told = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
             told["gen_ai.output.messages"] = call.response.content
-        told = {key: self._clean(value) for key, value in told.items()}
+        told = {key: self._clean(value, frame=True) for key, value in told.items()}
         if self._on_span:
             call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
         if self._event_logger is not None:
@@ -54,15 +55,21 @@ class Content:
             attributes={**{key: value for key, value in attributes.items() if value}, **told},
         )
 
-    def _clean(self, value: Any) -> Any:
-        """``value`` with every text redacted and shortened; what is no JSON becomes text first."""
+    def _clean(self, value: Any, *, frame: bool = False) -> Any:
+        """``value`` with every text redacted and shortened; what is no JSON becomes text first.
+
+        In the ``frame`` of messages and their parts, the conventions' own words stay as they are.
+        """
         if isinstance(value, str):
             said = self._redact(value) if self._redact is not None else value
             return said if len(said) <= self._limit else said[: self._limit] + "..."
         if isinstance(value, dict):
-            return {str(key): self._clean(part) for key, part in value.items()}
+            return {
+                str(key): part if frame and key in _WORDS else self._clean(part, frame=frame and key == "parts")
+                for key, part in value.items()
+            }
         if isinstance(value, (list, tuple)):
-            return [self._clean(part) for part in value]
+            return [self._clean(part, frame=frame) for part in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
         return self._clean(str(value))

@@ -115,6 +115,9 @@ def _deltas(call: Call) -> Iterator[JSON]:
 
 def _tool_deltas(call: Call) -> Iterator[JSON]:
     whole = call.function_call()
+    if dialect(call.request) == "mistral":  # sends each call whole: https://docs.mistral.ai/capabilities/function_calling
+        yield {"tool_calls": [{**whole, "index": 0}]}
+        return
     arguments = whole["function"]["arguments"]
     opening = {**whole, "index": 0, "function": {**whole["function"], "arguments": ""}}
     yield {"tool_calls": [opening]}

@@ -15,7 +15,7 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     messages = body.get("messages")
     if messages is None:
         given = body.get("input", body.get("prompt"))
-        messages = given if isinstance(given, list) else [{"role": "user", "content": given}]
+        messages = given if isinstance(given, list) or given is None else [{"role": "user", "content": given}]
     told: dict[str, Any] = {
         "gen_ai.input.messages": [_message(found) for found in items(messages) if found is not None]
     }
@@ -81,19 +81,33 @@ def keep_answer(kept: list[Any], choice: Any) -> None:
 def keep_delta(kept: list[Any], choice: Any) -> None:
     """Add a chunk's choice to what was kept of it before."""
     index = attr(choice, "index")
-    index = index if type(index) is int and 0 <= index < 16 else 0  # noqa: PLR2004
-    while len(kept) <= index:
-        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
-    message = kept[index]
+    message = opened(kept, index if type(index) is int and 0 <= index < 16 else 0)  # noqa: PLR2004
     said = text(attr(choice, "delta", "content")) or text(attr(choice, "text"))
     if said is not None:
-        _append(message["parts"], said)
+        append(message["parts"], said)
     for call in items(attr(choice, "delta", "tool_calls")):
         _append_call(message["parts"], call)
     message["finish_reason"] = attr(choice, "finish_reason") or message["finish_reason"]
 
 
-def _append(parts: list[Message], said: str) -> None:
+def opened(kept: list[Any], index: int = 0) -> Message:
+    """The answer at ``index``, begun where it was not."""
+    while len(kept) <= index:
+        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    message: Message = kept[index]
+    return message
+
+
+def keep_text(kept: list[Any], said: Any, finish_reason: str | None = None) -> None:
+    """Add a text, or a piece of one, to the one answer there is."""
+    message = opened(kept)
+    if (found := text(said)) is not None:
+        append(message["parts"], found)
+    message["finish_reason"] = finish_reason or message["finish_reason"]
+
+
+def append(parts: list[Message], said: str) -> None:
+    """Add a piece of text to the one it goes on from, or begin one."""
     if parts and parts[-1]["type"] == "text":
         parts[-1]["content"] += said
     else:

@@ -43,7 +43,7 @@ def _reading(provider: str, operation: str, reader: Reader) -> Callable[[Any, Ar
         given = {**kwargs.get("request", {})} if isinstance(kwargs.get("request"), dict) else kwargs
         return Request(
             name, operation, text(given.get("model")) or text(given.get("agent_id")), reader, host, port, bool(given.get("stream")),
-            parameters(given, PARAMETERS), content=lambda: asked(given),
+            parameters(given, PARAMETERS), content=lambda: asked({"input": given.get("inputs"), **given}),
         )  # fmt: skip
 
     return read

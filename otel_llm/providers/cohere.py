@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.model import Reader, Request, Response, Usage
+from otel_llm.model import Reader, Request, Response
 from otel_llm.provider import Args, Kwargs, Patch, Provider, Reply, Retry, Stream, Value, Watched
 
 from . import _hosts
-from ._openai_content import asked, keep_answer, keep_delta
+from ._cohere_usage import read_meta, read_usage
+from ._openai_content import Message, asked, keep_answer, keep_delta
 from ._openai_shape import NO_USAGE, PARAMETERS
-from ._read import attr, count, number, parameters, text
+from ._read import attr, parameters, text
 
 _PARAMETERS = {
     **PARAMETERS,
@@ -19,26 +20,6 @@ _PARAMETERS = {
     "k": "gen_ai.request.top_k",
     "stop_sequences": PARAMETERS["stop"],
 }
-
-
-def read_usage(usage: Any, into: Response) -> None:
-    """``tokens`` are what the model saw, ``billed_units`` what is paid for: the former where told, else the latter.
-
-    Fields: https://docs.cohere.com/reference/chat. Rerankers bill searches, which are no tokens.
-    """
-    tokens, billed = attr(usage, "tokens"), attr(usage, "billed_units")
-    found = Usage(_either(tokens, billed, "input_tokens"), _either(tokens, billed, "output_tokens"))
-    found.input_image_tokens = count(attr(billed, "image_tokens")) or None
-    found.cache_read_tokens = count(attr(usage, "cached_tokens"))
-    if found.known:
-        into.usage = found
-    if (searches := number(attr(billed, "search_units"))) is not None:
-        into.attributes["otel_llm.usage.search_units"] = searches
-
-
-def _either(first: Any, second: Any, name: str) -> int | None:
-    told = count(attr(first, name))
-    return told if told is not None else count(attr(second, name))
 
 
 def _read_end(end: Any, into: Response) -> None:
@@ -66,9 +47,18 @@ def read_event(event: Any, into: Response) -> bool:
         into.done = True
         if text(attr(delta, "error")) is not None:
             into.error_code = "server_error"
-    elif kind == "content-delta" and into.content is not None:
-        keep_delta(into.content, {"delta": {"content": attr(delta, "message", "content", "text")}})
+    if into.content is not None:
+        keep_delta(into.content, _said(delta))
     return kind in ("content-delta", "tool-plan-delta", "tool-call-delta")
+
+
+def _said(delta: Any) -> Message:
+    """What an event adds to the answer, in OpenAI's words: a text, or a tool call that is begun or goes on."""
+    message = attr(delta, "message")
+    call = attr(message, "tool_calls")
+    calls = [] if call is None or isinstance(call, list) else [call]
+    said = {"content": attr(message, "content", "text"), "tool_calls": calls}
+    return {"delta": said, "finish_reason": text(attr(delta, "finish_reason"))}
 
 
 def read_event_v1(event: Any, into: Response) -> bool:
@@ -78,11 +68,6 @@ def read_event_v1(event: Any, into: Response) -> bool:
         read_reply(attr(event, "response"), into)
         into.done = True
     return kind in ("text-generation", "tool-calls-chunk")
-
-
-def read_meta(reply: Any, into: Response) -> None:
-    """Embeddings and rerankings: ``meta`` has the usage."""
-    read_usage(attr(reply, "meta"), into)
 
 
 EMBEDDINGS, RERANK = Reader(read_meta), Reader(read_meta, usage=False)
@@ -102,7 +87,7 @@ def _reading(operation: str, reader: Reader, *, stream: bool) -> Callable[[Any, 
         name, host, port = _hosts.behind_text(client._client_wrapper.get_base_url(), "cohere")  # noqa: SLF001 - no public name
         return Request(
             name, operation, text(kwargs.get("model")), reader, host, port, stream, parameters(kwargs, _PARAMETERS),
-            content=lambda: asked({"prompt": kwargs.get("message"), **kwargs}),
+            content=lambda: asked({"prompt": kwargs.get("message"), "instructions": kwargs.get("preamble"), **kwargs}),
         )  # fmt: skip
 
     return read

@@ -9,7 +9,7 @@ from otel_llm.model import Reader, Request, Response, Usage
 from otel_llm.provider import Args, Kwargs, Patch, Provider
 
 from . import _hosts
-from ._openai_content import asked
+from ._openai_content import asked, keep_text
 from ._openai_shape import CHAT, NO_USAGE, PARAMETERS
 from ._read import attr, count, items, parameters, text
 
@@ -17,7 +17,7 @@ _ROUTER = "https://router.huggingface.co"
 _PARAMETERS = {**PARAMETERS, "max_new_tokens": "gen_ai.request.max_tokens", "stop_sequences": PARAMETERS["stop"]}
 
 
-def read_generation(reply: Any, into: Response) -> None:
+def read_details(reply: Any, into: Response) -> None:
     """A text, or with ``details=True`` the tokens it took: those of the prompt only where ``decoder_input_details`` asks."""
     details = attr(reply, "details") if not isinstance(reply, str) else None
     if details is None:
@@ -29,9 +29,18 @@ def read_generation(reply: Any, into: Response) -> None:
     into.done = True
 
 
+def read_generation(reply: Any, into: Response) -> None:
+    """A whole answer."""
+    read_details(reply, into)
+    if into.content is not None:
+        keep_text(into.content, reply if isinstance(reply, str) else attr(reply, "generated_text"))
+
+
 def read_token(part: Any, into: Response) -> bool:
     """A piece of text, or with ``details=True`` a token; the last one has the details."""
-    read_generation(part, into)
+    read_details(part, into)
+    if into.content is not None:
+        keep_text(into.content, part if isinstance(part, str) else attr(part, "token", "text"))
     return True
 
 

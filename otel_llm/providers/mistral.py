@@ -7,9 +7,10 @@ from typing import Any
 from otel_llm.model import Reader, Response, Usage
 from otel_llm.provider import Provider
 
+from ._openai_content import Message, keep_delta
 from ._openai_shape import EMBEDDINGS, NO_USAGE, read_chat, read_chat_chunk
 from ._openai_usage import read_usage
-from ._read import attr, count, text
+from ._read import attr, count, items, text
 from ._speakeasy import Method, hooks, streamed
 
 
@@ -19,6 +20,19 @@ def read_conversation(reply: Any, into: Response) -> None:
     into.model = text(attr(reply, "outputs")[0].model) if _first_has_model(reply) else None
     read_usage(attr(reply, "usage"), into)
     into.done = True
+    if into.content is not None:
+        for entry in items(attr(reply, "outputs")):
+            keep_delta(into.content, _said(entry))
+
+
+def _said(entry: Any) -> Message:
+    """An entry of a conversation, or a piece of one, in OpenAI's words."""
+    function = {"name": attr(entry, "name"), "arguments": attr(entry, "arguments")}
+    call = {"id": attr(entry, "tool_call_id"), "function": function}
+    content = attr(entry, "content")
+    parts = [attr(part, "text") for part in items(content)] if not isinstance(content, str) else [content]
+    said = "".join(part for part in parts if isinstance(part, str))
+    return {"delta": {"content": said, "tool_calls": [call] if text(function["name"]) is not None else []}}
 
 
 def _first_has_model(reply: Any) -> bool:
@@ -37,6 +51,8 @@ def read_event(event: Any, into: Response) -> bool:
         into.id = text(attr(data, "conversation_id"))
     elif kind == "conversation.response.error":
         into.error_code = str(attr(data, "code") or "server_error")
+    if into.content is not None:
+        keep_delta(into.content, _said(data))
     return kind == "message.output.delta"
 
 

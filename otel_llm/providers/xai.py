@@ -11,6 +11,7 @@ from otel_llm.provider import Args, Kwargs, Patch, Provider, Replace
 
 from ._openai_shape import NO_USAGE, PARAMETERS
 from ._read import attr, count, parameters, text
+from ._xai_content import asked_of, keep_outputs, keep_pieces
 
 _TICK = 1e-10  # US dollars
 
@@ -48,8 +49,10 @@ def _first(told: Any) -> Any:
 def read_reply(told: Any, into: Response) -> None:
     """A response; the first of a batch, which all share one usage; of ``parse`` the response beside what was parsed."""
     response = _first(told)
-    _read_head(attr(response, "proto"), into)
+    proto = attr(response, "proto")
+    _read_head(proto, into)
     _read_reason(response, into)
+    keep_outputs(proto, into)
 
 
 def read_chunk(told: Any, into: Response) -> bool:
@@ -60,6 +63,8 @@ def read_chunk(told: Any, into: Response) -> bool:
     outputs = attr(proto, "outputs") or ()
     if any(attr(output, "finish_reason") for output in outputs):
         _read_reason(response, into)
+    if into.content is not None:
+        keep_pieces(proto, into)
     return any(attr(output, "delta", name) for output in outputs for name in _SAID)
 
 
@@ -70,8 +75,9 @@ def _chat(*, stream: bool) -> Callable[[Any, Args, Kwargs], Request]:
     def read(chat: Any, _: Args, __: Kwargs) -> Request:
         given = {field.name: value for field, value in chat.proto.ListFields()}
         return Request(
-            "x_ai", "chat", text(given.get("model")), CHAT, stream=stream, attributes=parameters(given, PARAMETERS)
-        )
+            "x_ai", "chat", text(given.get("model")), CHAT, stream=stream, attributes=parameters(given, PARAMETERS),
+            content=lambda: asked_of(chat),
+        )  # fmt: skip
 
     return read
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import anthropic
 from contract import Contract, Kit
+from contract_content import INSTRUCTION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
@@ -35,6 +36,7 @@ class TestAnthropic(Contract):
         manager_async=lambda client, model: client.messages.stream(**_asked(model)),
         raw=lambda client, model: client.messages.with_raw_response.create(**_asked(model)).parse(),
         raw_async=_raw,
+        instructed=lambda client, model: client.messages.create(**_asked(model), system=INSTRUCTION),
     )
 
     def may_miss(self) -> set[str]:

@@ -115,6 +115,7 @@ class TestConverse(Contract):
 class TestInvoke(Contract):
     kit = Kit(
         **COMMON,
+        content=False,  # its bodies are the caller's alone
         plain=invoke,
         plain_async=invoke_async,
         stream=lambda client, model: streamed(client, "invoke_model_with_response_stream", "body", given(model)),

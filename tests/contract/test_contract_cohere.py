@@ -7,6 +7,7 @@ from typing import Any
 import cohere
 import pytest
 from contract import Bench, Contract, Kit, drained, with_async_client, with_client
+from contract_content import CONVERSATION, INSTRUCTION, ON, TEXT, captured, said
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
@@ -48,6 +49,7 @@ class TestCohere(Contract):
         thinking=None,  # not told apart
         cached=(100, 30, 0),
         close=_close,
+        talk=lambda client, model: client.chat(model=model, messages=CONVERSATION),
     )
 
     @pytest.fixture(autouse=True)
@@ -80,6 +82,17 @@ class TestCohere(Contract):
         call = self.check_success(bench, 100, 20)
         assert call.stream is stream
         assert call.finish_reasons == ("stop",)
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_content_of_version_1(self, bench: Bench, stream: bool) -> None:
+        client = make_v1(bench.server.url)
+        with captured("cohere", ON) as told:
+            given: Any = {"model": "command-x", "message": "hi", "preamble": INSTRUCTION}
+            list(client.chat_stream(**given)) if stream else client.chat(**given)
+        _close(client)
+        assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]
+        assert [said(message) for message in told["gen_ai.output.messages"]] == [TEXT]
+        assert told["gen_ai.system_instructions"] == [{"type": "text", "content": INSTRUCTION}]
 
     def may_miss(self) -> set[str]:
         return {"cohere.core.http_client:_retry_timeout_from_retries"} if cohere.__version__ < "6" else set()

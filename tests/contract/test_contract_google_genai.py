@@ -114,6 +114,7 @@ class TestChats(Contract):
 class TestInteractions(Contract):
     kit = Kit(
         **{**COMMON, "make_async": lambda url: make(url, **RETRYING)},
+        content=False,
         plain=lambda client, model: client.interactions.create(model=model, input=MESSAGE),
         plain_async=lambda client, model: client.aio.interactions.create(model=model, input=MESSAGE),
         stream=lambda client, model: client.interactions.create(model=model, input=MESSAGE, stream=True),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from contract import Bench, Contract, Kit, drained, with_async_client, with_client
+from contract_content import CONVERSATION, ON, TEXT, captured, said
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -38,6 +39,7 @@ class TestHuggingFace(Contract):
         thinking=None,  # its own types leave the details out
         cached=None,
         retried=None,
+        talk=lambda client, model: client.chat_completion(CONVERSATION, model=model),
     )
 
     @pytest.mark.parametrize(
@@ -54,6 +56,18 @@ class TestHuggingFace(Contract):
         assert (call.operation, call.error_type, call.output_tokens) == ("text_completion", "", tokens)
         assert call.input_tokens == (100 if tokens and stream else None)
         assert bench.span.attributes["gen_ai.request.max_tokens"] == 7
+
+    @pytest.mark.parametrize("details", [False, True])
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_content_of_text_generation(self, server: Any, details: bool, stream: bool) -> None:
+        with captured("huggingface", ON) as told:
+            client = InferenceClient(model=f"{server.url}/models/llama-x", token="test-key")
+            answer = client.text_generation("hi", details=details, stream=stream)
+            if stream:
+                list(answer)
+            client.close() if hasattr(client, "close") else None
+        assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]
+        assert [said(message) for message in told["gen_ai.output.messages"]] == [TEXT]
 
     async def test_embeddings(self, bench: Bench) -> None:
         client = AsyncInferenceClient(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_content import ON, captured, said
 
+from otel_llm.config import Config
 from otel_llm.testing import Captured, capture
 
 ENGINES = Path(__file__).parents[1] / "support" / "engines"
@@ -54,6 +56,31 @@ def test_a_stream_is_one_call_of_unknown_tokens(engine: Any, chat: bool) -> None
     assert (call.input_tokens, call.output_tokens) == (None, None)
     assert call.usage_unknown
     assert call.first_chunk is not None
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda llama: llama("hi"),
+        lambda llama: list(llama("hi", stream=True)),
+        lambda llama: llama.create_chat_completion(SAID),
+        lambda llama: list(llama.create_chat_completion(SAID, stream=True)),
+    ],
+)
+def test_content(engine: Any, use: Any) -> None:
+    llama, _ = engine
+    assert content_of(use, llama, Config()) == {}
+    told = content_of(use, llama, ON)
+    assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]
+    (answer,) = told["gen_ai.output.messages"]
+    assert (answer["role"], said(answer)) == ("assistant", "Hello from here")
+    assert answer["finish_reason"] in ("stop", "length")
+
+
+def content_of(use: Any, llama: Any, config: Config) -> dict[str, Any]:
+    with captured("llama_cpp", config) as told:
+        use(llama)
+    return told
 
 
 def test_a_stream_left_early(engine: Any) -> None:

@@ -7,8 +7,16 @@ from typing import Any
 import ollama
 import pytest
 from contract import Bench, Contract, Kit, drained, with_async_client, with_client
+from contract_content import ARGUMENTS, INSTRUCTION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
+CALL: Any = {"function": {"name": "get_weather", "arguments": ARGUMENTS}}  # a call has no id, and a result names the tool
+TALK: Any = [
+    {"role": "system", "content": INSTRUCTION},
+    *MESSAGES,
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "tool_name": "get_weather", "content": "sunny"},
+]
 
 
 async def _stream(client: Any, model: str) -> Any:
@@ -29,6 +37,7 @@ class TestOllama(Contract):
         thinking=None,  # told neither apart nor as cached
         cached=None,
         retried=None,
+        talk=lambda client, model: client.chat(model=model, messages=TALK),
         close=lambda client: client._client.aclose() if hasattr(client._client, "aclose") else client._client.close(),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 from contract import Contract, Kit
+from contract_content import CONVERSATION, INSTRUCTION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 USAGE: Any = {"include_usage": True}
@@ -60,6 +61,7 @@ class TestOpenAIChat(_Older, Contract):
         ).parse(),
         raw_async=_raw,
         cut_error=("connection",),
+        talk=lambda client, model: client.chat.completions.create(model=model, messages=CONVERSATION),
     )
 
 
@@ -77,4 +79,5 @@ class TestOpenAIResponses(_Older, Contract):
         manager_async=lambda client, model: client.responses.stream(model=model, input="hi"),
         raw=lambda client, model: client.responses.with_raw_response.create(model=model, input="hi").parse(),
         raw_async=_raw_responses,
+        instructed=lambda client, model: client.responses.create(model=model, input="hi", instructions=INSTRUCTION),
     )

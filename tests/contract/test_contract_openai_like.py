@@ -9,6 +9,7 @@ import groq
 import together
 import writerai
 from contract import Contract, Kit
+from contract_content import CONVERSATION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 USAGE: Any = {"include_usage": True}
@@ -37,6 +38,7 @@ def _kit(library: str, make: Any, make_async: Any, **more: Any) -> Kit:
             model=model, messages=MESSAGES
         ).parse(),
         raw_async=_raw,
+        talk=lambda client, model: client.chat.completions.create(model=model, messages=CONVERSATION),
         **more,
     )
 
@@ -85,4 +87,5 @@ class TestWriter(Contract):
         stream_async=lambda client, model: client.chat.chat(
             model=model, messages=MESSAGES, stream=True, stream_options=USAGE
         ),
+        talk=lambda client, model: client.chat.chat(model=model, messages=CONVERSATION),
     )

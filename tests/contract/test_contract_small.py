@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 import replicate
 from ai21 import AI21Client, AsyncAI21Client
-from ai21.models.chat import ChatMessage
+from ai21.models.chat import AssistantMessage, ChatMessage, ToolCall, ToolFunction, ToolMessage
 from azure.ai.inference import ChatCompletionsClient, EmbeddingsClient
 from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletionsClient
 from azure.core.credentials import AzureKeyCredential
 from contract import Bench, Contract, Kit, with_client
+from contract_content import CONVERSATION, FUNCTION, INSTRUCTION, ON, TEXT, captured, said
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 USAGE: Any = {
     "stream_options": {"include_usage": True}
 }  # without being asked, as AI21 itself does, the loopback says none
 SAID: Any = [ChatMessage(role="user", content="hi")]
+CALLED = AssistantMessage(tool_calls=[ToolCall(id="call_1", function=ToolFunction(**FUNCTION))])
+ANSWERED = ToolMessage(tool_call_id="call_1", content="sunny")
+TALK: Any = [ChatMessage(role="system", content=INSTRUCTION), *SAID, CALLED, ANSWERED]
 
 
 def _closed(http: Any) -> Any:
@@ -45,6 +49,7 @@ class TestAI21(Contract):
         thinking=None,
         cached=None,
         retried=None,
+        talk=lambda client, model: client.chat.completions.create(messages=TALK, model=model),
         close=lambda client: _closed(client.chat.completions._client._client),
     )
 
@@ -67,6 +72,7 @@ class TestAzureInference(Contract):
         thinking=None,
         cached=None,
         retried=None,  # a POST only where the server fails, see below
+        talk=lambda client, model: client.complete(messages=CONVERSATION, model=model),
     )
 
     def test_retries_are_one_call(self, bench: Bench) -> None:
@@ -104,6 +110,8 @@ class TestReplicate(Contract):
         thinking=None,
         cached=None,
         retried=None,
+        instructed=lambda client, model: client.run(model, input={"prompt": "hi", "system_prompt": INSTRUCTION}),
+        calls_tools=False,
         close=_replicate_closed,
     )
 
@@ -115,6 +123,14 @@ class TestReplicate(Contract):
         call = bench.ended_once()
         assert (call.error_type, call.stream, call.usage_unknown) == ("", True, "")
         assert call.first_chunk is not None
+
+    def test_content_of_a_prediction(self, bench: Bench) -> None:
+        with captured("replicate", ON) as told:
+            given = {"prompt": "hi", "temperature": 0.5}
+            ask = lambda client: client.models.predictions.create("meta/llama-x", given, wait=True)
+            with_client(self.kit, bench.server.url, ask)
+        assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]
+        assert [said(message) for message in told["gen_ai.output.messages"]] == [TEXT]
 
     @pytest.mark.parametrize("wait", [True, False])
     def test_predictions(self, bench: Bench, wait: bool) -> None:

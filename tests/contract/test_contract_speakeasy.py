@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from contract import Bench, Contract, Kit, with_client
+from contract_content import ARGUMENTS, CONVERSATION, INSTRUCTION, parsed, said
 
 try:
     from mistralai.client import Mistral
@@ -38,6 +39,7 @@ class TestMistral(Contract):
         thinking=None,
         cached=None,
         retried=None,  # not unless it is asked to
+        talk=lambda client, model: client.chat.complete(model=model, messages=CONVERSATION),
     )
 
     def may_miss(self) -> set[str]:
@@ -75,6 +77,20 @@ class TestMistral(Contract):
         assert (call.input_tokens, call.output_tokens or None) == usage
 
 
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_content_of_conversations(self, server: Any, stream: bool) -> None:
+        def talk(client: Any, model: str) -> Any:
+            given = {"model": model, "inputs": "hi", "instructions": INSTRUCTION}
+            return list(client.beta.conversations.start_stream(**given)) if stream else client.beta.conversations.start(**given)
+
+        told = self.content_of(server, talk)
+        assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]
+        assert [part["content"] for part in told["gen_ai.system_instructions"]] == [INSTRUCTION]
+        self.check_answer(told)
+        (call,) = self.content_of(server, talk, "-tools")["gen_ai.output.messages"][0]["parts"]
+        assert (call["type"], call["name"], parsed(call["arguments"])) == ("tool_call", "get_weather", ARGUMENTS)
+
+
 def router(url: str, milliseconds: int = 0) -> OpenRouter:
     """A client that retries every ``milliseconds``, or never: by default it does for an hour, which is not to be waited for."""
     backoff = RouterBackoff(milliseconds, milliseconds, 1.0, 60_000, 0)
@@ -95,6 +111,8 @@ class TestOpenRouter(Contract):
         stream_async=lambda client, model: client.chat.send_async(model=model, messages=MESSAGES, stream=True),
         cached=(100, 30, 10),
         retried=None,  # 5XX alone, see below
+        talk=lambda client, model: client.chat.send(model=model, messages=CONVERSATION),
+        instructed=lambda client, model: client.beta.responses.send(model=model, input="hi", instructions=INSTRUCTION),
     )
 
     def test_retries_are_one_call(self, bench: Bench) -> None:

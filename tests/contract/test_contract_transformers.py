@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_content import ON, captured, said
 
 from otel_llm.testing import Captured, capture
 
@@ -53,6 +54,22 @@ def test_what_is_filled_up_is_not_counted(pipeline: Any, given: Any, options: di
     call = captured.call
     assert (call.input_tokens, call.output_tokens) == (None, None)
     assert call.usage_unknown
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "answers"),
+    [
+        ("two words", ["two words"], ["two words Hello from here"]),  # a text comes back with its prompt
+        (SAID, ["three words here"], ["Hello from here"]),
+        (["two words", "one"], ["two words", "one"], ["two words Hello from here", "one Hello from here"]),
+    ],
+)
+def test_content(pipeline: Any, given: Any, asked: list[str], answers: list[str]) -> None:
+    pipe, _ = pipeline
+    with captured("transformers", ON) as told:
+        pipe(given)
+    assert [said(message) for message in told["gen_ai.input.messages"]] == asked
+    assert [said(message) for message in told["gen_ai.output.messages"]] == answers
 
 
 def test_what_it_raises_reaches_the_caller(pipeline: Any) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from contract_content import ON, captured, said
 
 from otel_llm.testing import capture
 
@@ -58,6 +59,29 @@ async def test_a_stream_counts_each_token_once(vllm: Any, kind: str, n: int) -> 
     assert (call.input_tokens, call.output_tokens, call.cache_read_tokens) == (2, 3 * n, 2)
     assert (call.stream, call.error_type, call.finish_reasons) == (True, "", ("length",) * n)
     assert call.first_chunk is not None
+
+
+@pytest.mark.parametrize(
+    ("use", "asked", "answers"),
+    [
+        (lambda found: found.llm.generate(["two words", "one"]), ["two words", "one"], 2),
+        (lambda found: found.llm.chat(SAID), ["three words here"], 1),
+    ],
+)
+def test_content(vllm: Any, use: Any, asked: list[str], answers: int) -> None:
+    with captured("vllm", ON) as told:
+        outputs = use(vllm)
+    assert [said(message) for message in told["gen_ai.input.messages"]] == asked
+    spoken = [answer.text for output in outputs for answer in output.outputs]
+    assert [said(message) for message in told["gen_ai.output.messages"]] == spoken
+    assert len(spoken) == answers
+
+
+async def test_of_a_stream_only_what_was_asked_is_captured(vllm: Any) -> None:
+    with captured("vllm", ON) as told:
+        assert [output async for output in vllm.engine.generate("two words", vllm.params(), "request-1")]
+    assert [said(message) for message in told["gen_ai.input.messages"]] == ["two words"]
+    assert "gen_ai.output.messages" not in told
 
 
 async def test_a_stream_left_early(vllm: Any) -> None:

@@ -16,15 +16,18 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
+from contract_content import TEXT, ContentScenarios, needs
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from otel_llm import providers
 from otel_llm.catalogue import ERROR_TYPES
 from otel_llm.guard import Guard
 from otel_llm.loopback import Loopback
 from otel_llm.model import Reader
+from otel_llm.provider import Replace, Retry
 from otel_llm.testing import Captured, capture
 
 Make = Callable[[str], Any]  # base URL of the loopback -> client
@@ -61,10 +64,17 @@ class Kit:
         "connection",
     )  # error types of a stream that is cut; "" where the SDK does not notice
     close: Callable[[Any], Any] | None = None  # how to close a client; sync or async
-    same_type_async_error: bool = True
+    serve: Callable[[], Any] = Loopback  # the server, a context manager; not the loopback where the protocol is not HTTP
+    address: str = "127.0.0.1"  # server.address of its calls; empty where the client does not tell
+    faults: tuple[str, ...] = ("malformed", "empty", "sse-error", "cut-3", "drop")  # that the server can have
+    talk: Ask | None = None  # sends ``contract_content.CONVERSATION``
+    instructed: Ask | None = None  # sends a system instruction beside the messages
+    content: bool = True  # messages are captured, where that is asked for
+    answers: str = TEXT  # what it says, as it is captured; empty where the library's answers are not
+    calls_tools: bool = True
 
     def has(self, *names: str) -> bool:
-        return all(getattr(self, name) is not None for name in names)
+        return all(getattr(self, name) not in (None, "", False) for name in names)
 
 
 class Seen:
@@ -133,24 +143,14 @@ class Bench:
         return call
 
 
-def needs(*names: str) -> Callable[[Any], Any]:
-    """What a kit must have for a scenario."""
-
-    def mark(scenario: Any) -> Any:
-        scenario.needs = names
-        return scenario
-
-    return mark
-
-
-class Contract:
+class Contract(ContentScenarios):
     """The scenarios. ``kit`` is the subclass's."""
 
     kit: ClassVar[Kit]
 
     @pytest.fixture
     def server(self) -> Any:
-        with Loopback() as server:
+        with self.kit.serve() as server:
             yield server
 
     @pytest.fixture
@@ -161,12 +161,6 @@ class Contract:
         with capture(self.kit.library, tracer=traces.get_tracer("contract")) as captured:
             yield Bench(server, exporter, captured)
         traces.shutdown()
-
-    def __init_subclass__(cls) -> None:
-        """Scenarios of what the library does not have are not collected."""
-        for name in dir(Contract):
-            if not cls.kit.has(*getattr(getattr(Contract, name), "needs", ())):
-                setattr(cls, name, None)
 
     # one call of each shape
 
@@ -361,9 +355,10 @@ class Contract:
     @needs("make", "plain")
     def test_the_host_sees_the_same(self, server: Loopback) -> None:
         asks = [ask for ask in (self.kit.plain, self.kit.raw, self.whole(self.kit.stream)) if ask is not None]
-        models = [self.kit.model, *(f"{self.kit.model}-{word}" for word in ("thinking", "cached", "tools", "nousage", "length",
-                  "fail-400", "fail-500-noretry", "malformed", "empty", "sse-error", "cut-3"))]  # fmt: skip
-        cases = [(ask, model) for ask in asks for model in models] + [(asks[0], f"{self.kit.model}-drop")]
+        words = ("thinking", "cached", "tools", "nousage", "length", "fail-400", "fail-500-noretry", *self.kit.faults)
+        models = [self.kit.model, *(f"{self.kit.model}-{word}" for word in words if word != "drop")]
+        cases = [(ask, model) for ask in asks for model in models]
+        cases += [(asks[0], f"{self.kit.model}-drop")] if "drop" in words else []
 
         def all_of(client: Any) -> list[Any]:
             return [self.outcome(ask, client, model) for ask, model in cases]
@@ -384,7 +379,11 @@ class Contract:
             asks = [self.kit.plain_async, self.kit.raw_async, self.whole_async(self.kit.stream_async)]
             models = [
                 self.kit.model,
-                *(f"{self.kit.model}-{word}" for word in ("tools", "fail-400", "malformed", "empty", "cut-3")),
+                *(
+                    f"{self.kit.model}-{word}"
+                    for word in ("tools", "fail-400", *self.kit.faults)
+                    if word not in ("sse-error", "drop")
+                ),
             ]
             return [await self.outcome_async(ask, client, model) for ask in asks if ask is not None for model in models]
 
@@ -449,13 +448,17 @@ class Contract:
     # helpers
 
     def may_miss(self) -> set[str]:
-        """Hooks that this version of the library does not have."""
-        return set()
+        """Hooks that this version of the library does not have: those that another stands in for, and what a kit adds."""
+        retries = [hook for hook in providers.load(self.kit.library).hooks if isinstance(hook, Retry)]
+        replaced = {(hook.module, hook.unless) for hook in retries}
+        return {
+            f"{hook.module}:{target}"
+            for hook in retries
+            if any((hook.module, target) in replaced for target in hook.targets)
+            for target in hook.targets
+        }
 
     def patched(self) -> list[Any]:
-        from otel_llm import providers
-        from otel_llm.provider import Replace
-
         found = []
         for hook in providers.load(self.kit.library).hooks:
             if importlib.util.find_spec(hook.module.split(".")[0]) is None or not _there(hook.module):
@@ -479,7 +482,7 @@ class Contract:
         )
         assert (call.input_tokens, call.output_tokens) == (input_tokens, output_tokens)
         assert bool(call.usage_unknown) is (input_tokens is None and output_tokens is None)
-        assert call.server_address == "127.0.0.1"
+        assert call.server_address == self.kit.address
         assert call.duration > 0
         assert span.name == f"{self.kit.operation} {self.kit.model}"
         assert span.kind.name == "CLIENT"
@@ -492,10 +495,6 @@ class Contract:
         assert "error.type" not in attributes
         assert call.trace_id == format(span.context.trace_id, "032x")
         return call
-
-    @staticmethod
-    def whole(ask: Ask | None) -> Ask | None:
-        return None if ask is None else lambda client, model: list(ask(client, model))
 
     @staticmethod
     def whole_async(ask: Ask | None) -> Ask | None:
