@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from otel_llm.catalogue import DURATION_BUCKETS
@@ -124,8 +125,13 @@ def show(value: Any, unit: Unit) -> str:
     return value if isinstance(value, str) else f"{value:.10g}"
 
 
-def _objective(default: Any, unit: Unit, help: str, *among: float, between: tuple[float, float] = (0, 0)) -> Any:
+def _objective(unit: Unit, default: Any, between: tuple[float, float], help: str, among: tuple[float, ...] = ()) -> Any:
     return field(default=default, metadata={"unit": unit, "help": help, "between": between, "among": among})
+
+
+_seconds, _share, _factor = partial(_objective, "duration"), partial(_objective, "share"), partial(_objective, "factor")
+_count, _sigmas, _url = partial(_objective, "count"), partial(_objective, "sigma"), partial(_objective, "url")
+_ANY = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,71 +142,43 @@ class Objectives:
     that are allowed); ``flag(name)`` is its command line option.
     """
 
-    p95: float = _objective(30.0, "duration", "95th percentile of a call's duration", between=(0.1, 600))
-    first_chunk: float = _objective(
-        5.0, "duration", "95th percentile of the time to the first chunk of a stream", between=(0.05, 600)
+    p95: float = _seconds(30.0, (0.1, 600), "95th percentile of a call's duration")
+    first_chunk: float = _seconds(5.0, (0.05, 600), "95th percentile of the time to the first chunk of a stream")
+    error_rate: float = _share(0.05, (0.0001, 1), "share of calls that fail with one type of error")
+    slo: float = _share(0.99, (0.5, 0.99999), "availability: share of calls that succeed")
+    latency_slo: float = _share(0.95, (0.5, 0.99999), "share of successful calls that are fast")
+    latency_slo_threshold: float = _seconds(
+        30.0, _ANY, "what the latency objective calls fast: a bound of a bucket", among=DURATION_BUCKETS
     )
-    error_rate: float = _objective(
-        0.05, "share", "share of calls that fail with one type of error", between=(0.0001, 1)
+    min_requests: int = _count(10, (1, 1e6), "calls in the window below which shares raise no alert")
+    output_tokens_factor: float = _factor(2.0, (1.05, 100), "mean output tokens over their daily average")
+    output_drop: float = _share(0.30, (0.01, 0.99), "fall of mean output tokens below their daily average")
+    output_variance_factor: float = _factor(2.0, (1.05, 100), "spread of output tokens over its daily average")
+    daily_budget_factor: float = _factor(1.5, (0.01, 100), "today's spend over the budget")
+    monthly_budget_factor: float = _factor(1.5, (0.01, 100), "this month's spend over the budget")
+    budget_forecast_factor: float = _factor(1.0, (0.01, 100), "spend expected at the period's end over its budget")
+    cost_per_request_factor: float = _factor(3.0, (1.05, 1000), "mean cost of a call over its daily average")
+    fallback_rate: float = _share(0.10, (0.0001, 1), "share of calls that a fallback served")
+    cache_hit_ratio: float = _share(0.50, (0.0001, 1), "share of response cache look-ups that hit")
+    cache_min_lookups: int = _count(20, (1, 1e6), "look-ups in 15 minutes up to which the cache raises no alert")
+    breaker_stuck: float = _seconds(900.0, (60, 86_400), "how long a circuit breaker may stay open")
+    rate_limit_left: float = _share(0.10, (0.001, 0.99), "what is left of a rate limit")
+    zscore_warning: float = _sigmas(2.0, (1, 20), "distance from the baseline that is a warning")
+    zscore_critical: float = _sigmas(3.0, (1, 20), "distance from the baseline that is critical")
+    min_change: float = _share(0.10, (0, 1), "change of a mean below which no distance is an anomaly")
+    min_samples: int = _count(20, (2, 280), "means of 5 minutes, one after the other, that make a baseline")
+    anomalous_share_warning: float = _share(0.15, (0.001, 1), "share of calls that are anomalous, a warning")
+    anomalous_share_critical: float = _share(0.08, (0.001, 1), "share of calls that are critically anomalous")
+    finish_reason_factor: float = _factor(
+        3.0, (1.05, 1000), "share of truncated or filtered answers over its daily average"
     )
-    slo: float = _objective(0.99, "share", "availability: share of calls that succeed", between=(0.5, 0.99999))
-    latency_slo: float = _objective(0.95, "share", "share of successful calls that are fast", between=(0.5, 0.99999))
-    latency_slo_threshold: float = _objective(
-        30.0, "duration", "what the latency objective calls fast: a bound of a bucket", *DURATION_BUCKETS
+    finish_reason_share: float = _share(
+        0.05, (0.0001, 1), "share of truncated or filtered answers that is never an alert"
     )
-    min_requests: int = _objective(
-        10, "count", "calls in the window below which shares raise no alert", between=(1, 1e6)
-    )
-    output_tokens_factor: float = _objective(
-        2.0, "factor", "mean output tokens over their daily average", between=(1.05, 100)
-    )
-    output_drop: float = _objective(
-        0.30, "share", "fall of mean output tokens below their daily average", between=(0.01, 0.99)
-    )
-    output_variance_factor: float = _objective(
-        2.0, "factor", "spread of output tokens over its daily average", between=(1.05, 100)
-    )
-    daily_budget_factor: float = _objective(1.5, "factor", "today's spend over the budget", between=(0.01, 100))
-    monthly_budget_factor: float = _objective(1.5, "factor", "this month's spend over the budget", between=(0.01, 100))
-    budget_forecast_factor: float = _objective(
-        1.0, "factor", "spend expected at the period's end over its budget", between=(0.01, 100)
-    )
-    cost_per_request_factor: float = _objective(
-        3.0, "factor", "mean cost of a call over its daily average", between=(1.05, 1000)
-    )
-    fallback_rate: float = _objective(0.10, "share", "share of calls that a fallback served", between=(0.0001, 1))
-    cache_hit_ratio: float = _objective(0.50, "share", "share of response cache look-ups that hit", between=(0.0001, 1))
-    cache_min_lookups: int = _objective(
-        20, "count", "look-ups in 15 minutes up to which the cache raises no alert", between=(1, 1e6)
-    )
-    breaker_stuck: float = _objective(
-        900.0, "duration", "how long a circuit breaker may stay open", between=(60, 86_400)
-    )
-    rate_limit_left: float = _objective(0.10, "share", "what is left of a rate limit", between=(0.001, 0.99))
-    zscore_warning: float = _objective(2.0, "sigma", "distance from the baseline that is a warning", between=(1, 20))
-    zscore_critical: float = _objective(3.0, "sigma", "distance from the baseline that is critical", between=(1, 20))
-    min_change: float = _objective(
-        0.10, "share", "change of a mean below which no distance is an anomaly", between=(0, 1)
-    )
-    min_samples: int = _objective(
-        20, "count", "means of 5 minutes, one after the other, that make a baseline", between=(2, 280)
-    )
-    anomalous_share_warning: float = _objective(
-        0.15, "share", "share of calls that are anomalous, a warning", between=(0.001, 1)
-    )
-    anomalous_share_critical: float = _objective(
-        0.08, "share", "share of calls that are critically anomalous", between=(0.001, 1)
-    )
-    finish_reason_factor: float = _objective(
-        3.0, "factor", "share of truncated or filtered answers over its daily average", between=(1.05, 1000)
-    )
-    finish_reason_share: float = _objective(
-        0.05, "share", "share of truncated or filtered answers that is never an alert", between=(0.0001, 1)
-    )
-    usage_unknown_share: float = _objective(0.01, "share", "share of calls without usage", between=(0.0001, 1))
-    grafana_url: str = _objective("http://localhost:3000", "url", "where alerts link to dashboards")
-    runbook_url: str = _objective(
-        "https://github.com/otel-llm/otel-llm/blob/main/docs/runbook.md", "url", "where alerts link to the runbook"
+    usage_unknown_share: float = _share(0.01, (0.0001, 1), "share of calls without usage")
+    grafana_url: str = _url("http://localhost:3000", _ANY, "where alerts link to dashboards")
+    runbook_url: str = _url(
+        "https://github.com/otel-llm/otel-llm/blob/main/docs/runbook.md", _ANY, "where alerts link to the runbook"
     )
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ Series = tuple[str, str]  # a selector and its values, as promtool writes them
 MODEL = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
 TARGET = {"job": "shop", "instance": "shop:9464"}
 AND_MODEL = "?var-provider=openai&var-model=gpt-5"
+BOARDS = {"errors": "reliability", "quality": "tokens"}  # the board of a category that has none of its own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class Case:
 def pair(case: Case, *almost: tuple[str, tuple[Series, ...]]) -> list[Case]:
     """The case that fires, and those just short of it, looked at at the same time."""
     return [case, *(replace(case, name=name, series=fed, expected=(), quiet_at=()) for name, fed in almost)]
+
+
+def of_model(severity: str, category: str, summary: str, description: str, **labels: str) -> Expected:
+    """An alert about the model, with more labels than the model's own if need be."""
+    board = f"otel-llm-{BOARDS.get(category, category)}{AND_MODEL}"
+    return Expected(severity, category, summary, description, board, {**MODEL, **labels})
 
 
 def anomaly(kind: str, severity: str, signal: str, direction: str, says: str) -> Expected:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from otel_llm.ops.promtests import (
-    AND_MODEL,
-    MODEL,
     Case,
     Expected,
     anomaly,
     calls,
     level,
     means,
+    of_model,
     output,
     pair,
     ramp,
@@ -39,12 +37,11 @@ def _changed(before: float, after: float) -> tuple[tuple[float, int], tuple[floa
 
 
 def _long(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "tokens",
         "LLM answers are long: more than 2 times the daily average",
         "The mean answer of gpt-5 (openai) has 400 tokens.",
-        f"otel-llm-tokens{AND_MODEL}",
     )
     return pair(
         Case(
@@ -55,12 +52,11 @@ def _long(v: Vocabulary) -> list[Case]:
 
 
 def _short(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "quality",
         "LLM answers are short: 30% below the daily average, the model may have degraded",
         "The mean answer of gpt-5 (openai) has 60 tokens.",
-        f"otel-llm-tokens{AND_MODEL}",
     )
     return pair(
         Case(
@@ -78,12 +74,11 @@ def _varied(v: Vocabulary) -> list[Case]:
             *calls(v, (60, _HISTORY + _SINCE)),
         )
 
-    expected = Expected(
+    expected = of_model(
         "warning",
         "quality",
         "LLM answers vary: spread of lengths above 2 times the daily average",
         "The lengths of gpt-5 (openai)'s answers spread by 160% of their mean.",
-        f"otel-llm-tokens{AND_MODEL}",
     )
     return pair(
         Case("LLMOutputVarianceHigh", "50 % of the mean become 160 %", fed(50, 160), 145, (expected,), (119, 129)),
@@ -96,14 +91,13 @@ def _dear(v: Vocabulary) -> list[Case]:
         money = means("otel_llm_request_cost_usd", *_changed(0.01, after), gen_ai_operation_name="chat")
         return (*money, *calls(v, (60, _HISTORY + _SINCE)))
 
-    expected = Expected(
+    expected = of_model(
         "warning",
         "cost",
         "LLM calls are expensive: more than 3 times the daily average",
         "A call to gpt-5 (openai) costs $0.1000 on average.",
-        f"otel-llm-cost{AND_MODEL}",
+        signal="cost",
     )
-    expected = replace(expected, labels={**MODEL, "signal": "cost"})
     return pair(
         Case("LLMCostPerRequestHigh", "one cent becomes ten", fed(0.1), 145, (expected,), (119, 128)),
         ("one cent becomes 2.9", fed(0.029)),
@@ -141,13 +135,12 @@ def _finish(v: Vocabulary, reason: str, before: float, after: float) -> tuple[Se
 
 
 def _truncated(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "quality",
         "LLM answers are cut off: more than 3 times the daily average",
         "50% of the answers of gpt-5 (openai) end at the token limit.",
-        f"otel-llm-tokens{AND_MODEL}",
-        {**MODEL, "finish_reason": "length"},
+        finish_reason="length",
     )
     return pair(
         Case("LLMTruncatedOutputs", "2 of 60 become 30", _finish(v, "length", 2, 30), 148, (expected,), (119, 130)),
@@ -157,13 +150,12 @@ def _truncated(v: Vocabulary) -> list[Case]:
 
 
 def _filtered(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "quality",
         "LLM answers are filtered: more than 3 times the daily average",
         "10% of the answers of gpt-5 (openai) are withheld by a filter.",
-        f"otel-llm-tokens{AND_MODEL}",
-        {**MODEL, "finish_reason": "content_filter"},
+        finish_reason="content_filter",
     )
     return pair(
         Case("LLMContentFiltered", "none of 60 become 6", _finish(v, "refusal", 0, 6), 148, (expected,), (119, 130)),

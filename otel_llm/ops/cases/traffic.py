@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from otel_llm.ops.promtests import (
-    AND_MODEL,
-    MODEL,
     Case,
     Expected,
     anomaly,
@@ -15,6 +13,7 @@ from otel_llm.ops.promtests import (
     exactly,
     histogram,
     level,
+    of_model,
     pair,
     ramp,
     series,
@@ -32,13 +31,12 @@ def cases(v: Vocabulary) -> list[Case]:
 
 
 def _slow(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "latency",
         "LLM calls are slow: p95 above 30s",
         "95 % of the calls to gpt-5 (openai) take up to 40.41s.",
-        f"otel-llm-latency{AND_MODEL}",
-        {**MODEL, "quantile": "0.95"},
+        quantile="0.95",
     )
     # all in the bucket from 30 to 40.96, the quantile lies at 95 % of it; then in the one from 20.48 to 30
     fed = calls(v, (60, 30), took=35)
@@ -50,13 +48,12 @@ def _slow(v: Vocabulary) -> list[Case]:
 
 
 def _late(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "warning",
         "latency",
         "LLM streams start late: p95 above 5s",
         "95 % of the streams from gpt-5 (openai) start within 9.984s.",
-        f"otel-llm-latency{AND_MODEL}",
-        {**MODEL, "quantile": "0.95"},
+        quantile="0.95",
     )
     first = v.first_chunk
     return pair(
@@ -73,13 +70,12 @@ def _late(v: Vocabulary) -> list[Case]:
 
 
 def _failing(v: Vocabulary) -> list[Case]:
-    expected = Expected(
+    expected = of_model(
         "critical",
         "errors",
         "LLM calls fail: more than 5% with timeout",
         "10% of the calls to gpt-5 (openai) fail with timeout.",
-        f"otel-llm-reliability{AND_MODEL}",
-        {**MODEL, "error_type": "timeout"},
+        error_type="timeout",
     )
 
     def fed(good: float, bad: float, error_type: str = "timeout") -> tuple[Series, ...]:
@@ -99,12 +95,11 @@ def _fallbacks(v: Vocabulary) -> list[Case]:
         told = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
         return (*calls(v, (60, 40)), exactly("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names, **told))
 
-    expected = Expected(
+    expected = of_model(
         "warning",
         "reliability",
         "LLM calls fall back: more than 10%",
         "20% of the calls to gpt-5 (openai) fell back to another model.",
-        f"otel-llm-reliability{AND_MODEL}",
     )
     return pair(
         Case("LLMFallbackRateHigh", "12 of 60", fed(12), 25, (expected,), (10,)),
@@ -120,13 +115,12 @@ def _cache(_: Vocabulary) -> list[Case]:
             series(name, ramp((misses, 40)), cache="redis", result="miss"),
         )
 
-    expected = Expected(
+    expected = of_model(
         "warning",
         "reliability",
         "The response cache misses: hit ratio below 50%",
         "40% of the look-ups in redis for gpt-5 hit.",
-        f"otel-llm-reliability{AND_MODEL}",
-        {**MODEL, "cache": "redis"},
+        cache="redis",
     )
     return pair(
         Case("LLMCacheHitRatioLow", "2 of 5 hit", fed(20, 30), 30, (expected,), (10,)),
@@ -143,13 +137,12 @@ def _limits(v: Vocabulary) -> list[Case]:
             *calls(v, (rate, 30)),
         )
 
-    expected = Expected(
+    expected = of_model(
         "warning",
         "reliability",
         "A rate limit is near: less than 10% left",
         "5% of the requests that gpt-5 (openai) allows are left.",
-        f"otel-llm-reliability{AND_MODEL}",
-        {**MODEL, "kind": "requests"},
+        kind="requests",
     )
     return pair(
         Case("LLMRateLimitNear", "5 of 100 left", fed(5), 20, (expected,), (5,)),

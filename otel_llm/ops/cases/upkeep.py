@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_llm.ops.promtests import (
-    AND_MODEL,
     Case,
     Expected,
     calls,
     exactly,
     level,
+    of_model,
     pair,
     ramp,
     series,
@@ -71,12 +71,11 @@ def _unpriced(_: Vocabulary) -> list[Case]:
     def fed(values: str) -> tuple[Series, ...]:
         return (series("otel_llm_unpriced_requests_total", values, gen_ai_operation_name="chat"),)
 
-    expected = Expected(
+    expected = of_model(
         "info",
         "cost",
         "LLM calls have no known price: spend is higher than shown",
         "3 calls to gpt-5 (openai) in the last hour could not be priced.",
-        f"otel-llm-cost{AND_MODEL}",
     )
     return pair(
         Case("LLMUnpricedModel", "three calls", fed("0x10 3x90"), 30, (expected,), (25, 80)),
