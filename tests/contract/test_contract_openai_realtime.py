@@ -467,6 +467,33 @@ def test_what_is_never_answered_does_not_pile_up(bench: Bench, server: Loopback)
     assert [call.error_type for call in bench.calls] == ["abandoned"] * 100
 
 
+if RAW:  # of 2.x on
+
+    def test_the_client_connects_again_by_itself(bench: Bench, server: Loopback) -> None:
+        """What was open on the connection that broke has failed; the session goes on with the next."""
+        options: Any = {"on_reconnecting": lambda _: {"extra_query": {"model": "gpt-realtime"}}, "initial_delay": 0.0}
+        with (
+            client_of(server, openai.OpenAI) as client,
+            client.realtime.connect(model="gpt-realtime-cut-2", **options) as connection,
+        ):
+            for _ in range(2):
+                _until(connection, "session.created")
+                connection.response.create()
+            _until(connection, DONE)
+        assert [(call.response_model, call.error_type) for call in bench.calls] == [
+            ("", "connection"), ("gpt-realtime", ""),
+        ]  # fmt: skip
+
+    def test_what_was_asked_for_before_there_was_a_connection(bench: Bench, server: Loopback) -> None:
+        with client_of(server, openai.OpenAI) as client:
+            manager = client.realtime.connect(model="gpt-realtime")
+            manager.send(CREATE)
+            with bench.tracer.start_as_current_span("connect") as outer, manager as connection:
+                _until(connection, DONE)
+        assert bench.one[0].input_tokens == 100
+        assert bench.spans[0].parent.span_id == outer.get_span_context().span_id
+
+
 # refusals
 
 
