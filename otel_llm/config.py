@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -281,6 +280,8 @@ def _problem(variable: str, text: str, error: ValueError, allowed: str, default:
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    import difflib  # noqa: PLC0415 - only where something is wrong
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"{name} is not a setting of otel-llm" + (f"; did you mean {near[0]}?" if near else "")
 

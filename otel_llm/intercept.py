@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from functools import cached_property
 from types import CoroutineType
 from typing import Any
 
@@ -30,6 +31,7 @@ from .provider import (
     Session,
     Value,
     Watched,
+    modules,
 )
 from .sessions import conversing
 from .streams import CARRIED, follow, proxied, tap
@@ -296,16 +298,25 @@ _WRAPPERS: dict[type, Callable[[Any], Wrapper]] = {
 
 
 class Installed:
-    """The hooks of one library: they go in when their modules are imported, and out again to the very same objects."""
+    """The hooks of one library: they go in when their modules are imported, and out again to the very same objects.
 
-    def __init__(self, provider: Declaration, observer: Observer, accepts: Callable[[Any], bool]) -> None:
-        self._provider, self._observer, self._accepts = provider, observer, accepts
+    ``load`` is asked for the declaration when the first of the modules ``carriers`` is imported: most processes use one library of many.
+    """
+
+    def __init__(
+        self,
+        carriers: Iterable[str],
+        load: Callable[[], Declaration],
+        observer: Observer,
+        accepts: Callable[[Any], bool],
+    ) -> None:
+        self._load, self._observer, self._accepts = load, observer, accepts
         self._undo: list[Callable[[], None]] = []
-        self._live: Any = [True]  # empty once it is out: wrapt asks for its truth at each call; a function would cost more
+        self._live: Any = [True]  # empty when it is out; wrapt asks for its truth at each call
         self.patched: list[str] = []
         self.missing: list[str] = []
-        for hook in provider.hooks:
-            wrapt.register_post_import_hook(self._imported(hook), hook.module)
+        for module in carriers:
+            wrapt.register_post_import_hook(self._imported(module), module)
 
     def uninstall(self) -> None:
         """Put everything back."""
@@ -315,13 +326,28 @@ class Installed:
                 self._undo.pop()()
         self.patched.clear()
 
-    def _imported(self, hook: Hook) -> Callable[[Any], None]:
+    @classmethod
+    def of(cls, declaration: Declaration, observer: Observer, accepts: Callable[[Any], bool]) -> Installed:
+        """The hooks of a declaration that is at hand."""
+        return cls(modules(declaration), lambda: declaration, observer, accepts)
+
+    @cached_property
+    def _declared(self) -> Declaration:
+        return self._load()
+
+    def _imported(self, name: str) -> Callable[[Any], None]:
         def imported(module: Any) -> None:
             with _HOOK:
-                if self._live and self._accepts(self._provider):
-                    self._install(hook, module)
+                if self._live and self._accepts(self._declared):
+                    for hook in self._declared.hooks:
+                        if hook.module == name:
+                            self._put_in(hook, module)
 
         return imported
+
+    def _put_in(self, hook: Hook, module: Any) -> None:
+        with _HOOK:  # one that fails leaves the others in
+            self._install(hook, module)
 
     def _install(self, hook: Hook, module: Any) -> None:
         if isinstance(hook, Retry) and hook.unless and _resolve(module, hook.unless)[0] is not None:
@@ -366,7 +392,7 @@ class Installed:
         if isinstance(hook, Replace):
             return hook.make(original, shadow)
         if isinstance(hook, Patch):
-            wrapper = watching(self._provider, hook, self._observer)
+            wrapper = watching(self._declared, hook, self._observer)
         elif isinstance(hook, Session):
             wrapper = conversing(hook, name, self._observer)
         else:

@@ -13,21 +13,20 @@ Kwargs = Mapping[str, Any]
 ReadRequest = Callable[[Any, Args, Kwargs], "Request | None"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Value:
     """The call is over, and ``value`` is what the provider said."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """The call is over; ``parse`` gives (or awaits) what the provider said, and caches it for the caller."""
 
     parse: Callable[[], Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Stream:
     """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
 
@@ -41,16 +40,14 @@ class Stream:
     carrier: MutableMapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A stream that lies inside a result, under ``key`` of the mapping ``owner``: it is replaced there by a watched one."""
 
     owner: MutableMapping[str, Any]
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(NamedTuple):
     """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``Adopt``); until then
     ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None."""
 
@@ -63,8 +60,7 @@ Watched = Value | Parsed | Stream | Item | Later
 Watch = Callable[[Any, Request], "Watched | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """A method that calls pass through. ``read`` returns None for what is not to be watched.
 
     ``watch`` says how to follow a result whose shape alone does not tell. A ``lazy`` method sends nothing until its result
@@ -80,8 +76,7 @@ class Patch:
     covers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(NamedTuple):
     """A constructor of streams that are built after the call returned: ``find`` gives the carrier, ``watch`` the stream."""
 
     module: str
@@ -90,8 +85,7 @@ class Adopt:
     watch: Callable[[Any], Stream]
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """A method entered once before each attempt after the first; it waits inside.
 
     ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told. ``wait`` is for a method
@@ -106,8 +100,7 @@ class Retry:
     unless: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A method entered once for each attempt: where one failed and another follows, that was a retry.
 
     An attempt fails by raising, or by returning what ``failed`` finds a cause in: an HTTP status or an exception.
@@ -118,8 +111,7 @@ class Attempt:
     failed: Callable[[Any], int | BaseException | None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A method entered once for each request of a call that makes several by itself: ``read`` takes in what it returned.
 
     Only calls that are read by ``reader`` have such parts.
@@ -131,8 +123,7 @@ class Part:
     read: ReadValue
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A method that is handed the HTTP response of a call: ``read`` gives its status and headers."""
 
     module: str
@@ -140,8 +131,7 @@ class Reply:
     read: Callable[[Args, Kwargs], tuple[int, Mapping[str, str]] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(NamedTuple):
     """An attribute exchanged while we watch, as a library's own tracing. ``make`` gets the original and a function that gives
     a tracer whose every span is that of the call open here, or None where none is."""
 
@@ -150,8 +140,7 @@ class Replace:
     make: Callable[[Any, Callable[[], Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(NamedTuple):
     """A method beside the calls of models, as a circuit breaker's or a cache's.
 
     ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
@@ -172,13 +161,14 @@ class Turn(NamedTuple):
     ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
     and ``refuses`` were received. ``key`` is the call's name on its connection, of a wish it is the name that a refusal gives. A
     part without a key is told to all that are open. ``asked`` says of a call that opens, and of a refusal without a key, that
-    it answers the oldest wish.
+    it answers the oldest wish. Where the server tells of no beginning, ``opens`` was sent: the call begins with that, or waits as
+    a wish while another of its name is open; and a part that has a ``request`` opens the call that none was sent for.
     """
 
     step: Literal["asks", "opens", "tells", "ends", "refuses"]
     key: str | None = None
     event: Any = None  # for the reader of the call: its ``chunk`` where it tells, its ``value`` where it ends
-    request: Request | None = None  # of a wish and of a call that opens
+    request: Request | None = None  # of a wish, of a call that opens, and of a part that may open one
     asked: bool = True
 
 
@@ -192,12 +182,16 @@ class Talk(Protocol):
         """What the host is about to receive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+def _first(args: Args, kwargs: Kwargs) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)
+
+
+class Session(NamedTuple):
     """Connections on which calls come and go as events, each open until its end is told, or the connection's.
 
     ``connections`` are their classes. ``sends``, ``receives`` and ``leaves`` name their methods that are given an event, that
-    return one, and by which the host closes. ``lost`` tells the errors of receiving after which nothing more will come.
+    return one, and by which the host closes. ``lost`` tells the errors of receiving after which nothing more will come, ``said``
+    what a method that sends was given: its first argument, if not told otherwise.
     """
 
     module: str
@@ -207,6 +201,7 @@ class Session:
     receives: tuple[str, ...]
     leaves: tuple[str, ...]
     lost: Callable[[BaseException], bool]
+    said: Callable[[Args, Kwargs], Any] = _first
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -218,8 +213,7 @@ class Session:
 Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Session
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """A client library: the name it is declared under, its distribution, the versions that are tested, its hooks.
 
     ``tested`` names the oldest and the newest version that the contract suite runs; outside of ``requires`` the library is
@@ -235,8 +229,7 @@ class Provider:
     notes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A library that tells of what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
 
     name: str
@@ -248,3 +241,8 @@ class Signal:
 
 
 Declaration = Provider | Signal
+
+
+def modules(declaration: Declaration) -> tuple[str, ...]:
+    """The modules that carry its hooks."""
+    return tuple(dict.fromkeys(hook.module for hook in declaration.hooks))

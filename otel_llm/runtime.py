@@ -7,8 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property, partial
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
@@ -23,7 +24,6 @@ from .intercept import Installed
 from .invocation import Bill, Observer
 from .model import Event, Request, Response, Usage
 from .others import warn_of_others
-from .pricing import Pricer
 from .provider import Declaration, Provider
 from .providers import _hosts
 from .signals import hooks as signals
@@ -33,6 +33,9 @@ from .sinks.spans import Spans
 from .store import Store, Verdict, printable
 from .version import __version__
 from .window import Budget, Crossing
+
+if TYPE_CHECKING:
+    from .pricing import Pricer
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
@@ -93,7 +96,9 @@ class Runtime:
         """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""
         if name not in self.installed and f"otel_llm_{name}" not in self.config.disabled:
             with guard("watch"):
-                self.installed[name] = Installed(providers.load(name), self.observer, self._accepts)
+                self.installed[name] = Installed(
+                    providers.MODULES[name], partial(providers.load, name), self.observer, self._accepts
+                )
 
     def unwatch(self, name: str) -> None:
         """Put back what ``watch`` changed."""
@@ -128,8 +133,14 @@ class Prices:
     """The pricer, loaded in the background of the process that first needs it."""
 
     def __init__(self, config: Config) -> None:
-        self._pricer = Pricer(config)
+        self._config = config
         self._loading = 0  # the process whose thread loads: a forked child has none of its parent's threads
+
+    @cached_property
+    def _pricer(self) -> Pricer:
+        from .pricing import Pricer  # noqa: PLC0415 - 10 ms of a start, which a process that calls no model is spared
+
+        return Pricer(self._config)
 
     @property
     def ready(self) -> bool:
@@ -151,7 +162,8 @@ class Prices:
 
     def close(self) -> None:
         """Stop looking for newer prices."""
-        self._pricer.close()
+        if "_pricer" in vars(self):
+            self._pricer.close()
 
     def settle(self, bill: tuple[Any, ...]) -> Any:
         """What a call cost whose price was not known when it ended."""

@@ -87,7 +87,7 @@ def capture(
     hub.listen(captured.take)
     unobserve = observing.use(captured.observer)
     captured.installed += [
-        Installed(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES
+        Installed.of(providers.load(name), captured.observer, lambda _: True) for name in names or providers.NAMES
     ]
     captured.installed += hooks.install(captured.observer, lambda _: True)
     try:

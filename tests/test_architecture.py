@@ -69,6 +69,7 @@ MAY: dict[str, set[str]] = {
         "spendfile",
         "version",
         "prometheus_client",
+        "wrapt",
     },
     "alerts": {"guard", "window"},
     "notify": {"config", "alerts", "apprise"},
@@ -80,7 +81,7 @@ MAY: dict[str, set[str]] = {
     "observing": {*CALL, "intercept", "wrapt"},
     "testing": {*CALL, "observing", "providers", "intercept", "sinks", "signals", *OTEL},
     "loopback": PURE,
-    "ops": {"catalogue", "config", "provider", "providers", "grafana_foundation_sdk"},
+    "ops": {"catalogue", "config", "provider", "providers", "signals", "grafana_foundation_sdk"},
     "cli": {"*"},
 }
 WIRING_MUST_NOT = {"cli", "ops", "loopback"}

@@ -6,8 +6,6 @@ import gzip
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prometheus_client.exposition import gzip_accepted
-
 from otel_llm.guard import guard
 
 Scrape = Callable[[str], tuple[str, bytes]]
@@ -50,6 +48,8 @@ def metrics(scrape: Scrape, method: str, accept: str, encoding: str) -> Answer:
 def _scraped(scrape: Scrape, accept: str, encoding: str) -> Answer:
     content_type, body = scrape(accept)
     headers: tuple[tuple[str, str], ...] = (("Content-Type", content_type), ("Vary", "Accept, Accept-Encoding"))
+    from prometheus_client.exposition import gzip_accepted  # noqa: PLC0415 - the scrape has imported it
+
     if len(body) >= _WORTH_IT and gzip_accepted(encoding):
         body = gzip.compress(body, _FASTEST, mtime=0)
         headers += (("Content-Encoding", "gzip"),)

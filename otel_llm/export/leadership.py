@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_llm.config import Config
 from otel_llm.guard import COMPONENTS
@@ -14,16 +14,18 @@ from otel_llm.store import Store
 
 from .answer import Scrape
 from .checkpoint import Checkpoint
-from .collector import StoreSource
 from .journal import Journal, Memory
 from .leader import Leader
 from .link import Listener, Question
 from .locks import FileLock
 from .mail import Inbox, Post
 from .seat import InFlight
-from .server import ServeError, Server, serve
 from .spendkeeper import SpendKeeper
 from .statedir import LEADER, SOCKET
+
+if TYPE_CHECKING:
+    from .collector import StoreSource
+    from .server import Server
 
 INTERNAL_ERRORS = "otel_llm_internal_errors_total"
 PORT_SECONDS = 1.0  # between two attempts to bind a taken port
@@ -70,6 +72,8 @@ class Leadership:
 
     def source(self, refresh: Callable[[], None]) -> StoreSource:
         """Our families, brought up to date by ``refresh`` before each scrape."""
+        from .collector import StoreSource  # noqa: PLC0415 - with prometheus_client, which a start can do without
+
         return StoreSource(self.leader.store, refresh)
 
     def listen(self, folder: Path, answer: Callable[[Question], Any], warn: Warn) -> None:
@@ -87,6 +91,8 @@ class Leadership:
         """
         if self._server is not None or time.monotonic() < self._next_bind:
             return
+        from .server import ServeError, serve  # noqa: PLC0415 - only where there is a port to serve
+
         again, self._next_bind = self._next_bind > 0, time.monotonic() + PORT_SECONDS
         try:
             self._server = serve(config, scrape)

@@ -10,11 +10,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client import Metric as Samples
+import wrapt
 
 from otel_llm.config import Config
 from otel_llm.guard import Guard, guard, logger
@@ -23,7 +23,6 @@ from otel_llm.natives import RLock, Thread, pause
 from otel_llm.store import Store, Verdict, encode
 
 from . import forks, processes, statedir
-from .collector import Collector, StoreSource, parsed
 from .desk import Desk
 from .leadership import INTERNAL_ERRORS, Leadership
 from .link import Question, UnreachableError, ask
@@ -31,6 +30,12 @@ from .locks import AVAILABLE, FileLock
 from .mail import Inbox
 from .seat import InFlight
 from .users import Users
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client import Metric as Samples
+
+    from .collector import Collector, StoreSource
 
 TICK_SECONDS = 0.4
 """Between two rounds of the clerk: how late a follower's open calls show, and how late a takeover begins."""
@@ -50,10 +55,10 @@ class Worker:
         in_flight: Callable[[], Mapping[tuple[str, str, str], int]] = dict,
         deliver: Callable[[Verdict], object] = lambda _verdict: None,
         serve: bool = True,
-        registry: CollectorRegistry = REGISTRY,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self.config = config
-        self.collector = Collector(config, self, registry)
+        self._registry = registry
         self._make_store = make_store
         self._in_flight = in_flight
         self._deliver = deliver
@@ -95,7 +100,23 @@ class Worker:
             atexit.register(self.stop)
             self._round()
             self._hire()
-            self.collector.register()
+            wrapt.register_post_import_hook(
+                self._join, "prometheus_client"
+            )  # before that, nobody can look for us there
+
+    @cached_property
+    def collector(self) -> Collector:
+        """What stands in the registry for us. Made at the first scrape, or when the host imports prometheus_client."""
+        from prometheus_client import REGISTRY  # noqa: PLC0415 - 15 ms, which a start can do without
+
+        from .collector import Collector  # noqa: PLC0415 - likewise
+
+        return Collector(self.config, self, self._registry or REGISTRY)
+
+    def _join(self, _: Any) -> None:
+        with guard("registry"):
+            if self._running:
+                self.collector.register()
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
@@ -116,6 +137,8 @@ class Worker:
         """Our families of the whole service; none where nobody leads just now, for others share the scrape."""
         with suppress(UnreachableError):
             if self._leadership is None:
+                from .collector import parsed  # noqa: PLC0415 - as the collector
+
                 return tuple(parsed(self.text(openmetrics=True)))
             return tuple(self._answer(("families",)))
         return ()
@@ -143,7 +166,8 @@ class Worker:
         with guard("workers"):
             atexit.unregister(self.stop)
             forks.forget(self)
-            self.collector.unregister()
+            if "collector" in vars(self):
+                self.collector.unregister()
             if self._clerk is not None:
                 self._clerk.stop(TAKEOVER_SECONDS)
             self._round()
@@ -222,7 +246,7 @@ class Worker:
         self._leadership = Leadership.take(self._folder, self._make_store, self._inbox, lambda: self._desk.owner)
         if self._leadership is None:
             return
-        self._source = self._leadership.source(self._refresh)
+        self._source = None
         if self._folder is not None:
             self._leadership.listen(self._folder, self._answer, self._warn)
 
@@ -285,8 +309,10 @@ class Worker:
     def _answer(self, question: Question) -> Any:
         kind, *rest = question
         with self._lock:
-            if self._leadership is None or self._source is None:
+            if self._leadership is None:
                 raise UnreachableError("this process does not lead any more")
+            if self._source is None:
+                self._source = self._leadership.source(self._refresh)
             if kind == "text":
                 return self._source.text(openmetrics=rest[0])
             if kind == "families":  # asked in this process only: they are objects

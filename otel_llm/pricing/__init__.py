@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .explain import Component, Explanation, explain
 from .price import Price
 from .pricer import Pricer
 
-__all__ = ["Component", "Explanation", "Price", "Pricer", "explain"]
+__all__ = ["Price", "Pricer"]

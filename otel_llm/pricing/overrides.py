@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import math
 import re
@@ -219,6 +218,8 @@ class _Reader:
         return found or 0.0
 
     def _unknown(self, section: Section, name: str, known: tuple[str, ...]) -> None:
+        import difflib  # noqa: PLC0415 - only where something is wrong
+
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         self._wrong(section.lines[name], name, f"is not a field; {hint}")

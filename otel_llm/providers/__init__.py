@@ -6,6 +6,10 @@ from importlib import import_module
 
 from otel_llm.provider import Provider
 
+from ._modules import MODULES
+
+__all__ = ["MODULES", "NAMES", "load"]
+
 NAMES = (
     "openai",
     "anthropic",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 from otel_llm.intercept import Installed
 from otel_llm.invocation import Observer
 from otel_llm.provider import Signal
+
+from ._modules import MODULES
 
 NAMES = (
     "pybreaker",
@@ -31,4 +34,4 @@ def load(name: str) -> Signal:
 
 def install(observer: Observer, accepts: Callable[[Signal], bool]) -> list[Installed]:
     """See all of them as soon as they are imported; ``accepts`` is asked then whether the version is one we know."""
-    return [Installed(load(name), observer, accepts) for name in NAMES]
+    return [Installed(MODULES[name], partial(load, name), observer, accepts) for name in NAMES]

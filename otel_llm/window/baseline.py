@@ -163,11 +163,8 @@ class Baseline:
 
     def _last_usual(self, places: Iterable[int], side: int) -> float:
         """The last value to a side that is within the sensitivity: what lies before it need not be judged."""
-        for place in places:
-            value = middle(place)
-            if side * self.scale.z(value) < self.sensitivity:
-                break
-        return value
+        values = map(middle, places)
+        return next((value for value in values if side * self.scale.z(value) < self.sensitivity), -side * inf)
 
     def judge(self, value: float) -> Judgement | None:
         """The verdict on a single call; None where it is not unusual."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import accumulate
-from math import exp, inf, log, sqrt
-from statistics import NormalDist
+from math import erf, exp, inf, log, sqrt
 from typing import Protocol
 
 from .facts import Signal
@@ -20,9 +20,15 @@ UNIT: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 
 TAIL = 20  # values that a tail is fitted to, at least
 THIN = 0.01  # the share of the baseline that a tail is fitted to, at least
 
-_NORMAL = NormalDist()
-_inverse = _NORMAL.inv_cdf
-_SIGMA = (_NORMAL.cdf(-1.0), 0.5, _NORMAL.cdf(1.0))
+_SIGMA = ((1 - erf(sqrt(0.5))) / 2, 0.5, (1 + erf(sqrt(0.5))) / 2)  # ranks of one standard deviation below and above
+
+
+@cache
+def _normal() -> Callable[[float], float]:
+    """From a rank to a standard score."""
+    from statistics import NormalDist  # noqa: PLC0415 - 4 ms of a start, for what a baseline of 20 calls is the first to need
+
+    return NormalDist().inv_cdf
 
 
 class Scale(Protocol):
@@ -145,7 +151,7 @@ def clipped(zscore: float) -> float:
 
 def _deviate(share: float) -> float:
     """The inverse normal, also where the share is too small for it."""
-    return _inverse(min(max(share, 1e-300), 1.0 - 1e-12))
+    return _normal()(min(max(share, 1e-300), 1.0 - 1e-12))
 
 
 def of_student(t: float, freedom: float) -> float:

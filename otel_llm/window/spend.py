@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from math import inf
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from .facts import Sample, Severity
 
@@ -105,6 +104,15 @@ def _drop_before(kept: dict[int, float], oldest: int) -> None:
         del kept[number]
 
 
+def _named(zone: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few ever need it
+
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, OSError) as error:
+        raise ValueError(f"no known time zone: {zone!r}") from error
+
+
 class Spend:
     """Spend by calendar day and month of ``zone`` (an IANA name), overall and by budget; all money in US dollars.
 
@@ -119,10 +127,7 @@ class Spend:
         monthly: float | None = None,
         budgets: tuple[Budget, ...] = (),
     ) -> None:
-        try:
-            self.zone = ZoneInfo(zone)
-        except (KeyError, OSError) as error:
-            raise ValueError(f"no known time zone: {zone!r}") from error
+        self.zone: tzinfo = timezone.utc if zone == "UTC" else _named(zone)
         self.budgets = (Budget("", (), daily, monthly), *budgets)
         self.accounts: dict[str, _Account] = {}
         self._today = (-1, 0)  # quarter, and the ordinal of its day

@@ -75,7 +75,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     provider = TracerProvider(shutdown_on_exit=False)
     made = Bench()
-    installed = Installed(load("openai"), Observer((Spans(provider.get_tracer("test")),)), lambda _: True)
+    installed = Installed.of(load("openai"), Observer((Spans(provider.get_tracer("test")),)), lambda _: True)
     hub.listen(encode)
     for _ in range(3):
         made.call()

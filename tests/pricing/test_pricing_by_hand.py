@@ -155,6 +155,7 @@ TIERS = [
         used(100, 50, read=30, write=10),
         60 * 2.5 + 30 * 0.25 + 10 * 3.125 + 50 * 12.5,
     ),
+    ("anthropic", "claude-opus-5", "fast", used(100, 50), 100 * 10 + 50 * 50),
     ("anthropic", "claude-sonnet-4-5", "batch", used(200_001, 10), 200_001 * 3 + 10 * 11.25),
     ("gcp.gemini", "gemini-2.5-flash", "batch", used(1000, 500), 1000 * 0.15 + 500 * 1.25),
     ("gcp.gemini", "gemini-2.5-flash", "ON_DEMAND", used(1000, 500), 1000 * 0.3 + 500 * 2.5),

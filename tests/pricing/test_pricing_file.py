@@ -11,7 +11,7 @@ import pytest
 
 from otel_llm import document
 from otel_llm.model import Usage
-from otel_llm.pricing import explain
+from otel_llm.pricing.explain import explain
 from otel_llm.pricing.overrides import FIELDS, Overrides
 
 AT = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
