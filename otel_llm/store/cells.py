@@ -65,11 +65,6 @@ class Family:
         self.names = (*metric.labels, *custom) if metric.custom else metric.labels
         self.rows: list[Row] = []
 
-    @property
-    def lines(self) -> int:
-        """How many samples a scrape shows of it."""
-        return len(self.rows) * lines_per_row(self.metric)
-
 
 def lines_per_row(metric: Metric) -> int:
     """Samples of one series: a histogram has one per bucket, +Inf, sum and count."""
