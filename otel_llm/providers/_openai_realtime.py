@@ -5,15 +5,13 @@ Events: https://platform.openai.com/docs/api-reference/realtime-server-events, a
 
 from __future__ import annotations
 
-import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from otel_llm.model import Reader, Request, Response
-from otel_llm.provider import Hook, Session, Turn
+from otel_llm.provider import Hook, Turn
 
-from . import _hosts
 from ._openai_realtime_read import BUSY, read_done, read_part, read_transcript
+from ._openai_socket import parsed, peer_of, session, wish_in
 from ._read import attr, items, parameters, text
 
 _PARAMETERS = {
@@ -28,36 +26,17 @@ _HEARD_OUT = {f"{_HEARD}completed", f"{_HEARD}failed"}
 
 def hooks() -> tuple[Hook, ...]:
     """The hooks of realtime connections, today's and the beta's."""
-    return tuple(
-        Session(
-            f"openai.resources.{place}.realtime",
-            ("RealtimeConnection", "AsyncRealtimeConnection"),
-            Conversation,
-            sends=sends,
-            receives=("recv_bytes",),
-            leaves=("close",),
-            lost=_is_closed,
-        )
-        for place, sends in (("realtime", ("send", "send_raw")), ("beta.realtime", ("send",)))
+    return (
+        session("realtime.realtime", "Realtime", Conversation),
+        session("beta.realtime.realtime", "Realtime", Conversation, raw=False),
     )
 
 
-def _is_closed(error: BaseException) -> bool:
-    return any(kind.__name__ == "ConnectionClosed" for kind in type(error).__mro__)
-
-
 class Conversation:
-    """Reads the events of one connection as they are on the wire, which costs less than to look into parsed ones."""
+    """Reads the events of one connection."""
 
     def __init__(self, connection: Any) -> None:
-        handshake = attr(connection, "_connection", "request")
-        headers, path = attr(handshake, "headers"), text(attr(handshake, "path")) or ""
-        host = headers.get("Host") if headers is not None else None
-        named, self._host, self._port = _hosts.behind_text(f"wss://{host or ''}", "openai")
-        query = parse_qs(urlsplit(path).query)
-        azure = named == "openai" and ("deployment" in query or "api-version" in query)
-        self._provider = "azure.ai.openai" if azure else named
-        self._wanted = text("".join((query.get("model") or query.get("deployment") or [""])[:1]))
+        self._peer = peer_of(connection)
         self._model: str | None = None  # as the server calls it
         self._transcribes = False
         self._transcriber: str | None = None  # the model that writes down what the user says
@@ -66,15 +45,14 @@ class Conversation:
 
     def sent(self, event: Any) -> Turn | None:
         """A response is asked for by ``response.create``."""
-        if isinstance(event, (str, bytes)):
-            event = _parsed(event) if "response.create" in str(event) else None
-        if attr(event, "type") != "response.create":
+        wish = wish_in(event)
+        if wish is None:
             return None
-        return Turn("asks", text(attr(event, "event_id")), request=self._asked(attr(event, "response")))
+        return Turn("asks", text(attr(wish, "event_id")), request=self._asked(attr(wish, "response")))
 
     def received(self, event: Any) -> Turn | None:
         """What the server says."""
-        event = _parsed(event)
+        event = parsed(event)
         kind = text(attr(event, "type")) or ""
         if kind.startswith("response."):
             return self._of_response(kind, event)
@@ -97,14 +75,14 @@ class Conversation:
             return Turn("ends", text(attr(event, "response", "id")), event)
         return Turn("tells", text(attr(event, "response_id")) or "", event)
 
-    def _configure(self, session: Any) -> None:
-        self._model = text(attr(session, "model")) or self._model
-        heard = attr(session, "audio", "input", "transcription") or attr(session, "input_audio_transcription")
+    def _configure(self, settings: Any) -> None:
+        self._model = text(attr(settings, "model")) or self._model
+        heard = attr(settings, "audio", "input", "transcription") or attr(settings, "input_audio_transcription")
         self._transcribes, self._transcriber = heard is not None, text(attr(heard, "model"))
 
     def _asked(self, response: Any) -> Request:
         """What a response is to be like: by the wish for it, and by the server, which says it again and adds its defaults."""
-        request = self._request("chat", self._wanted or self._model, self._response)
+        request = self._request("chat", self._peer.model or self._model, self._response)
         fields = response if isinstance(response, dict) else {}
         request.attributes.update(parameters(fields, _PARAMETERS))
         modalities = items(fields.get("output_modalities")) or items(fields.get("modalities"))
@@ -113,7 +91,8 @@ class Conversation:
         return request
 
     def _request(self, operation: str, model: str | None, reader: Reader) -> Request:
-        request = Request(self._provider, operation, model, reader, self._host, self._port, stream=True)
+        peer = self._peer
+        request = Request(peer.provider, operation, model, reader, peer.host, peer.port, stream=True)
         request.attributes["openai.api.type"] = "realtime"
         return request
 
@@ -135,10 +114,3 @@ def _of_error(event: Any) -> Turn:
 
 def _item(event: Any) -> str:
     return f"item {attr(event, 'item_id')}"
-
-
-def _parsed(event: Any) -> Any:
-    try:
-        return json.loads(event)
-    except (TypeError, ValueError, RecursionError):
-        return None
