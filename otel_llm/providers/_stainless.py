@@ -108,12 +108,6 @@ def base_url_of(client: Any) -> Any:
     return client.__dict__.get("_base_url") or client.base_url
 
 
-def server_of(client: Any) -> tuple[str | None, int | None]:
-    """Host and port behind a client; the port only where it is not the scheme's own."""
-    url = client.base_url
-    return url.host or None, url.port
-
-
 def route_of(options: Any) -> str:
     """The path a request goes to, without query."""
     url = options.url
