@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from window_calls import Call, feed
+from window_calls import Call, feed, gauges, steady
 
 from otel_llm.window import Engine
 from otel_llm.window.baseline import PATIENCE, teachers
@@ -12,6 +14,8 @@ from otel_llm.window.summary import Summary
 
 START = 1_700_000_040.0
 DAY = 86_400.0
+PAGE = (Path(__file__).parents[2] / "docs" / "anomalies.md").read_text(encoding="utf-8")
+ROWS = ("  | shift |", "  | baseline mean, s |")
 
 
 def block(number: int, mean: int) -> tuple[int, tuple[int, int, int]]:
@@ -36,6 +40,27 @@ def test_what_stays_far_off_is_the_new_normal() -> None:
 def test_doubts_to_both_sides_do_not_add_up() -> None:
     wild = [block(8 + number, 200 if number % 2 else 20) for number in range(2 * PATIENCE[1])]
     assert teachers([*ORDINARY, *wild]) == set(range(8))
+
+
+def test_a_doubled_latency_is_told_as_the_page_says() -> None:
+    after = START + 3600
+    calls = [
+        *steady(START, 3600, seed=7),
+        *steady(after, 3600, seed=8, factor=2.0),
+        *steady(after + 3600, 180, seed=9),
+    ]
+    engine, told = Engine(), []
+    for minute in (1, 2, 10, 29, 31, 35, 62):
+        now = after + minute * 60
+        feed(engine, [call for call in calls if call.at < now])
+        calls = [call for call in calls if call.at >= now]
+        seen = gauges(engine, now)
+        told.append((seen["otel_llm_zscore", "latency", "shift"], seen["otel_llm_baseline_mean", "latency"]))
+    shifts, means = (
+        [float(cell) for cell in row.split("|")[2:-1]] for row in PAGE.splitlines() if row.startswith(ROWS)
+    )
+    assert [shift for shift, _ in told] == pytest.approx(shifts, abs=0.06)
+    assert [mean for _, mean in told] == pytest.approx(means, abs=0.006)
 
 
 def test_slices_are_bounded_where_nobody_forgets() -> None:
