@@ -6,80 +6,38 @@ import asyncio
 import gc
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import openai
 import pytest
+import sockets
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sockets import Step, both, client_of, next_outcome, outcome, scripted, until
 
 import otel_llm
 from otel_llm import sessions
 from otel_llm.config import Config
 from otel_llm.guard import Guard
 from otel_llm.loopback import Loopback
-from otel_llm.loopback.realtime import upgraded
 from otel_llm.runtime import Prices
 from otel_llm.testing import Captured, capture
 
-Step = dict[str, Any] | str  # an event to send, or the type of the event to wait for
 CREATE: Step = {"type": "response.create"}
 DONE = "response.done"
 SAID = "Hello from the loopback server."
 RAW = not openai.__version__.startswith("1.")  # whether ``send_raw`` is there
 
 
-def client_of(server: Loopback, kind: Callable[..., Any]) -> Any:
-    return kind(base_url=f"{server.url}/v1", websocket_base_url=f"ws{server.url[4:]}/v1", api_key="test-key")
+def play(
+    server: Loopback, kind: Any, model: str, steps: Iterable[Step], *, beta: bool = False, **options: Any
+) -> list[Any]:
+    def connect(client: Any) -> Any:
+        return (client.beta.realtime if beta else client.realtime).connect(model=model, **options)
 
-
-def play(server: Loopback, model: str, steps: Iterable[Step], *, beta: bool = False, **options: Any) -> list[Any]:
-    """The events received, and the error that ended it, if one did."""
-    received: list[Any] = []
-    with client_of(server, openai.OpenAI) as client:
-        resource = client.beta.realtime if beta else client.realtime
-        try:
-            with resource.connect(model=model, **options) as connection:
-                for step in steps:
-                    if isinstance(step, dict):
-                        connection.send(step)
-                        continue
-                    for event in connection:
-                        received.append(event)
-                        if event.type == step:
-                            break
-        except Exception as error:
-            received.append(error)
-    return received
-
-
-async def _played(server: Loopback, model: str, steps: Iterable[Step], *, beta: bool, **options: Any) -> list[Any]:
-    received: list[Any] = []
-    async with client_of(server, openai.AsyncOpenAI) as client:
-        resource = client.beta.realtime if beta else client.realtime
-        try:
-            async with resource.connect(model=model, **options) as connection:
-                for step in steps:
-                    if isinstance(step, dict):
-                        await connection.send(step)
-                        continue
-                    async for event in connection:
-                        received.append(event)
-                        if event.type == step:
-                            break
-        except Exception as error:
-            received.append(error)
-    return received
-
-
-def play_async(server: Loopback, model: str, steps: Iterable[Step], *, beta: bool = False, **options: Any) -> list[Any]:
-    return asyncio.run(_played(server, model, steps, beta=beta, **options))
-
-
-Play = Callable[..., list[Any]]
-both = pytest.mark.parametrize("play", [play, play_async])
+    return sockets.play(server, kind, connect, steps)
 
 
 class Bench:
@@ -141,16 +99,6 @@ def bench(price: Any) -> Any:
     traces.shutdown()
 
 
-def scripted(server: Loopback, *turns: Iterable[Any]) -> None:
-    """Let the server say the first of ``turns`` when it is connected to, and the next at each message."""
-
-    def answer(request: Any) -> Any:
-        rest = iter(turns)
-        return upgraded(request, lambda _: next(rest, ()))
-
-    server.script = answer
-
-
 def made(key: Any, **others: Any) -> dict[str, Any]:
     return {"type": "response.created", "response": {"id": key, "status": "in_progress", **others}}
 
@@ -169,8 +117,8 @@ def done(key: Any, tokens: int = 0, **others: Any) -> dict[str, Any]:
 
 @both
 @pytest.mark.parametrize("beta", [False, True])
-def test_a_response_is_a_call(bench: Bench, server: Loopback, play: Play, beta: bool) -> None:
-    events = play(server, "gpt-realtime", ["session.created", CREATE, DONE], beta=beta)
+def test_a_response_is_a_call(bench: Bench, server: Loopback, kind: Any, beta: bool) -> None:
+    events = play(server, kind, "gpt-realtime", ["session.created", CREATE, DONE], beta=beta)
     assert events[-1].response.status == "completed"
     call, attributes = bench.one
     assert (call.provider, call.operation, call.request_model, call.response_model) == (
@@ -190,9 +138,9 @@ def test_a_response_is_a_call(bench: Bench, server: Loopback, play: Play, beta: 
 
 
 @both
-def test_speech_and_cached_speech_have_prices_of_their_own(bench: Bench, server: Loopback, play: Play) -> None:
+def test_speech_and_cached_speech_have_prices_of_their_own(bench: Bench, server: Loopback, kind: Any) -> None:
     wishes = {"x-loopback": "audio-cached"}
-    play(server, "gpt-realtime", ["session.created", CREATE, DONE], extra_headers=wishes)
+    play(server, kind, "gpt-realtime", ["session.created", CREATE, DONE], extra_headers=wishes)
     call, attributes = bench.one
     assert (call.input_tokens, call.output_tokens, call.cache_read_tokens) == (100, 20, 30)
     assert call.modalities == (
@@ -219,18 +167,18 @@ def test_speech_and_cached_speech_have_prices_of_their_own(bench: Bench, server:
     ],
 )
 def test_how_it_ends(
-    bench: Bench, server: Loopback, play: Play, model: str, error: str, finish: tuple[str, ...], tokens: int | None
+    bench: Bench, server: Loopback, kind: Any, model: str, error: str, finish: tuple[str, ...], tokens: int | None
 ) -> None:
-    play(server, model, ["session.created", CREATE, DONE])
+    play(server, kind, model, ["session.created", CREATE, DONE])
     call, _ = bench.one
     assert (call.error_type, call.finish_reasons, call.input_tokens) == (error, finish, tokens)
     assert call.usage_unknown == ("" if tokens else "stream_without_usage")
 
 
 @both
-def test_a_cancelled_response_is_paid_for_and_no_failure(bench: Bench, server: Loopback, play: Play) -> None:
+def test_a_cancelled_response_is_paid_for_and_no_failure(bench: Bench, server: Loopback, kind: Any) -> None:
     cancel = {"type": "response.cancel"}
-    play(server, "gpt-realtime-hold", ["session.created", CREATE, "response.output_text.delta", cancel, DONE])
+    play(server, kind, "gpt-realtime-hold", ["session.created", CREATE, "response.output_text.delta", cancel, DONE])
     call, _ = bench.one
     assert (call.error_type, call.input_tokens, call.output_tokens) == ("cancelled", 100, 20)
     assert bench.spans[0].status.status_code.name == "UNSET"
@@ -247,7 +195,7 @@ def test_a_cancelled_response_is_paid_for_and_no_failure(bench: Bench, server: L
 )
 def test_why_it_failed(bench: Bench, server: Loopback, fault: Any, error: str) -> None:
     scripted(server, (), [made("r"), done("r", status="failed", status_details={"type": "failed", "error": fault})])
-    play(server, "m", [CREATE, DONE])
+    play(server, openai.OpenAI, "m", [CREATE, DONE])
     assert bench.one[0].error_type == error
     assert bench.spans[0].status.status_code.name == "ERROR"
 
@@ -256,10 +204,10 @@ def test_why_it_failed(bench: Bench, server: Loopback, fault: Any, error: str) -
 
 
 @both
-def test_each_response_of_a_session_is_a_call(bench: Bench, server: Loopback, play: Play) -> None:
+def test_each_response_of_a_session_is_a_call(bench: Bench, server: Loopback, kind: Any) -> None:
     said = {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": []}}
     turn = [said, CREATE, DONE]
-    events = play(server, "gpt-realtime-cached", ["session.created", *turn, *turn])
+    events = play(server, kind, "gpt-realtime-cached", ["session.created", *turn, *turn])
     assert [call.cache_read_tokens for call in bench.calls] == [30, 30]
     told = [event.response.id for event in events if event.type == DONE]
     assert [span.attributes["gen_ai.response.id"] for span in bench.spans] == told
@@ -267,20 +215,20 @@ def test_each_response_of_a_session_is_a_call(bench: Bench, server: Loopback, pl
 
 
 @both
-def test_responses_at_the_same_time_are_kept_apart(bench: Bench, server: Loopback, play: Play) -> None:
+def test_responses_at_the_same_time_are_kept_apart(bench: Bench, server: Loopback, kind: Any) -> None:
     events = [made("a"), made("b"), delta("b"), done("b", 2), delta("a"), delta("a"), done("a", 1), done("a", 9)]
     scripted(server, events)
-    play(server, "m", [DONE, DONE, DONE])
+    play(server, kind, "m", [DONE, DONE, DONE])
     assert [(call.input_tokens, sum(dict(call.chunk_gaps).values())) for call in bench.calls] == [(2, 0), (1, 1)]
 
 
 @both
-def test_what_the_user_says_is_answered_and_written_down(bench: Bench, server: Loopback, play: Play) -> None:
+def test_what_the_user_says_is_answered_and_written_down(bench: Bench, server: Loopback, kind: Any) -> None:
     """The server makes the response by itself; the transcription is paid for by the model that does it."""
     heard = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
     update = {"type": "session.update", "session": {"type": "realtime", **heard}}
     audio = {"type": "input_audio_buffer.append", "audio": "AAAA"}
-    play(server, "gpt-realtime", ["session.created", update, "session.updated", audio, DONE])
+    play(server, kind, "gpt-realtime", ["session.created", update, "session.updated", audio, DONE])
     written, answered = bench.calls
     assert (written.operation, written.request_model, written.response_model) == (
         "transcription", "gpt-4o-transcribe", "gpt-4o-transcribe",
@@ -301,7 +249,13 @@ def test_a_transcription_may_be_paid_for_by_time_and_may_fail(bench: Bench, serv
 
     commit, told = {"type": "input_audio_buffer.commit"}, "conversation.item.input_audio_transcription."
     steps = ["session.created", listen("whisper-1"), "session.updated", commit, f"{told}completed"]
-    play(server, "gpt-realtime", [*steps, listen("failed"), "session.updated", commit, f"{told}failed"], beta=beta)
+    play(
+        server,
+        openai.OpenAI,
+        "gpt-realtime",
+        [*steps, listen("failed"), "session.updated", commit, f"{told}failed"],
+        beta=beta,
+    )
     heard, failed = bench.calls
     assert (heard.error_type, heard.input_tokens) == ("", None)
     assert heard.cost == pytest.approx(2.5 * 0.36 / 3600)
@@ -309,10 +263,10 @@ def test_a_transcription_may_be_paid_for_by_time_and_may_fail(bench: Bench, serv
 
 
 @both
-def test_interrupted_by_the_user(bench: Bench, server: Loopback, play: Play) -> None:
+def test_interrupted_by_the_user(bench: Bench, server: Loopback, kind: Any) -> None:
     audio = {"type": "input_audio_buffer.append", "audio": "AAAA"}
     steps = ["session.created", CREATE, "response.output_text.delta", audio, "response.created"]
-    play(server, "gpt-realtime-hold", steps)
+    play(server, kind, "gpt-realtime-hold", steps)
     assert [call.error_type for call in bench.calls] == ["cancelled", "abandoned"]
 
 
@@ -327,9 +281,9 @@ def test_a_span_is_under_what_was_current_where_it_was_asked_for(bench: Bench, s
     ):
         with bench.tracer.start_as_current_span("ask") as asking, otel_llm.labels(tenant="acme"):
             connection.response.create()
-        _until(connection, DONE)
+        until(connection, DONE)
         connection.input_audio_buffer.append(audio="AAAA")
-        _until(connection, DONE)
+        until(connection, DONE)
     parents = [span.parent.span_id for span in bench.spans]
     assert parents == [asking.get_span_context().span_id, outer.get_span_context().span_id]
     assert [call.labels for call in bench.calls] == [("acme",), ("",)]
@@ -356,18 +310,18 @@ async def test_one_task_sends_while_another_receives(bench: Bench, server: Loopb
 async def test_waiting_may_be_given_up_and_taken_up_again(bench: Bench, server: Loopback) -> None:
     async with (
         client_of(server, openai.AsyncOpenAI) as client,
-        client.realtime.connect(model="gpt-realtime-hold") as connection,
+        client.realtime.connect(model="gpt-realtime-hold-chunks-1") as connection,
     ):
         await connection.response.create()
-        await _until_async(connection, "response.created")
-        for _ in range(20):  # no more than what was said
+        await _until_async(connection, "response.output_text.delta")  # the last before it is held
+        for _ in range(3):
             waiting = asyncio.create_task(connection.recv())
             await asyncio.sleep(0)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
         assert bench.captured.open == 1
-        assert bench.captured.observer.in_flight() == {("openai", "gpt-realtime-hold", "chat"): 1}
+        assert bench.captured.observer.in_flight() == {("openai", "gpt-realtime-hold-chunks-1", "chat"): 1}
         await connection.response.cancel()
         await _until_async(connection, DONE)
     assert bench.one[0].error_type == "cancelled"
@@ -390,14 +344,10 @@ def test_azure_is_told_by_its_addresses(bench: Bench, server: Loopback) -> None:
     )  # fmt: skip
     with client, client.realtime.connect(model="my-deployment-dated") as connection:
         connection.response.create()
-        _until(connection, DONE)
+        until(connection, DONE)
     call, _ = bench.one
     assert (call.provider, call.request_model) == ("azure.ai.openai", "my-deployment-dated")
     assert call.response_model == "my-deployment-dated-2026-01-15"
-
-
-def _until(connection: Any, kind: str) -> Any:
-    return next(event for event in connection if event.type == kind)
 
 
 async def _until_async(connection: Any, kind: str) -> Any:
@@ -411,8 +361,8 @@ async def _until_async(connection: Any, kind: str) -> Any:
 
 
 @both
-def test_a_connection_that_is_cut(bench: Bench, server: Loopback, play: Play) -> None:
-    events = play(server, "gpt-realtime-cut-8", ["session.created", CREATE, DONE])
+def test_a_connection_that_is_cut(bench: Bench, server: Loopback, kind: Any) -> None:
+    events = play(server, kind, "gpt-realtime-cut-8", ["session.created", CREATE, DONE])
     assert type(events[-1]).__name__ == "ConnectionClosedError"
     call, attributes = bench.one
     assert call.error_type == "connection"
@@ -421,22 +371,22 @@ def test_a_connection_that_is_cut(bench: Bench, server: Loopback, play: Play) ->
 
 
 @both
-def test_a_connection_that_is_cut_before_the_response_begins(bench: Bench, server: Loopback, play: Play) -> None:
-    play(server, "gpt-realtime-cut-0", ["session.created", CREATE, DONE])
+def test_a_connection_that_is_cut_before_the_response_begins(bench: Bench, server: Loopback, kind: Any) -> None:
+    play(server, kind, "gpt-realtime-cut-0", ["session.created", CREATE, DONE])
     assert bench.one[0].error_type == "connection"
 
 
 @both
-def test_the_host_leaves_in_the_middle(bench: Bench, server: Loopback, play: Play) -> None:
-    play(server, "gpt-realtime-hold", ["session.created", CREATE, "response.output_text.delta"])
+def test_the_host_leaves_in_the_middle(bench: Bench, server: Loopback, kind: Any) -> None:
+    play(server, kind, "gpt-realtime-hold", ["session.created", CREATE, "response.output_text.delta"])
     assert bench.one[0].error_type == "abandoned"
 
 
 @both
 def test_an_announced_failure_is_what_a_call_that_never_ends_failed_of(
-    bench: Bench, server: Loopback, play: Play
+    bench: Bench, server: Loopback, kind: Any
 ) -> None:
-    events = play(server, "gpt-realtime-sse-error", ["session.created", CREATE, "error"])
+    events = play(server, kind, "gpt-realtime-sse-error", ["session.created", CREATE, "error"])
     assert events[-1].error.type == "server_error"
     assert bench.one[0].error_type == "server_error"
 
@@ -447,7 +397,7 @@ def test_a_connection_that_is_dropped_takes_its_calls_along(bench: Bench, server
         connection = manager.enter()
         wire = connection._connection
         connection.response.create()
-        _until(connection, "response.created")
+        until(connection, "response.created")
         assert bench.captured.open == 1
         del connection, manager
         gc.collect()
@@ -462,7 +412,7 @@ def test_what_is_never_answered_does_not_pile_up(bench: Bench, server: Loopback)
     with client_of(server, openai.OpenAI) as client, client.realtime.connect(model="m") as connection:
         for _ in range(100):
             connection.response.create()
-        _until(connection, "last")
+        until(connection, "last")
         assert bench.captured.open == 64
     assert [call.error_type for call in bench.calls] == ["abandoned"] * 100
 
@@ -477,9 +427,9 @@ if RAW:  # of 2.x on
             client.realtime.connect(model="gpt-realtime-cut-2", **options) as connection,
         ):
             for _ in range(2):
-                _until(connection, "session.created")
+                until(connection, "session.created")
                 connection.response.create()
-            _until(connection, DONE)
+            until(connection, DONE)
         assert [(call.response_model, call.error_type) for call in bench.calls] == [
             ("", "connection"), ("gpt-realtime", ""),
         ]  # fmt: skip
@@ -489,7 +439,7 @@ if RAW:  # of 2.x on
             manager = client.realtime.connect(model="gpt-realtime")
             manager.send(CREATE)
             with bench.tracer.start_as_current_span("connect") as outer, manager as connection:
-                _until(connection, DONE)
+                until(connection, DONE)
         assert bench.one[0].input_tokens == 100
         assert bench.spans[0].parent.span_id == outer.get_span_context().span_id
 
@@ -498,7 +448,7 @@ if RAW:  # of 2.x on
 
 
 @both
-def test_a_response_that_is_refused(bench: Bench, server: Loopback, play: Play) -> None:
+def test_a_response_that_is_refused(bench: Bench, server: Loopback, kind: Any) -> None:
     steps = [
         "session.created",
         CREATE,
@@ -508,18 +458,18 @@ def test_a_response_that_is_refused(bench: Bench, server: Loopback, play: Play) 
         {"type": "response.cancel"},
         DONE,
     ]
-    play(server, "gpt-realtime-hold", steps)
+    play(server, kind, "gpt-realtime-hold", steps)
     assert [call.error_type for call in bench.calls] == ["conflict", "cancelled"]
 
 
 @both
-def test_an_error_is_that_of_the_event_it_names(bench: Bench, server: Loopback, play: Play) -> None:
+def test_an_error_is_that_of_the_event_it_names(bench: Bench, server: Loopback, kind: Any) -> None:
     steps: list[Step] = [{"type": "nonsense", "event_id": "a"}, "error", {**CREATE, "event_id": "b"}, DONE]
-    play(server, "gpt-realtime", ["session.created", *steps])
+    play(server, kind, "gpt-realtime", ["session.created", *steps])
     assert bench.one[0].error_type == ""
     bench.captured.clear()
     bad = {**CREATE, "event_id": "c", "response": {"max_output_tokens": 0}}
-    play(server, "gpt-realtime", ["session.created", bad, "error", CREATE, DONE])
+    play(server, kind, "gpt-realtime", ["session.created", bad, "error", CREATE, DONE])
     assert [call.error_type for call in bench.calls] == ["invalid_request", ""]
 
 
@@ -530,7 +480,7 @@ def test_what_could_not_be_sent_was_not_asked_for(bench: Bench, server: Loopback
             connection.send({**CREATE, "response": object()})
         with bench.tracer.start_as_current_span("right") as asking:
             connection.send(CREATE)
-        _until(connection, DONE)
+        until(connection, DONE)
     assert bench.spans[0].parent.span_id == asking.get_span_context().span_id
 
 
@@ -549,23 +499,16 @@ SCENARIOS: list[tuple[str, list[Step]]] = [
 ]
 
 
-def outcomes(server: Loopback, play: Play) -> list[Any]:
-    """What a host sees of each scenario: events with their types and fields, errors with their close codes."""
+def outcomes(server: Loopback, kind: Any) -> list[Any]:
     server.clear()
-    seen = []
-    for model, steps in SCENARIOS:
-        for found in play(server, model, steps):
-            dump = getattr(found, "model_dump", None)
-            closed = getattr(found, "rcvd", None), getattr(found, "sent", None)
-            seen.append((type(found), dump() if callable(dump) else (str(found), closed)))
-    return json.loads(json.dumps(seen, default=str))
+    return [outcome(found) for model, steps in SCENARIOS for found in play(server, kind, model, steps)]
 
 
 @both
-def test_the_host_sees_the_same(server: Loopback, play: Play) -> None:
-    bare = outcomes(server, play)
+def test_the_host_sees_the_same(server: Loopback, kind: Any) -> None:
+    bare = outcomes(server, kind)
     with capture("openai"):
-        seen = outcomes(server, play)
+        seen = outcomes(server, kind)
     assert seen == bare
     assert len(seen) > 60
 
@@ -592,15 +535,8 @@ def _odd_outcomes(server: Loopback) -> list[Any]:
         scripted(server, (), [odd, {"type": "last"}])
         with client_of(server, openai.OpenAI) as client, client.realtime.connect(model="m") as connection:
             connection.response.create()
-            seen += [_received(connection), _received(connection)]
+            seen += [next_outcome(connection), next_outcome(connection)]
     return seen
-
-
-def _received(connection: Any) -> str:
-    try:
-        return repr(connection.recv())
-    except Exception as error:
-        return repr(error)
 
 
 def test_odd_events_are_the_hosts_alone(server: Loopback) -> None:
@@ -626,23 +562,23 @@ def test_our_bugs_hurt_nobody(server: Loopback) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a bug of ours")
 
-    bare = outcomes(server, play)
+    bare = outcomes(server, openai.OpenAI)
     with pytest.MonkeyPatch.context() as patch, capture("openai", price=broken) as captured:
         Guard.strict = False
         from otel_llm.providers import _openai_realtime as reading
 
         patch.setattr(reading.Conversation, "received", broken)
-        assert outcomes(server, play) == bare
+        assert outcomes(server, openai.OpenAI) == bare
         patch.setattr(reading.Conversation, "__init__", broken)
         patch.setattr(reading.Conversation, "sent", broken)
-        assert outcomes(server, play) == bare
+        assert outcomes(server, openai.OpenAI) == bare
         assert captured.open == 0
 
 
 def test_unwatched_again_nothing_is_seen(server: Loopback) -> None:
     with capture("openai") as captured:
         pass
-    play(server, "gpt-realtime", [CREATE, DONE])
+    play(server, openai.OpenAI, "gpt-realtime", [CREATE, DONE])
     assert captured.calls == []
 
 
@@ -660,7 +596,7 @@ def test_content_is_kept_where_it_is_asked_for(server: Loopback) -> None:
 
     for capturing, model in itertools.product((True, False), ("r", "r-audio", "r-tools")):
         with capture("openai", sinks=(Sink(),), capture=capturing):
-            play(server, model, [CREATE, DONE])
+            play(server, openai.OpenAI, model, [CREATE, DONE])
     text, speech, tool, *nothing = kept
     said = [{"role": "assistant", "parts": [{"type": "text", "content": SAID}], "finish_reason": "completed"}]
     assert text == speech == said
