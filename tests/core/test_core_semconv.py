@@ -1,0 +1,109 @@
+"""A call in the conventions' words: what was asked and told is there, what nobody said is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from otel_llm.model import Observation, Reader, Request, Response, Usage
+from otel_llm.semconv import end_attributes, finish_reason, span_name, start_attributes
+
+READER = Reader(lambda _, __: None)
+
+
+def asked(**more: Any) -> Request:
+    return Request(**{"provider": "openai", "operation": "chat", "model": "gpt-5", "reader": READER, **more})
+
+
+def seen(**more: Any) -> Observation:
+    plain = (1_763_711_000.0, "openai", "gpt-5", "chat", "gpt-5-2026", "api.openai.com", "", 0.5)
+    return Observation(*plain)._replace(**more)
+
+
+def test_a_span_is_called_by_operation_and_model() -> None:
+    assert span_name(asked()) == "chat gpt-5"
+    assert span_name(asked(model=None)) == "chat"
+
+
+def test_what_a_sampler_sees() -> None:
+    request = asked(server_address="llm.example", server_port=8443, attributes={"gen_ai.request.top_p": 0.5})
+    assert start_attributes(request, {"tenant": "acme"}) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5",
+        "server.address": "llm.example",
+        "server.port": 8443,
+        "otel_llm.label.tenant": "acme",
+    }
+
+
+@pytest.mark.parametrize(("address", "expected"), [(None, {}), ("llm.example", {"server.address": "llm.example"})])
+def test_a_port_that_is_the_scheme_s_own_is_not_told(address: str | None, expected: dict[str, Any]) -> None:
+    told = start_attributes(asked(model=None, server_address=address), {})
+    assert told == {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", **expected}
+
+
+def test_nothing_told_is_nothing_shown() -> None:
+    assert end_attributes(asked(), Response(), seen()) == {}
+    assert end_attributes(asked(), Response(usage=Usage()), seen()) == {}
+
+
+def test_all_that_can_be_told() -> None:
+    response = Response(
+        model="gpt-5-2026", id="chatcmpl-1", finish_reasons=["stop"], service_tier="flex", requests=3,
+        usage=Usage(input_tokens=100, output_tokens=20, cache_read_tokens=30, cache_write_tokens=40, thinking_tokens=5, estimated=True),
+        attributes={"openai.response.system_fingerprint": "fp"}, fallback=("gpt-6", "gpt-5", "timeout"),
+    )  # fmt: skip
+    request = asked(stream=True, attributes={"gen_ai.request.top_p": 0.5})
+    assert end_attributes(request, response, seen(first_chunk=0.25, cost=0.01, cost_source="prices")) == {
+        "gen_ai.request.top_p": 0.5,
+        "gen_ai.request.stream": True,
+        "gen_ai.response.model": "gpt-5-2026",
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.response.time_to_first_chunk": 0.25,
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 20,
+        "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.cache_creation.input_tokens": 40,
+        "gen_ai.usage.reasoning.output_tokens": 5,
+        "openai.response.service_tier": "flex",
+        "openai.response.system_fingerprint": "fp",
+        "otel_llm.usage.estimated": True,
+        "otel_llm.cost.usd": 0.01,
+        "otel_llm.cost.source": "prices",
+        "otel_llm.fallback.from": "gpt-6",
+        "otel_llm.fallback.to": "gpt-5",
+        "otel_llm.request.count": 3,
+    }
+
+
+def test_a_service_tier_is_openai_s_word() -> None:
+    told = Response(service_tier="flex")
+    assert end_attributes(asked(), told, seen(provider="azure.ai.openai")) == {"openai.response.service_tier": "flex"}
+    assert end_attributes(asked(), told, seen(provider="anthropic")) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ("stop", "stop"),
+        ("end_turn", "stop"),
+        ("FINISH_REASON_STOP", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("tool_use", "tool_calls"),
+        ("SAFETY", "content_filter"),
+        ("something_of_theirs", "something_of_theirs"),
+    ],
+)
+def test_finish_reasons(told: str, word: str) -> None:
+    assert finish_reason(told) == word
+
+
+def test_usages_add_up_and_the_unknown_stays_unknown() -> None:
+    first = Usage(input_tokens=10, output_tokens=1, estimated=True)
+    both = first.plus(Usage(input_tokens=5, cache_read_tokens=3))
+    assert (both.input_tokens, both.output_tokens, both.cache_read_tokens, both.thinking_tokens) == (15, 1, 3, None)
+    assert both.estimated
+    assert [Usage(input_tokens=0).known, Usage(output_tokens=1).known, Usage().known] == [True, True, False]
