@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import CoroutineType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -45,29 +46,42 @@ class Line:
         if turn is None or turn.request is None:
             return None
         wish = Wish(turn.key, turn.request, here())
-        self._wishes.append(wish)
+        if turn.step == "opens" and turn.key is not None and turn.key not in self._open:
+            self._open[turn.key] = self._call(wish.request, wish.place)
+        else:
+            self._wishes.append(wish)
         return wish
 
     sending = guarded("hook", _sending)
 
-    def unsent(self, wish: Wish) -> None:
-        """What asked for ``wish`` did not go out."""
-        self._wishes = deque((kept for kept in self._wishes if kept is not wish), _MOST)
+    def unsent(self, wish: Wish, error: BaseException) -> None:
+        """What asked for ``wish`` did not go out: a call that had begun with it failed."""
+        with _HOOK:
+            self._forget(wish)
+            call = self._open.get(wish.key or "")
+            if call is not None and call.request is wish.request:
+                del self._open[wish.key or ""]
+                call.fail(error)
+
+    def _forget(self, wish: Wish) -> None:
+        with suppress(ValueError):  # another thread may have been faster
+            self._wishes.remove(wish)
 
     def _received(self, event: Any) -> None:
         turn = self._talk.received(event)
         if turn is None:
             return
+        if turn.step == "refuses":
+            self._refuse(turn)
+            return
+        if turn.request is not None:
+            self._opens(turn.key or "", turn.request, asked=turn.asked)
         if turn.step == "tells":
             self._tell(turn)
         elif turn.step == "ends":
             call = self._open.pop(turn.key or "", None)
             if call is not None:
                 call.value(turn.event)
-        elif turn.step == "opens" and turn.request is not None:
-            self._opens(turn.key or "", turn.request, asked=turn.asked)
-        elif turn.step == "refuses":
-            self._refuse(turn)
 
     received = guarded("hook", _received)
 
@@ -97,7 +111,7 @@ class Line:
         if wish is None:
             self._tell(turn._replace(key=None))
             return
-        self.unsent(wish)
+        self._forget(wish)
         self._call(wish.request, wish.place).value(turn.event)
 
     def failed(self, error: BaseException) -> None:
@@ -144,7 +158,7 @@ def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
 
     find = guarded("hook", line)
     if method in session.sends:
-        return _sends(find)
+        return _sends(find, session.said)
     if method in session.receives:
         return _receives(find)
     return _leaves(find) if method in session.leaves else _connects(find)
@@ -162,16 +176,16 @@ def _connects(find: Find) -> Wrapper:
     return patched
 
 
-def _sends(find: Find) -> Wrapper:
+def _sends(find: Find, said: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Wrapper:
     def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         line = find(connection)
-        wish = None if line is None else line.sending(args[0] if args else next(iter(kwargs.values()), None))
+        wish = None if line is None else line.sending(said(args, kwargs))
         if line is None or wish is None:
             return wrapped(*args, **kwargs)
         try:
             result = wrapped(*args, **kwargs)
-        except BaseException:
-            line.unsent(wish)
+        except BaseException as error:
+            line.unsent(wish, error)
             raise
         return _sent(line, wish, result) if isinstance(result, CoroutineType) else result
 
@@ -181,8 +195,8 @@ def _sends(find: Find) -> Wrapper:
 async def _sent(line: Line, wish: Wish, pending: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await pending
-    except BaseException:
-        line.unsent(wish)
+    except BaseException as error:
+        line.unsent(wish, error)
         raise
 
 

@@ -8,6 +8,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "openai._streaming",
         "openai.resources.realtime.realtime",
         "openai.resources.beta.realtime.realtime",
+        "openai.resources.responses.responses",
+        "openai.resources.beta.responses.responses",
     ),
     "anthropic": (
         "anthropic._base_client",

@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_llm.provider import Provider
 
-from . import _openai_realtime
+from . import _openai_realtime, _openai_responses_socket
 from ._openai_api import describer
 from ._stainless import hooks
 
@@ -36,7 +36,12 @@ provider = Provider(
         "speech",
         "moderation",
     ),
-    hooks=(*hooks("openai", describer("openai", named=_named)), *_openai_realtime.hooks()),
+    hooks=(
+        *hooks("openai", describer("openai", named=_named)),
+        *_openai_realtime.hooks(),
+        *_openai_responses_socket.hooks(),
+    ),
     notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
-    "Of realtime sessions each response is a call, and each transcription. Live sessions, and Responses over a WebSocket, are not watched.",
+    "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
+    "Live sessions are not watched.",
 )
