@@ -18,6 +18,9 @@ _GRPC = {
     "INVALID_ARGUMENT": "invalid_request", "FAILED_PRECONDITION": "invalid_request", "OUT_OF_RANGE": "invalid_request",
     "INTERNAL": "server_error", "UNKNOWN": "server_error", "DATA_LOSS": "server_error", "UNIMPLEMENTED": "invalid_request",
 }  # fmt: skip
+_CLOSED = {
+    1007: "invalid_request", 1008: "invalid_request", 1009: "context_length", 1011: "server_error", 1013: "overloaded",
+}  # fmt: skip
 _CODE = {
     "insufficient_quota": "quota", "billing_error": "quota", "billing_hard_limit_reached": "quota", "credit_balance_too_low": "quota",
     "context_length_exceeded": "context_length", "string_above_max_length": "context_length", "request_too_large": "context_length",
@@ -59,6 +62,8 @@ def error_type(error: BaseException) -> str:
         return code
     if status is not None:
         return from_status(status)
+    if (closed := _closed(error)) is not None:
+        return closed
     kind = _by_name(error)
     return _by_name(error.__cause__) if kind == "_OTHER" and error.__cause__ is not None else kind
 
@@ -123,6 +128,12 @@ def _grpc(error: BaseException) -> str | None:
     if not callable(code) or not hasattr(error, "details"):
         return None
     return _GRPC.get(getattr(code(), "name", ""), "_OTHER")
+
+
+def _closed(error: BaseException) -> str | None:
+    """The error type of an ``error`` that has a WebSocket's closing code (RFC 6455 section 7.4.1)."""
+    code = _code(error)
+    return _CLOSED.get(code, "connection") if type(code) is int and 1000 <= code < 1016 else None  # noqa: PLR2004
 
 
 def _by_name(error: BaseException) -> str:

@@ -79,19 +79,19 @@ def _array(values: Iterable[JSON]) -> Iterator[bytes]:
 
 
 def _whole(call: Call) -> JSON:
-    return _answer(call, _content(call), _FINISH[_ending(call)], _usage(call))
+    return _answer(call, content_of(call), _FINISH[_ending(call)], usage_of(call))
 
 
 def _parts(call: Call) -> Iterator[JSON]:
     """A stream: the prompt's count on every part, the rest of the usage on the last one."""
-    begun = {name: value for name, value in _usage(call).items() if name.startswith("prompt")}
+    begun = {name: value for name, value in usage_of(call).items() if name.startswith("prompt")}
     if "promptTokenCount" in begun:
         begun["totalTokenCount"] = begun["promptTokenCount"]
-    content = _content(call)
+    content = content_of(call)
     if _ending(call) != "refusal":
         for part in content[:-1]:
             yield _answer(call, [part], None, begun)
-    yield _answer(call, content[-1:], _FINISH[_ending(call)], _usage(call))
+    yield _answer(call, content[-1:], _FINISH[_ending(call)], usage_of(call))
 
 
 def _answer(call: Call, parts: list[JSON], finish: str | None, usage: JSON) -> JSON:
@@ -124,7 +124,7 @@ def _joined(parts: list[JSON]) -> list[JSON]:
     return joined
 
 
-def _content(call: Call) -> list[JSON]:
+def content_of(call: Call) -> list[JSON]:
     thoughts: list[JSON] = [{"text": piece, "thought": True} for piece in THOUGHTS] if "thinking" in call else []
     if _ending(call) == "tools":
         declared = ((call.body.get("tools") or [{}])[0].get("functionDeclarations") or [{}])[0]
@@ -143,7 +143,7 @@ def _ending(call: Call) -> str:
     return call.ending(forced=mode == "ANY", answered=any("functionResponse" in part for part in said or []))
 
 
-def _usage(call: Call) -> JSON:
+def usage_of(call: Call) -> JSON:
     if not call.usage:
         return {}
     tokens = call.tokens

@@ -24,6 +24,8 @@ def read_usage(metadata: Any, into: Response) -> None:
     """
     found = told(metadata)
     prompt, answer = count(found.get("prompt_token_count")), count(found.get("candidates_token_count"))
+    if answer is None:
+        answer = count(found.get("response_token_count"))  # as Live has it
     thoughts, tools = count(found.get("thoughts_token_count")), count(found.get("tool_use_prompt_token_count"))
     usage = Usage(_sum(prompt, tools), _sum(answer, thoughts))
     if not usage.known:
@@ -69,7 +71,7 @@ def _split(found: Fields, usage: Usage) -> None:
         usage.input_text_tokens, usage.input_audio_tokens = asked.get("TEXT"), asked.get("AUDIO")
         usage.input_image_tokens = asked.get("IMAGE")
         usage.cache_audio_read_tokens = _modalities(found.get("cache_tokens_details")).get("AUDIO")
-    if said := _modalities(found.get("candidates_tokens_details")):
+    if said := _modalities(found.get("candidates_tokens_details") or found.get("response_tokens_details")):
         usage.output_text_tokens, usage.output_audio_tokens = said.get("TEXT"), said.get("AUDIO")
         usage.output_image_tokens = said.get("IMAGE")
 

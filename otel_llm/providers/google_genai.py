@@ -11,6 +11,7 @@ from otel_llm.provider import Attempt, Hook, Part, Patch, Provider
 
 from ._google_answer import read_chunk, read_content, read_part
 from ._google_interactions import INTERACTION_HOOKS
+from ._google_live import hooks as live_hooks
 from ._google_request import chatting, reading
 from ._google_usage import read_embedding_usage
 
@@ -46,13 +47,14 @@ HOOKS: tuple[Hook, ...] = (
     Part(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
     Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
     *INTERACTION_HOOKS,
+    *live_hooks(),
 )  # fmt: skip
 
 provider = Provider(
     name="google_genai",
     distribution="google-genai",
-    requires=">=1.0",
-    tested=("1.75.0", "2.34.0", "3.4.0"),
+    requires=">=1.24",
+    tested=("1.24.0", "1.75.0", "2.34.0", "3.4.0"),
     operations=(
         "generate_content",
         "chat",
@@ -64,7 +66,7 @@ provider = Provider(
     ),
     hooks=HOOKS,
     notes=(
-        "Functions that the library calls by itself and answers that it continues are one operation; 1.x hides the streams that it "
-        "answers with functions, and their tokens with them. Live sessions are not watched."
+        "Functions that the library calls by itself and answers that it continues are one operation; before 2.18 it hides the streams "
+        "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched."
     ),
 )
