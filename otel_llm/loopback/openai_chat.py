@@ -115,7 +115,8 @@ def _deltas(call: Call) -> Iterator[JSON]:
 
 def _tool_deltas(call: Call) -> Iterator[JSON]:
     whole = call.function_call()
-    if dialect(call.request) == "mistral":  # sends each call whole: https://docs.mistral.ai/capabilities/function_calling
+    # sends each call whole: https://docs.mistral.ai/capabilities/function_calling
+    if dialect(call.request) == "mistral":
         yield {"tool_calls": [{**whole, "index": 0}]}
         return
     arguments = whole["function"]["arguments"]

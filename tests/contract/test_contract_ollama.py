@@ -10,7 +10,8 @@ from contract import Bench, Contract, Kit, drained, with_async_client, with_clie
 from contract_content import ARGUMENTS, INSTRUCTION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
-CALL: Any = {"function": {"name": "get_weather", "arguments": ARGUMENTS}}  # a call has no id, and a result names the tool
+# a call has no id, and a result names the tool
+CALL: Any = {"function": {"name": "get_weather", "arguments": ARGUMENTS}}
 TALK: Any = [
     {"role": "system", "content": INSTRUCTION},
     *MESSAGES,

@@ -64,7 +64,8 @@ class Kit:
         "connection",
     )  # error types of a stream that is cut; "" where the SDK does not notice
     close: Callable[[Any], Any] | None = None  # how to close a client; sync or async
-    serve: Callable[[], Any] = Loopback  # the server, a context manager; not the loopback where the protocol is not HTTP
+    # the server, a context manager; not the loopback where the protocol is not HTTP
+    serve: Callable[[], Any] = Loopback
     address: str = "127.0.0.1"  # server.address of its calls; empty where the client does not tell
     faults: tuple[str, ...] = ("malformed", "empty", "sse-error", "cut-3", "drop")  # that the server can have
     talk: Ask | None = None  # sends ``contract_content.CONVERSATION``
