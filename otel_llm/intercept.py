@@ -6,8 +6,8 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from functools import cached_property
-from types import CoroutineType
+from functools import cached_property, wraps
+from types import CoroutineType, FunctionType
 from typing import Any
 
 import wrapt
@@ -232,19 +232,36 @@ async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: Par
 
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
-
-    def heard(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        told = reply.read(args, kwargs)
-        if told is not None:
-            call.replied(*told)
-
-    hear = guarded("hook", heard)
+    hear = guarded("hook", _hearing(reply))
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         call = CURRENT.get()
         if call is not None:
             hear(call, args, kwargs)
         return wrapped(*args, **kwargs)
+
+    return patched
+
+
+def _hearing(reply: Reply) -> Callable[[Invocation, tuple[Any, ...], dict[str, Any]], None]:
+    def heard(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        told = reply.read(args, kwargs)
+        if told is not None:
+            call.replied(*told)
+
+    return heard
+
+
+def replying_plainly(reply: Reply, original: Callable[..., Any], live: Any) -> Callable[..., Any]:
+    """The same for a private method of a client, as a plain function: two thirds of what wrapt costs at each call."""
+    hear = guarded("hook", _hearing(reply))
+
+    @wraps(original)
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        call = CURRENT.get()
+        if call is not None and live:
+            hear(call, args[1:], kwargs)
+        return original(*args, **kwargs)
 
     return patched
 
@@ -361,7 +378,11 @@ class Installed:
             if original is _MISSING and isinstance(hook, Beside):
                 self.missing.append(f"{hook.module}:{target}")  # it is another's, and is seen there
                 continue
-            self._put(parent, name, self._made(hook, name, getattr(parent, name) if original is _MISSING else original))
+            self._put(
+                parent,
+                name,
+                self._made(hook, parent, name, getattr(parent, name) if original is _MISSING else original),
+            )
             self.patched.append(f"{hook.module}:{target}")
             if isinstance(hook, Beside) and hook.heirs:
                 self._inherit(hook, parent, name)
@@ -376,7 +397,7 @@ class Installed:
 
         def reach(heir: Any) -> None:
             if name in vars(heir):
-                self._put(heir, name, self._made(hook, name, vars(heir)[name]))
+                self._put(heir, name, self._made(hook, heir, name, vars(heir)[name]))
 
         def born(wrapped: Callable[..., Any], heir: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             wrapped(*args, **kwargs)
@@ -388,9 +409,16 @@ class Installed:
         telling: Any = vars(parent).get("__init_subclass__") or classmethod(_tells_next(parent))
         self._put(parent, "__init_subclass__", wrapt.FunctionWrapper(telling, born, enabled=self._live))
 
-    def _made(self, hook: Hook, name: str, original: Any) -> Any:
+    def _made(self, hook: Hook, parent: Any, name: str, original: Any) -> Any:
         if isinstance(hook, Replace):
             return hook.make(original, shadow)
+        if (
+            isinstance(hook, Reply)
+            and isinstance(original, FunctionType)
+            and name[0] == "_"
+            and inspect.isclass(parent)
+        ):
+            return replying_plainly(hook, original, self._live)
         if isinstance(hook, Patch):
             wrapper = watching(self._declared, hook, self._observer)
         elif isinstance(hook, Session):

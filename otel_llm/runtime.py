@@ -171,21 +171,14 @@ class Prices:
 
     def bill(self, request: Request, response: Response, usage: Usage, at: float) -> Bill:
         """What a call cost, or what to settle later."""
-        asked: dict[str, Any] = {
-            "provider": request.provider,
-            "request_model": request.model or "",
-            "response_model": response.model or "",
-            "usage": usage,
-            "at": at,
-            "operation": request.operation,
-            "service_tier": response.service_tier or request.service_tier,
-            "server_address": request.server_address or "",
-        }
-        price = self._pricer.price(**asked)
-        if price.source == "pending":
+        provider, model, answered = request.provider, request.model or "", response.model or ""
+        tier, address = response.service_tier or request.service_tier, request.server_address or ""
+        pricer = self._pricer
+        cost, source, saved = pricer.price(provider, model, answered, usage, at, tier, address)
+        if source == "pending":
             self.load_soon()
-            return None, "pending", 0.0, self._pricer.bill(**asked)
-        return price.cost, price.source, price.saved, None
+            return None, source, 0.0, pricer.bill(provider, model, answered, usage, at, tier, address)
+        return cost, source, saved, None
 
 
 def deliver(verdict: Verdict) -> None:

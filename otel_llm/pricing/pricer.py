@@ -77,13 +77,11 @@ class Pricer:
 
     def price(
         self,
-        *,
         provider: str,
         request_model: str,
         response_model: str,
         usage: Usage,
         at: float,
-        operation: str = "chat",  # noqa: ARG002 - no price list tells operations of one model apart, so far
         service_tier: str | None = None,
         server_address: str = "",
     ) -> Price:
@@ -107,27 +105,22 @@ class Pricer:
 
     @staticmethod
     def bill(
-        *,
         provider: str,
         request_model: str,
         response_model: str,
         usage: Usage,
         at: float,
-        operation: str = "chat",
         service_tier: str | None = None,
         server_address: str = "",
     ) -> tuple[Any, ...]:
         """A call to be priced later, by ``settle``, as plain values that cross process boundaries."""
         counts = tuple(getattr(usage, field) for field in _USAGE_FIELDS)
-        return (provider, request_model, response_model, counts, at, operation, service_tier, server_address)
+        return (provider, request_model, response_model, counts, at, service_tier, server_address)
 
     def settle(self, bill: tuple[Any, ...]) -> Price:
         """Price a bill at its own time: ``pending`` still where this pricer has not loaded either."""
-        provider, request_model, response_model, counts, at, operation, service_tier, server_address = bill
-        return self.price(
-            provider=provider, request_model=request_model, response_model=response_model, usage=Usage(*counts), at=at,
-            operation=operation, service_tier=service_tier, server_address=server_address,
-        )  # fmt: skip
+        provider, request_model, response_model, counts, at, service_tier, server_address = bill
+        return self.price(provider, request_model, response_model, Usage(*counts), at, service_tier, server_address)
 
     def _read(self) -> Book:
         overrides = Overrides.from_file(self._config.prices_file)

@@ -13,46 +13,47 @@ from .families import Families
 _USAGE = "gen_ai_client_inference_usage_"
 _UNKNOWN = "unknown"  # the modality of tokens that the provider does not split
 
-_CELLS: Mapping[str, tuple[str, str, Labels]] = {
-    "duration": ("gen_ai_client_operation_duration_seconds", "_ended", ()),
-    "first_chunk": ("gen_ai_client_operation_time_to_first_chunk_seconds", "_wide", ()),
-    "per_chunk": ("gen_ai_client_operation_time_per_output_chunk_seconds", "_wide", ()),
-    "input_size": ("gen_ai_client_token_usage", "_wide", ("input",)),
-    "output_size": ("gen_ai_client_token_usage", "_wide", ("output",)),
-    "thinking_size": ("otel_llm_thinking_tokens", "_call", ()),
-    "cost_size": ("otel_llm_request_cost_usd", "_call", ()),
-    "input": (f"{_USAGE}input_tokens_total", "_call", (_UNKNOWN,)),
-    "output": (f"{_USAGE}output_tokens_total", "_call", (_UNKNOWN,)),
-    "cache_read": (f"{_USAGE}cache_read_input_tokens_total", "_call", (_UNKNOWN,)),
-    "cache_write": (f"{_USAGE}cache_write_input_tokens_total", "_call", (_UNKNOWN,)),
-    "thinking": (f"{_USAGE}reasoning_output_tokens_total", "_call", (_UNKNOWN,)),
-    "savings": ("otel_llm_cache_savings_usd_total", "_call", ()),
-    "unpriced": ("otel_llm_unpriced_requests_total", "_call", ()),
-}
-"""Attribute of a bundle -> metric, which labels of the call it has, and what follows them."""
+
+class _Cell:
+    """A cell that is made when a call first needs it: what never happened has no series. From then on it is an ordinary
+    attribute, the fastest look-up there is."""
+
+    def __init__(self, metric: str, of: str, *more: str) -> None:
+        self._metric = metric
+        self._of = of  # which labels of the call it has, before ``more``
+        self._more = more
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, bundle: Any, _: type) -> Any:
+        return bundle.make(self._name, self._metric, (*getattr(bundle, self._of), *self._more))
+
+
+def _cell(metric: str, of: str, *more: str) -> Any:
+    return _Cell(metric, of, *more)
 
 
 class Bundle:
     """Cells of one (provider, request model, operation, response model, server, error type, custom labels).
 
-    A cell is made when a call first needs it: what never happened has no series. All values are bounded already, but
-    those that methods take.
+    All values are bounded already, but those that methods take.
     """
 
-    duration: Histogram
-    first_chunk: Histogram
-    per_chunk: Histogram
-    input_size: Histogram
-    output_size: Histogram
-    thinking_size: Histogram
-    cost_size: Histogram
-    input: Number
-    output: Number
-    cache_read: Number
-    cache_write: Number
-    thinking: Number
-    savings: Number
-    unpriced: Number
+    duration: Histogram = _cell("gen_ai_client_operation_duration_seconds", "_ended")
+    first_chunk: Histogram = _cell("gen_ai_client_operation_time_to_first_chunk_seconds", "_wide")
+    per_chunk: Histogram = _cell("gen_ai_client_operation_time_per_output_chunk_seconds", "_wide")
+    input_size: Histogram = _cell("gen_ai_client_token_usage", "_wide", "input")
+    output_size: Histogram = _cell("gen_ai_client_token_usage", "_wide", "output")
+    thinking_size: Histogram = _cell("otel_llm_thinking_tokens", "_call")
+    cost_size: Histogram = _cell("otel_llm_request_cost_usd", "_call")
+    input: Number = _cell(f"{_USAGE}input_tokens_total", "_call", _UNKNOWN)
+    output: Number = _cell(f"{_USAGE}output_tokens_total", "_call", _UNKNOWN)
+    cache_read: Number = _cell(f"{_USAGE}cache_read_input_tokens_total", "_call", _UNKNOWN)
+    cache_write: Number = _cell(f"{_USAGE}cache_write_input_tokens_total", "_call", _UNKNOWN)
+    thinking: Number = _cell(f"{_USAGE}reasoning_output_tokens_total", "_call", _UNKNOWN)
+    savings: Number = _cell("otel_llm_cache_savings_usd_total", "_call")
+    unpriced: Number = _cell("otel_llm_unpriced_requests_total", "_call")
 
     def __init__(self, families: Families, identity: Labels, labels: Labels) -> None:
         provider, model, operation, _response_model, _server, error_type = identity
@@ -69,12 +70,9 @@ class Bundle:
         names = zip(families.custom, labels, strict=True)
         self.spender: Mapping[str, str] = {"provider": provider, "model": model, "operation": operation, **dict(names)}
 
-    def __getattr__(self, name: str) -> Any:
-        """Asked once for each cell; from then on it is an ordinary attribute, the fastest look-up there is."""
-        if name not in _CELLS:
-            raise AttributeError(name)
-        metric, of, more = _CELLS[name]
-        found = self._families.cell(metric, (*getattr(self, of), *more, *self._custom))
+    def make(self, name: str, metric: str, labels: Labels) -> Histogram | Number:
+        """Make the cell ``name``."""
+        found = self._families.cell(metric, (*labels, *self._custom))
         setattr(self, name, found)
         return found
 
@@ -104,49 +102,58 @@ class Bundle:
         return found
 
 
-def count_pace(bundle: Bundle, call: Observation) -> None:
-    """How fast a stream came."""
-    if call.first_chunk is not None:
-        bundle.first_chunk.observe(call.first_chunk, call.trace_id, call.span_id, call.at)
-    if call.chunk_gaps:
-        gaps = bundle.per_chunk
-        for bucket, count in call.chunk_gaps:
-            gaps.counts[bucket] += count
-        gaps.sum += call.chunk_gap_sum
-
-
-def count_tokens(bundle: Bundle, call: Observation) -> None:
-    """Counters whenever usage came, sizes of a success only."""
-    if call.modalities:
-        _split_tokens(bundle, call)
-    else:
-        if call.input_tokens is not None:
-            bundle.input.value += call.input_tokens
-        if call.output_tokens is not None:
-            bundle.output.value += call.output_tokens
-    if call.cache_read_tokens is not None:
-        bundle.cache_read.value += call.cache_read_tokens
-    if call.cache_write_tokens is not None:
-        bundle.cache_write.value += call.cache_write_tokens
-    if call.thinking_tokens is not None:
-        bundle.thinking.value += call.thinking_tokens
+def count(bundle: Bundle, call: Observation) -> None:
+    """All of a call but its money. The record is taken apart once: to ask it for one field costs as much as to count it."""
+    (
+        at, _, _, _, _, _, _, duration, _, _, first_chunk, gaps, gap_sum, taken, given, read, written, thought, modalities, unknown,
+        _, _, _, _, reasons, trace_id, span_id,
+    ) = call  # fmt: skip
+    bundle.duration.observe(duration, trace_id, span_id, at)
+    if first_chunk is not None:
+        bundle.first_chunk.observe(first_chunk, trace_id, span_id, at)
+    if gaps:
+        _count_gaps(bundle.per_chunk, gaps, gap_sum)
+    _count_tokens(bundle, taken, given, modalities)
+    _count_parts(bundle, read, written, thought)
     if bundle.success:
-        _count_sizes(bundle, call)
+        for size, tokens in (("input_size", taken), ("output_size", given), ("thinking_size", thought)):
+            if tokens is not None:
+                getattr(bundle, size).observe(tokens, trace_id, span_id, at)
+    if unknown:
+        bundle.usage_unknown(unknown).value += 1
+    for reason in reasons:
+        bundle.finish_reason(reason).value += 1
 
 
-def _count_sizes(bundle: Bundle, call: Observation) -> None:
-    trace_id, span_id, at = call.trace_id, call.span_id, call.at
-    if call.input_tokens is not None:
-        bundle.input_size.observe(call.input_tokens, trace_id, span_id, at)
-    if call.output_tokens is not None:
-        bundle.output_size.observe(call.output_tokens, trace_id, span_id, at)
-    if call.thinking_tokens is not None:
-        bundle.thinking_size.observe(call.thinking_tokens, trace_id, span_id, at)
+def _count_gaps(pace: Histogram, gaps: tuple[tuple[int, int], ...], total: float) -> None:
+    for bucket, number in gaps:
+        pace.counts[bucket] += number
+    pace.sum += total
 
 
-def _split_tokens(bundle: Bundle, call: Observation) -> None:
-    rest = {"input": call.input_tokens, "output": call.output_tokens}
-    for direction, modality, tokens in call.modalities:
+def _count_parts(bundle: Bundle, read: int | None, written: int | None, thought: int | None) -> None:
+    if read is not None:
+        bundle.cache_read.value += read
+    if written is not None:
+        bundle.cache_write.value += written
+    if thought is not None:
+        bundle.thinking.value += thought
+
+
+def _count_tokens(
+    bundle: Bundle, taken: int | None, given: int | None, modalities: tuple[tuple[str, str, int], ...]
+) -> None:
+    if modalities:
+        _split_tokens(bundle, {"input": taken, "output": given}, modalities)
+        return
+    if taken is not None:
+        bundle.input.value += taken
+    if given is not None:
+        bundle.output.value += given
+
+
+def _split_tokens(bundle: Bundle, rest: dict[str, int | None], modalities: tuple[tuple[str, str, int], ...]) -> None:
+    for direction, modality, tokens in modalities:
         bundle.tokens(direction, modality).value += tokens
         if (left := rest.get(direction)) is not None:
             rest[direction] = left - tokens

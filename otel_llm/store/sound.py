@@ -5,23 +5,27 @@ from __future__ import annotations
 from otel_llm.model import Observation
 
 _SECONDS = 1e9
-_TOKENS = 1e15
+_TOKENS = 10**15
 _DOLLARS = 1e9
 
 
 def sound(call: Observation) -> Observation:
     """``call`` itself, or a copy without the numbers that cannot be (the duration is 0 then: every call counts)."""
+    (
+        _, _, _, _, _, _, _, duration, _, _, first_chunk, _, gap_sum, taken, given, read, written, thought, _, _,
+        cost, _, saved, _, _, _, _,
+    ) = call  # fmt: skip
     if (
-        0 <= call.duration < _SECONDS
-        and 0 <= (call.first_chunk or 0) < _SECONDS
-        and 0 <= call.chunk_gap_sum < _SECONDS
-        and 0 <= (call.input_tokens or 0) < _TOKENS
-        and 0 <= (call.output_tokens or 0) < _TOKENS
-        and 0 <= (call.cache_read_tokens or 0) < _TOKENS
-        and 0 <= (call.cache_write_tokens or 0) < _TOKENS
-        and 0 <= (call.thinking_tokens or 0) < _TOKENS
-        and 0 <= (call.cost or 0) < _DOLLARS
-        and 0 <= call.cost_saved < _DOLLARS
+        0.0 <= duration < _SECONDS  # comparing a float with an integer takes thrice as long
+        and (first_chunk is None or 0.0 <= first_chunk < _SECONDS)
+        and 0.0 <= gap_sum < _SECONDS
+        and (taken is None or 0 <= taken < _TOKENS)
+        and (given is None or 0 <= given < _TOKENS)
+        and (read is None or 0 <= read < _TOKENS)
+        and (written is None or 0 <= written < _TOKENS)
+        and (thought is None or 0 <= thought < _TOKENS)
+        and (cost is None or 0.0 <= cost < _DOLLARS)
+        and 0.0 <= saved < _DOLLARS
     ):
         return call
     return _repaired(call)

@@ -13,7 +13,7 @@ from otel_llm.natives import Lock
 from otel_llm.window import Budget, Crossing, Judgement
 
 from . import checkpoint
-from .bundle import Bundle, count_pace, count_tokens
+from .bundle import Bundle, count
 from .cells import Labels
 from .ledger import Pricer
 from .sound import sound
@@ -134,13 +134,7 @@ class Store:
         state = self._state
         bundle = state.bundle(call)
         call = sound(state.ledger.priced(call) if call.cost_source == "pending" else call)
-        bundle.duration.observe(call.duration, call.trace_id, call.span_id, call.at)
-        count_pace(bundle, call)
-        count_tokens(bundle, call)
-        if call.usage_unknown:
-            bundle.usage_unknown(call.usage_unknown).value += 1
-        for reason in call.finish_reasons:
-            bundle.finish_reason(reason).value += 1
+        count(bundle, call)
         findings = self._judge(bundle, call)
         if call.cost_source:
             findings += state.ledger.count(bundle, call, source)

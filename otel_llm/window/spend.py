@@ -57,7 +57,8 @@ class _Account:
 
     def add(self, at: float, day: int, cost: float) -> None:
         quarter = int(at // QUARTER)
-        self.first = min(self.first, at)
+        if at < self.first:  # noqa: PLR1730 - min() would cost a call for each record
+            self.first = at
         self.days[day] = self.days.get(day, 0.0) + cost
         if quarter not in self.quarters:
             self.quarters[quarter] = 0.0
@@ -142,9 +143,11 @@ class Spend:
         day = self._day(at)
         crossed: list[Crossing] = []
         for budget in self.budgets:
-            if budget.covers(labels):
-                account = self.accounts.setdefault(budget.name, _Account())
-                account.add(at, day, cost)
+            if budget.match and not budget.covers(labels):
+                continue
+            account = self.accounts.get(budget.name) or self.accounts.setdefault(budget.name, _Account())
+            account.add(at, day, cost)
+            if budget.daily is not None or budget.monthly is not None:
                 crossed += _crossings(budget, account, date.fromordinal(day), cost)
         return tuple(crossed)
 

@@ -50,7 +50,7 @@ class TestBeforeAndAfterLoading:
         assert late.settle(bill).cost == pytest.approx(COST)
 
     def test_a_bill_is_plain_and_crosses_processes(self, pricer):
-        bill = Pricer.bill(**CALL, usage=USED, operation="chat", service_tier="flex", server_address="api.openai.com")
+        bill = Pricer.bill(**CALL, usage=USED, service_tier="flex", server_address="api.openai.com")
         assert (
             pricer.settle(marshal.loads(marshal.dumps(bill))).cost
             == pricer.price(**CALL, usage=USED, service_tier="flex").cost
