@@ -55,6 +55,7 @@ def endpoint_stream(call: Call) -> Reply:
 
 ROUTES = (
     Route("POST", re.compile(r"^/agents/[^/]+/agentAliases/[^/]+/sessions/[^/]+/text$"), invoke_agent, FAMILY),
+    Route("POST", re.compile(r"^/agents/[^/]+$"), invoke_agent, FAMILY),
     Route("POST", re.compile(r"^/retrieveAndGenerate$"), retrieve_and_generate, FAMILY),
     Route("POST", re.compile(r"^/retrieveAndGenerateStream$"), retrieve_and_generate_stream, FAMILY),
     Route("POST", re.compile(r"^/endpoints/[^/]+/invocations$"), endpoint, FAMILY),

@@ -23,7 +23,7 @@ _MODEL_IN_PATH = re.compile(
     r"|/deployments/([^/]+)/|/endpoints/([^/]+)/|/agents/([^/]+)/agentAliases/"  # Azure, SageMaker, Bedrock's agents
     r"|/models/([^/]+/[^/]+)(?:/|$)|/predictions/([^/]+)"  # Replicate, Hugging Face
 )
-_MODEL_FIELDS = ("model", "model_id", "agent_id", "version")  # watsonx, Mistral's agents, Replicate
+_MODEL_FIELDS = ("model", "model_id", "agent_id", "version", "foundationModel")  # watsonx, Mistral, Replicate, Bedrock
 _FORM_FIELD = re.compile(rb'name="(\w+)"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n')
 
 

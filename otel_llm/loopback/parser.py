@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+_ABSOLUTE = re.compile(r"^https?://[^/?]*", re.IGNORECASE)  # a target may name the host as well (section 3.2.2)
 _HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 64 * 1024
 
@@ -63,7 +65,7 @@ class Parser:
             return None
         body, used = found
         del self._bytes[:used]
-        path, _, query = target.partition("?")
+        path, _, query = _ABSOLUTE.sub("", target).partition("?")
         return Parsed(method, unquote(path), query, headers, body)
 
     def _body(self, start: int, headers: dict[str, str]) -> tuple[bytes, int] | None:

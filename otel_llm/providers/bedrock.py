@@ -80,5 +80,8 @@ provider = Provider(
         Attempt("botocore.endpoint", ("Endpoint._get_response",), _failed),
         Attempt("aiobotocore.endpoint", ("AioEndpoint._get_response",), _failed),
     ),
-    notes="boto3 and aiobotocore; InvokeModel is read from its response's headers, its body is the caller's alone.",
+    notes=(
+        "boto3, and aiobotocore over aiohttp or httpx, over which its own event streams do not work yet (3.10). InvokeModel is read "
+        "from its response's headers, its body is the caller's alone."
+    ),
 )

@@ -15,7 +15,14 @@ import botocore.response
 import pytest
 from aiobotocore.config import AioConfig
 from botocore.config import Config
-from contract import Bench, Contract, Kit
+from contract import Bench, Contract, Kit, drained
+
+from otel_llm.testing import capture
+
+try:
+    from aiobotocore.httpxsession import HttpxSession
+except ImportError:  # the oldest has aiohttp alone
+    HttpxSession = None
 
 # A stream that is dropped leaves its socket to the collector, with botocore and aiobotocore alone as well.
 pytestmark = [
@@ -45,8 +52,8 @@ def make(url: str, service: str = "bedrock-runtime", attempts: int = 3) -> Any:
 class AsyncClient:
     """An aiobotocore client that is opened at its first call, as its context manager would."""
 
-    def __init__(self, url: str) -> None:
-        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 3})
+    def __init__(self, url: str, **options: Any) -> None:
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 3}, **options)
         self._context = aiobotocore.session.get_session().create_client(
             "bedrock-runtime", endpoint_url=url, config=config, **KEYS
         )
@@ -60,6 +67,10 @@ class AsyncClient:
     async def close(self) -> None:
         if self._client is not None:
             await self._context.__aexit__(None, None, None)
+
+
+def over_httpx(url: str) -> AsyncClient:
+    return AsyncClient(url, http_session_cls=HttpxSession)
 
 
 def asked(model: str) -> dict[str, Any]:
@@ -99,6 +110,7 @@ COMMON: dict[str, Any] = {
 }
 NEW = hasattr(botocore.response.StreamingBody, "readinto")  # the oldest botocore with Converse lacks what came later
 new = pytest.mark.skipif(not NEW, reason="not in this botocore")
+has_httpx = pytest.mark.skipif(HttpxSession is None, reason="not in this aiobotocore")
 
 
 class TestConverse(Contract):
@@ -124,6 +136,39 @@ class TestInvoke(Contract):
         ),
         thinking=None,
     )
+
+
+class TestOverHttpx(Contract):
+    """aiobotocore without aiohttp."""
+
+    kit = Kit(
+        **{**COMMON, "make": None, "make_async": over_httpx},
+        plain_async=lambda client, model: client.call("converse", **asked(model)),
+        raw_async=invoke_async,
+    )
+
+    async def test_a_stream_is_what_it_is_without_us(self, server: Any) -> None:
+        """aiobotocore 3.10 asks httpx's response for something that aiohttp's alone has, and raises."""
+
+        async def streamed_once() -> Any:
+            client = over_httpx(server.url)
+            outcome = await self.outcome_async(
+                lambda client, model: drained(streamed_async(client, "converse_stream", "stream", asked(model))),
+                client,
+                CLAUDE,
+            )
+            await client.close()
+            return outcome
+
+        bare = await streamed_once()
+        with capture("bedrock") as captured:
+            assert await streamed_once() == bare
+        assert (captured.call.stream, captured.open) == (True, 0)
+        assert bool(captured.call.error_type) is isinstance(bare, tuple)
+
+
+if HttpxSession is None:
+    del TestOverHttpx
 
 
 @pytest.fixture
@@ -195,9 +240,10 @@ class TestBodies(Contract):
         call = bench.ended_once()
         assert (call.input_tokens, call.output_tokens) == (100, 20)
 
+    @pytest.mark.parametrize("make_async", [AsyncClient, pytest.param(over_httpx, marks=has_httpx)])
     @pytest.mark.parametrize("way", ASYNC_WAYS)
-    async def test_async_body(self, bench: Bench, way: str) -> None:
-        client = AsyncClient(bench.server.url)
+    async def test_async_body(self, bench: Bench, way: str, make_async: Any) -> None:
+        client = make_async(bench.server.url)
         reply = await client.call("invoke_model", **given(CLAUDE))
         assert json.loads(await ASYNC_WAYS[way](reply["body"]))["usage"]["output_tokens"] == 20
         await client.close()
@@ -301,6 +347,34 @@ class TestSpecifics(Contract):
         call = bench.ended_once()
         assert (call.operation, call.input_tokens, call.output_tokens) == ("invoke_agent", 100, 20)
         assert bench.span.attributes["gen_ai.agent.id"] == "AGENT"
+
+    @new
+    def test_an_inline_agent(self, bench: Bench) -> None:
+        client = make(bench.server.url, "bedrock-agent-runtime")
+        reply = client.invoke_inline_agent(
+            foundationModel=f"{ARN}:foundation-model/{CLAUDE}", instruction="Tell the weather, whatever is asked of you.",
+            sessionId="s1", inputText="hi", enableTrace=True,
+        )  # fmt: skip
+        assert b"".join(event["chunk"]["bytes"] for event in reply["completion"] if "chunk" in event)
+        client.close()
+        call = bench.ended_once()
+        assert (call.operation, call.request_model, call.stream) == ("invoke_agent", CLAUDE, True)
+        assert (call.error_type, call.input_tokens, call.output_tokens) == ("", 100, 20)
+        assert bench.span.attributes["gen_ai.conversation.id"] == "s1"
+
+    @new
+    @pytest.mark.parametrize("failing", ["", "-fail-400"])
+    def test_token_counts(self, bench: Bench, client: Any, failing: str) -> None:
+        wanted = {"converse": {"messages": MESSAGES}}
+        if failing:
+            with pytest.raises(client.exceptions.ClientError):
+                client.count_tokens(modelId=CLAUDE + failing, input=wanted)
+        else:
+            assert client.count_tokens(modelId=CLAUDE, input=wanted)["inputTokens"] == 100
+        call = bench.ended_once()
+        assert (call.operation, call.request_model) == ("count_tokens", CLAUDE + failing)
+        assert (call.error_type, call.input_tokens) == ("invalid_request" if failing else "", None)
+        assert call.usage_unknown == ""
 
     @pytest.mark.parametrize("stream", [False, pytest.param(True, marks=new)])
     def test_retrieval_with_generation(self, bench: Bench, stream: bool) -> None:

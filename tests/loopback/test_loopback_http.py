@@ -92,6 +92,12 @@ def test_an_unknown_path_is_a_404_that_says_so(ask):
     assert answer.json["error"]["message"] == "no such endpoint: POST /nobody"
 
 
+def test_a_target_may_name_the_host_as_well(wire, read, server):
+    wire.sendall(request(f"{server.url}/v1/embeddings?a=b"))
+    assert read(wire, b"8}}").startswith(b"HTTP/1.1 200 ")
+    assert (server.requests[0].path, server.requests[0].query) == ("/v1/embeddings", "a=b")
+
+
 def test_a_form_names_its_model(ask, server):
     form = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--b--\r\n'
     answer = ask("/v1/audio/transcriptions", form, headers={"content-type": "multipart/form-data; boundary=b"})
