@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import GeneratorType
 from typing import Any
 
@@ -103,8 +103,8 @@ class AsyncItems:
     def __aiter__(self) -> AsyncItems:
         return self
 
-    async def __anext__(self) -> Any:
-        return await step(self._next, self._call)
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return step(self._next, self._call)  # a coroutine around it would cost half as much again
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
