@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.server
 import os
@@ -229,10 +230,15 @@ def steady(text: str) -> str:
 
 
 @pytest.fixture
-def same_screen() -> Callable[[str, str], None]:
+def same_screen() -> Callable[[str | Terminal, str], None]:
     """Compare with the screen that is kept under a name."""
 
-    def compare(text: str, name: str) -> None:
-        assert steady(text) == (SCREENS / f"{name}.txt").read_text("utf-8")
+    def compare(text: str | Terminal, name: str) -> None:
+        kept = (SCREENS / f"{name}.txt").read_text("utf-8")
+        if isinstance(text, Terminal):  # a screen comes in pieces: wait for the last one
+            with contextlib.suppress(AssertionError):
+                text.until(lambda shown: steady(shown) == kept)
+            text = text.text
+        assert steady(text) == kept
 
     return compare

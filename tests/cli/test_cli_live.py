@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 34), (200, 50)])
 def test_the_screen_fits_and_ends_with_q(serve, terminal, same_screen, columns, lines):
     shown = terminal("top", serve(cli_pages.busy().text()).address, "--interval", 3600, columns=columns, lines=lines)
-    same_screen(shown.until(lambda text: "+- 3600s" in text and "▁" in text), f"live-{columns}")
+    same_screen(shown, f"live-{columns}")
     shown.press("q")
     assert shown.end() == 0
     assert shown.raw.endswith(b"\x1b[?25h\x1b[?1049l")  # the cursor and the terminal's own screen are back
@@ -19,7 +19,7 @@ def test_without_unicode(serve, terminal, same_screen):
     address = serve(cli_pages.busy().text()).address
     poor = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "vt100", "NO_COLOR": "1"}
     shown = terminal("top", address, "--interval", 3600, columns=80, lines=40, **poor)
-    same_screen(shown.until(lambda text: "+- 3600s" in text and "_" in text.partition("TRAFFIC")[2]), "live-ascii")
+    same_screen(shown, "live-ascii")
     assert shown.raw.isascii()
     shown.press("q")
     assert shown.end() == 0
