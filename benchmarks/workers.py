@@ -21,7 +21,7 @@ from otel_llm.export.workers import Worker
 from otel_llm.model import Observation
 from otel_llm.store import Store
 
-LIVE, DEAD, SERIES = 8, 100, 40
+LIVE, DEAD, SERIES = (1, 8, 32), 100, 40
 
 
 def call(series: int = 0) -> Observation:
@@ -87,17 +87,17 @@ def scrape_milliseconds(worker: Worker) -> float:
     return statistics.median(took) * 1e3
 
 
-def scrapes(folder: Path) -> tuple[float, float]:
-    """Milliseconds of a scrape of one process, and of many with the same calls, one right after the other."""
-    many = make(folder / "many")
-    children = [forked(many, stay=True) for _ in range(LIVE - 1)]
+def scrapes(folder: Path, live: int) -> tuple[float, float]:
+    """Milliseconds of a scrape of one process, and of ``live`` with the same calls, one right after the other."""
+    many = make(folder / f"many-{live}")
+    children = [forked(many, stay=True) for _ in range(live - 1)]
     many.append(call())
     for _ in range(DEAD):
         forked(many, stay=False)
-    until(lambda: (many.describe()["live"], many.describe()["exited"]) == (LIVE, DEAD))
-    one = make(folder / "one")
+    until(lambda: (many.describe()["live"], many.describe()["exited"]) == (live, DEAD))
+    one = make(folder / f"one-{live}")
     for series in range(SERIES):
-        for _ in range(LIVE - 1 + DEAD):
+        for _ in range(live - 1 + DEAD):
             one.append(call(series))
     together, alone = scrape_milliseconds(many), scrape_milliseconds(one)
     for child in children:
@@ -139,10 +139,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         print(f"append: {append_microseconds(folder):.2f} us per record")
-        alone, together = scrapes(folder)
-        print(
-            f"scrape: {alone:.2f} ms alone, {together:.2f} ms of {LIVE} live and {DEAD} dead ({together / alone:.2f} times)"
-        )
+        for live in LIVE:
+            alone, together = scrapes(folder, live)
+            ratio = f"{together / alone:.2f} times {alone:.2f} ms"
+            print(f"scrape of {live} live and {DEAD} dead: {together:.2f} ms, {ratio} of one with the same calls")
         took = [takeover_seconds(folder, 19_600 + number) for number in range(5)]
         print(f"takeover: {statistics.median(took):.2f} s, at most {max(took):.2f} s")
 
