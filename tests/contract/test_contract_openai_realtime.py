@@ -22,6 +22,8 @@ from otel_llm import sessions
 from otel_llm.config import Config
 from otel_llm.guard import Guard
 from otel_llm.loopback import Loopback
+from otel_llm.providers._openai_realtime import Conversation
+from otel_llm.providers._openai_responses_socket import Turns
 from otel_llm.runtime import Prices
 from otel_llm.testing import Captured, capture
 
@@ -382,6 +384,19 @@ def test_the_host_leaves_in_the_middle(bench: Bench, server: Loopback, kind: Any
     assert bench.one[0].error_type == "abandoned"
 
 
+async def test_the_host_leaves_while_it_waits(bench: Bench, server: Loopback) -> None:
+    async with client_of(server, openai.AsyncOpenAI) as client:
+        connection = await client.realtime.connect(model="gpt-realtime-hold-chunks-1").enter()
+        await connection.response.create()
+        await _until_async(connection, "response.output_text.delta")
+        waiting = asyncio.create_task(connection.recv())
+        await asyncio.sleep(0)
+        await connection.close()
+        with pytest.raises(Exception, match="1000"):
+            await waiting
+    assert bench.one[0].error_type == "abandoned"
+
+
 @both
 def test_an_announced_failure_is_what_a_call_that_never_ends_failed_of(
     bench: Bench, server: Loopback, kind: Any
@@ -550,6 +565,15 @@ def test_odd_events_are_the_hosts_alone(server: Loopback) -> None:
     assert Guard.errors == errors
 
 
+@pytest.mark.parametrize("talk", [Conversation, Turns])
+def test_what_is_no_event_is_nothing(talk: Any) -> None:
+    reads = talk(object())
+    for odd in (b"no json", "[" * 100_000, None, b"\xff"):
+        assert reads.received(odd) is None
+    for odd in ("response.create {", b"\xff response.create", None, {"type": "input_audio_buffer.clear"}, object()):
+        assert reads.sent(odd) is None
+
+
 def test_odd_events_in_one_session_leave_nothing_open(bench: Bench, server: Loopback) -> None:
     scripted(server, [*ODD, *ODD, {"type": "last"}])
     with client_of(server, openai.OpenAI) as client, client.realtime.connect(model="m") as connection:
@@ -565,12 +589,10 @@ def test_our_bugs_hurt_nobody(server: Loopback) -> None:
     bare = outcomes(server, openai.OpenAI)
     with pytest.MonkeyPatch.context() as patch, capture("openai", price=broken) as captured:
         Guard.strict = False
-        from otel_llm.providers import _openai_realtime as reading
-
-        patch.setattr(reading.Conversation, "received", broken)
+        patch.setattr(Conversation, "received", broken)
         assert outcomes(server, openai.OpenAI) == bare
-        patch.setattr(reading.Conversation, "__init__", broken)
-        patch.setattr(reading.Conversation, "sent", broken)
+        patch.setattr(Conversation, "__init__", broken)
+        patch.setattr(Conversation, "sent", broken)
         assert outcomes(server, openai.OpenAI) == bare
         assert captured.open == 0
 
