@@ -29,6 +29,8 @@ def embeddings(call: Call) -> Reply:
     body: JSON = {"id": call.id("emb-"), "object": "list", "data": data, "model": call.answers_model}
     if call.usage:
         body["usage"] = {"prompt_tokens": call.embedded, "total_tokens": call.embedded}
+        if dialect(call.request) == "mistral":
+            body["usage"]["completion_tokens"] = 0
     if call.usage and dialect(call.request) == "voyage":
         body["usage"] = {"total_tokens": call.embedded}
     if dialect(call.request) == "openai":

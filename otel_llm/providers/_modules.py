@@ -50,7 +50,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "mistralai.ocr",
         "mistralai.classifiers",
         "mistralai.transcriptions",
-        "mistralai.utils.retries",
         "mistralai._hooks.sdkhooks",
     ),
     "openrouter": (
@@ -108,6 +107,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "watsonx": (
         "ibm_watsonx_ai.foundation_models.inference.model_inference",
         "ibm_watsonx_ai.foundation_models.embeddings.embeddings",
+        "ibm_watsonx_ai._wrappers.httpx.rate_limited_retry.rate_limited_retry_decorator",
     ),
     "google_genai": (
         "google.genai.models",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_llm.model import Reader, Request, Response
-from otel_llm.provider import Args, Hook, Kwargs, Patch, Reply, Retry, Stream, Value, Watched
+from otel_llm.provider import Args, Attempt, Hook, Kwargs, Patch, Reply, Retry, Stream, Value, Watched
 
 from . import _hosts
 from ._openai_content import asked
@@ -16,16 +16,23 @@ from ._read import attr, parameters, text
 Method = tuple[str, tuple[str, ...], str, Reader]  # module, targets, operation, reader
 
 
-def hooks(package: str, provider: str, methods: tuple[Method, ...]) -> tuple[Hook, ...]:
-    """All hooks of a package with this base, whose methods are named without it (``chat``, ``Chat.complete``)."""
+def hooks(package: str, provider: str, methods: tuple[Method, ...], *, older: bool = False) -> tuple[Hook, ...]:
+    """All hooks of a package with this base, whose methods are named without it (``chat``, ``Chat.complete``).
+
+    An ``older`` base has no place for the wait before a retry, but tells of each attempt's outcome.
+    """
+    told = f"{package}._hooks.sdkhooks"
+    retries: Hook = Retry(f"{package}.utils.retries", ("_get_sleep_interval",), _cause, wait=float)
+    if older:
+        retries = Attempt(told, ("SDKHooks.after_error", "SDKHooks.after_success"), _failure)
     patches = [
         Patch(f"{package}.{module}", targets, _reading(provider, operation, reader), watch)
         for module, targets, operation, reader in methods
     ]
     return (
         *patches,
-        Retry(f"{package}.utils.retries", ("_get_sleep_interval",), _cause, wait=float),
-        Reply(f"{package}._hooks.sdkhooks", ("SDKHooks.after_success",), _reply),
+        retries,
+        Reply(told, ("SDKHooks.after_success",), _reply),
     )
 
 
@@ -58,6 +65,14 @@ def _cause(args: Args, _: Kwargs) -> int | BaseException | None:
     error = args[0] if args else None
     status = attr(error, "response", "status_code")
     return status if isinstance(status, int) else error
+
+
+def _failure(told: Any) -> int | BaseException | None:
+    """``after_error`` gives a response and an exception, one of which is there; ``after_success`` a response."""
+    if not isinstance(told, tuple):
+        return None
+    status = next((found for part in told if isinstance(found := attr(part, "status_code"), int)), None)
+    return status if status is not None else next((part for part in told if isinstance(part, BaseException)), None)
 
 
 def _reply(args: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:

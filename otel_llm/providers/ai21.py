@@ -38,7 +38,7 @@ provider = Provider(
     name="ai21",
     distribution="ai21",
     requires=">=3.0",
-    tested=("4.3.0",),
+    tested=("3.0.0", "4.3.0"),
     operations=("chat",),
     hooks=(
         Patch(f"{_CHAT}.chat_completions", ("ChatCompletions.create",), read, watch),

@@ -45,8 +45,8 @@ _POLICIES = "azure.core.pipeline.policies"
 provider = Provider(
     name="azure_inference",
     distribution="azure-ai-inference",
-    requires=">=1.0.0b1",
-    tested=("1.0.0b9",),
+    requires=">=1.0.0b4",
+    tested=("1.0.0b4", "1.0.0b9"),
     operations=("chat", "embeddings"),
     hooks=(
         *_patches("azure.ai.inference._patch"),

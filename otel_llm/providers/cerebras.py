@@ -11,7 +11,7 @@ provider = Provider(
     name="cerebras",
     distribution="cerebras-cloud-sdk",
     requires=">=1.0",
-    tested=("1.91.0",),
+    tested=("1.0.0", "1.91.0"),
     operations=("chat", "text_completion"),
     hooks=hooks("cerebras.cloud.sdk", describer("cerebras")),
 )

@@ -122,8 +122,8 @@ def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
 provider = Provider(
     name="cohere",
     distribution="cohere",
-    requires=">=5.15",
-    tested=("5.21.1", "7.3.1"),
+    requires=">=5.16",
+    tested=("5.16.0", "7.3.1"),
     operations=("chat", "text_completion", "embeddings", "rerank", "classify"),
     hooks=(
         *_patches("cohere.v2.raw_client", "RawV2Client", V2),

@@ -26,7 +26,7 @@ provider = Provider(
     name="groq",
     distribution="groq",
     requires=">=0.11",
-    tested=("0.37.1", "1.7.0"),
+    tested=("0.11.0", "0.37.1", "1.7.0"),
     operations=("chat", "embeddings", "transcription", "translation", "speech"),
     hooks=hooks("groq", describer("groq", _ROUTES)),
 )

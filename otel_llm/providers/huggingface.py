@@ -87,7 +87,7 @@ provider = Provider(
     name="huggingface",
     distribution="huggingface_hub",
     requires=">=0.34",
-    tested=("0.34.6", "2.4.0"),
+    tested=("0.34.0", "2.4.0"),
     operations=("chat", "text_completion", "embeddings", "image_generation", "transcription", "speech"),
     hooks=(
         *_patches("huggingface_hub.inference._client", "InferenceClient"),

@@ -70,6 +70,8 @@ def _read_hidden(reply: Any, into: Response) -> None:
     if not isinstance(hidden, dict):
         return
     into.cached = hidden.get("cache_hit") is True
+    if into.usage is not None and not (into.usage.input_tokens or into.usage.output_tokens):
+        into.usage = None  # of a provider that told none, litellm makes zeros
     cost = attr(getattr(reply, "usage", None), "cost")
     if into.usage is not None and hidden.get("custom_llm_provider") in _BILLS and isinstance(cost, float):
         into.usage.cost_usd = cost
@@ -120,8 +122,8 @@ def named(model: str, provider: Any = None) -> tuple[str, str]:
 provider = Provider(
     name="litellm",
     distribution="litellm",
-    requires=">=1.60,<2",
-    tested=("1.106.2", "1.109.1"),
+    requires=">=1.85,<2",
+    tested=("1.85.0", "1.109.1"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(
         Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), covers=("*",))

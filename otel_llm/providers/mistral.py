@@ -88,9 +88,9 @@ METHODS: tuple[Method, ...] = (
 provider = Provider(
     name="mistral",
     distribution="mistralai",
-    requires=">=1.0",
-    tested=("1.9.11", "3.7.0"),
+    requires=">=1.8",
+    tested=("1.8.0", "3.7.0"),
     operations=("chat", "text_completion", "invoke_agent", "embeddings", "ocr", "moderation", "transcription"),
-    hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS)),
-    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it. Retries are counted from 2.0 on.",
+    hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS, older=True)),
+    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it.",
 )

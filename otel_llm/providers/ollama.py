@@ -81,7 +81,7 @@ provider = Provider(
     name="ollama",
     distribution="ollama",
     requires=">=0.4",
-    tested=("0.4.9", "0.6.3"),
+    tested=("0.4.0", "0.6.3"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         Patch("ollama._client", ("Client._request", "AsyncClient._request"), _reading(streams=False)),

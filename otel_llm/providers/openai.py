@@ -25,7 +25,7 @@ provider = Provider(
     name="openai",
     distribution="openai",
     requires=">=1.26",
-    tested=("1.109.1", "2.54.0", "3.52.0"),
+    tested=("1.26.0", "1.109.1", "2.54.0", "3.52.0"),
     operations=(
         "chat",
         "text_completion",

@@ -52,7 +52,7 @@ provider = Provider(
     name="openrouter",
     distribution="openrouter",
     requires=">=1.0",
-    tested=("1.3.84",),
+    tested=("1.0.0", "1.3.84"),
     operations=("chat", "embeddings", "rerank", "image_generation", "speech"),
     hooks=hooks("openrouter", "openrouter", METHODS),
 )

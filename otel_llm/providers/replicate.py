@@ -100,7 +100,7 @@ provider = Provider(
     name="replicate",
     distribution="replicate",
     requires=">=1.0",
-    tested=("1.0.7",),
+    tested=("1.0.0", "1.0.7"),
     operations=("generate_content",),
     hooks=(
         Patch("replicate.client", ("Client.run", "Client.async_run"), _running(stream=False), covers=_ALL),

@@ -12,7 +12,7 @@ provider = Provider(
     name="together",
     distribution="together",
     requires=">=2.0",
-    tested=("3.1.1",),
+    tested=("2.0.0", "3.1.1"),
     operations=(
         "chat",
         "text_completion",

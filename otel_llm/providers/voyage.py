@@ -9,6 +9,7 @@ from otel_llm.model import Reader, Request, Response, Usage
 from otel_llm.provider import Args, Attempt, Kwargs, Patch, Provider
 
 from . import _hosts
+from ._openai_content import asked
 from ._read import attr, count, text
 
 _URL = "https://api.voyageai.com/v1"
@@ -23,28 +24,30 @@ def read_total(reply: Any, into: Response) -> None:
 TOTAL = Reader(read_total)
 
 
-def _reading(operation: str, model_at: int) -> Callable[[Any, Args, Kwargs], Request]:
+def _reading(operation: str, first: str, model_at: int) -> Callable[[Any, Args, Kwargs], Request]:
     def read(client: Any, args: Args, kwargs: Kwargs) -> Request:
         model = kwargs.get("model", args[model_at] if len(args) > model_at else None)
         name, host, port = _hosts.behind_text(client._params.get("base_url") or _URL, "voyage")  # noqa: SLF001 - no public name
-        return Request(name, operation, text(model), TOTAL, host, port)
+        said = kwargs.get(first, args[0] if args else None)
+        return Request(name, operation, text(model), TOTAL, host, port, content=lambda: asked({"input": said}))
 
     return read
 
 
+_EMBEDS = {"embed": "texts", "multimodal_embed": "inputs", "contextualized_embed": "inputs"}
+
+
 def _patches(module: str, client: str) -> tuple[Patch, ...]:
-    embeds = ("embed", "multimodal_embed", "contextualized_embed")
-    return (
-        Patch(module, tuple(f"{client}.{method}" for method in embeds), _reading("embeddings", 1)),
-        Patch(module, (f"{client}.rerank",), _reading("rerank", 2)),
-    )
+    """Of an embedding the texts are captured, of a reranking the query."""
+    embeds = (Patch(module, (f"{client}.{name}",), _reading("embeddings", first, 1)) for name, first in _EMBEDS.items())
+    return (*embeds, Patch(module, (f"{client}.rerank",), _reading("rerank", "query", 2)))
 
 
 provider = Provider(
     name="voyage",
     distribution="voyageai",
-    requires=">=0.3",
-    tested=("0.5.0",),
+    requires=">=0.3.7",
+    tested=("0.3.7", "0.5.0"),
     operations=("embeddings", "rerank"),
     hooks=(
         *_patches("voyageai.client", "Client"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_llm.model import Reader, Request, Response, Usage
-from otel_llm.provider import Args, Kwargs, Patch, Provider
+from otel_llm.provider import Args, Kwargs, Patch, Provider, Retry
 
 from . import _hosts
 from ._openai_content import asked
@@ -97,6 +97,13 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> Callabl
     return read
 
 
+def _refusal(args: Args, kwargs: Kwargs) -> int | None:
+    status = attr(kwargs.get("response", args[0] if args else None), "status_code")
+    return status if isinstance(status, int) else None
+
+
+_RETRIES = "ibm_watsonx_ai._wrappers.httpx.rate_limited_retry.rate_limited_retry_decorator"
+_BACKOFFS = ("RateLimitedRetryDecorator._handle_backoff", "RateLimitedRetryDecorator._handle_async_backoff")
 _MODELS = "ibm_watsonx_ai.foundation_models.inference.model_inference"
 _chat = _reading("chat", CHAT, stream=True)
 _text = _reading("text_completion", GENERATION, stream=True)
@@ -104,8 +111,8 @@ _text = _reading("text_completion", GENERATION, stream=True)
 provider = Provider(
     name="watsonx",
     distribution="ibm-watsonx-ai",
-    requires=">=1.3",
-    tested=("1.8.1",),
+    requires=">=1.5",
+    tested=("1.5.0", "1.8.1"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         Patch(_MODELS, ("ModelInference.chat", "ModelInference.achat"), _reading("chat", CHAT)),
@@ -121,6 +128,8 @@ provider = Provider(
             ("Embeddings.generate", "Embeddings.agenerate"),
             _reading("embeddings", EMBEDDINGS),
         ),
+        Retry(_RETRIES, _BACKOFFS, _refusal),
     ),
-    notes="Text streams tell tokens with raw_response=True alone. Its retries are not counted.",
+    notes="Text streams tell tokens with raw_response=True alone. Retries are counted from 1.6 on, those of lost "
+    "connections are not.",
 )

@@ -9,7 +9,8 @@ from typing import Any
 from otel_llm.model import Reader, Request, Response, Usage
 from otel_llm.provider import Args, Kwargs, Patch, Provider, Replace
 
-from ._openai_shape import NO_USAGE, PARAMETERS
+from ._openai_content import asked
+from ._openai_shape import PARAMETERS
 from ._read import attr, count, parameters, text
 from ._xai_content import asked_of, keep_outputs, keep_pieces
 
@@ -19,15 +20,16 @@ _TICK = 1e-10  # US dollars
 def read_usage(usage: Any, into: Response) -> None:
     """``SamplingUsage`` of xAI's protocol: reasoning is counted beside the completion, cached tokens within the prompt."""
     prompt, output = count(attr(usage, "prompt_tokens")), count(attr(usage, "completion_tokens"))
-    if not prompt and not output:
-        return  # numbers that were not sent are 0 in gRPC
+    ticks = count(attr(usage, "cost_in_usd_ticks"))
+    cost = ticks * _TICK if ticks else None
+    if not prompt and not output:  # numbers that were not sent are 0 in gRPC
+        into.usage = Usage(cost_usd=cost) if cost else into.usage
+        return
     thinking = count(attr(usage, "reasoning_tokens")) or 0
     if count(attr(usage, "total_tokens")) == (prompt or 0) + (output or 0) + thinking:
         output = (output or 0) + thinking
     found = Usage(prompt, output, count(attr(usage, "cached_prompt_text_tokens")), thinking_tokens=thinking)
-    found.input_image_tokens = count(attr(usage, "prompt_image_tokens")) or None
-    if ticks := count(attr(usage, "cost_in_usd_ticks")):
-        found.cost_usd = ticks * _TICK
+    found.input_image_tokens, found.cost_usd = count(attr(usage, "prompt_image_tokens")) or None, cost
     into.usage = found
 
 
@@ -53,6 +55,11 @@ def read_reply(told: Any, into: Response) -> None:
     _read_head(proto, into)
     _read_reason(response, into)
     keep_outputs(proto, into)
+
+
+def read_media(told: Any, into: Response) -> None:
+    """An image, the first of a batch, or a video: the usage is of all of them, often a cost alone. Files are not kept."""
+    _read_head(attr(_first(told), "proto"), into)
 
 
 def read_chunk(told: Any, into: Response) -> bool:
@@ -84,7 +91,9 @@ def _chat(*, stream: bool) -> Callable[[Any, Args, Kwargs], Request]:
 
 def _media(operation: str) -> Callable[[Any, Args, Kwargs], Request]:
     def read(_: Any, args: Args, kwargs: Kwargs) -> Request:
-        return Request("x_ai", operation, text(kwargs.get("model", args[1] if len(args) > 1 else None)), NO_USAGE)
+        said = {"prompt": kwargs.get("prompt", args[0] if args else None)}
+        model = text(kwargs.get("model", args[1] if len(args) > 1 else None))
+        return Request("x_ai", operation, model, MEDIA, content=lambda: asked(said))
 
     return read
 
@@ -106,7 +115,7 @@ class _Quiet:
         return getattr(self._original, name)
 
 
-CHAT = Reader(read_reply, read_chunk)
+CHAT, MEDIA = Reader(read_reply, read_chunk), Reader(read_media, usage=False)
 
 
 def _hooks(package: str) -> tuple[Patch | Replace, ...]:
@@ -115,7 +124,7 @@ def _hooks(package: str) -> tuple[Patch | Replace, ...]:
         Patch(f"{package}.chat", whole, _chat(stream=False)),
         Patch(f"{package}.chat", ("Chat.stream", "Chat.stream_batch"), _chat(stream=True), lazy=True),
         Patch(f"{package}.image", ("Client.sample", "Client.sample_batch"), _media("image_generation")),
-        Patch(f"{package}.video", ("Client.generate",), _media("video_generation")),
+        Patch(f"{package}.video", ("Client.generate", "Client.extend"), _media("video_generation")),
         *(Replace(f"{package}.{module}", "tracer", _Quiet) for module in ("chat", "image", "video")),
     )
 
@@ -124,7 +133,7 @@ provider = Provider(
     name="xai",
     distribution="xai-sdk",
     requires=">=1.4",
-    tested=("1.21.0",),
+    tested=("1.4.0", "1.21.0"),
     operations=("chat", "image_generation", "video_generation"),
     hooks=(*_hooks("xai_sdk.sync"), *_hooks("xai_sdk.aio")),
     notes="Retries happen inside gRPC and are not seen; the client does not keep its host, so none is told.",

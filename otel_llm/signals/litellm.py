@@ -34,13 +34,22 @@ class _Chain:
 
 
 _CHAIN: ContextVar[_Chain | None] = ContextVar("otel_llm_litellm_chain", default=None)
+_ORIGIN: ContextVar[str] = ContextVar("otel_llm_litellm_origin", default="")  # the group that a Router falls back from
+
+
+def _leaves(_: Any, __: Args, kwargs: Kwargs) -> Token[str]:
+    return _ORIGIN.set(str(kwargs.get("original_model_group") or ""))
+
+
+def _left(_: Any, token: Token[str], __: Any, ___: BaseException | None) -> None:
+    _ORIGIN.reset(token)
 
 
 def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
     """A Router asks a group of models again for each fallback, one level deeper, while it handles what failed."""
     if not kwargs.get("fallback_depth"):
         return None
-    before = ""
+    before = _ORIGIN.get()
     for bucket in (kwargs.get("metadata"), kwargs.get("litellm_metadata")):
         if isinstance(bucket, Mapping) and bucket.get("original_model_group"):
             before = str(bucket["original_model_group"])
@@ -142,9 +151,10 @@ _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 signal = Signal(
     name="litellm",
     distribution="litellm",
-    requires=">=1.60,<2",
-    tested=("1.106.2", "1.109.1"),
+    requires=">=1.85,<2",
+    tested=("1.85.0", "1.109.1"),
     hooks=(
+        Beside("litellm.router", ("run_async_fallback",), _left, _leaves),
         Beside("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
         Beside("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
         Beside("litellm.main", (_CHAINS,), _chained, _chains),

@@ -88,6 +88,12 @@ class TestAzureInference(Contract):
         assert (call.operation, call.input_tokens) == ("embeddings", 8)
 
 
+def _replicate(url: str) -> Any:
+    client = replicate.Client(api_token="test-key", base_url=url)
+    client.poll_interval = 0
+    return client
+
+
 def _replicate_closed(client: Any) -> Any:
     for name in ("_Client__client", "_Client__async_client"):
         if (http := getattr(client, name, None)) is not None:
@@ -101,8 +107,8 @@ class TestReplicate(Contract):
         provider="replicate",
         operation="generate_content",
         model="meta/llama-x",
-        make=lambda url: replicate.Client(api_token="test-key", base_url=url),
-        make_async=lambda url: replicate.Client(api_token="test-key", base_url=url),
+        make=_replicate,
+        make_async=_replicate,
         plain=lambda client, model: client.run(model, input={"prompt": "hi"}),
         plain_async=lambda client, model: client.async_run(model, input={"prompt": "hi"}),
         stream=lambda client, model: client.stream(model, input={"prompt": "hi"}),

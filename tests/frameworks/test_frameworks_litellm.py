@@ -13,6 +13,8 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 import openai
 import pytest
+from contract import Contract, Kit
+from contract_content import CONVERSATION, INSTRUCTION
 from litellm.caching.caching import Cache
 
 VERSION = tuple(map(int, metadata.version("litellm").split(".")[:2]))
@@ -29,6 +31,43 @@ def _quiet() -> Iterator[None]:
 
 def asked(lab: Any, model: str, **more: Any) -> dict[str, Any]:
     return {"model": f"openai/{model}", "messages": MESSAGES, "api_base": lab.url, "api_key": "test-key", **more}
+
+
+def _chat(url: str, model: str, **more: Any) -> Any:
+    given = {"api_base": f"{url}/v1", "api_key": "test-key", "max_retries": 0, **more}
+    return {"model": f"openai/{model}", "messages": MESSAGES, **given}
+
+
+STREAMED: Any = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+class TestLiteLLM(Contract):
+    """Its functions in the place of a client, and OpenAI's client below them, which is not watched beside them."""
+
+    kit = Kit(
+        library="litellm",
+        provider="openai",
+        make=lambda url: url,
+        make_async=lambda url: url,
+        plain=lambda url, model: litellm.completion(**_chat(url, model)),
+        plain_async=lambda url, model: litellm.acompletion(**_chat(url, model)),
+        stream=lambda url, model: litellm.completion(**_chat(url, model, **STREAMED)),
+        stream_async=lambda url, model: litellm.acompletion(**_chat(url, model, **STREAMED)),
+        cut_error=("server_error",),  # as litellm words it
+        retried=None,  # by the client below, see test_the_inner_clients_retries
+        close=lambda _: None,
+        talk=lambda url, model: litellm.completion(**{**_chat(url, model), "messages": CONVERSATION}),
+        instructed=lambda url, model: litellm.responses(
+            model=f"openai/{model}", input="hi", instructions=INSTRUCTION, api_base=f"{url}/v1", api_key="test-key"
+        ),
+    )
+
+    def may_miss(self) -> set[str]:
+        """Its Router moved to another module."""
+        return {"litellm.router:run_async_fallback", "litellm.router:Router.async_function_with_fallbacks"}
+
+    if not hasattr(litellm.CustomStreamWrapper, "close"):
+        test_left_early = None  # of older versions it can only be dropped
 
 
 def test_a_call_is_counted_once(lab: Any) -> None:
@@ -52,7 +91,8 @@ def test_another_provider_over_http(lab: Any) -> None:
     )
     call = lab.captured.call
     assert (call.provider, call.request_model, call.input_tokens) == ("anthropic", "claude-x-cached", 100)
-    assert (call.cache_read_tokens, call.cache_write_tokens) == (30, 10)
+    written = 10 if VERSION >= (1, 95) else None  # older versions keep it to themselves
+    assert (call.cache_read_tokens, call.cache_write_tokens) == (30, written)
 
 
 def test_embeddings(lab: Any) -> None:
@@ -80,10 +120,11 @@ def test_a_stream_with_usage(lab: Any) -> None:
 def test_a_stream_without_usage_carries_litellms_estimate(lab: Any) -> None:
     list(litellm.completion(**asked(lab, "gpt-x", stream=True)))
     call = lab.captured.call
-    if VERSION < (1, 109):  # it makes none
-        assert (call.error_type, call.usage_unknown, call.input_tokens) == ("", "stream_without_usage", None)
+    assert call.error_type == ""
+    if call.usage_unknown:  # a version that estimates, and keeps it to itself
+        assert (1, 106) <= VERSION < (1, 109)
+        assert (call.usage_unknown, call.input_tokens) == ("stream_without_usage", None)
         return
-    assert (call.error_type, call.usage_unknown) == ("", "")
     assert 0 < call.input_tokens != 100
     assert lab.span("gpt-x").attributes["otel_llm.usage.estimated"] is True
 
@@ -158,7 +199,8 @@ async def test_a_chain_of_three_with_two_down(lab: Any) -> None:
     chain = router(lab, "gpt-fail-429", "gpt-fail-500", "gpt-fine", fallbacks=[{"group-0": ["group-1", "group-2"]}])
     await chain.acompletion(model="group-0", messages=MESSAGES)
     assert lab.models == [("gpt-fail-429", "rate_limit"), ("gpt-fail-500", "server_error"), ("gpt-fine", "")]
-    assert lab.fallbacks == [("group-0", "group-1", "rate_limit"), ("group-0", "group-2", "server_error")]
+    later = "server_error" if VERSION >= (1, 106) else "rate_limit"  # older versions hold on to the first failure
+    assert lab.fallbacks == [("group-0", "group-1", "rate_limit"), ("group-0", "group-2", later)]
     assert lab.span("gpt-fine").attributes["otel_llm.fallback.from"] == "group-0"
 
 

@@ -1,18 +1,19 @@
-"""ibm-watsonx-ai under us: each call once. The client insists on IBM's hosts: its HTTP clients take all to the loopback."""
+"""ibm-watsonx-ai under the contract. The client insists on IBM's hosts: its HTTP clients take all to the loopback."""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import httpx
 import pytest
+from contract import Bench, Contract, Kit, with_client
+from contract_content import CONVERSATION
 from ibm_watsonx_ai import APIClient, Credentials
 from ibm_watsonx_ai.foundation_models import Embeddings, ModelInference
 
-from otel_llm.loopback import Loopback
-from otel_llm.testing import capture
-
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
+COUNTED = importlib.util.find_spec("ibm_watsonx_ai._wrappers.httpx") is not None  # from 1.6 on
 HOST = "us-south.ml.cloud.ibm.com"
 
 
@@ -39,60 +40,60 @@ class _Async(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(_here(request, self.url))
 
 
-@pytest.fixture
-async def ibm() -> Any:
-    with Loopback() as server, httpx.Client(transport=_Sync(server.url)) as sync:
-        async with httpx.AsyncClient(transport=_Async(server.url)) as asynchronous:
-            credentials = Credentials(url=f"https://{HOST}", token="test-key")
-            api = APIClient(credentials, project_id="p-1", httpx_client=sync, async_httpx_client=asynchronous)
-            with capture("watsonx") as captured:
-                yield api, captured
+def make(url: str, **more: Any) -> Any:
+    """A client whose requests for IBM's hosts come here."""
+    credentials = Credentials(url=f"https://{HOST}", token="test-key")
+    return APIClient(credentials, httpx_client=httpx.Client(transport=_Sync(url)), **more)
+
+
+def make_async(url: str) -> Any:
+    return make(url, async_httpx_client=httpx.AsyncClient(transport=_Async(url)))
+
+
+def close(api: Any) -> Any:
+    api.httpx_client.close()
+    http = api.async_httpx_client
+    return http.aclose() if isinstance(http, httpx.AsyncClient) and isinstance(http._transport, _Async) else None
 
 
 def model(api: Any, name: str = "granite-x") -> Any:
-    return ModelInference(model_id=name, api_client=api, project_id="p-1", validate=False)
+    return ModelInference(model_id=name, api_client=api, project_id="p-1", validate=False, delay_time=0)
 
 
-@pytest.mark.parametrize(
-    ("operation", "stream", "ask"),
-    [
-        ("chat", False, lambda m: m.chat(messages=MESSAGES)),
-        ("chat", True, lambda m: list(m.chat_stream(messages=MESSAGES))),
-        ("text_completion", False, lambda m: m.generate_text("hi")),
-        ("text_completion", True, lambda m: list(m.generate_text_stream("hi", raw_response=True))),
-    ],
-)
-async def test_once(ibm: Any, operation: str, stream: bool, ask: Any) -> None:
-    api, captured = ibm
-    assert ask(model(api))
-    call = captured.call
-    assert (call.provider, call.operation, call.request_model, call.error_type) == (
-        "ibm.watsonx.ai",
-        operation,
-        "granite-x",
-        "",
+class TestWatsonx(Contract):
+    kit = Kit(
+        library="watsonx",
+        provider="ibm.watsonx.ai",
+        model="granite-x",
+        address=HOST,
+        make=make,
+        make_async=make_async,
+        plain=lambda api, name: model(api, name).chat(messages=MESSAGES),
+        plain_async=lambda api, name: model(api, name).achat(messages=MESSAGES),
+        stream=lambda api, name: model(api, name).chat_stream(messages=MESSAGES),
+        stream_async=lambda api, name: model(api, name).achat_stream(messages=MESSAGES),
+        close=close,
+        thinking=None,  # it tells of neither
+        cached=None,
+        retried="fail-429-2" if COUNTED else None,
+        talk=lambda api, name: model(api, name).chat(messages=CONVERSATION),
     )
-    assert (call.input_tokens, call.output_tokens, call.server_address) == (100, 20, HOST)
-    assert (call.stream, captured.open) == (stream, 0)
 
+    @pytest.mark.parametrize(
+        ("operation", "stream", "ask"),
+        [
+            ("text_completion", False, lambda api: model(api).generate_text("hi")),
+            ("text_completion", True, lambda api: list(model(api).generate_text_stream("hi", raw_response=True))),
+        ],
+    )
+    def test_operations(self, bench: Bench, operation: str, stream: bool, ask: Any) -> None:
+        with_client(self.kit, bench.server.url, ask)
+        call = bench.ended_once()
+        assert (call.operation, call.stream, call.error_type) == (operation, stream, "")
+        assert (call.input_tokens, call.output_tokens) == (100, 20)
 
-async def test_async(ibm: Any) -> None:
-    api, captured = ibm
-    await model(api).achat(messages=MESSAGES)
-    assert captured.call.output_tokens == 20
-    captured.clear()
-    assert [piece async for piece in await model(api).achat_stream(messages=MESSAGES)]
-    assert (captured.call.output_tokens, captured.call.stream) == (20, True)
-
-
-async def test_embeddings(ibm: Any) -> None:
-    api, captured = ibm
-    Embeddings(model_id="embed-x", api_client=api, project_id="p-1").generate(["hi"])
-    assert (captured.call.operation, captured.call.input_tokens) == ("embeddings", 8)
-
-
-async def test_refused(ibm: Any) -> None:
-    api, captured = ibm
-    with pytest.raises(Exception, match="400"):
-        model(api, "granite-x-fail-400").chat(messages=MESSAGES)
-    assert captured.call.error_type == "invalid_request"
+    def test_embeddings(self, bench: Bench) -> None:
+        ask = lambda api: Embeddings(model_id="embed-x", api_client=api, project_id="p-1").generate(["hi"])
+        with_client(self.kit, bench.server.url, ask)
+        call = bench.ended_once()
+        assert (call.operation, call.input_tokens) == ("embeddings", 8)
