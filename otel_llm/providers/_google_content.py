@@ -62,11 +62,12 @@ def keep(kept: list[Any], candidate: Any) -> None:
         kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
     message = kept[index]
     for part in _parts(attr(candidate, "content")):
-        _join(message["parts"], part)
+        join(message["parts"], part)
     message["finish_reason"] = word(attr(candidate, "finish_reason")) or message["finish_reason"]
 
 
-def _join(parts: list[Message], part: Message) -> None:
+def join(parts: list[Message], part: Message) -> None:
+    """Add a part, or what it says to the last one, where that is of the same kind."""
     if parts and "content" in part and parts[-1]["type"] == part["type"]:
         parts[-1]["content"] += part["content"]
     else:

@@ -10,6 +10,7 @@ from otel_llm.provider import Adopt, Args, Hook, Kwargs, Later, Parsed, Patch, S
 
 from . import _hosts, _stainless
 from ._google_content import asked
+from ._google_interaction_content import keep_delta, keep_start, keep_steps
 from ._google_usage import read_interaction_usage, word
 from ._read import attr, parameters, text
 from ._speakeasy import hooks as speakeasy_hooks
@@ -34,11 +35,22 @@ def read_interaction(interaction: Any, into: Response) -> None:
     read_interaction_usage(attr(interaction, "usage"), into)
 
 
+def read_reply(interaction: Any, into: Response) -> None:
+    """A whole interaction, with what it says."""
+    read_interaction(interaction, into)
+    if into.content is not None:
+        keep_steps(into.content, interaction)
+
+
 def read_event(event: Any, into: Response) -> bool:
     """An event of a stream. One that is continued has several requests, and each tells its own usage."""
     kind = word(getattr(event, "event_type", None))
     if kind in ("step.delta", "content.delta"):
+        if into.content is not None:
+            keep_delta(into.content, attr(event, "delta"))
         return True
+    if kind == "step.start" and into.content is not None:
+        keep_start(into.content, attr(event, "step"))
     if kind in ("interaction.created", "interaction.start"):
         into.requests += 1
         into.earlier = into.usage
@@ -50,7 +62,7 @@ def read_event(event: Any, into: Response) -> bool:
     return False
 
 
-INTERACTION = Reader(read_interaction, read_event)
+INTERACTION = Reader(read_reply, read_event)
 
 
 def _read(client: Any, _: Args, kwargs: Kwargs) -> Request:

@@ -16,6 +16,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from botocore.config import Config
 from contract import Bench, Contract, Kit, drained
+from contract_content import ARGUMENTS, INSTRUCTION, TEXT, said
 
 from otel_llm.testing import capture
 
@@ -121,7 +122,26 @@ class TestConverse(Contract):
         stream=lambda client, model: streamed(client, "converse_stream", "stream", asked(model)),
         stream_async=lambda client, model: streamed_async(client, "converse_stream", "stream", asked(model)),
         thinking=None,
+        instructed=lambda client, model: client.converse(**asked(model), system=[{"text": INSTRUCTION}]),
     )
+
+    def test_content_of_blocks(self, server: Any) -> None:
+        """What a tool was asked and answered, what was thought, and a picture, which is named and not kept."""
+        thought = {"reasoningContent": {"reasoningText": {"text": "Let me think."}}}
+        call = {"toolUse": {"toolUseId": "t1", "name": "get_weather", "input": ARGUMENTS}}
+        answer = {"toolResult": {"toolUseId": "t1", "content": [{"text": "sunny"}]}}
+        picture = {"image": {"format": "png", "source": {"bytes": b"x"}}}
+        conversation: Any = [
+            {"role": "user", "content": [{"text": "hi"}, picture]},
+            {"role": "assistant", "content": [*([thought] if NEW else []), call]},
+            {"role": "user", "content": [answer]},
+        ]
+        told = self.content_of(server, lambda client, model: client.converse(modelId=model, messages=conversation))
+        first, second, third = (message["parts"] for message in told["gen_ai.input.messages"])
+        assert first == [{"type": "text", "content": "hi"}, {"type": "image"}]
+        assert second[:-1] == ([{"type": "reasoning", "content": "Let me think."}] if NEW else [])
+        assert second[-1] == {"type": "tool_call", "id": "t1", "name": "get_weather", "arguments": ARGUMENTS}
+        assert third == [{"type": "tool_call_response", "id": "t1", "response": "sunny"}]
 
 
 class TestInvoke(Contract):
@@ -136,6 +156,17 @@ class TestInvoke(Contract):
         ),
         thinking=None,
     )
+
+    @pytest.mark.parametrize("model", [CLAUDE, "amazon.nova-x"])
+    def test_content_of_a_streamed_body(self, server: Any, model: str) -> None:
+        """A stream passes through our hands, so that what it says can be kept, where its shape is known."""
+
+        def ask(client: Any, _: str) -> Any:
+            return list(client.invoke_model_with_response_stream(**given(model))["body"])
+
+        told = self.content_of(server, ask)
+        assert said(told["gen_ai.input.messages"][0]) == "hi"
+        assert said(told["gen_ai.output.messages"][0]) == TEXT
 
 
 class TestOverHttpx(Contract):

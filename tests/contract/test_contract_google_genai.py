@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from contract import Bench, Contract, Kit, drained
+from contract_content import ARGUMENTS, INSTRUCTION, TEXT, said
 from google import genai
 from google.genai import types
 from google.genai.client import AsyncClient
@@ -91,7 +92,32 @@ class TestContent(Google, Contract):
         plain_async=content_async,
         stream=lambda client, model: client.models.generate_content_stream(model=model, contents=MESSAGE),
         stream_async=lambda client, model: client.aio.models.generate_content_stream(model=model, contents=MESSAGE),
+        instructed=lambda client, model: content(client, model, system_instruction=INSTRUCTION),
     )
+
+    def test_content_of_the_librarys_own_objects(self, server: Any) -> None:
+        """Contents and parts, as objects and as mappings, with what a function was asked and answered."""
+        asked = types.Part(function_call=types.FunctionCall(id="c1", name="get_weather", args=ARGUMENTS))
+        answered = {"function_response": {"id": "c1", "name": "get_weather", "response": {"result": "sunny"}}}
+        picture = types.Part.from_bytes(data=b"x", mime_type="image/png")
+        conversation: Any = [
+            types.Content(role="user", parts=[types.Part(text=MESSAGE), picture]),
+            types.Content(role="model", parts=[asked]),
+            {"role": "user", "parts": [answered]},
+        ]
+        told = self.content_of(
+            server, lambda client, model: client.models.generate_content(model=model, contents=conversation)
+        )["gen_ai.input.messages"]
+        assert [message["role"] for message in told] == ["user", "assistant", "user"]
+        assert told[0]["parts"] == [{"type": "text", "content": MESSAGE}, {"type": "blob"}]
+        assert told[1]["parts"] == [{"type": "tool_call", "id": "c1", "name": "get_weather", "arguments": ARGUMENTS}]
+        assert told[2]["parts"] == [{"type": "tool_call_response", "id": "c1", "response": {"result": "sunny"}}]
+
+    def test_content_of_thoughts(self, server: Any) -> None:
+        for ask in (self.kit.plain, self.whole(self.kit.stream)):
+            (message,) = self.content_of(server, ask, "-thinking")["gen_ai.output.messages"]
+            assert message["parts"][0] == {"type": "reasoning", "content": "Let me think."}
+            assert said(message) == TEXT
 
 
 class TestVertexOverHttpx(Google, Contract):
@@ -125,7 +151,6 @@ class TestChats(Google, Contract):
 class TestInteractions(Google, Contract):
     kit = Kit(
         **{**COMMON, "make_async": lambda url: make(url, **RETRYING)},
-        content=False,
         plain=lambda client, model: client.interactions.create(model=model, input=MESSAGE),
         plain_async=lambda client, model: client.aio.interactions.create(model=model, input=MESSAGE),
         stream=lambda client, model: client.interactions.create(model=model, input=MESSAGE, stream=True),
