@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.protobuf import descriptor_pb2, struct_pb2, wrappers_pb2
 
 from otel_llm.model import Response
 from otel_llm.providers import vertexai
@@ -16,6 +17,7 @@ from otel_llm.providers._bedrock_invoke import INVOKE
 from otel_llm.providers._bedrock_models import model_of
 from otel_llm.providers._bedrock_operations import AGENT
 from otel_llm.providers._google_interactions import INTERACTION
+from otel_llm.providers._protobuf import sent
 from otel_llm.providers.google_genai import CONTENT, EMBEDDINGS
 
 ODD: list[Any] = [None, 0, -1, 2**70, "", "x", True, [], [None], [[]], {}, {"x": None}]
@@ -54,6 +56,24 @@ def test_no_event_is_too_odd(reader: Any, kind: str | None, content: list[Any] |
         for body in (payload, {"bytes": inner}, {"bytes": None}):
             event = SimpleNamespace(headers={":event-type": kind} if kind else {}, payload=json.dumps(body).encode())
             reader.chunk(event, Response(content=content))
+
+
+def test_a_message_of_protobuf_tells_what_it_was_sent_with() -> None:
+    struct = struct_pb2.Struct()
+    struct.update({"a": [1, {"b": True}, None], "c": {}})
+    assert sent(struct_pb2.Value(struct_value=struct)) == {"struct_value": {"a": [1.0, {"b": True}, None], "c": {}}}
+    kind = descriptor_pb2.FieldDescriptorProto
+    field = kind(name="x", number=0, type=kind.TYPE_STRING, options={"deprecated": False, "ctype": 1})
+    whole = descriptor_pb2.DescriptorProto(field=[field, kind()], reserved_name=["y"])
+    assert sent(whole) == {
+        "field": [
+            {"name": "x", "number": 0, "type": "TYPE_STRING", "options": {"ctype": "CORD", "deprecated": False}},
+            {},
+        ],
+        "reserved_name": ["y"],
+    }
+    assert sent(SimpleNamespace(_pb=wrappers_pb2.FloatValue(value=0.7))) == {"value": 0.7}
+    assert sent(wrappers_pb2.Int32Value(value=0)) == sent(None) == sent("x") == {}
 
 
 @pytest.mark.parametrize("odd", [*ODD, *PAYLOADS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,11 @@ def test_who_leaves_has_cancelled(error: BaseException) -> None:
         (carrying(response={"ResponseMetadata": {"HTTPStatusCode": 404}}), "not_found"),
         (carrying(response={"ResponseMetadata": None}), "_OTHER"),
         (carrying(code=403), "permission"),
+        (carrying(code=HTTPStatus.FORBIDDEN), "permission"),
+        (carrying(code=1006), "connection"),  # a WebSocket's, when it closes
+        (carrying(code=1008), "invalid_request"),
+        (carrying(code=1011), "server_error"),
+        (carrying(code=4000), "_OTHER"),
         (carrying(status=504), "timeout"),
         (carrying(status_code=418), "invalid_request"),
         (carrying(status_code=599), "server_error"),
