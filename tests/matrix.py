@@ -88,8 +88,18 @@ ROWS = (
     Row("oldest-litellm", ("litellm==1.85.0", "mcp", *LITELLM), _framework("litellm")),
     Row(
         "middle",
-        ("openai[realtime]==2.54.0", "anthropic==0.125.0", "groq==0.37.1", "together", "cerebras-cloud-sdk", "writer-sdk"),
-        (*_contract("openai", "openai_realtime", "openai_responses_socket", "anthropic"), f"{CONTRACT}openai_like.py::TestGroq"),
+        (
+            "openai[realtime]==2.54.0",
+            "anthropic==0.125.0",
+            "groq==0.37.1",
+            "together",
+            "cerebras-cloud-sdk",
+            "writer-sdk",
+        ),
+        (
+            *_contract("openai", "openai_realtime", "openai_responses_socket", "anthropic"),
+            f"{CONTRACT}openai_like.py::TestGroq",
+        ),
     ),
     Row(
         "core-oldest",  # the lower bounds of pyproject.toml, extras included

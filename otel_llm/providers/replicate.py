@@ -104,7 +104,9 @@ provider = Provider(
     operations=("generate_content",),
     hooks=(
         Patch("replicate.client", ("Client.run", "Client.async_run"), _running(stream=False), covers=_ALL),
-        Patch("replicate.client", ("Client.stream", "Client.async_stream"), _running(stream=True), lazy=True, covers=_ALL),
+        Patch(
+            "replicate.client", ("Client.stream", "Client.async_stream"), _running(stream=True), lazy=True, covers=_ALL
+        ),
         *(Patch(module, targets, _create) for module, targets in _CREATES.items()),
         *(Part(module, targets, RUN, read_prediction) for module, targets in _CREATES.items()),
         Part("replicate.prediction", _GETS, RUN, read_prediction),

@@ -14,7 +14,8 @@ from contract_content import CONVERSATION
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 USAGE: Any = {"include_usage": True}
-WARMS = "warm_tcp_connection" in inspect.signature(cerebras.cloud.sdk.Cerebras).parameters  # newer versions connect early
+# newer versions connect early
+WARMS = "warm_tcp_connection" in inspect.signature(cerebras.cloud.sdk.Cerebras).parameters
 COLD: Any = {"warm_tcp_connection": False} if WARMS else {}
 
 

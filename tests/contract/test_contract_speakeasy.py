@@ -71,12 +71,15 @@ class TestMistral(Contract):
         assert (call.operation, call.error_type) == (operation, "")
         assert (call.input_tokens, call.output_tokens or None) == usage
 
-
     @pytest.mark.parametrize("stream", [False, True])
     def test_content_of_conversations(self, server: Any, stream: bool) -> None:
         def talk(client: Any, model: str) -> Any:
             given = {"model": model, "inputs": "hi", "instructions": INSTRUCTION}
-            return list(client.beta.conversations.start_stream(**given)) if stream else client.beta.conversations.start(**given)
+            return (
+                list(client.beta.conversations.start_stream(**given))
+                if stream
+                else client.beta.conversations.start(**given)
+            )
 
         told = self.content_of(server, talk)
         assert [said(message) for message in told["gen_ai.input.messages"]] == ["hi"]

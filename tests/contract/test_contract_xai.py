@@ -45,9 +45,13 @@ def talk(client: Any, model: str) -> Any:
     messages = []
     for told in CONVERSATION:
         role = getattr(chat_pb2.MessageRole, f"ROLE_{told['role'].upper()}")
-        message = chat_pb2.Message(role=role, content=[chat_pb2.Content(text=said) for said in (told["content"],) if said])
+        message = chat_pb2.Message(
+            role=role, content=[chat_pb2.Content(text=said) for said in (told["content"],) if said]
+        )
         for call in told.get("tool_calls", ()):
-            message.tool_calls.append(chat_pb2.ToolCall(id=call["id"], function=chat_pb2.FunctionCall(**call["function"])))
+            message.tool_calls.append(
+                chat_pb2.ToolCall(id=call["id"], function=chat_pb2.FunctionCall(**call["function"]))
+            )
         if "tool_call_id" in told:
             message.tool_call_id = told["tool_call_id"]
         messages.append(message)
@@ -114,7 +118,9 @@ CLIENTS = pytest.mark.parametrize("kind", [xai_sdk.Client, xai_sdk.AsyncClient])
 @pytest.mark.parametrize(("method", "args"), [("sample", ()), ("stream", ()), ("parse", (Word,))])
 async def test_its_own_tracing_sends_no_prompts_beside_ours(bench: Any, kind: Any, method: str, args: Any) -> None:
     server, captured, exporter = bench
-    ask = lambda client: getattr(client.chat.create(model="grok-x", messages=[user(SECRET)], temperature=0.5), method)(*args)
+    ask = lambda client: getattr(client.chat.create(model="grok-x", messages=[user(SECRET)], temperature=0.5), method)(
+        *args
+    )
     assert await used(kind, server, ask)
     call = captured.call
     assert (call.finish_reasons, call.cost, call.cache_read_tokens) == (("stop",), COST, 40)
@@ -153,7 +159,12 @@ async def test_images_and_videos(bench: Any, kind: Any, operation: str, ask: Any
     server, captured, exporter = bench
     assert await used(kind, server, lambda client: ask(client, "grok-imagine-x"))
     call = captured.call
-    assert (call.provider, call.operation, call.request_model, call.error_type) == ("x_ai", operation, "grok-imagine-x", "")
+    assert (call.provider, call.operation, call.request_model, call.error_type) == (
+        "x_ai",
+        operation,
+        "grok-imagine-x",
+        "",
+    )
     assert (call.response_model, call.cost) == ("grok-imagine-x", COST)
     assert (call.input_tokens, call.output_tokens, call.usage_unknown) == (None, None, "")
     (span,) = exporter.get_finished_spans()
