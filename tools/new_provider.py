@@ -119,6 +119,7 @@ class Test$class_name(Contract):
         thinking=None,  # (84, 64) once thinking tokens are read
         cached=None,  # (100, 30, 10) once cached tokens are read
         retried=None,  # "fail-429-2" once retries are counted
+        content=False,  # True, as by default, once messages are read
     )
 ''')
 
