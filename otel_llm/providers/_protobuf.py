@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-_PLAIN = (str, int, float, bool, bytes)
-
 
 def sent(message: Any) -> dict[str, Any]:
     """What a message, or the one inside of proto-plus's, was sent with; empty for anything else.
@@ -22,8 +20,11 @@ def _fields(message: Any) -> dict[str, Any]:
 
 
 def _json(value: Any, field: Any = None) -> Any:
-    if type(value) in _PLAIN:
-        return value if field is None else _scalar(value, field)
+    kind = type(value)
+    if kind is str or kind is bool or kind is bytes:
+        return value
+    if kind is int or kind is float:
+        return value if field is None else _number(value, field)
     if hasattr(value, "keys"):  # a map, or a JSON object (google.protobuf.Struct)
         return {key: _json(value[key]) for key in value}
     if hasattr(value, "append"):
@@ -31,7 +32,7 @@ def _json(value: Any, field: Any = None) -> Any:
     return _fields(value) if hasattr(value, "ListFields") else value
 
 
-def _scalar(value: Any, field: Any) -> Any:
+def _number(value: Any, field: Any) -> Any:
     if field.enum_type is not None:
         named = field.enum_type.values_by_number.get(value)
         return value if named is None else named.name
