@@ -51,7 +51,8 @@ base URL may add: ``server.url + "/deepseek/v1"``, also azure, cerebras, firewor
 openrouter, perplexity, together, voyage, writer and xai.
 
 ``/v1/realtime`` and ``/v1/responses`` are WebSockets as well, with the same switches; a Realtime session answers each piece of
-audio as a turn of the user, until ``turn_detection`` is null. Ids count the server's requests.
+audio as a turn of the user, until ``turn_detection`` is null. So does ``...BidiGenerateContent``, Gemini's Live, whose setup
+names the model. Ids count the server's requests.
 
 A test or the demo may answer by itself: ``server.script = lambda request: Reply(...)``, with ``answer(request)`` for the
 usual reply, ``refuse(request, 429)`` for a refusal, and None for leaving it to the server.
