@@ -85,7 +85,7 @@ def metrics() -> str:
         "## Buckets",
         table(
             ("name", "upper bounds"),
-            [(name, " ".join(f"{bound:.15g}" for bound in bounds)) for bounds, name in _BUCKETS.items()],
+            [(name, _bounds(bounds)) for bounds, name in _BUCKETS.items()],
         ),
     ]
     return "\n\n".join(parts) + "\n"
