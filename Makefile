@@ -3,28 +3,35 @@ PYTHON ?= python3
 VENV := .venv-test
 DEMO := .venv-demo
 BIN := $(VENV)/bin
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test lint types unit matrix docs generate bench package clean
+.PHONY: demo test lint unit covered matrix docs generate bench package clean
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
 
-test: lint unit matrix
+test: lint docs package covered matrix
 
 lint: $(VENV)/.stamp
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/otel-llm generate --check
 
 unit: $(VENV)/.stamp
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+# All tests once, and the floors of coverage.
+covered: $(VENV)/.stamp
+	$(BIN)/python -m pytest -n 2 --cover
+	$(BIN)/python tests/covered.py
+
 # The oldest client libraries that are supported, under the same contract.
 matrix: $(VENV)/.stamp
 	$(BIN)/python tests/matrix.py $(ARGS)
 
 docs: $(VENV)/.stamp
-	$(BIN)/mkdocs build --strict
+	$(BIN)/mkdocs build --strict --quiet
 
 generate: $(VENV)/.stamp
 	$(BIN)/otel-llm generate
@@ -32,8 +39,9 @@ generate: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
+# What would be published: built, checked, installed into a fresh environment without extras, and used there.
 package: $(VENV)/.stamp
-	rm -rf dist && $(BIN)/python -m build && $(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/package.py
 
 $(VENV)/.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,4 +56,4 @@ $(DEMO)/.stamp: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build
+	rm -rf $(VENV) $(DEMO) .venv-matrix dist build site

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 from docs_pages import PAGES, ROOT, prose, sections, slugs
@@ -75,12 +71,3 @@ def test_no_page_names_a_registry_s_host_or_has_something_left_to_do() -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"pypi\.org|registry\.npmjs|files\.pythonhosted", text), name
         assert not re.search(r"\b(TODO|FIXME|TBD)\b", text), name
-
-
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-    )  # fmt: skip
-    assert (built.returncode, built.stderr) == (0, "")
-    assert (tmp_path / "index.html").exists()
