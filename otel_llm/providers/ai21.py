@@ -35,10 +35,7 @@ def _refusal(response: Any) -> int | None:
 
 _CHAT, _HTTP = "ai21.clients.studio.resources.chat", "ai21.http_client"
 provider = Provider(
-    name="ai21",
-    distribution="ai21",
-    requires=">=3.0",
-    tested=("3.0.0", "4.3.0"),
+    name="ai21", distribution="ai21", requires=">=3.0", tested=("3.0.0", "4.3.0"),
     operations=("chat",),
     hooks=(
         Patch(f"{_CHAT}.chat_completions", ("ChatCompletions.create",), read, watch),
@@ -46,4 +43,4 @@ provider = Provider(
         Attempt(f"{_HTTP}.http_client", ("AI21HTTPClient._run_request",), _refusal),
         Attempt(f"{_HTTP}.async_http_client", ("AsyncAI21HTTPClient._run_request",), _refusal),
     ),
-)
+)  # fmt: skip

@@ -43,10 +43,7 @@ def _patches(module: str) -> tuple[Patch, ...]:
 
 _POLICIES = "azure.core.pipeline.policies"
 provider = Provider(
-    name="azure_inference",
-    distribution="azure-ai-inference",
-    requires=">=1.0.0b4",
-    tested=("1.0.0b4", "1.0.0b9"),
+    name="azure_inference", distribution="azure-ai-inference", requires=">=1.0.0b4", tested=("1.0.0b4", "1.0.0b9"),
     operations=("chat", "embeddings"),
     hooks=(
         *_patches("azure.ai.inference._patch"),
@@ -55,4 +52,4 @@ provider = Provider(
         Retry(f"{_POLICIES}._retry_async", ("AsyncRetryPolicy.sleep",), _cause),
     ),
     notes="The package is a beta that Azure has given up for the openai client. Its own tracing is off unless asked for.",
-)
+)  # fmt: skip

@@ -8,10 +8,7 @@ from ._openai_api import describer
 from ._stainless import hooks
 
 provider = Provider(
-    name="cerebras",
-    distribution="cerebras-cloud-sdk",
-    requires=">=1.0",
-    tested=("1.0.0", "1.91.0"),
+    name="cerebras", distribution="cerebras-cloud-sdk", requires=">=1.0", tested=("1.0.0", "1.91.0"),
     operations=("chat", "text_completion"),
     hooks=hooks("cerebras.cloud.sdk", describer("cerebras")),
-)
+)  # fmt: skip

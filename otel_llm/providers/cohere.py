@@ -120,10 +120,7 @@ def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
 
 
 provider = Provider(
-    name="cohere",
-    distribution="cohere",
-    requires=">=5.16",
-    tested=("5.16.0", "7.3.1"),
+    name="cohere", distribution="cohere", requires=">=5.16", tested=("5.16.0", "7.3.1"),
     operations=("chat", "text_completion", "embeddings", "rerank", "classify"),
     hooks=(
         *_patches("cohere.v2.raw_client", "RawV2Client", V2),
@@ -132,4 +129,4 @@ provider = Provider(
         Reply("cohere.core.http_client", ("_should_retry",), _reply),
     ),
     notes="Version 1's embed sends its batches from threads of its own: one span each, without a parent.",
-)
+)  # fmt: skip

@@ -23,10 +23,7 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 _ROUTES = {**ROUTES, "chat/completions": ("chat", Reader(read_chat, read_chunk), "")}
 
 provider = Provider(
-    name="groq",
-    distribution="groq",
-    requires=">=0.11",
-    tested=("0.11.0", "0.37.1", "1.7.0"),
+    name="groq", distribution="groq", requires=">=0.11", tested=("0.11.0", "0.37.1", "1.7.0"),
     operations=("chat", "embeddings", "transcription", "translation", "speech"),
     hooks=hooks("groq", describer("groq", _ROUTES)),
-)
+)  # fmt: skip

@@ -84,14 +84,11 @@ def _patches(module: str, client: str) -> tuple[Patch, ...]:
 
 
 provider = Provider(
-    name="huggingface",
-    distribution="huggingface_hub",
-    requires=">=0.34",
-    tested=("0.34.0", "2.4.0"),
+    name="huggingface", distribution="huggingface_hub", requires=">=0.34", tested=("0.34.0", "2.4.0"),
     operations=("chat", "text_completion", "embeddings", "image_generation", "transcription", "speech"),
     hooks=(
         *_patches("huggingface_hub.inference._client", "InferenceClient"),
         *_patches("huggingface_hub.inference._generated._async_client", "AsyncInferenceClient"),
     ),
     notes="Token counts of text_generation need details=True; embeddings, images and audio report none.",
-)
+)  # fmt: skip

@@ -120,10 +120,7 @@ def named(model: str, provider: Any = None) -> tuple[str, str]:
 
 
 provider = Provider(
-    name="litellm",
-    distribution="litellm",
-    requires=">=1.85,<2",
-    tested=("1.85.0", "1.109.1"),
+    name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(
         Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), covers=("*",))
@@ -131,4 +128,4 @@ provider = Provider(
     ),
     notes="Each attempt of a Router is a call. A hit in litellm's cache is none. Streams without usage carry litellm's "
     "estimate, marked as such. Its native (Rust) routes are seen as well, their retries are not.",
-)
+)  # fmt: skip

@@ -76,10 +76,7 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
 
 
 provider = Provider(
-    name="llama_cpp",
-    distribution="llama_cpp_python",
-    requires=">=0.3",
-    tested=("stand-in",),
+    name="llama_cpp", distribution="llama_cpp_python", requires=">=0.3", tested=("stand-in",),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         _patch("create_completion", _reading("text_completion", "prompt", COMPLETION)),
@@ -87,4 +84,4 @@ provider = Provider(
         _patch("create_embedding", _reading("embeddings", "input", EMBEDDINGS)),
     ),
     notes="Tested on stand-ins: the real engine was not installed. Its streams tell no tokens. No server address.",
-)
+)  # fmt: skip

@@ -86,11 +86,8 @@ METHODS: tuple[Method, ...] = (
 )  # fmt: skip
 
 provider = Provider(
-    name="mistral",
-    distribution="mistralai",
-    requires=">=1.8",
-    tested=("1.8.0", "3.7.0"),
+    name="mistral", distribution="mistralai", requires=">=1.8", tested=("1.8.0", "3.7.0"),
     operations=("chat", "text_completion", "invoke_agent", "embeddings", "ocr", "moderation", "transcription"),
     hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS, older=True)),
     notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it.",
-)
+)  # fmt: skip

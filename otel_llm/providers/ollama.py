@@ -78,10 +78,7 @@ def _reading(*, streams: bool) -> Callable[[Any, Args, Kwargs], Request | None]:
 
 
 provider = Provider(
-    name="ollama",
-    distribution="ollama",
-    requires=">=0.4",
-    tested=("0.4.0", "0.6.3"),
+    name="ollama", distribution="ollama", requires=">=0.4", tested=("0.4.0", "0.6.3"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         Patch("ollama._client", ("Client._request", "AsyncClient._request"), _reading(streams=False)),
@@ -89,4 +86,4 @@ provider = Provider(
         Patch("ollama._client", ("AsyncClient._request",), _reading(streams=True)),
     ),
     notes="Streams send nothing before they are iterated, and begin then. The client never retries.",
-)
+)  # fmt: skip

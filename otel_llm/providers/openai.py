@@ -22,10 +22,7 @@ def _named(client: Any, by_host: str) -> str:
 
 
 provider = Provider(
-    name="openai",
-    distribution="openai",
-    requires=">=1.26",
-    tested=("1.26.0", "1.109.1", "2.54.0", "3.52.0"),
+    name="openai", distribution="openai", requires=">=1.26", tested=("1.26.0", "1.109.1", "2.54.0", "3.52.0"),
     operations=(
         "chat",
         "text_completion",
@@ -44,4 +41,4 @@ provider = Provider(
     notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
     "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
     "Live sessions are not watched.",
-)
+)  # fmt: skip

@@ -49,10 +49,7 @@ METHODS: tuple[Method, ...] = (
 )
 
 provider = Provider(
-    name="openrouter",
-    distribution="openrouter",
-    requires=">=1.0",
-    tested=("1.0.0", "1.3.84"),
+    name="openrouter", distribution="openrouter", requires=">=1.0", tested=("1.0.0", "1.3.84"),
     operations=("chat", "embeddings", "rerank", "image_generation", "speech"),
     hooks=hooks("openrouter", "openrouter", METHODS),
-)
+)  # fmt: skip

@@ -97,10 +97,7 @@ _GETS = ("Predictions.get", "Predictions.async_get")
 _ALL = ("replicate",)
 
 provider = Provider(
-    name="replicate",
-    distribution="replicate",
-    requires=">=1.0",
-    tested=("1.0.0", "1.0.7"),
+    name="replicate", distribution="replicate", requires=">=1.0", tested=("1.0.0", "1.0.7"),
     operations=("generate_content",),
     hooks=(
         Patch("replicate.client", ("Client.run", "Client.async_run"), _running(stream=False), covers=_ALL),
@@ -112,4 +109,4 @@ provider = Provider(
         Part("replicate.prediction", _GETS, RUN, read_prediction),
     ),
     notes="A prediction that is created and not waited for has no tokens yet; polling is no call.",
-)
+)  # fmt: skip

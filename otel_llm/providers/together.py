@@ -9,10 +9,7 @@ from ._openai_shape import EMBEDDINGS
 from ._stainless import hooks
 
 provider = Provider(
-    name="together",
-    distribution="together",
-    requires=">=2.0",
-    tested=("2.0.0", "3.1.1"),
+    name="together", distribution="together", requires=">=2.0", tested=("2.0.0", "3.1.1"),
     operations=(
         "chat",
         "text_completion",
@@ -24,4 +21,4 @@ provider = Provider(
         "speech",
     ),
     hooks=hooks("together", describer("together", {**ROUTES, "rerank": ("rerank", EMBEDDINGS, "")})),
-)
+)  # fmt: skip

@@ -72,10 +72,7 @@ def _read(pipeline: Any, args: Args, kwargs: Kwargs) -> Request:
 
 
 provider = Provider(
-    name="transformers",
-    distribution="transformers",
-    requires=">=4.40",
-    tested=("stand-in",),
+    name="transformers", distribution="transformers", requires=">=4.40", tested=("stand-in",),
     operations=("text_completion", "chat"),
     hooks=(
         Patch(_MODULE, ("TextGenerationPipeline.__call__",), _read, covers=("transformers",)),
@@ -83,4 +80,4 @@ provider = Provider(
     ),
     notes="Tested on stand-ins: the real library was not installed. A list of prompts is one call. Tokens are unknown where "
     "prompts are batched, or a prompt has several answers. model.generate() is not watched. No server address.",
-)
+)  # fmt: skip

@@ -105,10 +105,7 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
 
 
 provider = Provider(
-    name="vllm",
-    distribution="vllm",
-    requires=">=0.10",
-    tested=("stand-in",),
+    name="vllm", distribution="vllm", requires=">=0.10", tested=("stand-in",),
     operations=("text_completion", "chat", "embeddings"),
     hooks=(
         _patch("generate", _reading("text_completion", "prompts", "prompt")),
@@ -118,4 +115,4 @@ provider = Provider(
     ),
     notes="Tested on stand-ins: the real engine was not installed. A batch is one call. The text of AsyncLLM's streams is not "
     "captured. No server address.",
-)
+)  # fmt: skip

@@ -44,14 +44,11 @@ def _patches(module: str, client: str) -> tuple[Patch, ...]:
 
 
 provider = Provider(
-    name="voyage",
-    distribution="voyageai",
-    requires=">=0.3.7",
-    tested=("0.3.7", "0.5.0"),
+    name="voyage", distribution="voyageai", requires=">=0.3.7", tested=("0.3.7", "0.5.0"),
     operations=("embeddings", "rerank"),
     hooks=(
         *_patches("voyageai.client", "Client"),
         *_patches("voyageai.client_async", "AsyncClient"),
         Attempt("voyageai.api_resources.api_requestor", ("APIRequestor.request", "APIRequestor.arequest")),
     ),
-)
+)  # fmt: skip

@@ -109,10 +109,7 @@ _chat = _reading("chat", CHAT, stream=True)
 _text = _reading("text_completion", GENERATION, stream=True)
 
 provider = Provider(
-    name="watsonx",
-    distribution="ibm-watsonx-ai",
-    requires=">=1.5",
-    tested=("1.5.0", "1.8.1"),
+    name="watsonx", distribution="ibm-watsonx-ai", requires=">=1.5", tested=("1.5.0", "1.8.1"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         Patch(_MODELS, ("ModelInference.chat", "ModelInference.achat"), _reading("chat", CHAT)),
@@ -132,4 +129,4 @@ provider = Provider(
     ),
     notes="Text streams tell tokens with raw_response=True alone. Retries are counted from 1.6 on, those of lost "
     "connections are not.",
-)
+)  # fmt: skip

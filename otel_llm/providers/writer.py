@@ -15,10 +15,7 @@ _ROUTES = {
 }
 
 provider = Provider(
-    name="writer",
-    distribution="writer-sdk",
-    requires=">=2.0",
-    tested=("2.0.0", "3.0.0"),
+    name="writer", distribution="writer-sdk", requires=">=2.0", tested=("2.0.0", "3.0.0"),
     operations=("chat", "text_completion", "question"),
     hooks=hooks("writerai", describer("writer", _ROUTES)),
-)
+)  # fmt: skip
