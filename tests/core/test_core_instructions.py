@@ -1,0 +1,43 @@
+"""What a call costs beside a bare span, in instructions: a figure that no load on the machine changes. Goals are in docs/performance.md."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmarks import instructions
+
+SUBJECT = Path(instructions.__file__).with_name("subject.py")
+CALLS = 10
+PER_CALL, PER_CHUNK = 2.0, 25_000  # times a bare span, and instructions: 1.5 and 11,000 when this was written
+Counts = dict[str, dict[str, float]]
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory: pytest.TempPathFactory) -> Counts:
+    """Instructions of the bare client, with a span written by hand around it, and with us."""
+    if not instructions.available():
+        raise RuntimeError(
+            "instructions are counted by valgrind, with a C compiler: apt-get install valgrind gcc libc6-dev"
+        )
+
+    def count(mode: str) -> dict[str, float]:
+        state = str(tmp_path_factory.mktemp(mode))
+        environ = {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state}
+        return instructions.count([sys.executable, str(SUBJECT), mode], environ, CALLS)
+
+    modes = ("bare", "span", "full")
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(modes, pool.map(count, modes), strict=True))
+
+
+def test_a_call_costs_little_more_than_a_bare_span(counts: Counts) -> None:
+    span, ours = (counts[mode]["call"] - counts["bare"]["call"] for mode in ("span", "full"))
+    assert 100_000 < span < ours <= PER_CALL * span
+
+
+def test_a_chunk_costs_little(counts: Counts) -> None:
+    assert 0 < counts["full"]["chunk"] - counts["bare"]["chunk"] <= PER_CHUNK
