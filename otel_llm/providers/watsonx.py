@@ -42,7 +42,7 @@ def _viewed(value: Any) -> Any:
 
 def read_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of the same; the last one has the usage."""
-    output = read_chat_chunk(_View(chunk), into)
+    output = read_chat_chunk(_viewed(chunk), into)
     into.model = text(attr(chunk, "model_id")) or into.model
     return output
 
