@@ -29,6 +29,7 @@ def test_the_process_s_own_environment_is_the_default(monkeypatch: pytest.Monkey
         ("OTEL_SDK_DISABLED", "TRUE", "sdk_disabled", True),
         ("OTEL_SDK_DISABLED", "off", "sdk_disabled", False),
         ("OTEL_METRICS_EXPORTER", " otlp, prometheus,,otlp ", "metrics_exporter", ("otlp", "prometheus")),
+        ("OTEL_SERVICE_NAME", " shop ", "service_name", "shop"),
         ("OTEL_LLM_METRICS_SERVER", "OFF", "server", "off"),
         ("OTEL_LLM_METRIC_LABELS", "tenant, feature", "metric_labels", ("tenant", "feature")),
         ("OTEL_LLM_PROVIDERS", "*.acme.example = acme, llm=own", "providers", (("*.acme.example", "acme"), ("llm", "own"))),
