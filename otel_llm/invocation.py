@@ -254,7 +254,7 @@ class Invocation:
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
         if self.span is not None:
-            self.span.set_attributes({"otel_llm.cache.hit": True})
+            self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
             self.span.end()
         if self.release is not None:
             self.release()
