@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,7 @@ class Worker:
     ) -> None:
         self.config = config
         self._registry = registry
+        self._collector: Collector | None = None
         self._make_store = make_store
         self._in_flight = in_flight
         self._deliver = deliver
@@ -104,14 +104,17 @@ class Worker:
                 self._join, "prometheus_client"
             )  # before that, nobody can look for us there
 
-    @cached_property
+    @property
     def collector(self) -> Collector:
         """What stands in the registry for us. Made at the first scrape, or when the host imports prometheus_client."""
-        from prometheus_client import REGISTRY  # noqa: PLC0415 - 15 ms, which a start can do without
+        if self._collector is None:
+            with self._lock:  # a fork waits for it: what is half imported in a parent stays so in its child
+                from prometheus_client import REGISTRY  # noqa: PLC0415 - 15 ms, which a start can do without
 
-        from .collector import Collector  # noqa: PLC0415 - likewise
+                from .collector import Collector  # noqa: PLC0415 - likewise
 
-        return Collector(self.config, self, self._registry or REGISTRY)
+                self._collector = self._collector or Collector(self.config, self, self._registry or REGISTRY)
+        return self._collector
 
     def _join(self, _: Any) -> None:
         with guard("registry"):
@@ -137,8 +140,8 @@ class Worker:
         """Our families of the whole service; none where nobody leads just now, for others share the scrape."""
         with suppress(UnreachableError):
             if self._leadership is None:
-                from .collector import parsed  # noqa: PLC0415 - as the collector
-
+                with self._lock:
+                    from .collector import parsed  # noqa: PLC0415 - as the collector
                 return tuple(parsed(self.text(openmetrics=True)))
             return tuple(self._answer(("families",)))
         return ()
@@ -166,8 +169,8 @@ class Worker:
         with guard("workers"):
             atexit.unregister(self.stop)
             forks.forget(self)
-            if "collector" in vars(self):
-                self.collector.unregister()
+            if self._collector is not None:
+                self._collector.unregister()
             if self._clerk is not None:
                 self._clerk.stop(TAKEOVER_SECONDS)
             self._round()
