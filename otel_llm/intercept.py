@@ -355,16 +355,17 @@ class Installed:
     def _imported(self, name: str) -> Callable[[Any], None]:
         def imported(module: Any) -> None:
             with _HOOK:
-                if self._live and self._accepts(self._declared):
-                    for hook in self._declared.hooks:
-                        if hook.module == name:
-                            self._put_in(hook, module)
+                self._put_in(name, module)
 
         return imported
 
-    def _put_in(self, hook: Hook, module: Any) -> None:
-        with _HOOK:  # one that fails leaves the others in
-            self._install(hook, module)
+    def _put_in(self, name: str, module: Any) -> None:
+        if not (self._live and self._accepts(self._declared)):
+            return
+        for hook in self._declared.hooks:
+            if hook.module == name:
+                with _HOOK:  # one that fails leaves the others in
+                    self._install(hook, module)
 
     def _install(self, hook: Hook, module: Any) -> None:
         if isinstance(hook, Retry) and hook.unless and _resolve(module, hook.unless)[0] is not None:
