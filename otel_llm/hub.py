@@ -14,7 +14,7 @@ _recorders: tuple[Recorder, ...] = ()  # each guarded
 def listen(*recorders: Recorder) -> None:
     """Replace who listens. Called when the service starts and stops watching."""
     global _recorders  # noqa: PLW0603
-    _recorders = tuple([guarded("recorder", recorder) for recorder in recorders])
+    _recorders = tuple([guarded("recorder", recorder, 1) for recorder in recorders])
 
 
 def emit(record: Record) -> None:

@@ -57,8 +57,8 @@ class Observer:
         on_reply: OnReply | None = None,
     ) -> None:
         self.sinks = tuple(sinks)
-        self.sinks_opened = tuple([guarded("open", sink.opened) for sink in sinks])
-        self.sinks_closed = tuple([guarded("end", sink.closed) for sink in sinks])
+        self.sinks_opened = tuple([guarded("open", sink.opened, 1) for sink in sinks])
+        self.sinks_closed = tuple([guarded("end", sink.closed, 2) for sink in sinks])
         self.on_reply = on_reply
         self.label_names = label_names
         self.price = price
@@ -83,8 +83,29 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__", "attempt", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "labels",
-        "last_chunk", "observer", "read_chunk", "release", "request", "response", "retries", "scope", "span", "status",
+        "__weakref__",
+        "attempt",
+        "began",
+        "busy",
+        "covers",
+        "done",
+        "epoch",
+        "error",
+        "first_chunk",
+        "gap_sum",
+        "gaps",
+        "labels",
+        "last_chunk",
+        "observer",
+        "read_chunk",
+        "recorded",
+        "release",
+        "request",
+        "response",
+        "retries",
+        "scope",
+        "span",
+        "status",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
@@ -93,7 +114,7 @@ class Invocation:
         self.request = request
         self.covers = covers
         self.read_chunk = request.reader.chunk
-        self.response = Response(content=[] if observer.capture else None)
+        self.response = Response.to([] if observer.capture else None)
         self.labels = LABELS.get()
         self.began = 0.0
         self.first_chunk: float | None = None
@@ -105,6 +126,7 @@ class Invocation:
         self.status: int | None = None
         self.error: BaseException | None = None
         self.span: Any = None
+        self.recorded: Any = None  # the context of a span that is recorded
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
         self.release: Callable[[], None] | None = None  # puts back what was changed on the caller's objects
         self.done = False
@@ -118,12 +140,13 @@ class Invocation:
 
     def open(self) -> None:
         """Start the clock and the span. The parent is whatever span is current now."""
-        self.observer.open[id(self)] = self.key
+        request, observer = self.request, self.observer
+        observer.open[id(self)] = (request.provider, request.model or "", request.operation)
         if told := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = told.pop()  # the first call inside claims it
         self.began = _CLOCK()
-        for opened in self.observer.sinks_opened:
+        for opened in observer.sinks_opened:
             opened(self)
 
     def _chunk(self, chunk: Any) -> None:
@@ -144,12 +167,12 @@ class Invocation:
             self.gap_sum += gap
         self.last_chunk = now
 
-    chunk = guarded("chunk", _chunk)
+    chunk = guarded("chunk", _chunk, 2)
 
     def _value(self, result: Any) -> None:
         self.request.reader.value(result, self.response)
 
-    _read = guarded("chunk", _value)
+    _read = guarded("chunk", _value, 2)
 
     def value(self, result: Any) -> None:
         """The provider's whole answer."""
@@ -221,10 +244,10 @@ class Invocation:
         if self.done or not self.began:
             return
         self.done = True
-        ended = _CLOCK()
-        if self.epoch != self.observer.epoch:
+        ended, observer = _CLOCK(), self.observer
+        if self.epoch != observer.epoch:
             return
-        self.observer.open.pop(id(self), None)
+        observer.open.pop(id(self), None)
         self._conclude(error, ended)
         self.scope = self.error = None  # an error holds frames, and they hold us
 
@@ -249,7 +272,7 @@ class Invocation:
         if self.release is not None:
             self.release()
 
-    _conclude = guarded("end", _concluded)
+    _conclude = guarded("end", _concluded, 3)
 
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
@@ -260,35 +283,27 @@ class Invocation:
             self.release()
 
     def _observation(self, error: str, duration: float, at: float) -> Observation:
-        request, response = self.request, self.response
-        usage, price = response.usage, self.observer.price
-        cost: Bill = (None, "", 0.0, None)
-        unknown = ""
-        if usage is not None and usage.known:
-            if price is not None:
-                cost = price(request, response, usage, at)
-        else:
-            if usage is not None and usage.cost_usd is not None and price is not None:
-                cost = price(request, response, usage, at)
+        request, response, observer = self.request, self.response, self.observer
+        usage, unknown, bill = response.usage, "", _NO_BILL
+        if usage is None:
+            usage = _NO_USAGE
             if not error and request.reader.usage:
-                unknown = self._why_unknown(usage)
-            usage = usage or _NO_USAGE
-        span = self.span
-        context = span.get_span_context() if span is not None and span.is_recording() else None
+                unknown = "stream_without_usage" if request.stream else "missing"
+        elif not usage.known and not error and request.reader.usage:
+            unknown = "partial"
+        if observer.price is not None and (usage.cost_usd is not None or usage.known):
+            bill = observer.price(request, response, usage, at)
+        cost, source, saved, later = bill
+        context = self.recorded
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
-            error, duration, self.label_values(), request.stream, self.first_chunk,
+            error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            _modalities(usage), unknown, *cost, tuple([finish_reason(told) for told in response.finish_reasons]),
-            context.trace_id.to_bytes(16, "big").hex() if context else "",
-            context.span_id.to_bytes(8, "big").hex() if context else "",
+            _modalities(usage), unknown, cost, source, saved, later, tuple(map(finish_reason, response.finish_reasons)),
+            context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
+            context.span_id.to_bytes(8, "big").hex() if context is not None else "",
         ))  # fmt: skip
-
-    def _why_unknown(self, usage: Usage | None) -> str:
-        if usage is not None:
-            return "partial"
-        return "stream_without_usage" if self.request.stream else "missing"
 
     def __del__(self) -> None:
         if not self.done and self.began:
@@ -296,6 +311,7 @@ class Invocation:
 
 
 _NO_USAGE = Usage()
+_NO_BILL: Bill = (None, "", 0.0, None)
 
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:

@@ -40,7 +40,7 @@ class Observed:
 
     def __init__(self, reader: Reader, call: Invocation | None) -> None:
         self._call = call
-        self._read = guarded("chunk", reader.value)
+        self._read = guarded("chunk", reader.value, 2)
         self.response = call.response if call is not None else Response()
 
     def reply(self, reply: Any) -> None:

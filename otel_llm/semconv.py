@@ -73,7 +73,7 @@ def _response_attributes(response: Response, found: dict[str, AttributeValue]) -
     if response.id:
         found["gen_ai.response.id"] = response.id
     if response.finish_reasons:
-        found["gen_ai.response.finish_reasons"] = response.finish_reasons
+        found["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
     if response.fallback is not None:
         found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
     if response.requests > 1:

@@ -52,7 +52,7 @@ class Line:
             self._wishes.append(wish)
         return wish
 
-    sending = guarded("hook", _sending)
+    sending = guarded("hook", _sending, 2)
 
     def unsent(self, wish: Wish, error: BaseException) -> None:
         """What asked for ``wish`` did not go out: a call that had begun with it failed."""
@@ -83,7 +83,7 @@ class Line:
             if call is not None:
                 call.value(turn.event)
 
-    received = guarded("hook", _received)
+    received = guarded("hook", _received, 2)
 
     def _tell(self, turn: Turn) -> None:
         for call in list(self._open.values()) if turn.key is None else [self._open.get(turn.key)]:
@@ -156,7 +156,7 @@ def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
             found = _LINES[connection] = Line(session.talk(connection), session.lost, observer)
         return found
 
-    find = guarded("hook", line)
+    find = guarded("hook", line, 1)
     if method in session.sends:
         return _sends(find, session.said)
     if method in session.receives:

@@ -32,6 +32,8 @@ _NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
 _FRAME = struct.Struct("<II")
 _pack = _FRAME.pack
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
+_STEP = 128 * 1024  # so much mapped memory is made ready ahead of what is written
+_MADV_POPULATE_WRITE = 23  # of Linux 5.14; Python has no name for it
 _PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
 
 
@@ -109,18 +111,27 @@ class Journal:
             self._committed.release()
             self._map.close()
         self._mapped = False
-        self._at = self._end = 0
+        self._at = self._ready = self._end = 0
 
     def _write(self, payload: bytes) -> None:
         size = len(payload)
         at = self._at
         end = at + 8 + size
-        if end > self._end:
-            self._overflow(payload)
-            return
+        if end > self._ready:
+            if end > self._end:
+                self._overflow(payload)
+                return
+            self._make_ready(end)
         self._map[at:end] = _pack(size, crc32(payload)) + payload
         self._committed[0] = end
         self._at = end
+
+    def _make_ready(self, end: int) -> None:
+        """Have the system bring in the memory up to ``end`` and some more: page by page, at the first touch, it takes longer."""
+        begin, self._ready = self._ready, min(self._end, -(-end // _STEP) * _STEP)
+        if sys.platform == "linux":
+            with suppress(OSError):
+                self._map.madvise(_MADV_POPULATE_WRITE, begin, self._ready - begin)
 
     def _overflow(self, payload: bytes) -> None:
         if not self.spilled and self._grow(len(payload)):
@@ -154,7 +165,7 @@ class Journal:
         self._mapped = True
         self._committed = memoryview(mapped).cast("Q")
         self._committed[0] = self._at = _START
-        self._end = size
+        self._ready, self._end = 0, size
 
 
 class Memory:
@@ -262,12 +273,12 @@ def _committed(data: mmap.mmap | bytes) -> int:
 
 
 def _reserve(file: int, size: int) -> None:
+    """Blocks for ``size`` bytes, and zeros in them: the first touch of a block that was never written costs a call some 30 us."""
     with suppress(AttributeError):  # macOS does not have it
         try:
             os.posix_fallocate(file, 0, size)
         except OSError as error:  # neither do some file systems, where the C library does not make up for it
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
                 raise
-        else:
-            return
-    os.pwrite(file, bytes(size), 0)
+    if os.pwrite(file, bytes(size), 0) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -14,8 +14,9 @@ from ._read import Fields, items, text, told
 def read_head(reply: Fields, into: Response) -> None:
     """Model, id and what else every reply opens with."""
     into.model, into.id = text(reply.get("model")), text(reply.get("id"))
-    into.service_tier = text(reply.get("service_tier"))
-    if (fingerprint := text(reply.get("system_fingerprint"))) is not None:
+    if (tier := reply.get("service_tier")) is not None:
+        into.service_tier = text(tier)
+    if (fingerprint := reply.get("system_fingerprint")) is not None and text(fingerprint):
         into.attributes["openai.response.system_fingerprint"] = fingerprint
 
 

@@ -35,7 +35,7 @@ def read_chat(reply: Any, into: Response) -> None:
     fields = told(reply)
     read_head(fields, into)
     for choice in items(fields.get("choices")):
-        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
+        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
             into.finish_reasons.append(reason)
         if into.content is not None:
             keep_answer(into.content, choice)

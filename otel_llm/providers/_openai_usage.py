@@ -18,29 +18,44 @@ def read_usage(usage: Any, into: Response) -> None:
     if prompt is None and output is None:
         read_response_usage(usage, into)
         return
-    found = Usage(prompt, output)
+    found, parted = Usage.of(prompt, output), False
     details = fields.get("prompt_tokens_details")
     if details is None:
         details = fields.get("prompt_token_details")  # as Writer spells it
     if details is not None:
-        _read_input(told(details), found)
+        parted = _read_input(details, found)
     if (details := fields.get("completion_tokens_details")) is not None:
-        parts = told(details)
-        found.thinking_tokens = count(parts.get("reasoning_tokens"))
+        parted = _read_output(details, found) or parted
         if found.thinking_tokens:
             _include_thinking(found, count(fields.get("total_tokens")))
-        found.output_audio_tokens = count(parts.get("audio_tokens")) or None
     _read_cost(fields, found)
-    if found.input_audio_tokens or found.output_audio_tokens or found.input_image_tokens or found.output_image_tokens:
+    if parted:
         _split_text(found)
     into.usage = found
 
 
-def _read_input(parts: Fields, found: Usage) -> None:
-    found.cache_read_tokens = count(parts.get("cached_tokens"))
-    found.cache_write_tokens = count(parts.get("cache_write_tokens"))
-    found.input_audio_tokens = count(parts.get("audio_tokens")) or None
-    found.input_image_tokens = count(parts.get("image_tokens")) or None
+def _read_input(details: Any, found: Usage) -> bool:
+    """The parts of the input; whether some of it is no text."""
+    part = told(details).get
+    found.cache_read_tokens = count(part("cached_tokens"))
+    if (written := part("cache_write_tokens")) is not None:
+        found.cache_write_tokens = count(written)
+    audio, image = part("audio_tokens"), part("image_tokens")
+    if not (audio or image):
+        return False
+    found.input_audio_tokens, found.input_image_tokens = count(audio) or None, count(image) or None
+    return True
+
+
+def _read_output(details: Any, found: Usage) -> bool:
+    """The parts of the output; whether some of it is no text."""
+    part = told(details).get
+    found.thinking_tokens = count(part("reasoning_tokens"))
+    audio, image = part("audio_tokens"), part("image_tokens")
+    if not (audio or image):
+        return False
+    found.output_audio_tokens, found.output_image_tokens = count(audio) or None, count(image) or None
+    return True
 
 
 def _include_thinking(found: Usage, total: int | None) -> None:
@@ -73,20 +88,19 @@ def read_response_usage(usage: Any, into: Response) -> None:
     if usage is None:
         return
     fields = told(usage)
-    found = Usage(count(fields.get("input_tokens")), count(fields.get("output_tokens")))
-    found.audio_seconds = number(fields.get("seconds"))
-    if not found.known and found.audio_seconds is None:
+    found, parted = Usage.of(count(fields.get("input_tokens")), count(fields.get("output_tokens"))), False
+    if (seconds := fields.get("seconds")) is not None:
+        found.audio_seconds = number(seconds)
+    if not found.known:
         return
     details = fields.get("input_tokens_details")
     if details is None:
         details = fields.get("input_token_details")
     if details is not None:
-        _read_input(told(details), found)
+        parted = _read_input(details, found)
     if (details := fields.get("output_tokens_details")) is not None:
-        parts = told(details)
-        found.thinking_tokens = count(parts.get("reasoning_tokens"))
-        found.output_image_tokens = count(parts.get("image_tokens")) or None
+        parted = _read_output(details, found) or parted
     _read_cost(fields, found)
-    if found.input_audio_tokens or found.output_audio_tokens or found.input_image_tokens or found.output_image_tokens:
+    if parted:
         _split_text(found)
     into.usage = found

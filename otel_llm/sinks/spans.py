@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
@@ -12,7 +13,7 @@ from otel_llm.invocation import Invocation
 from otel_llm.model import AttributeValue, Observation
 from otel_llm.semconv import end_attributes, span_name, start_attributes
 
-from .attributes import put
+from .attributes import Onlookers, put
 
 Capture = Callable[[Invocation, Observation], None]
 
@@ -21,21 +22,37 @@ class Spans:
     """Opens and ends a span for each call. ``capture`` adds messages, where OpenTelemetry's switch asks for them."""
 
     def __init__(self, tracer: Tracer, capture: Capture | None = None) -> None:
-        self._tracer = tracer
+        self._tracer: Any = tracer
         self._waits = hasattr(tracer, "_real_tracer")  # for the host to set up tracing, which it may never do
+        self._onlookers = Onlookers(tracer)
         self._capture = capture
 
     def opened(self, call: Invocation) -> None:
         """Start the span under the caller's, with all that a sampler may ask for."""
-        if self._waits and getattr(trace, "_TRACER_PROVIDER", self) is None:
+        if self._waits and not self._found():
             return
         request = call.request
-        span = self._tracer.start_span(
-            span_name(request), kind=SpanKind.CLIENT, attributes=start_attributes(request, call.labels)
-        )
-        call.span = span
-        if span.get_span_context().is_valid:
+        if self._onlookers.any():
+            attributes = start_attributes(request, call.labels)
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, attributes)
+            recorded = span.is_recording()
+        else:
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT)
+            if recorded := span.is_recording():
+                put(span, start_attributes(request, call.labels))
+        call.span, context = span, span.get_span_context()
+        if recorded:
+            call.recorded = context
+        if context.is_valid:
             call.scope = set_span_in_context(span)
+
+    def _found(self) -> bool:
+        """Whether the host has set up tracing by now."""
+        if getattr(trace, "_TRACER_PROVIDER", self) is None:
+            return False
+        self._waits, self._tracer = False, getattr(self._tracer, "_tracer", self._tracer)
+        self._onlookers = Onlookers(self._tracer)
+        return True
 
     def closed(self, call: Invocation, seen: Observation) -> None:
         """Write what the answer told and end the span. One that is not recorded costs nothing more."""

@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import NonRecordingSpan, SpanContext, get_tracer
 
-from otel_llm.sinks.attributes import put
+from otel_llm.sinks.attributes import Onlookers, put
 
 ASKED = {"gen_ai.request.model": "gpt-4o", "server.port": 8080}
 TOLD: dict[str, Any] = {
@@ -52,3 +62,58 @@ def test_a_span_of_another_kind_is_asked() -> None:
     told: list[Any] = []
     put(type("Another", (), {"set_attributes": lambda _, attributes: told.append(attributes)})(), TOLD)
     assert told == [TOLD]
+
+
+class Nosy(StaticSampler):
+    """A sampler of a host's own: it may look at anything."""
+
+
+class Eager(SpanProcessor):
+    """A processor of a host's own that hears of starts."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self.seen.append(dict(span.attributes))
+
+
+def onlookers(sampler: Sampler, *processors: SpanProcessor, **settings: Any) -> tuple[Onlookers, TracerProvider]:
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False, **settings)
+    for processor in processors:
+        provider.add_span_processor(processor)
+    return Onlookers(provider.get_tracer("test")), provider
+
+
+@pytest.mark.parametrize(
+    "sampler", [ALWAYS_ON, ALWAYS_OFF, TraceIdRatioBased(0.5), ParentBased(TraceIdRatioBased(0.5))]
+)
+def test_the_sdk_looks_at_no_attributes_when_a_span_starts(sampler: Sampler) -> None:
+    exporter = InMemorySpanExporter()
+    batch = BatchSpanProcessor(exporter)
+    assert not onlookers(sampler, batch, SimpleSpanProcessor(exporter))[0].any()
+    batch.shutdown()
+
+
+@pytest.mark.parametrize("sampler", [Nosy(ALWAYS_ON._decision), ParentBased(Nosy(ALWAYS_ON._decision))])
+def test_another_sampler_may_look(sampler: Sampler) -> None:
+    assert onlookers(sampler)[0].any()
+
+
+def test_another_processor_may_look_whenever_it_comes() -> None:
+    found, provider = onlookers(ALWAYS_ON)
+    assert not found.any()
+    provider.add_span_processor(Eager())
+    assert found.any()
+
+
+def test_a_processor_behind_another_may_look() -> None:
+    several = ConcurrentMultiSpanProcessor(num_threads=1)
+    assert not onlookers(ALWAYS_ON, active_span_processor=several)[0].any()
+    several.add_span_processor(Eager())
+    assert onlookers(ALWAYS_ON, active_span_processor=several)[0].any()
+    several.shutdown()
+
+
+def test_a_tracer_of_another_kind_may_look() -> None:
+    assert Onlookers(get_tracer("not set up")).any()

@@ -61,7 +61,7 @@ def test_all_that_can_be_told() -> None:
         "gen_ai.request.stream": True,
         "gen_ai.response.model": "gpt-5-2026",
         "gen_ai.response.id": "chatcmpl-1",
-        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.response.time_to_first_chunk": 0.25,
         "gen_ai.usage.input_tokens": 100,
         "gen_ai.usage.output_tokens": 20,
