@@ -43,6 +43,7 @@ def tables(result: dict[str, Any]) -> str:
         _table(figures, (SPAN, US, *MODES), against=SPAN.name),
         _throughput(result["figures"]),
         _streams(result["figures"]),
+        _memory(result.get("memory")),
         _growth(result.get("growth")),
         _records(result["record"]),
         _scrapes(result["parts"]),
@@ -111,6 +112,15 @@ def _growth(growth: dict[str, float] | None) -> str:
     return (
         f"Over {growth['calls']:,} calls: {growth['first_us']:.0f} us for one at the start and {growth['last_us']:.0f} us at the "
         f"end (the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
+    )
+
+
+def _memory(memory: dict[str, float] | None) -> str:
+    if not memory:
+        return ""
+    return (
+        f"Resident memory after {memory['calls']:,} calls and a scrape: {memory['more_mb']:.1f} MB beyond a process that has the same "
+        f"spans by opentelemetry-sdk and a page by prometheus_client."
     )
 
 

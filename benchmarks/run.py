@@ -25,16 +25,16 @@ from benchmarks.peers import ALL, BARE, ROOT, SPAN, US, Peer, python_of, version
 
 SUBJECT = str(ROOT / "benchmarks" / "subject.py")
 ROUNDS: dict[str, tuple[int, int]] = {  # command -> how much of it in a round, in full and quick
-    "plain": (300, 100),
-    "plain_async": (200, 100),
-    "plain_in_loop": (200, 50),
+    "plain": (200, 100),
+    "plain_async": (150, 100),
+    "plain_in_loop": (150, 50),
     "stream": (1000, 500),
     "stream_async": (1000, 500),
     "first_chunk": (100, 50),
     "stall": (2000, 2000),
-    "threads_1": (200, 0),
-    "threads_8": (400, 100),
-    "threads_32": (400, 0),
+    "threads_1": (150, 0),
+    "threads_8": (320, 100),
+    "threads_32": (320, 0),
 }
 ONCE = {"held": (1000, 500), "streams": (1000, 100), "resident": (1, 1)}
 _NOT_STARTED = (
@@ -175,6 +175,21 @@ def growth(python: Path, state: str, calls: int) -> dict[str, float]:
     return {"calls": calls, "first_us": first, "last_us": last, "grown_mb": after - before}
 
 
+def memory(python: Path, state: str, calls: int) -> dict[str, float]:
+    """Megabytes that a service has more with us than with what we depend on, after so many calls and a scrape."""
+
+    def taken(peer: Peer) -> float:
+        subject = Subject(peer, python, f"{state}/{peer.mode}")
+        subject.tell("plain", calls)
+        subject.tell("scraped", 1)
+        resident = subject.tell("resident", 1)
+        subject.close()
+        return float(resident)
+
+    floor = taken(Peer("spans and prometheus_client", "floor", US.home))
+    return {"calls": calls, "floor_mb": floor, "more_mb": taken(US) - floor}
+
+
 def others(*, quick: bool) -> dict[str, Any]:
     """The benchmarks of single parts, each in a process of its own."""
     flags = ["--quick"] if quick else []
@@ -208,12 +223,13 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
             merge(figures, counted(few, state, calls))
         merge(figures, starts(peers, STARTS[quick]))
         subjects = started(peers, state)
-        merge(figures, rounds(subjects, 3 if quick else 5, quick=quick))
+        merge(figures, rounds(subjects, 3 if quick else 9, quick=quick))
         for subject in subjects:
             for command, amounts in ONCE.items():
                 figures[subject.peer.name][command] = subject.tell(command, amounts[quick])
             subject.close()
         if US in peers:
+            result["memory"] = memory(peers[US], f"{state}/memory", 1_000 if quick else 5_000)
             result["growth"] = growth(peers[US], f"{state}/growth", 10_000 if quick else 100_000)
     result["record"] = population.measure((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))
     result["parts"] = others(quick=quick)

@@ -156,6 +156,13 @@ class Watched:
 
         self.call, self.acall = spanned, spanned_async
 
+    def floor(self) -> None:
+        """What we depend on, without us: spans by the SDK, and prometheus_client with a page to show."""
+        import prometheus_client
+
+        self.span()
+        prometheus_client.generate_latest()
+
     def full(self) -> None:
         import otel_llm
         from otel_llm import runtime
@@ -325,6 +332,12 @@ class Work:
             if inspect.isawaitable(closing):  # one of the peers makes it none
                 await closing
         return [took / number / 18 * 1e6, grown / number / 18]
+
+    def scraped(self, _: int) -> int:
+        """Bytes of a page of the registry."""
+        import prometheus_client
+
+        return len(prometheus_client.generate_latest())
 
     def resident(self, _: int) -> float:
         return resident() / 1e6

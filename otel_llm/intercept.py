@@ -80,6 +80,9 @@ def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
     if isinstance(result, CoroutineType):
         return _awaited(call, result, watch)
     told = watch(result, call.request)
+    if type(told) is Value:
+        call.value(told.value)
+        return result
     if isinstance(told, Parsed):
         with foreign(call.fail):
             call.value(told.parse())
@@ -99,6 +102,9 @@ async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], watch: W
     finally:
         leave(tokens)
     told = watch(result, call.request)
+    if type(told) is Value:
+        call.value(told.value)
+        return result
     if isinstance(told, Parsed):
         with foreign(call.fail):
             parsed = told.parse()
@@ -108,9 +114,6 @@ async def _awaited(call: Invocation, pending: Coroutine[Any, Any, Any], watch: W
 
 
 def _settled(call: Invocation, result: Any, told: Any, watch: Watching) -> Any:
-    if isinstance(told, Value):
-        call.value(told.value)
-        return result
     twin = None
     with _FOLLOW:
         if told is not None:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from . import hub, tally
+from . import hub
 from .catalogue import DURATION_BUCKETS
 from .context import FALLBACK, LABELS
 from .errors import error_type, from_code, from_status
 from .guard import guard, guarded
 from .model import Event, Observation, ReadValue, Request, Response, Usage
 from .semconv import finish_reason
+from .tally import TALLY
 
 Bill = tuple[float | None, str, float, "tuple[Any, ...] | None"]  # cost, source, saved, what to settle later
 Price = Callable[[Request, Response, Usage, float], Bill]
@@ -83,39 +84,20 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__",
-        "attempt",
-        "began",
-        "busy",
-        "covers",
-        "done",
-        "epoch",
-        "error",
-        "first_chunk",
-        "gap_sum",
-        "gaps",
-        "labels",
-        "last_chunk",
-        "observer",
-        "read_chunk",
-        "recorded",
-        "release",
-        "request",
-        "response",
-        "retries",
-        "scope",
-        "span",
-        "status",
+        "__weakref__", "attempt", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "key",
+        "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries", "scope",
+        "span", "status", "tally",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
         self.observer = observer
         self.epoch = observer.epoch
         self.request = request
+        self.key = (request.provider, request.model or "", request.operation)  # what every metric about calls carries
         self.covers = covers
         self.read_chunk = request.reader.chunk
         self.response = Response.to([] if observer.capture else None)
-        self.labels = LABELS.get()
+        self.labels, self.tally = LABELS.get(), TALLY.get()  # of where the call begins: it may end anywhere
         self.began = 0.0
         self.first_chunk: float | None = None
         self.last_chunk = 0.0
@@ -132,16 +114,10 @@ class Invocation:
         self.done = False
         self.busy = False  # the provider's own code runs: a close seen now is not the caller's
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Provider, request model, operation: what every metric about calls carries."""
-        request = self.request
-        return request.provider, request.model or "", request.operation
-
     def open(self) -> None:
         """Start the clock and the span. The parent is whatever span is current now."""
-        request, observer = self.request, self.observer
-        observer.open[id(self)] = (request.provider, request.model or "", request.operation)
+        observer = self.observer
+        observer.open[id(self)] = self.key
         if told := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = told.pop()  # the first call inside claims it
@@ -265,7 +241,8 @@ class Invocation:
         seen = self._observation(error, ended - self.began, time.time())
         for closed in self.observer.sinks_closed:
             closed(self, seen)
-        tally.add(seen)
+        if self.tally is not None:
+            self.tally.add(seen)
         hub.emit(seen)
         if response.fallback is not None:
             hub.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *response.fallback, *seen.labels)))

@@ -1,4 +1,4 @@
-"""What the work of one request adds up to: each call that ends inside is added where it ends, in the same process."""
+"""What the work of one request adds up to: each call that begins inside is added when it ends, wherever in the process that is."""
 
 from __future__ import annotations
 
@@ -93,10 +93,3 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 TALLY: ContextVar[Tally | None] = ContextVar("otel_llm_tally", default=None)
-
-
-def add(seen: Observation) -> None:
-    """Add ``seen`` to the tally of the request it was made for, if there is one."""
-    tally = TALLY.get()
-    if tally is not None:
-        tally.add(seen)

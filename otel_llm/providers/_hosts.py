@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -30,8 +31,9 @@ HOSTS: tuple[tuple[str, str], ...] = (
 PORTS: tuple[tuple[int, str], ...] = ((11434, "ollama"), (1234, "lm_studio"), (30000, "sglang"), (8000, "vllm"))
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
 
+Place = tuple[str, str | None, int | None]  # provider, host, port
 _extra: tuple[tuple[str, str], ...] = ()
-_seen: dict[int, tuple[Any, str, str | None, int | None]] = {}
+_seen: dict[int, tuple[Any, type, Place]] = {}
 _KEPT = 128
 
 
@@ -43,24 +45,26 @@ def configure(extra: tuple[tuple[str, str], ...]) -> None:
     behind_text.cache_clear()
 
 
-def behind(url: Any, default: str) -> tuple[str, str | None, int | None]:
+def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, str], str] | None = None) -> Place:
     """Provider name, host and port behind a client's base URL (an object with ``host`` and ``port``).
 
-    A host that no pattern knows is ``default``. The port is None where it is the scheme's own.
+    A host that no pattern knows is ``default``. The port is None where it is the scheme's own. ``better`` may know the provider
+    better than the host, by the ``client`` that has the URL; it is asked once.
     """
     known = _seen.get(id(url))
-    if known is not None and known[0] is url:
-        return known[1:]
+    if known is not None and known[0] is url and known[1] is type(client):
+        return known[2]
     host, port = url.host or None, url.port
     found = named(host or "", port) or default
+    place = (found if better is None else better(client, found), host, port)
     if len(_seen) >= _KEPT:
         _seen.clear()
-    _seen[id(url)] = (url, found, host, port)  # keeps the URL, so that its id stays its own
-    return found, host, port
+    _seen[id(url)] = (url, type(client), place)  # keeps the URL, so that its id stays its own
+    return place
 
 
 @lru_cache(maxsize=128)
-def behind_text(url: str, default: str) -> tuple[str, str | None, int | None]:
+def behind_text(url: str, default: str) -> Place:
     """As ``behind``, for a base URL that is text."""
     parts = urlsplit(url)
     return named(parts.hostname or "", parts.port) or default, parts.hostname, parts.port

@@ -50,14 +50,14 @@ def describer(
             return None
         operation, reader, api = route
         body = body_of(options)
-        name, host, port = _hosts.behind(base_url_of(client), default)
+        name, host, port = _hosts.behind(base_url_of(client), default, client, named)
         attributes = parameters(body, PARAMETERS)
         if api and default == "openai":
             attributes["openai.api.type"] = api
         if "response_format" in body and (kind := _output_type(body["response_format"])) is not None:
             attributes["gen_ai.output.type"] = kind
         return Request(
-            name if named is None else named(client, name), operation, text(body.get("model")), reader, host, port, stream,
+            name, operation, text(body.get("model")), reader, host, port, stream,
             attributes, text(body.get("service_tier")), lambda: asked(body),
         )  # fmt: skip
 

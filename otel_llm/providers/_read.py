@@ -50,8 +50,9 @@ def told(model: Any) -> Fields:
     """
     if type(model) is dict:
         return model
-    extra: Any = getattr(model, "__pydantic_extra__", _MISSING)
-    if extra is _MISSING:
+    try:
+        extra = model.__pydantic_extra__
+    except AttributeError:
         return _Asked(model)
     fields: dict[str, Any] = model.__dict__
     return {**extra, **fields} if extra else fields
@@ -67,9 +68,6 @@ class _Asked:
 
     def get(self, name: str, /) -> Any:
         return getattr(self._model, name, None)
-
-
-_MISSING = object()
 
 
 def attr(value: Any, *path: str) -> Any:

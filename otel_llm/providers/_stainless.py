@@ -96,9 +96,11 @@ def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
 
 def body_of(options: Any) -> Mapping[str, Any]:
     """The JSON body a request will have, the caller's ``extra_body`` included."""
-    body = options.json_data if isinstance(options.json_data, dict) else {}
-    extra = getattr(options, "extra_json", None)
-    return {**body, **extra} if isinstance(extra, dict) and extra else body
+    given = options.__dict__  # a model takes its time to tell an attribute
+    body, extra = given.get("json_data"), given.get("extra_json")
+    if type(body) is dict and not extra:
+        return body
+    return {**(body if isinstance(body, dict) else {}), **(extra if isinstance(extra, dict) else {})}
 
 
 def base_url_of(client: Any) -> Any:

@@ -11,7 +11,7 @@ from otel_llm.provider import Provider, Replace
 from . import _hosts
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message
 from ._read import attr, count, items, parameters, text
-from ._stainless import body_of, hooks, route_of
+from ._stainless import base_url_of, body_of, hooks, route_of
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -106,9 +106,9 @@ def describe(client: Any, options: Any, stream: bool) -> Request | None:
     else:
         return None
     body = body_of(options)
-    name, host, port = _hosts.behind(client.base_url, "anthropic")
+    name, host, port = _hosts.behind(base_url_of(client), "anthropic", client, _provider)
     return Request(
-        _provider(client, name), operation, text(body.get("model")), reader, host, port, stream,
+        name, operation, text(body.get("model")), reader, host, port, stream,
         parameters(body, PARAMETERS), text(body.get("service_tier")), lambda: asked(body),
     )  # fmt: skip
 

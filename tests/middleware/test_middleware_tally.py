@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from otel_llm import hub, runtime, tally
+from otel_llm import hub, runtime
+from otel_llm.invocation import Invocation, Observer
 from otel_llm.middleware import WSGIMiddleware, request
-from otel_llm.model import Observation
+from otel_llm.model import Observation, Reader, Request
 from otel_llm.pricing import Price
-from otel_llm.tally import TALLY, Tally
+from otel_llm.tally import _MOST_SPANS, TALLY, Tally
 
 BILL = ("openai", "gpt-4o", "", (), 0.0, "chat", None, "")
 
@@ -46,7 +47,7 @@ def test_time_in_calls_counts_once(spans, busy):
     for start, end in spans:
         totals.add(seen(at=float(end), duration=end - start))
     assert totals.busy() == pytest.approx(busy)
-    assert len(totals._spans) <= tally._MOST_SPANS
+    assert len(totals._spans) <= _MOST_SPANS
 
 
 def test_bills_are_settled_when_prices_are_there():
@@ -74,14 +75,25 @@ def test_many_threads_add_to_one_tally():
     assert (totals.calls, totals.cost) == (2000, 2000.0)
 
 
-def test_without_a_request_there_is_nothing_to_add_to():
-    tally.add(seen())
+def call():
+    begun = Invocation(Observer(), Request("openai", "chat", "gpt-4o", Reader(lambda *_: None)), ())
+    begun.open()
+    return begun
+
+
+def test_a_call_counts_for_the_request_that_it_began_in_wherever_it_ends():
+    outside = call()
     totals = Tally()
     token = TALLY.set(totals)
-    tally.add(seen())
+    inside, elsewhere = call(), call()
+    outside.end()
+    inside.end()
     TALLY.reset(token)
-    tally.add(seen())
-    assert totals.calls == 1
+    ending = threading.Thread(target=elsewhere.end)
+    ending.start()
+    ending.join()
+    call().end()
+    assert totals.calls == 2
 
 
 class Prices:
@@ -123,8 +135,8 @@ def costs():
 
 def serve(route):
     def app(environ, start_response):
-        tally.add(seen(cost=0.5, cost_source="provider"))
-        tally.add(seen(cost_source="pending", bill=BILL))
+        TALLY.get().add(seen(cost=0.5, cost_source="provider"))
+        TALLY.get().add(seen(cost_source="pending", bill=BILL))
         start_response("200 OK", [])
         return [b"ok"]
 
