@@ -67,8 +67,8 @@ class Observer:
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
 
-    def forked(self) -> None:
-        """We are a forked child now: the calls that are open are the parent's, and it counts them."""
+    def disown(self) -> None:
+        """The calls that are open are not ours to count, however they end: in a forked child, they are the parent's."""
         self.epoch += 1
         self.open.clear()
 

@@ -78,7 +78,7 @@ class Runtime:
         self._unnotify = notify.start(self.config)
         self._unobserve = observing.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
-        os.register_at_fork(after_in_child=self.observer.forked)
+        os.register_at_fork(after_in_child=self.observer.disown)
 
     def stop(self) -> None:
         """Take every hook out, and leave."""

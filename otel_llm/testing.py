@@ -96,5 +96,6 @@ def capture(
         for installed in captured.installed:
             installed.uninstall()
         unobserve()
+        captured.observer.disown()  # one that ends later, with the garbage, belongs to no other capture
         hub.listen()
         Guard.strict = was

@@ -369,7 +369,7 @@ class Contract(ContentScenarios):
         server.clear()
         with capture(self.kit.library) as captured:
             seen = with_client(self.kit, server.url, all_of)
-            assert len(captured.calls) == len(cases)
+            assert len(captured.calls) == len(cases), captured.calls
         assert_same(seen, bare)
         assert_same([wired(request) for request in server.requests], wire)
 
