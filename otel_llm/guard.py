@@ -78,7 +78,7 @@ def guard(component: str) -> Guard:
 def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..., Any]:
     """``work`` of one to three arguments (``takes``), where its own errors stop: it then returns None.
 
-    A quarter of the cost of a ``with``, as the interpreter enters a function with plain arguments without leaving its loop.
+    Less than half the cost of a ``with``, as the interpreter enters a function with plain arguments without leaving its loop.
     """
     stops = guard(component).__exit__
 
