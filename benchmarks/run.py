@@ -24,18 +24,20 @@ from benchmarks import instructions, population, report
 from benchmarks.peers import ALL, BARE, ROOT, SPAN, US, Peer, python_of, versions
 
 SUBJECT = str(ROOT / "benchmarks" / "subject.py")
-ROUNDS: dict[str, tuple[int, int]] = {  # command -> how much of it in a round, in full and quick
-    "plain": (200, 100),
-    "plain_async": (150, 100),
-    "plain_in_loop": (150, 50),
-    "stream": (1000, 500),
-    "stream_async": (1000, 500),
-    "first_chunk": (100, 50),
-    "stall": (2000, 2000),
-    "threads_1": (150, 0),
-    "threads_8": (320, 100),
-    "threads_32": (320, 0),
+ROUNDS = {  # command -> how much of it in a round: little, so that all are measured within a second
+    "plain": 10,
+    "plain_async": 10,
+    "plain_in_loop": 10,
+    "stream": 200,
+    "stream_async": 200,
+    "first_chunk": 5,
+    "stall": 2000,
+    "threads_1": 10,
+    "threads_8": 40,
+    "threads_32": 64,
 }
+CALLS = ("plain", "plain_async", "plain_in_loop", "threads_1", "threads_8", "threads_32")
+SELDOM, SETTLED = ("stall",), 10  # measured, and settled, once in so many rounds
 ONCE = {"held": (1000, 500), "streams": (1000, 100), "resident": (1, 1)}
 _NOT_STARTED = (
     "span",
@@ -88,22 +90,36 @@ def environ(peer: Peer, state: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def rounds(subjects: list[Subject], number: int, *, quick: bool) -> dict[str, dict[str, Any]]:
-    """Medians over shuffled rounds, of what each adds to the bare client of the same round."""
+def rounds(subjects: list[Subject], number: int) -> dict[str, dict[str, float]]:
+    """What each adds to the bare client: the median of what it adds in the same round, all in changing order.
+
+    What calls leave to other threads is measured apart, after some rounds of each command, and added to its figure.
+    """
     order = random.Random(12)
     added: dict[str, dict[str, list[float]]] = {subject.peer.name: {} for subject in subjects}
-    for at in range(number + 1):
-        for command, amounts in ROUNDS.items():
-            if not amounts[quick]:
-                continue
-            found = {}
-            for subject in order.sample(subjects, len(subjects)):
-                found[subject.peer.name] = subject.tell(command, amounts[quick] if at else max(20, amounts[quick] // 5))
+    rest: dict[str, dict[str, list[float]]] = {subject.peer.name: {} for subject in subjects}
+    for subject in subjects:
+        subject.tell("plain", 50)
+        subject.tell("hold", 1)
+    for command, amount in ROUNDS.items():
+        for at in range(number + 1 if command not in SELDOM else number // SETTLED + 1):
+            found = {
+                subject.peer.name: subject.tell(command, amount) for subject in order.sample(subjects, len(subjects))
+            }
             for name, value in found.items() if at else ():  # the first round warms up
-                base = 0.0 if name == BARE.name else found[BARE.name]
+                base = found[BARE.name] if name != BARE.name else 0.0
                 added[name].setdefault(command, []).append(value - base)
+            if at % SETTLED == 0:
+                for subject in subjects:
+                    left = subject.tell("rest", SETTLED * amount)
+                    if at and command in CALLS:
+                        rest[subject.peer.name].setdefault(command, []).append(left)
     return {
-        name: {command: statistics.median(values) for command, values in told.items()} for name, told in added.items()
+        name: {
+            command: statistics.median(values) + statistics.median(rest[name].get(command, [0.0]))
+            for command, values in told.items()
+        }
+        for name, told in added.items()
     }
 
 
@@ -223,7 +239,7 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
             merge(figures, counted(few, state, calls))
         merge(figures, starts(peers, STARTS[quick]))
         subjects = started(peers, state)
-        merge(figures, rounds(subjects, 3 if quick else 9, quick=quick))
+        merge(figures, rounds(subjects, 20 if quick else 60))
         for subject in subjects:
             for command, amounts in ONCE.items():
                 figures[subject.peer.name][command] = subject.tell(command, amounts[quick])
