@@ -110,8 +110,8 @@ def _growth(growth: dict[str, float] | None) -> str:
     if not growth:
         return ""
     return (
-        f"Over {growth['calls']:,} calls: {growth['first_us']:.0f} us for one at the start and {growth['last_us']:.0f} us at the "
-        f"end (the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
+        f"After {growth['calls']:,} calls: {growth['last_us']:.0f} us for one, beside {growth['first_us']:.0f} us in a fresh process "
+        f"(the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
     )
 
 
