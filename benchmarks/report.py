@@ -43,8 +43,7 @@ def tables(result: dict[str, Any]) -> str:
         _table(figures, (SPAN, US, *MODES), against=SPAN.name),
         _throughput(result["figures"]),
         _streams(result["figures"]),
-        _memory(result.get("memory")),
-        _growth(result.get("growth")),
+        _sentences(result),
         _records(result["record"]),
         _scrapes(result["parts"]),
     ]
@@ -106,22 +105,20 @@ def _streams(figures: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _growth(growth: dict[str, float] | None) -> str:
-    if not growth:
-        return ""
-    return (
-        f"After {growth['calls']:,} calls: {growth['last_us']:.0f} us for one, beside {growth['first_us']:.0f} us in a fresh process "
-        f"(the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
-    )
-
-
-def _memory(memory: dict[str, float] | None) -> str:
-    if not memory:
-        return ""
-    return (
-        f"Resident memory after {memory['calls']:,} calls and a scrape: {memory['more_mb']:.1f} MB beyond a process that has the same "
-        f"spans by opentelemetry-sdk and a page by prometheus_client."
-    )
+def _sentences(result: dict[str, Any]) -> str:
+    """What was measured of ourselves alone."""
+    lines = []
+    if memory := result.get("memory"):
+        lines.append(
+            f"Resident memory after {memory['calls']:,} calls and a scrape: {memory['more_mb']:.1f} MB beyond a process that has the "
+            "same spans by opentelemetry-sdk and a page by prometheus_client."
+        )
+    if growth := result.get("growth"):
+        lines.append(
+            f"After {growth['calls']:,} calls: {growth['last_us']:.0f} us for one, beside {growth['first_us']:.0f} us in a fresh "
+            f"process (the client's own part included), and {growth['grown_mb']:.1f} MB more memory."
+        )
+    return "\n\n".join(lines)
 
 
 def _records(record: list[dict[str, float]]) -> str:

@@ -38,6 +38,7 @@ ROUNDS = {  # command -> how much of it in a round: little, so that all are meas
 }
 CALLS = ("plain", "plain_async", "plain_in_loop", "threads_1", "threads_8", "threads_32")
 SELDOM, SETTLED = ("stall",), 10  # measured, and settled, once in so many rounds
+NOT_QUICK = ("threads_1", "threads_32")
 ONCE = {"held": (1000, 500), "streams": (1000, 100), "resident": (1, 1)}
 _NOT_STARTED = (
     "span",
@@ -90,18 +91,20 @@ def environ(peer: Peer, state: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def rounds(subjects: list[Subject], number: int) -> dict[str, dict[str, float]]:
+def rounds(subjects: list[Subject], *, quick: bool) -> dict[str, dict[str, float]]:
     """What each adds to the bare client: the median of what it adds in the same round, all in changing order.
 
     What calls leave to other threads is measured apart, after some rounds of each command, and added to its figure.
     """
-    order = random.Random(12)
+    order, number = random.Random(12), SETTLED if quick else 60
     added: dict[str, dict[str, list[float]]] = {subject.peer.name: {} for subject in subjects}
     rest: dict[str, dict[str, list[float]]] = {subject.peer.name: {} for subject in subjects}
     for subject in subjects:
         subject.tell("plain", 50)
         subject.tell("hold", 1)
     for command, amount in ROUNDS.items():
+        if quick and command in NOT_QUICK:
+            continue
         for at in range(number + 1 if command not in SELDOM else number // SETTLED + 1):
             found = {
                 subject.peer.name: subject.tell(command, amount) for subject in order.sample(subjects, len(subjects))
@@ -247,14 +250,14 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
             merge(figures, counted(few, state, calls))
         merge(figures, starts(peers, STARTS[quick]))
         subjects = started(peers, state)
-        merge(figures, rounds(subjects, 20 if quick else 60))
+        merge(figures, rounds(subjects, quick=quick))
         for subject in subjects:
             for command, amounts in ONCE.items():
                 figures[subject.peer.name][command] = subject.tell(command, amounts[quick])
             subject.close()
         if US in peers:
             result["memory"] = memory(peers[US], f"{state}/memory", 1_000 if quick else 5_000)
-            result["growth"] = growth(peers[US], f"{state}/growth", 10_000 if quick else 100_000)
+            result["growth"] = growth(peers[US], f"{state}/growth", 4_000 if quick else 100_000)
     result["record"] = population.measure((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))
     result["parts"] = others(quick=quick)
     return result
