@@ -49,7 +49,7 @@ class Item(NamedTuple):
 
 class Later(NamedTuple):
     """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``Adopt``); until then
-    ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None."""
+    ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None. It raises where that is no answer."""
 
     carrier: MutableMapping[str, Any]
     closer: Any

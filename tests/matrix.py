@@ -71,7 +71,7 @@ ROWS = (
             "aiohttp",
             "numpy",
         ),
-        _contract("openai", "anthropic", "openai_like", "cohere", "ollama", "huggingface", "small"),
+        _contract("openai", "anthropic", "openai_like", "unread", "cohere", "ollama", "huggingface", "small"),
     ),
     Row(
         "oldest-others",
