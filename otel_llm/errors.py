@@ -33,10 +33,19 @@ _CODE = {
     "authentication_error": "authentication", "invalid_api_key": "authentication", "unrecognizedclientexception": "authentication",
     "permission_error": "permission", "accessdeniedexception": "permission", "not_found_error": "not_found",
     "model_not_found": "not_found", "resourcenotfoundexception": "not_found", "invalid_request_error": "invalid_request",
+    "contract_spend_limit_reached": "quota", "enforced_spend_limit_reached": "quota",
+    "moderation_blocked": "content_filter", "image_content_policy_violation": "content_filter", "bio_policy": "content_filter",
+    "misalignment_policy_violation": "content_filter", "invalid_prompt": "content_filter", "vector_store_timeout": "timeout",
+    "image_file_not_found": "not_found", "expiredtokenexception": "authentication",
+    "data_residency_mismatch": "invalid_request", "invalid_image": "invalid_request", "invalid_image_format": "invalid_request",
+    "invalid_base64_image": "invalid_request", "invalid_image_url": "invalid_request", "image_too_large": "invalid_request",
+    "image_too_small": "invalid_request", "image_parse_error": "invalid_request", "invalid_image_mode": "invalid_request",
+    "image_file_too_large": "invalid_request", "unsupported_image_media_type": "invalid_request",
+    "empty_image_file": "invalid_request", "failed_to_download_image": "invalid_request",
     "validationexception": "invalid_request", "conversation_already_has_active_response": "conflict",
 }  # fmt: skip
 _SHARPER = frozenset(
-    {"quota", "context_length", "content_filter", "overloaded"}
+    {"quota", "context_length", "content_filter", "overloaded", "authentication"}
 )  # a body's code beats the status for these
 _NAMES = (
     ("timeout", ("Timeout", "TimedOut")),
@@ -58,7 +67,8 @@ def error_type(error: BaseException) -> str:
     if (grpc := _grpc(error)) is not None:
         return grpc
     status, code = http_status(error), from_code(provider_code(error))
-    if code is not None and (status is None or status < 400 or code in _SHARPER):  # noqa: PLR2004
+    larger = status == 413 and code == "rate_limit"  # noqa: PLR2004 - Groq, of a request beyond the tokens of a minute
+    if code is not None and (status is None or status < 400 or larger or code in _SHARPER):  # noqa: PLR2004
         return code
     if status is not None:
         return from_status(status)
@@ -77,6 +87,8 @@ def from_code(code: str | None) -> str | None:
     """The error type of a provider's own code (``insufficient_quota``), or None where it says nothing."""
     if not code:
         return None
+    if code.isdecimal() and len(code) == 3 and code[0] in "45":  # noqa: PLR2004 - an HTTP status, told as text
+        return from_status(int(code))
     return code if code in ERROR_TYPES else _CODE.get(code.lower())
 
 
@@ -102,6 +114,7 @@ def provider_code(error: BaseException) -> str | None:
     response = getattr(error, "response", None)
     stated = response.get("Error") if isinstance(response, dict) else None
     for code in (
+        _known(getattr(error, "error_code", None)),  # anthropic 2's, which says more than its type
         _code(error),
         getattr(error, "type", None),
         stated.get("Code") if isinstance(stated, dict) else None,
@@ -109,6 +122,10 @@ def provider_code(error: BaseException) -> str | None:
         if isinstance(code, str) and code:
             return code
     return None
+
+
+def _known(code: Any) -> str | None:
+    return code if isinstance(code, str) and code.lower() in _CODE else None
 
 
 def _metadata(response: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
@@ -34,6 +34,9 @@ class Usage:
     audio_seconds: float | None = None
     cost_usd: float | None = None  # as the provider reports it, US dollars
     estimated: bool = False  # counted by somebody else than the provider
+    longest: int | None = None  # input tokens of the longest request, of a call that makes several; prices go by it
+    billed_input_tokens: int | None = None  # what is paid for, where that is not what the model saw
+    billed_output_tokens: int | None = None
 
     @classmethod
     def of(cls, input_tokens: int | None, output_tokens: int | None) -> Usage:
@@ -47,9 +50,20 @@ class Usage:
         """Whether the provider told what it counts: tokens, or for some transcriptions seconds."""
         return self.input_tokens is not None or self.output_tokens is not None or self.audio_seconds is not None
 
+    def billed(self) -> Usage:
+        """The tokens that are paid for, where the provider tells them apart; cached reads are at most that."""
+        asked, cached = self.billed_input_tokens or 0, self.cache_read_tokens
+        return replace(
+            self,
+            input_tokens=self.billed_input_tokens,
+            output_tokens=self.billed_output_tokens,
+            cache_read_tokens=cached if cached is None else min(cached, asked),
+        )
+
     def plus(self, other: Usage) -> Usage:
         """Both together; what neither tells stays unknown."""
         total = Usage(estimated=self.estimated or other.estimated)
+        total.longest = max(self.longest or self.input_tokens or 0, other.longest or other.input_tokens or 0) or None
         for name in _COUNTS:
             ours, theirs = getattr(self, name), getattr(other, name)
             setattr(total, name, theirs if ours is None else ours + (theirs or 0))
@@ -57,7 +71,7 @@ class Usage:
 
 
 _new = object.__new__
-_COUNTS = tuple(field.name for field in fields(Usage) if field.name != "estimated")
+_COUNTS = tuple(field.name for field in fields(Usage) if field.name not in ("estimated", "longest"))
 
 
 ReadValue = Callable[[Any, "Response"], None]
@@ -96,6 +110,7 @@ class Response:
     model: str | None = None
     id: str | None = None
     finish_reasons: list[str] = field(default_factory=list)
+    ends: dict[int, str] | None = None  # why each choice of a stream ended, by its index
     usage: Usage | None = None
     service_tier: str | None = None
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
@@ -107,6 +122,13 @@ class Response:
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
     cached: bool = False  # a response cache answered: nothing was asked of the provider
     late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
+
+    def ended(self, choice: int | None, reason: str) -> None:
+        """Why a choice of a stream ended. Some servers say it again, beside the usage: it counts once."""
+        if self.ends is None:
+            self.ends = {}
+        self.ends[choice or 0] = reason
+        self.finish_reasons = list(self.ends.values())
 
     @classmethod
     def to(cls, content: list[Any] | None) -> Response:

@@ -10,13 +10,14 @@ from .model import AttributeValue, Observation, Request, Response, Usage
 FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop", "stop_sequence": "stop", "complete": "stop", "completed": "stop", "eos": "stop", "eos_token": "stop",
     "finish_reason_stop": "stop", "end": "stop", "finish": "stop", "finished": "stop",
-    "max_tokens": "length", "max_output_tokens": "length",
+    "max_tokens": "length", "max_output_tokens": "length", "max_len": "length", "max_context": "length", "token_limit": "length",
     "model_context_window_exceeded": "length", "model_length": "length", "max_length": "length", "length": "length",
     "incomplete": "length", "requires_action": "tool_calls",
     "tool_use": "tool_calls", "tool_call": "tool_calls", "function_call": "tool_calls", "tool_calls": "tool_calls",
     "refusal": "content_filter", "safety": "content_filter", "content_filtered": "content_filter", "prohibited_content": "content_filter",
     "blocklist": "content_filter", "spii": "content_filter", "guardrail_intervened": "content_filter", "recitation": "content_filter",
-    "image_safety": "content_filter", "jailbreak": "content_filter", "model_armor": "content_filter", "guardrail": "content_filter",
+    "image_safety": "content_filter", "image_prohibited_content": "content_filter", "image_recitation": "content_filter",
+    "jailbreak": "content_filter", "model_armor": "content_filter", "guardrail": "content_filter",
 }  # fmt: skip
 
 

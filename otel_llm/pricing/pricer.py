@@ -97,6 +97,8 @@ class Pricer:
             return (
                 Price(float(reported), "provider") if reported is not None else PENDING if measured(usage) else NOTHING
             )
+        if usage.billed_input_tokens is not None or usage.billed_output_tokens is not None:
+            usage = usage.billed()
         key = (provider, request_model, response_model, service_tier, server_address)
         entry = book.entries.get(key) or book.unknown.get(key)
         quote = entry[2] if entry is not None and entry[0] <= at < entry[1] else book.quote(key, at)

@@ -157,7 +157,7 @@ def _tiered(steps: Sequence[_Step]) -> Quote:
     above, start = _flat(steps[-1]), steps[-1].start
 
     def price(usage: Usage) -> Price:
-        return above(usage) if (usage.input_tokens or 0) > start else below(usage)
+        return above(usage) if (usage.longest or usage.input_tokens or 0) > start else below(usage)
 
     return price
 

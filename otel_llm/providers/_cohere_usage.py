@@ -10,12 +10,14 @@ from ._read import attr, count, number
 
 
 def read_usage(usage: Any, into: Response) -> None:
-    """``tokens`` are what the model saw, ``billed_units`` what is paid for: the former where told, else the latter.
+    """``tokens`` are what the model saw, ``billed_units`` what is paid for: tokens are the former where told, else the latter.
 
     Fields: https://docs.cohere.com/reference/chat. Rerankers bill searches, which are no tokens.
     """
     tokens, billed = attr(usage, "tokens"), attr(usage, "billed_units")
     found = Usage(_either(tokens, billed, "input_tokens"), _either(tokens, billed, "output_tokens"))
+    found.billed_input_tokens = count(attr(billed, "input_tokens"))
+    found.billed_output_tokens = count(attr(billed, "output_tokens"))
     found.input_image_tokens = count(attr(billed, "image_tokens")) or None
     found.cache_read_tokens = count(attr(usage, "cached_tokens"))
     if found.known:

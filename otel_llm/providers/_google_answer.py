@@ -8,7 +8,7 @@ from otel_llm.model import Response
 
 from ._google_content import keep
 from ._google_usage import read_usage, word
-from ._read import Fields, attr, items, text, told
+from ._read import Fields, attr, count, items, text, told
 
 
 def read_content(reply: Any, into: Response) -> None:
@@ -29,7 +29,7 @@ def read_chunk(chunk: Any, into: Response) -> bool:
     answer = text(found.get("response_id"))
     if into.requests == 0 or (answer != into.id and into.finish_reasons):
         into.requests += 1
-        into.earlier, into.finish_reasons = into.usage, []
+        into.earlier, into.finish_reasons, into.ends = into.usage, [], None
     output = _read_answer(found, into)
     if (usage := found.get("usage_metadata")) is not None:
         read_usage(usage, into)
@@ -39,15 +39,16 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 def _read_answer(reply: Fields, into: Response) -> bool:
     into.model = text(reply.get("model_version")) or into.model
     into.id = text(reply.get("response_id")) or into.id
-    reasons, said = [], False
+    said = False
     for candidate in items(reply.get("candidates")):
         found = told(candidate)
         if (reason := word(found.get("finish_reason"))) is not None:
-            reasons.append(reason)
+            into.ended(count(found.get("index")), reason)
         said = said or bool(attr(found.get("content"), "parts"))
         if into.content is not None:
             keep(into.content, candidate)
     if (blocked := word(attr(reply.get("prompt_feedback"), "block_reason"))) is not None:
-        reasons.append(blocked)
-    into.finish_reasons = reasons or into.finish_reasons
+        into.ended(-1, blocked)
+    served = attr(reply.get("sdk_http_response"), "headers", "x-gemini-service-tier")  # may be less than was asked for
+    into.service_tier = text(served) or into.service_tier
     return said

@@ -8,7 +8,11 @@ from otel_llm.model import Response, Usage
 
 from ._read import Fields, attr, count, items, text, told
 
-_TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+_TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority", "ON_DEMAND": "standard"}
+_SPLIT = {
+    "prompt_tokens_details": "input_tokens_by_modality", "candidates_tokens_details": "output_tokens_by_modality",
+    "cache_tokens_details": "cached_tokens_by_modality",
+}  # fmt: skip
 
 
 def word(value: Any) -> str | None:
@@ -47,7 +51,14 @@ def read_interaction_usage(found: Any, into: Response) -> None:
         return
     usage.thinking_tokens = thoughts
     usage.cache_read_tokens = count(attr(found, "total_cached_tokens"))
-    into.usage = usage
+    _split({to: attr(found, of) for to, of in _SPLIT.items()}, usage)
+    searches = (
+        count(attr(part, "count")) or 0
+        for part in items(attr(found, "grounding_tool_count"))
+        if word(attr(part, "type")) == "google_search"
+    )
+    usage.web_searches = sum(searches) or None
+    into.usage = usage if into.earlier is None else into.earlier.plus(usage)
 
 
 def read_embedding_usage(reply: Any, into: Response) -> None:
@@ -59,6 +70,8 @@ def read_embedding_usage(reply: Any, into: Response) -> None:
             return
         tokens = sum(found for found in each if found is not None)
     into.usage = Usage(input_tokens=tokens)
+    if (metadata := attr(reply, "usage_metadata")) is not None:
+        _split(told(metadata), into.usage)
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
@@ -79,7 +92,12 @@ def _split(found: Fields, usage: Usage) -> None:
 def _modalities(details: Any) -> dict[str, int]:
     """Tokens by modality; empty where all is text, as nearly always."""
     parts = items(details)
-    if not parts or (len(parts) == 1 and attr(parts[0], "modality") == "TEXT"):
+    counts: dict[str, int | None] = {}
+    for part in parts:
+        told_of = attr(part, "token_count")
+        counts[(word(attr(part, "modality")) or "").upper()] = count(
+            attr(part, "tokens") if told_of is None else told_of
+        )
+    if counts.keys() <= {"TEXT"}:
         return {}
-    counts = {word(attr(part, "modality")) or "": count(attr(part, "token_count")) for part in parts}
     return {modality: tokens for modality, tokens in counts.items() if tokens}

@@ -7,8 +7,8 @@ from typing import Any
 from otel_llm.model import Response
 
 from ._openai_content import keep_output
-from ._openai_usage import read_response_usage
-from ._read import Fields, items, text, told
+from ._openai_usage import read_image_usage, read_response_usage
+from ._read import Fields, attr, count, items, text, told
 
 
 def read_head(reply: Fields, into: Response) -> None:
@@ -36,6 +36,9 @@ def read_response(reply: Any, into: Response) -> None:
     if into.content is not None:
         keep_output(into.content, reply)
     read_response_usage(fields.get("usage"), into)
+    searches = count(attr(fields.get("tool_usage"), "web_search", "num_requests"))
+    if into.usage is not None and searches:
+        into.usage.web_searches = searches
 
 
 def read_response_event(event: Any, into: Response) -> bool:
@@ -60,7 +63,7 @@ def read_image_event(event: Any, into: Response) -> bool:
     """An event of an image stream: partial images, then the completed one with usage."""
     kind = getattr(event, "type", None)
     if isinstance(kind, str) and kind.endswith(".completed"):
-        read_response_usage(getattr(event, "usage", None), into)
+        read_image_usage(getattr(event, "usage", None), into)
         into.done = True
     return isinstance(kind, str)
 

@@ -9,8 +9,8 @@ from otel_llm.model import Reader, Response
 
 from ._openai_content import keep_answer, keep_delta
 from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
-from ._openai_usage import read_usage
-from ._read import items, text, told
+from ._openai_usage import read_image_usage, read_usage
+from ._read import attr, count, items, text, told
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -37,9 +37,19 @@ def read_chat(reply: Any, into: Response) -> None:
     for choice in items(fields.get("choices")):
         if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
             into.finish_reasons.append(reason)
+            if reason == "error":  # OpenRouter's and Mistral's failures have status 200
+                _failed(choice, into)
         if into.content is not None:
             keep_answer(into.content, choice)
     read_usage(fields.get("usage"), into)
+    if not into.finish_reasons and fields.get("error") is not None:
+        _failed(fields, into)
+
+
+def _failed(said: Any, into: Response) -> None:
+    """A failure that is told inside of an answer, by its code where there is one."""
+    fault = said.get("error") if isinstance(said, dict) else told(said).get("error")
+    into.error_code = str(attr(fault, "code") or "server_error")
 
 
 def read_chat_chunk(chunk: Any, into: Response) -> bool:
@@ -51,7 +61,9 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
     output = False
     for choice in items(getattr(chunk, "choices", None)):
         if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
-            into.finish_reasons.append(reason)
+            into.ended(count(getattr(choice, "index", None)), reason)
+            if reason == "error":
+                _failed(choice, into)
         if into.content is not None:
             keep_delta(into.content, choice)
         output = output or _carries_output(choice)
@@ -71,10 +83,17 @@ def _carries_output(choice: Any) -> bool:
 
 
 def read_usage_only(reply: Any, into: Response) -> None:
-    """A reply that tells model and usage at most: embeddings, images, transcriptions."""
+    """A reply that tells model and usage at most: embeddings, transcriptions."""
     fields = told(reply)
     into.model = text(fields.get("model"))
     read_usage(fields.get("usage"), into)
+
+
+def read_images(reply: Any, into: Response) -> None:
+    """Images that were made: they tell their tokens."""
+    fields = told(reply)
+    into.model = text(fields.get("model"))
+    read_image_usage(fields.get("usage"), into)
 
 
 def read_nothing(_: Any, __: Response) -> None:
@@ -84,6 +103,6 @@ def read_nothing(_: Any, __: Response) -> None:
 CHAT = Reader(read_chat, read_chat_chunk)
 RESPONSES = Reader(read_response, read_response_event)
 EMBEDDINGS = Reader(read_usage_only)
-IMAGES = Reader(read_usage_only, read_image_event)
+IMAGES = Reader(read_images, read_image_event)
 TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)
 NO_USAGE = Reader(read_nothing, usage=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_llm.model import Response, Usage
 
-from ._read import Fields, count, number, told
+from ._read import Fields, attr, count, number, told
 
 
 def read_usage(usage: Any, into: Response) -> None:
@@ -69,6 +69,13 @@ def _read_cost(usage: Fields, found: Usage) -> None:
     """What OpenRouter (``cost``, US dollars) and xAI (``cost_in_usd_ticks``, 1e-10 US dollars) bill, by their own word."""
     if (cost := usage.get("cost")) is not None:
         found.cost_usd = number(cost)
+        if found.cost_usd is None:  # Perplexity's is broken down, and all zeros before the end of a stream
+            found.cost_usd = number(attr(cost, "total_cost")) or None
+        elif (
+            usage.get("is_byok") is True
+        ):  # OpenRouter's fee; the caller's own account at the provider is charged beside it
+            upstream = number(attr(usage.get("cost_details"), "upstream_inference_cost"))
+            found.cost_usd = None if upstream is None else found.cost_usd + upstream
     if (ticks := usage.get("cost_in_usd_ticks")) is not None and (ticks := number(ticks)) is not None:
         found.cost_usd = ticks * 1e-10
 
@@ -81,6 +88,14 @@ def _split_text(found: Usage) -> None:
     other = (found.output_audio_tokens or 0) + (found.output_image_tokens or 0)
     if found.output_tokens is not None and other:
         found.output_text_tokens = max(0, found.output_tokens - other)
+
+
+def read_image_usage(usage: Any, into: Response) -> None:
+    """``usage`` of images that were made: without details of the output, all of it is images."""
+    read_usage(usage, into)
+    found = into.usage
+    if found is not None and found.output_image_tokens is None and found.output_text_tokens is None:
+        found.output_image_tokens = found.output_tokens
 
 
 def read_response_usage(usage: Any, into: Response) -> None:

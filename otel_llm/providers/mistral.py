@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.model import Reader, Response, Usage
+from otel_llm.model import Reader, Response
 from otel_llm.provider import Provider
 
 from ._openai_content import Message, keep_delta
@@ -63,14 +63,25 @@ def read_ocr(reply: Any, into: Response) -> None:
         into.attributes["otel_llm.usage.pages"] = pages
 
 
-def read_transcript(reply: Any, into: Response) -> None:
-    """A transcription: tokens, and the seconds of audio."""
+def read_reply(reply: Any, into: Response) -> None:
+    """A chat's answer, or a transcription: tokens, and the seconds of audio, which are billed beside them."""
     read_chat(reply, into)
-    if isinstance(into.usage, Usage) and (seconds := count(attr(reply, "usage", "prompt_audio_seconds"))) is not None:
+    _read_seconds(reply, into)
+
+
+def read_chunk(chunk: Any, into: Response) -> bool:
+    """A chunk of a chat."""
+    output = read_chat_chunk(chunk, into)
+    _read_seconds(chunk, into)
+    return output
+
+
+def _read_seconds(reply: Any, into: Response) -> None:
+    if into.usage is not None and (seconds := count(attr(reply, "usage", "prompt_audio_seconds"))) is not None:
         into.usage.audio_seconds = float(seconds)
 
 
-CHAT = Reader(read_chat, streamed(read_chat_chunk))
+CHAT = Reader(read_reply, streamed(read_chunk))
 CONVERSATION = Reader(read_conversation, read_event)
 METHODS: tuple[Method, ...] = (
     ("chat", ("Chat.complete", "Chat.complete_async", "Chat.stream", "Chat.stream_async"), "chat", CHAT),
@@ -82,7 +93,7 @@ METHODS: tuple[Method, ...] = (
     ("ocr", ("Ocr.process", "Ocr.process_async"), "ocr", Reader(read_ocr, usage=False)),
     ("classifiers", tuple(f"Classifiers.{verb}{twin}" for verb in ("moderate", "moderate_chat", "classify", "classify_chat")
                           for twin in ("", "_async")), "moderation", NO_USAGE),
-    ("transcriptions", ("Transcriptions.complete", "Transcriptions.complete_async"), "transcription", Reader(read_transcript)),
+    ("transcriptions", ("Transcriptions.complete", "Transcriptions.complete_async"), "transcription", Reader(read_reply)),
 )  # fmt: skip
 
 provider = Provider(

@@ -9,7 +9,7 @@ from otel_llm.provider import Provider
 
 from ._openai_responses import read_response, read_response_event
 from ._openai_shape import EMBEDDINGS, NO_USAGE, read_chat, read_chat_chunk
-from ._read import attr, items, number, text
+from ._read import attr, items, text
 from ._speakeasy import Method, hooks
 
 
@@ -27,8 +27,6 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 
 
 def _read_money(reply: Any, into: Response) -> None:
-    if into.usage is not None and (cost := number(attr(reply, "usage", "cost"))) is not None:
-        into.usage.cost_usd = cost
     metadata = attr(reply, "openrouter_metadata")
     if text(attr(metadata, "strategy")) == "fallback":
         tried = items(attr(metadata, "attempts"))

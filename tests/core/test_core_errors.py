@@ -68,6 +68,14 @@ def test_a_status_wherever_an_sdk_keeps_it(error: Exception, told: str) -> None:
         (carrying(response={"Error": None}), "_OTHER"),
         (carrying(code="something_of_theirs"), "_OTHER"),
         (carrying(code="timeout"), "timeout"),
+        (carrying(code="502"), "server_error"),  # a status told as text, within a stream
+        (carrying(code="5021"), "_OTHER"),
+        (carrying(status_code=413, code="rate_limit_exceeded"), "rate_limit"),  # beyond the tokens of a minute, at Groq
+        (carrying(status_code=413), "context_length"),
+        (carrying(status_code=429, type="rate_limit_error", error_code="enforced_spend_limit_reached"), "quota"),
+        (carrying(status_code=429, type="rate_limit_error", error_code="ramp_limit_exceeded"), "rate_limit"),
+        (carrying(status_code=400, code="moderation_blocked"), "content_filter"),
+        (carrying(response={"Error": {"Code": "ExpiredTokenException"}}, status_code=403), "authentication"),
     ],
 )
 def test_the_provider_s_own_code(error: Exception, told: str) -> None:
