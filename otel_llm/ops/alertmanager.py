@@ -125,14 +125,18 @@ def _inhibitions() -> list[dict[str, Any]]:
             "period",
         ),
         _inhibition(
-            ['alertname=~"LLMTelemetry(Absent|Down)"', 'reach!="one"'], ['service="llm"', 'alertname!~"LLMTelemetry.*"']
+            ['alertname=~"LLMTelemetry(Absent|Down)"', 'reach!="one"'],
+            ['service="llm"', 'alertname!~"LLMTelemetry.*"'],
         ),
     ]
 
 
+_ELSEWHERE = ("cluster", "environment")
+"""Labels of where a Prometheus is: one place's alerts say nothing of another's. Where both alerts lack them they are equal."""
+
+
 def _inhibition(source: list[str], target: list[str], *equal: str) -> dict[str, Any]:
-    same = {"equal": list(equal)} if equal else {}
-    return {"source_matchers": source, "target_matchers": target, **same}
+    return {"source_matchers": source, "target_matchers": target, "equal": [*equal, *_ELSEWHERE]}
 
 
 def _slack(name: str, channel: str, routing: Routing) -> dict[str, Any]:

@@ -98,6 +98,26 @@ def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
     )
 
 
+def fell_back(away: str, calls: str) -> str:
+    """The share of a model's calls that fell back from it, of fallbacks by ``from_model`` and calls by provider and model.
+
+    The labels of a fallback name the model that served it. What fell back from a model that is not called at all (a breaker
+    refuses it, a router has a name of its own for it) is a share of all calls, without a provider.
+    """
+    model, match = "gen_ai_request_model", "on (gen_ai_request_model) group_left ()"
+    of_model = f'sum by ({model}) (label_replace({away}, "{model}", "$1", "from_model", "(.+)"))'
+    return (
+        f"clamp_max(\n  (\n    0 * {calls} + {match}\n    {of_model}\n    or\n    0 * {calls}\n  )\n  / {match}\n"
+        f"  (sum by ({model}) ({calls}) > 0),\n  1\n)\nor\n"
+        f"({of_model} unless on ({model}) ({calls} > 0))\n/ on () group_left ()\n(sum ({calls}) > 0)"
+    )
+
+
+def one_line(expr: str) -> str:
+    """``expr`` without its line breaks."""
+    return " ".join(expr.split())
+
+
 def _released() -> Vocabulary:
     tokens = BY_NAME["gen_ai_client_token_usage"]
     return Vocabulary(

@@ -9,7 +9,7 @@ from otel_llm.catalogue import BY_NAME
 
 from . import objectives as normal
 from . import recorded
-from .promql import FAILED, PM, SUCCEEDED, Clock, Vocabulary, mean
+from .promql import FAILED, PM, SUCCEEDED, Clock, Vocabulary, fell_back, mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,25 +118,14 @@ def _signals_beside_calls(short: str, medium: str) -> list[Recording]:
     pm = recorded.PROVIDER_MODEL
     lookups = BY_NAME["otel_llm_cache_requests_total"]
     left, limit = BY_NAME["otel_llm_rate_limit_remaining"], BY_NAME["otel_llm_rate_limit_limit"]
-    by_cache = (*pm, "cache")
+    fallbacks, by_cache = BY_NAME["otel_llm_fallbacks_total"], (*pm, "cache")
     return [
-        Recording(recorded.FALLBACKS, _fallbacks(short)),
+        Recording(recorded.FALLBACKS, fell_back(fallbacks.rate(short, ("from_model",)), recorded.CALLS)),
         Recording(
             recorded.CACHE_HITS, ratio(lookups.rate(medium, by_cache, result="hit"), lookups.rate(medium, by_cache))
         ),
         Recording(recorded.RATE_LIMIT_LEFT, f"min by ({PM}, kind) ({left.selector()} / ({limit.selector()} > 0))"),
     ]
-
-
-def _fallbacks(short: str) -> str:
-    """The share of a model's calls that fell back from it. A fallback's own labels name the model that served it."""
-    away = BY_NAME["otel_llm_fallbacks_total"].rate(short, ("from_model",))
-    of_model = f'label_replace({away}, "gen_ai_request_model", "$1", "from_model", "(.+)")'
-    on = "on (gen_ai_request_model) group_left ()"
-    return (
-        f"(\n  0 * {recorded.CALLS} + {on}\n  {of_model}\n  or\n  0 * {recorded.CALLS}\n)\n/ {on}\n"
-        f"(sum by (gen_ai_request_model) ({recorded.CALLS}) > 0)"
-    )
 
 
 def cost(it: Context) -> list[Recording]:

@@ -146,6 +146,14 @@ def test_stats_from_code(run: Any) -> None:
     assert "gpt-4o" in shown
 
 
+def test_stats_before_anybody_has_imported_prometheus_client(run: Any) -> None:
+    early = "import otel_llm, sys\nassert 'prometheus_client' not in sys.modules\notel_llm.stats()\n"
+    done = run("import otel_llm\notel_llm.instrument()\n" + early + CALL + SHOW)
+    assert done.stderr == ""
+    assert counted(done.stdout) == 3
+    assert 'otel_llm_internal_errors_total{component="registry"} 0.0' in done.stdout
+
+
 def test_another_instrumentation_is_named_and_counted_once(run: Any) -> None:
     other = "import sys, types\nsys.modules['opentelemetry.instrumentation.openai_v2'] = types.ModuleType('stand_in')\n"
     done = run(other + CALL + SHOW)

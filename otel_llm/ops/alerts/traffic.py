@@ -78,14 +78,19 @@ def burning(it: Context) -> list[Alert]:
 
 
 def _burn(it: Context, factor: float, long: float, short: float) -> str:
-    """Burning over the long window, and still over the short one, with enough calls to tell."""
+    """Burning over the long window, and still over the short one, with enough calls to tell; one of them is no trend."""
     allowed = f"on (slo) group_left () ({factor:g} * (1 - {recorded.SLO_OBJECTIVE}))"
     name, recent = normal.duration(long), normal.duration(short)
-    enough = f"{recorded.SLO_CALLS}{name} * {it.clock.seconds(long):g} >= {it.objectives.min_requests}"
+    calls = f"{recorded.SLO_CALLS}{name} * {it.clock.seconds(long):g}"
+    missed = f"{recorded.SLO_ERRORS}{name} * on ({PM}) group_left () {calls}"
     return (
         f"(\n  {recorded.SLO_ERRORS}{name} > {allowed}\n  and\n"
-        f"  {recorded.SLO_ERRORS}{recent} > {allowed}\n  and on ({PM})\n  {enough}\n)"
+        f"  {recorded.SLO_ERRORS}{recent} > {allowed}\n  and on ({PM})\n  {calls} >= {it.objectives.min_requests}\n"
+        f"  and\n  {missed} > {_ONE:g}\n)"
     )
+
+
+_ONE = 1.5  # a call, as a rate over a window that is a little longer or shorter than its samples tells it
 
 
 def around(it: Context) -> list[Alert]:
@@ -94,11 +99,14 @@ def around(it: Context) -> list[Alert]:
     return [
         Alert(
             "LLMFallbackRateHigh",
-            f"{recorded.FALLBACKS} > {o.fallback_rate:g}{busy(it)}",
+            f"{recorded.FALLBACKS} > {o.fallback_rate:g}{_busy_if_called(it)}",
             "warning",
             "reliability",
             f"LLM calls fall back: more than {percent(o.fallback_rate)}",
-            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} fell back to another model.",
+            "{{ with $labels.gen_ai_provider_name }}{{ $value | humanizePercentage }} of the calls to "
+            "{{ $labels.gen_ai_request_model }} ({{ . }}) fell back to another model."
+            "{{ else }}{{ $labels.gen_ai_request_model }} is not called itself: {{ $value | humanizePercentage }} of all calls "
+            "fell back from it.{{ end }}",
             10 * MINUTE,
         ),
         Alert(
@@ -121,6 +129,13 @@ def around(it: Context) -> list[Alert]:
             5 * MINUTE,
         ),
     ]
+
+
+def _busy_if_called(it: Context) -> str:
+    """Enough calls to tell: of the model, where it is called itself, and of all models, where others serve for it."""
+    window, least = it.clock.seconds(normal.MEDIUM), it.objectives.min_requests
+    calls = f"avg_over_time({recorded.CALLS}[{it.over(normal.MEDIUM)}])"
+    return f"\nunless on ({PM})\n{calls} * {window:g} < {least}\nand on ()\nsum ({calls}) * {window:g} >= {least}"
 
 
 def breakers(it: Context) -> list[Alert]:

@@ -8,7 +8,7 @@ from otel_llm.catalogue import BY_NAME
 from otel_llm.ops import objectives as normal
 from otel_llm.ops import recorded
 from otel_llm.ops.objectives import percent
-from otel_llm.ops.promql import born
+from otel_llm.ops.promql import born, one_line
 
 from .alert import MINUTE, MODEL, Alert, busy
 
@@ -106,14 +106,17 @@ def own(it: Context) -> list[Alert]:
 
 def reach(it: Context) -> list[Alert]:
     info = BY_NAME["otel_llm_build_info"].name
+    calls = " or ".join(
+        metric.name + "_count" for metric in it.vocabulary.durations
+    )  # all that a service shows that pushes
     ours = f"and on (job, instance)\nlast_over_time({info}[{it.over(86_400)}])"  # targets that have shown our metrics
-    still = f"on () (\n  max(up {_one_line(ours)}) == 1\n)"
+    still = f"on () (\n  max(up {one_line(ours)}) == 1\n)"
     text = {"one": "does not answer", "all": "does not answer, nor does any other: no alert about LLM calls can fire"}
     others = {"one": f"and {still}", "all": f"unless {still}"}
     return [
         Alert(
             "LLMTelemetryAbsent",
-            f"absent({info})",
+            f"absent({info} or {calls})",
             "warning",
             "telemetry",
             "There are no LLM metrics at all",
@@ -136,7 +139,3 @@ def reach(it: Context) -> list[Alert]:
             for reach in text
         ),
     ]
-
-
-def _one_line(expr: str) -> str:
-    return expr.replace("\n", " ")

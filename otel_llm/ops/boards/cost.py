@@ -8,6 +8,7 @@ from otel_llm.ops import recorded
 
 from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import (
+    BUDGET,
     BY_MODEL,
     COUNT,
     NOT_ZERO,
@@ -61,13 +62,13 @@ def board(q: Queries, o: Objectives) -> Board:
 
 
 def _used(q: Queries, period: str) -> str:
-    spend = q.gauge("otel_llm_spend_usd", "sum", ("budget",), period=period)
-    return _named(f"{spend} / ({q.gauge('otel_llm_budget_usd', 'max', ('budget',), period=period)} > 0)")
+    spend = q.gauge("otel_llm_spend_usd", "sum", BUDGET, period=period)
+    return _named(f"{spend} / ({q.gauge('otel_llm_budget_usd', 'max', BUDGET, period=period)} > 0)")
 
 
 def _forecast(q: Queries, period: str) -> str:
-    own = q.gauge("otel_llm_budget_forecast_ratio", "sum", ("budget",), period=period)
-    return _named(either(q.rule(recorded.BUDGET_FORECAST, ("budget",), period=period), own))
+    own = q.gauge("otel_llm_budget_forecast_ratio", "sum", BUDGET, period=period)
+    return _named(either(q.rule(recorded.BUDGET_FORECAST, BUDGET, period=period), own))
 
 
 def _named(expr: str) -> str:
@@ -78,7 +79,7 @@ def _named(expr: str) -> str:
 def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) -> tuple[Panel, ...]:
     begins = "midnight" if period == "day" else "the first of the month"
     steps = ((o.budget_forecast_factor, WARN), (factor, BAD))
-    spend = f"max ({q.gauge('otel_llm_spend_usd', 'sum', ('budget',), period=period)})"
+    spend = f"sum (max by (job) ({q.gauge('otel_llm_spend_usd', 'sum', BUDGET, period=period)}))"
     return (
         stat(
             f"{period}_spend", f"{word}: spent", USD, Query(spend, "spent"),
@@ -87,7 +88,7 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
         ),
         Panel(
             kind="gauge", key=f"{period}_used", title=f"{word}: of budget", unit=SHARE,
-            queries=(Query(_used(q, period), "{{budget}}"),),
+            queries=(Query(_used(q, period), "{{job}} {{budget}}"),),
             description=f"Spend over budget. Red is the alert's limit, {factor:.0%}.", width=4, height=4, base=GOOD,
             steps=steps, low=0, high=round(max(1.2 * factor, 1.2), 2), empty=NO_BUDGET, decimals=0,
         ),
@@ -100,7 +101,7 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
 
 
 def _burn_down(q: Queries, o: Objectives, period: str) -> Panel:
-    queries = [Query(_used(q, period), "{{budget}} spent"), Query(_forecast(q, period), "{{budget}} forecast")]
+    queries = [Query(_used(q, period), "{{job}} {{budget}} spent"), Query(_forecast(q, period), "{{job}} {{budget}} forecast")]
     factor = o.daily_budget_factor if period == "day" else o.monthly_budget_factor
     return lines(
         f"{period}_course", f"Budget of the {period}", SHARE, queries,

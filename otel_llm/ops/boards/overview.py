@@ -8,6 +8,7 @@ from otel_llm.ops import recorded
 
 from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import (
+    BUDGET,
     CALLS,
     FAILED,
     MODEL,
@@ -78,9 +79,9 @@ def _failing(q: Queries, o: Objectives) -> Panel:
 
 
 def _money(q: Queries, o: Objectives) -> Panel:
-    spend = q.gauge("otel_llm_spend_usd", "sum", ("budget",), period="day")
-    budget = q.gauge("otel_llm_budget_usd", "max", ("budget",), period="day")
-    queries = (Query(f"max ({spend})", "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
+    spend = q.gauge("otel_llm_spend_usd", "sum", BUDGET, period="day")
+    budget = q.gauge("otel_llm_budget_usd", "max", BUDGET, period="day")
+    queries = (Query(f"sum (max by (job) ({spend}))", "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
     return stat(
         "money", "Burning money? Today", USD, queries,
         "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "

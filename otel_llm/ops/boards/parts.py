@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .queries import Queries
 
 PM = catalogue.MODEL
+BUDGET = ("job", "budget")  # services whose budgets have the same name do not share them
 MODEL = "{{gen_ai_request_model}}"
 BY_MODEL = "{{gen_ai_request_model}} · {{gen_ai_provider_name}}"
 SECONDS, USD, SHARE, COUNT, SIGMA = "s", "currencyUSD", "percentunit", "short", "suffix: σ"  # noqa: RUF001 - sigma is meant

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from otel_llm.ops import recorded
 from otel_llm.ops.objectives import BURN_RATES, duration
+from otel_llm.ops.promql import fell_back, one_line
 
 from .model import BAD, CLEAR, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import BY_MODEL, COUNT, FAILED, OK, PM, RATE, SECONDS, SHARE, failed_traces, failing, lines, stat, table
@@ -156,9 +157,8 @@ def _burn(q: Queries, slo: str, title: str, objective: float, bad: str) -> Panel
 
 
 def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    fallbacks = either(
-        q.rule(recorded.FALLBACKS), share(q.rate("otel_llm_fallbacks_total", PM), q.rate("duration", PM))
-    )
+    raw = fell_back(q.rate("otel_llm_fallbacks_total", ("from_model",)), q.rate("duration", PM))
+    fallbacks = either(q.rule(recorded.FALLBACKS), one_line(raw))
     paths = f"round({q.increase('otel_llm_fallbacks_total', ('from_model', 'to_model', 'reason'))}) > 0"
     worst = either(
         f"2 * {q.select(STATE, state='open')}",
@@ -181,8 +181,9 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "Steps of breakers; many in a row mean that a breaker flaps.", bars=True, low=0, empty="No breaker moved",
         ),
         lines(
-            "fallback_rate", "Served by a fallback, ten most", SHARE, [Query(most(fallbacks), BY_MODEL)],
-            "Fallbacks for each call of the model that was asked for. The dashed line is the alert's.", low=0,
+            "fallback_rate", "Fell back to another model, ten most", SHARE, [Query(most(fallbacks), BY_MODEL)],
+            "The share of a model's calls that fell back from it; of all calls, where it is not called itself. The dashed line "
+            "is the alert's.", low=0,
             steps=((o.fallback_rate, WARN),),
         ),
         table(

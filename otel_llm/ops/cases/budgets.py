@@ -39,6 +39,7 @@ def _burning(v: Vocabulary) -> list[Case]:
             {**MODEL, "slo": "availability"},
         )
 
+    once = calls(v, (0, 20), (1, 1), (0, 39), error_type="server_error")
     days, month = "the budget of 30 days is gone in five days or less", "the budget does not last 30 days"
     fast, slow = expected("critical", "is burning fast", "20%", days), expected("warning", "is burning", "20%", month)
     only_slow = expected("warning", "is burning", "5.9%", month)
@@ -47,6 +48,7 @@ def _burning(v: Vocabulary) -> list[Case]:
         Case(name, "20 % fail", fed(20), 40, (fast, slow), (2,)),
         Case(name, "5.9 % fail, a ticket and just no page", fed(5.9), 40, (only_slow,), (14,)),
         Case(name, "0.99 % fail, just no ticket", fed(0.99), 40),
+        Case(name, "one of fifteen calls failed, and no more", (*calls(v, (0.25, 60)), *once), 40),
     ]
 
 

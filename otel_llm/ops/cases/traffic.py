@@ -101,10 +101,30 @@ def _fallbacks(v: Vocabulary) -> list[Case]:
         "LLM calls fall back: more than 10%",
         "20% of the calls to gpt-5 (openai) fell back to another model.",
     )
-    return pair(
-        Case("LLMFallbackRateHigh", "12 of 60", fed(12), 25, (expected,), (10,)),
-        ("5.9 of 60", fed(5.9)),
+
+    def instead(rate: float, per_minute: float) -> tuple[Series, ...]:
+        """Fallbacks from a router's own name for what it calls by other names."""
+        served = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5", "to_model": "gpt-5"}
+        fallbacks = exactly("otel_llm_fallbacks_total", ramp((rate, 40)), **served, from_model="fast", reason="error")
+        return (*calls(v, (per_minute, 40)), fallbacks)
+
+    uncalled = replace(
+        expected,
+        description="fast is not called itself: 20% of all calls fell back from it.",
+        dashboard=f"{expected.dashboard.partition('?')[0]}?var-provider=&var-model=fast",
+        labels={"gen_ai_request_model": "fast"},
     )
+    return [
+        *pair(
+            Case("LLMFallbackRateHigh", "12 of 60", fed(12), 25, (expected,), (10,)),
+            ("5.9 of 60", fed(5.9)),
+        ),
+        *pair(
+            Case("LLMFallbackRateHigh", "12 of 60 from what is not called", instead(12, 60), 25, (uncalled,), (10,)),
+            ("5.9 of 60 from what is not called", instead(5.9, 60)),
+            ("too few calls to tell of what is not called", instead(0.1, 0.5)),
+        ),
+    ]
 
 
 def _cache(_: Vocabulary) -> list[Case]:

@@ -137,7 +137,7 @@ def _internal(_: Vocabulary) -> list[Case]:
     )
 
 
-def _absent(_: Vocabulary) -> list[Case]:
+def _absent(v: Vocabulary) -> list[Case]:
     expected = Expected(
         "warning",
         "telemetry",
@@ -150,6 +150,7 @@ def _absent(_: Vocabulary) -> list[Case]:
     return pair(
         Case("LLMTelemetryAbsent", "nothing is scraped", (), 20, (expected,), (14,)),
         ("scraped, without a single call", (idle,)),
+        ("pushed, with calls and no page", calls(v, (60, 40))),
     )
 
 
