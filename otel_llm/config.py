@@ -54,7 +54,10 @@ def _one_of(*allowed: str) -> Read:
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Read:  # noqa: PYI055
     def read(text: str) -> int | float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("not a whole number" if kind is int else "not a number") from None
         if not low <= value <= high:
             raise ValueError(f"not between {low:g} and {high:g}")
         return value
@@ -276,7 +279,13 @@ class Config:
 def _problem(variable: str, text: str, error: ValueError, allowed: str, default: Any) -> str:
     hint = f" (allowed: {allowed})" if allowed else ""
     shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
-    return f"{variable}={shown!r}: {error}{hint}; using {default!r}"
+    return f"{variable}={shown!r}: {error}{hint}; using {_used(default)}"
+
+
+def _used(default: Any) -> str:
+    if default in (None, "", ()):
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else repr(default)
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ContextDecorator, contextmanager
+from contextlib import ContextDecorator, contextmanager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,7 +45,14 @@ class labels(ContextDecorator):  # noqa: N801
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        LABELS.reset(self._tokens.pop())
+        for token in reversed(
+            self._tokens
+        ):  # those that other threads and tasks have entered with are not ours to reset
+            with suppress(ValueError):
+                LABELS.reset(token)
+                self._tokens.remove(token)
+                return
+        self._tokens.pop()  # left in another context than it was entered in: there is nothing to undo
 
     def __call__(self, func: F) -> F:
         if inspect.iscoroutinefunction(func):
@@ -109,6 +116,17 @@ def leave(tokens: tuple[Token[Invocation | None], Any]) -> None:
         return
     if tokens[1] is not None:
         detach(tokens[1])
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """In no call, though one is open: what the host's own code calls inside of it is its own."""
+    token = CURRENT.set(None)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # ended in another context, as when a loop shuts down
+            CURRENT.reset(token)
 
 
 class _Shadow:

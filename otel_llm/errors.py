@@ -75,6 +75,8 @@ def error_type(error: BaseException) -> str:
     if (closed := _closed(error)) is not None:
         return closed
     kind = _by_name(error)
+    if kind == "_OTHER" and not isinstance(error, Exception):  # trio's, a greenlet's: somebody wishes to stop
+        kind = "cancelled"
     return _by_name(error.__cause__) if kind == "_OTHER" and error.__cause__ is not None else kind
 
 

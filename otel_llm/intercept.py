@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pkgutil
 import sys
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property, wraps
 from types import CoroutineType, FunctionType
@@ -12,7 +15,7 @@ from typing import Any
 
 import wrapt
 
-from .context import CURRENT, enter, leave, shadow
+from .context import CURRENT, enter, leave, outside, shadow
 from .guard import foreign, guard, guarded
 from .invocation import Invocation, Observer
 from .model import Request
@@ -22,6 +25,7 @@ from .provider import (
     Beside,
     Declaration,
     Hook,
+    Host,
     Parsed,
     Part,
     Patch,
@@ -50,7 +54,7 @@ def watching(provider: Declaration, patch: Patch, observer: Observer) -> Wrapper
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outer = CURRENT.get()
-        if outer is not None and (name in outer.covers or "*" in outer.covers):
+        if outer is not None and not outer.done and (name in outer.covers or "*" in outer.covers):
             return wrapped(*args, **kwargs)
         request = read(instance, args, kwargs)
         if request is None:
@@ -73,6 +77,51 @@ def watching(provider: Declaration, patch: Patch, observer: Observer) -> Wrapper
 
 
 def _unsaid(_: Any, __: Request) -> None: ...
+
+
+def later(wrapper: Wrapper) -> Wrapper:
+    """``wrapper`` of a coroutine function, which begins when it is awaited: one that never is leaves nothing behind."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        pending: Any = _begun(wrapper, wrapped, instance, args, kwargs)
+        pending.__name__, pending.__qualname__ = wrapped.__name__, wrapped.__qualname__
+        return pending
+
+    return patched
+
+
+async def _begun(wrapper: Wrapper, *told: Any) -> Any:
+    return await wrapper(*told)
+
+
+class _Method(wrapt.BoundFunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
+    def __reduce_ex__(self, _: Any) -> Any:
+        return getattr, (self._self_instance, self.__name__)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return getattr(copy.deepcopy(self._self_instance, memo), self.__name__)
+
+
+class Function(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
+    """A function in a wrapper, to be pickled and copied as functions are: by its name."""
+
+    __bound_function_wrapper__ = _Method
+
+    def __init__(self, wrapped: Any, wrapper: Wrapper, enabled: Any = None, place: str = "") -> None:
+        super().__init__(wrapped, wrapper, enabled)
+        self._self_place = place  # module:name, where that is not what the function says of itself
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        return (pkgutil.resolve_name, (self._self_place,)) if self._self_place else self.__qualname__
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
 
 
 def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
@@ -233,6 +282,22 @@ async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: Par
     return result
 
 
+def hosting(_: Host) -> Wrapper:
+    """The wrapper of a function that runs the host's own code inside of a call."""
+
+    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        with outside():
+            result = wrapped(*args, **kwargs)
+        return _hosted(result) if isinstance(result, CoroutineType) else result
+
+    return patched
+
+
+async def _hosted(pending: Coroutine[Any, Any, Any]) -> Any:
+    with outside():
+        return await pending
+
+
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
     hear = guarded("hook", _hearing(reply), 3)
@@ -299,7 +364,7 @@ async def _attended(
 
 
 _WRAPPERS: dict[type, Callable[[Any], Wrapper]] = {
-    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying, Beside: attending,
+    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying, Beside: attending, Host: hosting,
 }  # fmt: skip
 
 
@@ -342,9 +407,13 @@ class Installed:
         return self._load()
 
     def _imported(self, name: str) -> Callable[[Any], None]:
+        found = weakref.WeakMethod(self._put_in)  # nobody takes a hook of an import back
+
         def imported(module: Any) -> None:
-            with _HOOK:
-                self._put_in(name, module)
+            put_in = found()
+            if put_in is not None:
+                with _HOOK:
+                    put_in(name, module)
 
         return imported
 
@@ -410,7 +479,10 @@ class Installed:
             wrapper = _WRAPPERS[type(hook)](hook)
         if inspect.isclass(parent) and vars(parent).get(name) is original and isinstance(original, FunctionType):
             return _method(original, wrapper, self._live)
-        return wrapt.FunctionWrapper(original, wrapper, enabled=self._live)
+        if inspect.iscoroutinefunction(original):
+            wrapper = later(wrapper)
+        place = f"{parent.__name__}:{name}" if inspect.ismodule(parent) else ""
+        return Function(original, wrapper, self._live, place)
 
 
 def _method(original: FunctionType, wrapper: Wrapper, live: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, Protocol
 
 from . import hub
@@ -25,6 +28,27 @@ _CLOCK = time.perf_counter
 _END = guard("end")
 _make = tuple.__new__  # half the time of a named tuple's own
 
+_LATE: deque[tuple[Invocation, str, float]] = (
+    deque()
+)  # calls that a garbage collection has ended: (call, error type, when)
+_collecting = 0  # the thread in which one is under way
+
+
+def _collects(phase: str, _: object) -> None:
+    global _collecting  # noqa: PLW0603 - there is one collector
+    _collecting = get_ident() if phase == "start" else 0
+
+
+gc.callbacks.append(_collects)
+
+
+def settle() -> None:
+    """Conclude the calls that a garbage collection has ended. It may come while its thread holds any lock, so it only tells."""
+    while _LATE:
+        with suppress(IndexError):  # another thread was faster
+            call, error, ended = _LATE.popleft()
+            call.concluded(error, ended)
+
 
 class Sink(Protocol):
     """Somewhere that calls are shown as they happen. What it raises is counted and goes no further."""
@@ -37,6 +61,7 @@ class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
     __slots__ = (
+        "__weakref__",
         "capture",
         "epoch",
         "label_names",
@@ -73,7 +98,8 @@ class Observer:
         self.open.clear()
 
     def in_flight(self) -> Mapping[tuple[str, str, str], int]:
-        """Open calls by (provider, request model, operation)."""
+        """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
+        settle()
         counts: dict[tuple[str, str, str], int] = {}
         for key in list(self.open.values()):
             counts[key] = counts.get(key, 0) + 1
@@ -116,6 +142,8 @@ class Invocation:
 
     def open(self) -> None:
         """Start the clock and the span. The parent is whatever span is current now."""
+        if _LATE:
+            settle()
         observer = self.observer
         observer.open[id(self)] = self.key
         if told := FALLBACK.get():
@@ -220,12 +248,19 @@ class Invocation:
         if self.done or not self.began:
             return
         self.done = True
-        ended, observer = _CLOCK(), self.observer
-        if self.epoch != observer.epoch:
+        self.observer.open.pop(id(self), None)
+        if _collecting and _collecting == get_ident():
+            _LATE.append((self, error, _CLOCK()))
             return
-        observer.open.pop(id(self), None)
-        self._conclude(error, ended)
-        self.scope = self.error = None  # an error holds frames, and they hold us
+        self.concluded(error, _CLOCK())
+        if _LATE:
+            settle()
+
+    def concluded(self, error: str, ended: float) -> None:
+        """Tell what there is to tell of a call that ended at ``ended``, unless it is another process's."""
+        if self.epoch == self.observer.epoch:
+            self._conclude(error, ended)
+            self.scope = self.error = None  # an error holds frames, and they hold us
 
     def _concluded(self, error: str, ended: float) -> None:
         response = self.response

@@ -8,11 +8,9 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import wrapt
-
-from .context import enter, leave
+from .context import CURRENT, enter, leave
 from .guard import guarded
-from .intercept import watching
+from .intercept import Function, later, watching
 from .invocation import Invocation, Observer
 from .model import Reader, ReadValue, Request, Response
 from .provider import Args, Kwargs, Patch, Provider
@@ -98,7 +96,7 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
                 known = made[0] = (observer, watching(self._provider, patch, observer))
             return known[1](wrapped, instance, args, kwargs)
 
-        return cast("F", wrapt.FunctionWrapper(func, passed))
+        return cast("F", Function(func, later(passed) if inspect.iscoroutinefunction(func) else passed))
 
     def __enter__(self) -> Observed:
         call = None
@@ -111,7 +109,9 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        call, tokens = self._entered.pop()
+        inner = CURRENT.get()  # of several threads and tasks inside, this one's
+        mine = (at for at in reversed(range(len(self._entered))) if self._entered[at][0] is inner)
+        call, tokens = self._entered.pop(next(mine, -1))
         if call is None:
             return
         leave(tokens)

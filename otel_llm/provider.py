@@ -155,6 +155,13 @@ class Beside(NamedTuple):
     heirs: bool = False
 
 
+class Host(NamedTuple):
+    """A function that runs the host's own code inside of a call, as a tool's: the calls which that makes are no part of this one."""
+
+    module: str
+    targets: tuple[str, ...]
+
+
 class Turn(NamedTuple):
     """What an event of a session is to a call.
 
@@ -210,7 +217,7 @@ class Session(NamedTuple):
         return tuple(f"{connection}.{method}" for connection in self.connections for method in methods)
 
 
-Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Session
+Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Host | Session
 
 
 class Provider(NamedTuple):

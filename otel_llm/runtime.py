@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from opentelemetry import trace
 
@@ -39,6 +40,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
+
+
+_OBSERVERS: WeakSet[Observer] = WeakSet()
+
+
+def _disown() -> None:
+    """A forked child's: the calls that were open are its parent's."""
+    for observer in tuple(_OBSERVERS):
+        observer.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown)
 
 
 class Runtime:
@@ -78,7 +92,7 @@ class Runtime:
         self._unnotify = notify.start(self.config)
         self._unobserve = observing.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
-        os.register_at_fork(after_in_child=self.observer.disown)
+        _OBSERVERS.add(self.observer)
 
     def stop(self) -> None:
         """Take every hook out, and leave."""

@@ -8,12 +8,14 @@ one that is dropped goes at once, as it would without us.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import io
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import GeneratorType
-from typing import Any
+from typing import Any, cast
 
 import wrapt
 
@@ -62,29 +64,63 @@ def _inside(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None
         yield item
 
 
-def begin(source: Generator[Any, Any, Any], call: Invocation) -> Generator[Any, Any, Any]:
-    """As ``iterate``, for a generator that sends nothing before its first item: the call opens then."""
-    call.open()
-    tokens = enter(call)
-    call.busy = True
-    try:
-        item = next(source, _END)
-    except BaseException as error:
-        call.fail(error)
-        raise
-    finally:
-        leave(tokens)
-        call.busy = False
-    if item is _END:
-        call.end()
-        return
-    call.chunk(item)
-    try:
-        yield item
-    except GeneratorExit:
-        call.left()
-        raise
-    yield from iterate(source, call)
+def delegate(source: Generator[Any, Any, Any], call: Invocation) -> Generator[Any, Any, Any]:
+    """``yield from source``, each item shown to ``call`` on its way."""
+
+    def generator() -> Generator[Any, Any, Any]:
+        return (yield from _Steps(source, call))
+
+    made: Any = generator()
+    made.__name__, made.__qualname__ = source.__name__, source.__qualname__  # type: ignore[attr-defined,unused-ignore]
+    return cast("Generator[Any, Any, Any]", made)
+
+
+class _Steps:
+    """The steps of a generator, each shown to the call. One that has sent nothing yet opens it with its first."""
+
+    __slots__ = ("_call", "_source")
+
+    def __init__(self, source: Generator[Any, Any, Any], call: Invocation) -> None:
+        self._source = source
+        self._call = call
+
+    def __iter__(self) -> _Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return self._step(self._source.send, None)
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._source.send, value)
+
+    def throw(self, kind: Any, error: Any = None, _: Any = None) -> Any:
+        return self._step(self._source.throw, kind if error is None else error)
+
+    def close(self) -> None:
+        self._call.left()
+        self._source.close()
+
+    def _step(self, proceed: Callable[[Any], Any], given: Any) -> Any:
+        call = self._call
+        inside = call.covers or not call.began
+        if not call.began:
+            call.open()
+        tokens = enter(call) if inside else None
+        call.busy = True
+        try:
+            item = proceed(given)
+        except StopIteration:
+            call.end()
+            raise
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            call.busy = False
+            if tokens is not None:
+                leave(tokens)
+        call.chunk(item)
+        return item
 
 
 _END = object()
@@ -173,6 +209,8 @@ def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads:
     would refer to it from itself, and keep it from going when it is dropped.
     """
     own = type(closer)
+    if closer.__class__ is not own:
+        return  # a test's double, which says that it is of another class
     closer.__dict__[_HOOK] = (call, ended, reads)
     closer.__class__ = _hooked_class(own)
     target = weakref.ref(closer)
@@ -199,15 +237,49 @@ def _hooked_class(own: type) -> type:
             "__doc__": own.__doc__,
             "__slots__": (),
         }
-        made = _CLASSES[own] = type(own.__name__, (own,), {**names, **methods})
+        made = _CLASSES[own] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
     return made
 
 
 _ENDINGS = ("close", "aclose", "read", "aread")
 
 
+def _reducing(own: type) -> Callable[..., Any]:
+    """A copy, and what is pickled, are of the class that the caller knows, and without us."""
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+        hook, hooked = self.__dict__.pop(_HOOK, None), type(self)
+        self.__class__ = own
+        try:
+            make, told, *state = self.__reduce_ex__(protocol)
+        finally:
+            self.__class__ = hooked
+            if hook is not None:
+                self.__dict__[_HOOK] = hook
+        # pickle asks what ``copyreg.__newobj__`` makes to be of the very class that we have
+        return (object.__new__ if make.__name__ == "__newobj__" else make), told, *map(_copied, state)
+
+    return __reduce_ex__
+
+
+def _copied(state: Any) -> Any:
+    """A state without us, though it be the object's own."""
+    return {key: value for key, value in state.items() if key != _HOOK} if isinstance(state, dict) else state
+
+
 def _hooked(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     reading = name.endswith("read")
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def hooked_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+            call, ended, reads = self.__dict__.get(_HOOK, _UNHOOKED)
+            if call is None or call.busy or (reading and not reads):
+                return await method(self, *args, **kwargs)
+            call.busy = reading
+            return await _awaited(method(self, *args, **kwargs), call, ended)
+
+        return hooked_async
 
     @functools.wraps(method)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -259,11 +331,13 @@ def proxied(call: Invocation, result: Any, look: Look = _unsaid) -> Any:
     ``look`` says how to follow what a manager gives on entry, where its shape alone does not tell.
     """
     if isinstance(result, GeneratorType):
-        return iterate(result, call) if call.began else begin(result, call)
+        return delegate(result, call)
+    if isinstance(result, io.IOBase):
+        return None
     if hasattr(type(result), "__next__") and hasattr(type(result), "__anext__"):
         return _EitherIterator(result, call, look)
     for method, proxy in _SHAPES.items():
-        if hasattr(type(result), method):
+        if hasattr(type(result), method) and not (call.began and method.endswith("enter__")):
             return proxy(result, call, look)
     return None
 
@@ -277,6 +351,15 @@ class _Watched(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
         return _closing(found, self._self_call) if name in ("close", "aclose") else found
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
 
     def _self_enter(self, method: Callable[[], Any]) -> Any:
         call = self._self_call
@@ -422,6 +505,13 @@ _SHAPES: dict[str, type[_Watched]] = {
 
 
 def _closing(close: Callable[..., Any], call: Invocation) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(close):
+
+        async def aclosed(*args: Any, **kwargs: Any) -> Any:
+            return await _awaited(close(*args, **kwargs), call, call.left)
+
+        return aclosed
+
     def closed(*args: Any, **kwargs: Any) -> Any:
         result = None
         try:

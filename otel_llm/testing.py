@@ -14,7 +14,7 @@ from . import context, hub, observing, providers
 from .config import Config
 from .guard import Guard
 from .intercept import Installed
-from .invocation import Observer, Sink
+from .invocation import Observer, Sink, settle
 from .model import Event, Observation, Record
 from .providers import _hosts
 from .signals import hooks, rate_limits
@@ -41,6 +41,7 @@ class Captured:
     def call(self) -> Observation:
         """The one call that was made. Raises ``AssertionError`` where there are none or more."""
         gc.collect()
+        settle()
         assert len(self.calls) == 1, f"{len(self.calls)} calls: {self.calls}"
         return self.calls[0]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 import wrapt
 
@@ -40,6 +41,18 @@ TICK_SECONDS = 0.4
 """Between two rounds of the clerk: how late a follower's open calls show, and how late a takeover begins."""
 TAKEOVER_SECONDS = 3.0
 """How long a question waits for somebody to lead, and a fork for a scrape to end."""
+
+
+def _weakly(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    """``method``, without keeping its object: nobody takes a hook of an import back."""
+    found = WeakMethod(method)
+
+    def called(told: Any) -> None:
+        still = found()
+        if still is not None:
+            still(told)
+
+    return called
 
 
 class Worker:
@@ -100,9 +113,8 @@ class Worker:
             atexit.register(self.stop)
             self._round()
             self._hire()
-            wrapt.register_post_import_hook(
-                self._join, "prometheus_client"
-            )  # before that, nobody can look for us there
+            # before that, nobody can look for us there
+            wrapt.register_post_import_hook(_weakly(self._join), "prometheus_client")
 
     @property
     def collector(self) -> Collector:

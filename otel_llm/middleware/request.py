@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
@@ -81,9 +81,10 @@ class Served:
         try:
             yield
         finally:
-            LABELS.reset(tokens[0])
-            TALLY.reset(tokens[1])
-            _SERVED.reset(tokens[2])
+            with suppress(ValueError):  # closed in another context, as when a loop shuts down
+                LABELS.reset(tokens[0])
+                TALLY.reset(tokens[1])
+                _SERVED.reset(tokens[2])
 
     def started(self, span: Any) -> None:
         """The host's instrumentation has opened the server span, inside of us."""

@@ -51,6 +51,8 @@ def watch(result: Any, request: Request) -> Watched:
     unread = http.request.headers.get(RAW) != "true"
     if request.stream or unread:
         return Later(http.extensions, http, _reading(result, streamed=request.stream))
+    if "json" not in http.headers.get("content-type", ""):
+        return Value(None)  # a text, and to look at it would settle its encoding
     return Parsed(result.parse)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-from otel_llm.model import Reader, Request, Response, Usage
+from otel_llm.model import Reader, Request, Response
 from otel_llm.provider import Provider, Replace
 
 from . import _hosts
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message
-from ._read import attr, count, items, parameters, text
-from ._read import told as fields_of
+from ._anthropic_usage import read_usage
+from ._read import attr, items, parameters, text
 from ._stainless import base_url_of, body_of, hooks, route_of
 
 PARAMETERS: Mapping[str, str] = {
@@ -22,7 +21,6 @@ PARAMETERS: Mapping[str, str] = {
     "max_tokens": "gen_ai.request.max_tokens",
     "stop_sequences": "gen_ai.request.stop_sequences",
 }
-_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
 _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
 
 
@@ -36,48 +34,6 @@ def read_message(message: Any, into: Response) -> None:
     if into.content is not None:
         keep_message(into.content, message)
     read_usage(getattr(message, "usage", None), into)
-
-
-def read_usage(usage: Any, into: Response) -> None:
-    """``usage`` counts cached input apart; input here is all of it. In a stream it is cumulative: later words replace earlier."""
-    if usage is None:
-        return
-    told = into.usage or Usage()
-    plain, read, written, output = (count(attr(usage, name)) for name in _COUNTS)
-    told.cache_read_tokens = told.cache_read_tokens if read is None else read
-    told.cache_write_tokens = told.cache_write_tokens if written is None else written
-    if plain is not None:
-        told.input_tokens = plain + (told.cache_read_tokens or 0) + (told.cache_write_tokens or 0)
-    told.output_tokens = told.output_tokens if output is None else output
-    hour = count(attr(usage, "cache_creation", "ephemeral_1h_input_tokens"))
-    told.cache_write_1h_tokens = told.cache_write_1h_tokens if hour is None else hour
-    thinking = count(attr(usage, "output_tokens_details", "thinking_tokens"))
-    told.thinking_tokens = told.thinking_tokens if thinking is None else thinking
-    searches = count(attr(usage, "server_tool_use", "web_search_requests"))
-    told.web_searches = told.web_searches if searches is None else searches
-    into.service_tier = text(attr(usage, "service_tier")) or into.service_tier
-    given = fields_of(usage)
-    if given.get("speed") == "fast":  # has prices of its own
-        into.service_tier = "fast"
-    into.usage = told
-    if parts := items(given.get("iterations")):
-        into.late = partial(_add_iterations, parts)  # a later event may tell them all again
-
-
-def _add_iterations(parts: list[Any], into: Response) -> None:
-    """A call of several requests: how long the longest was, and what compactions consumed, which the counts of the call leave out.
-
-    Fields: anthropic's ``BetaUsage.iterations``.
-    """
-    usage = into.usage or Usage()
-    for part in parts:
-        plain, read, written, output = (count(attr(part, name)) or 0 for name in _COUNTS)
-        asked = plain + read + written
-        usage.longest = max(usage.longest or 0, asked) or None
-        if attr(part, "type") == "compaction":
-            hour = count(attr(part, "cache_creation", "ephemeral_1h_input_tokens")) or 0
-            usage = usage.plus(Usage(asked, output, read or None, written or None, hour or None, longest=asked))
-    into.usage = usage
 
 
 def read_event(event: Any, into: Response) -> bool:

@@ -7,7 +7,7 @@ are one operation, whose requests are counted and whose tokens are added up.
 from __future__ import annotations
 
 from otel_llm.model import Reader
-from otel_llm.provider import Attempt, Hook, Part, Patch, Provider
+from otel_llm.provider import Attempt, Hook, Host, Part, Patch, Provider
 
 from ._google_answer import read_chunk, read_content, read_part
 from ._google_interactions import INTERACTION_HOOKS
@@ -31,6 +31,7 @@ def _chat(method: str, *, stream: bool) -> Patch:
 
 
 _MODELS, _CHATS, _CLIENT = "google.genai.models", "google.genai.chats", "google.genai._api_client"
+_TOOLS = "google.genai._extra_utils"
 _IMAGES = ("generate_images", "edit_image", "upscale_image", "recontext_image", "segment_image")
 _OTHERS = {
     "generate_videos": "video_generation",
@@ -45,6 +46,7 @@ HOOKS: tuple[Hook, ...] = (
     _chat("send_message", stream=False),
     _chat("send_message_stream", stream=True),
     Part(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
+    Host(_TOOLS, ("invoke_function_from_dict_args", "invoke_function_from_dict_args_async")),
     Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
     *INTERACTION_HOOKS,
     *live_hooks(),
