@@ -23,9 +23,9 @@ from .sinks.spans import Spans
 
 @dataclass
 class Captured:
-    """What was observed so far. ``calls`` are finished calls in the order in which they ended."""
+    """What was observed so far."""
 
-    calls: list[Observation] = field(default_factory=list)
+    ended: list[Observation] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     observer: Observer = field(default_factory=Observer)
     installed: list[Installed] = field(default_factory=list)
@@ -33,21 +33,27 @@ class Captured:
     def take(self, record: Record) -> None:
         """Keep a record. A recorder of the hub."""
         if isinstance(record, Observation):
-            self.calls.append(record)
+            self.ended.append(record)
         else:
             self.events.append(record)
+
+    @property
+    def calls(self) -> list[Observation]:
+        """Finished calls in the order in which they ended, those included that a garbage collection has ended."""
+        settle()
+        return self.ended
 
     @property
     def call(self) -> Observation:
         """The one call that was made. Raises ``AssertionError`` where there are none or more."""
         gc.collect()
-        settle()
         assert len(self.calls) == 1, f"{len(self.calls)} calls: {self.calls}"
         return self.calls[0]
 
     @property
     def open(self) -> int:
         """Calls that have not ended."""
+        settle()
         return len(self.observer.open)
 
     def count(self, metric: str, *labels: str) -> float:
@@ -56,7 +62,7 @@ class Captured:
 
     def clear(self) -> None:
         """Forget what was observed."""
-        self.calls.clear()
+        self.ended.clear()
         self.events.clear()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -37,6 +39,12 @@ Exit codes: 0 all is well, 1 a check failed, 2 bad input or nothing to work on.
 
 class Lazy(click.Group):
     """A group whose commands live in modules of their own: a start costs only what is used."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -73,4 +81,19 @@ def run(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if _output_works():
+            raise
+        click.echo(f"otel-llm: cannot write the output: {error.strerror}", err=True)
+        raise SystemExit(2) from None
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _output_works() -> bool:
+    """Whether a line more can be written; if not, what is left is dropped, or Python would try once more at its end."""
+    try:
+        click.echo()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True

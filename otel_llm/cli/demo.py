@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from contextlib import suppress
@@ -17,7 +18,7 @@ from .look import AMBER, DIM, GREEN, INK, TEAL
 from .panels import Frame
 from .problems import Problem
 from .screen import State
-from .terminal import screen_for
+from .terminal import is_live, screen_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +40,16 @@ look too: otel-llm top, otel-llm check, curl localhost:9464/metrics.
 """
 
 
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_ADDRESS = re.compile(r"https?://[^\s/]\S*")
+
+
+def _address(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    if text and not _ADDRESS.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is not an address that begins with http:// or https://")
+    return text
+
+
 @click.command("demo", help=HELP)
 @click.option(
     "--duration",
@@ -54,7 +65,7 @@ look too: otel-llm top, otel-llm check, curl localhost:9464/metrics.
     "--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Of /metrics; 0 takes any."
 )
 @click.option("--host", default=stage.HOST, show_default=True, help="Address that /metrics listens on.")
-@click.option("--otlp", default="", metavar="URL", help="Send traces to this OTLP endpoint.")
+@click.option("--otlp", default="", metavar="URL", callback=_address, help="Send traces to this OTLP endpoint.")
 @click.option("--prometheus", is_flag=True, help="Start a Prometheus with the rules, too.")
 @click.option("--headless", is_flag=True, help="No live view: a line per chapter, and a summary.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
@@ -65,10 +76,10 @@ def command(
     *, duration: float | None, speed: float, rate: float, seed: int, port: int, host: str, otlp: str, prometheus: bool,
     headless: bool, plain: bool, picture: str | None,
 ) -> None:  # fmt: skip
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         signal.signal(ending, _end)
     console = screen_for(None)
-    headless = headless or not console.is_terminal
+    headless = headless or not is_live(console)
     settings = stage.Settings(port, speed, seed, rate, prometheus, host, otlp)
     if not headless:
         console.print("starting providers on this machine, and a service under opentelemetry-instrument")
@@ -80,7 +91,9 @@ def command(
 
 
 def _end(number: int, _frame: object) -> None:
-    """Leave as after Ctrl-C, so that what was started is ended."""
+    """Leave as after Ctrl-C, so that what was started is ended; ``timeout`` sends its signal twice."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -17,7 +17,7 @@ It starts a small program under opentelemetry-instrument, as you would start you
 
 \b
   otel-llm doctor
-  otel-llm doctor --no-overhead   without the half second of measuring
+  otel-llm doctor --no-overhead   without measuring what a call costs
   otel-llm doctor --json
 
 Exit codes: 0 in order, 1 something is to mend.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import fields
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -19,19 +17,15 @@ from otel_llm import providers
 from otel_llm.budgets import read as read_budgets
 from otel_llm.config import Config, environment
 from otel_llm.document import DocumentError
-from otel_llm.export.statedir import base
 from otel_llm.others import OTHERS
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.overrides import Overrides
 from otel_llm.provider import Replace
 
-from . import inspect_page, samples, scrape
+from . import inspect_serving
 from .findings import Finding, some
-from .problems import Problem
 from .providers import version
-from .scrape import Endpoint
 from .stage import instrumented
-from .terminal import default_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,8 +54,8 @@ def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
     return {
         "Installed": [*installed(), *instrumentations()],
         "Libraries": [*libraries(facts)],
-        "Configuration": [*configuration(config)],
-        "Serving": [*serving(config)],
+        "Configuration": [*configuration(config), *inspect_serving.notifications(config)],
+        "Serving": [*inspect_serving.port(config), inspect_serving.state(config)],
         "Prices": [*prices(config)],
         "Budgets": [*budgets(config)],
         "Overhead": [*cost(facts, wanted=overhead)],
@@ -213,43 +207,6 @@ def configuration(config: Config) -> Iterable[Finding]:
     yield Finding("note", "defaults", f"{settings - len(config.given)} of {settings} settings (docs/configuration.md)")
 
 
-def serving(config: Config) -> Iterable[Finding]:
-    """Who answers on the port, and where processes meet."""
-    yield from _port(config)
-    folder = base(config)
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        yield Finding("ok", "state", f"{folder}{'' if folder.exists() else ' (made when a service starts)'}")
-    else:
-        yield Finding(
-            "fail",
-            "state",
-            f"{nearest} is no directory that can be written: processes do not find each other",
-            "set OTEL_LLM_STATE_DIR to a directory of the service's user",
-        )
-
-
-def _port(config: Config) -> Iterable[Finding]:
-    if config.server == "off":
-        yield Finding(
-            "note", "port", "OTEL_LLM_METRICS_SERVER is off: mount otel_llm.asgi_app() or wsgi_app() yourself"
-        )
-        return
-    url = default_url(config)
-    try:
-        page = samples.parse(scrape.fetch(Endpoint.parse(url, insecure=True)).text, time.time(), url)
-    except Problem as problem:
-        refused = "connection refused" in problem.format_message()
-        if refused:
-            yield Finding("ok", "port", f"{config.port} is free; no service runs here now")
-        else:
-            yield Finding("warn", "port", problem.format_message(), "set OTEL_EXPORTER_PROMETHEUS_PORT to another one")
-        return
-    live = page.total("otel_llm_processes", state="live") or 0
-    yield Finding("ok", "port", f"{url} is served by otel-llm, {live:.0f} process{'es' if live != 1 else ''} behind it")
-    yield from inspect_page.quality(page)
-
-
 def prices(config: Config) -> Iterable[Finding]:
     """Whether there is a table, from when, and the file of one's own."""
     known = explain("gpt-4.1", config=config)
@@ -303,9 +260,15 @@ def cost(facts: dict[str, Any], *, wanted: bool) -> Iterable[Finding]:
     if not measured:
         yield Finding("note", "not measured", _unmeasured(facts, wanted=wanted))
         return
-    added = max(0.0, measured["with_otel_llm"] - measured["client"])
-    says = f"{added:.0f} us of CPU per call, beside {measured['client']:.0f} us of the client itself"
+    added, spread, client = measured["added"], measured["spread"], measured["client"]
+    beside = f"beside {client:.0f} us of the client itself"
     if added > COSTLY:
-        yield Finding("warn", "per call", says, "a busy machine? if not, please report it")
+        yield Finding(
+            "warn", "per call", f"{added:.0f} us of CPU per call, {beside}", "a busy machine? if not, please report it"
+        )
+    elif added < spread:
+        yield Finding(
+            "ok", "per call", f"below what can be told here (about {spread:.0f} us of CPU per call), {beside}"
+        )
     else:
-        yield Finding("ok", "per call", says)
+        yield Finding("ok", "per call", f"{added:.0f} us of CPU per call, {beside}")

@@ -16,7 +16,7 @@ from otel_llm.ops.promql import VOCABULARIES
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 KINDS = ("prometheus", "grafana", "alertmanager", "k8s")
 
@@ -87,11 +87,20 @@ def command(
     click.echo(NEXT[kind].format(directory=directory))
 
 
+def _labels(labels: Mapping[str, str]) -> str:
+    return ", ".join(f'{name}: "{value}"' for name, value in labels.items())
+
+
+_PLACE = kubernetes.DEFAULT_PLACE
+_FOUND_BY = (
+    f"Scraped are Services with the label {_labels(_PLACE.service_labels)} and a port named {_PLACE.port}; the objects are in "
+    f"namespace {_PLACE.namespace}, with {_labels(_PLACE.labels)} for the Prometheus operator to find them."
+)
 NEXT = {
     "prometheus": "Next: name {directory}/*.yml under rule_files in prometheus.yml and reload Prometheus.",
     "grafana": "Next: mount {directory} into Grafana's provisioning, or import the dashboards by hand.",
     "alertmanager": "Next: put your Slack and PagerDuty secrets into the files it names, then amtool check-config.",
-    "k8s": "Next: kubectl apply -f {directory}",
+    "k8s": "Next: kubectl apply -f {directory}\n" + _FOUND_BY,
 }
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .look import AMBER, DIM, GREEN, HINT, INK, RED
+from .terminal import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ def show(console: Console, title: str, findings: Iterable[Finding], *, fancy: bo
         if finding.remedy:
             grid.add_row("", "", Text(finding.remedy, HINT if finding.status == "ok" else AMBER))
     console.print(Text(title, f"bold {INK}"))
-    console.print(grid)
+    put(console, grid)
 
 
 def verdict(findings: Iterable[Finding]) -> tuple[str, str]:

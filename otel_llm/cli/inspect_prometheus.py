@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_:]*")
 _OURS = "otel_llm_.*|gen_ai_client_.*|.+:.*(llm|gen_ai).*|otel_llm.*:.*"
+_DOWN = "up == 0 and on (job, instance) last_over_time(otel_llm_build_info[1d])"
 _SINCE = "1h"  # a metric that had data in it counts as present
 
 
@@ -36,12 +38,14 @@ class Prometheus:
     def ask(self, path: str) -> Any:
         """The ``data`` of an answer. Raises Problem where this is no Prometheus."""
         where = self.endpoint.url
-        text = scrape.get(replace(self.endpoint, url=f"{where}/api/v1/{path}"), "application/json").text
+        stranger = Problem(f"{where} does not answer as a Prometheus: give the address of its web page")
         try:
-            answer = json.loads(text)
-            return answer["data"]
+            text = scrape.get(replace(self.endpoint, url=f"{where}/api/v1/{path}"), "application/json").text
+            return json.loads(text)["data"]
+        except scrape.Refusal as refusal:
+            raise (stranger if refusal.status == HTTPStatus.NOT_FOUND else refusal) from None
         except (ValueError, KeyError, TypeError):
-            raise Problem(f"{where} does not answer as a Prometheus: give the address of its web page") from None
+            raise stranger from None
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's samples. Raises Problem where it fails."""
@@ -71,8 +75,8 @@ def _is_ours(rule: dict[str, Any]) -> bool:
 
 
 def _targets(prometheus: Prometheus) -> Iterable[Finding]:
-    found = prometheus.query("otel_llm_build_info")
-    if not found:
+    up, down = _names(prometheus, "otel_llm_build_info"), _names(prometheus, _DOWN)
+    if not (up or down):
         yield Finding(
             "fail",
             "targets",
@@ -80,8 +84,15 @@ def _targets(prometheus: Prometheus) -> Iterable[Finding]:
             "add the service's /metrics to scrape_configs (see prometheus/prometheus.yml)",
         )
         return
-    names = sorted(f"{sample['metric'].get('job', '?')}/{sample['metric'].get('instance', '?')}" for sample in found)
-    yield Finding("ok", "targets", f"{len(names)}: {some(names)}")
+    if up:
+        yield Finding("ok", "targets", f"{len(up)}: {some(up)}")
+    if down:
+        yield Finding("fail", "targets", f"down: {some(down)}", "do they run, and can Prometheus reach them there?")
+
+
+def _names(prometheus: Prometheus, expression: str) -> list[str]:
+    labels = [sample["metric"] for sample in prometheus.query(expression)]
+    return sorted(f"{each.get('job', '?')}/{each.get('instance', '?')}" for each in labels)
 
 
 def _rules(rules: list[dict[str, Any]]) -> Iterable[Finding]:

@@ -212,9 +212,7 @@ def anomalies(frame: Frame) -> Panel:
     """The most unusual signals, as bars from the middle: low at the left, high at the right."""
     zscores = [zscore for zscore in frame.view.zscores if zscore.shift is not None][:CARD_LINES]
     if not zscores:
-        body = _fit(
-            frame, [Text("no baseline yet", DIM), Text("a z-score needs 20 calls before the last minutes", HINT)]
-        )
+        body = _fit(frame, [Text("no baseline yet", DIM), Text("needs 20 earlier calls", HINT)])
         return panel("ANOMALIES", AMBER, body, frame)
     return panel("ANOMALIES", AMBER, _fit(frame, (_zscore(frame, zscore) for zscore in zscores)), frame)
 

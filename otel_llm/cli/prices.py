@@ -33,17 +33,35 @@ _FIELDS = {
 }
 
 
+_PARTS = (
+    ("input", ("cache_read", "cache_write")),
+    ("input", ("input_text", "input_audio", "input_image")),
+    ("cache_read", ("cache_audio_read",)),
+    ("input_audio", ("cache_audio_read",)),
+    ("cache_write", ("cache_write_1h",)),
+    ("output", ("thinking",)),
+    ("output", ("output_text", "output_audio", "output_image")),
+)  # a whole includes its parts
+
+
 def _usage(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Usage | None:
     """Read ``input=1200,output=300``, or say which part is wrong and what is allowed."""
     if text is None:
         return None
-    usage = Usage()
+    counts: dict[str, Any] = {}
     for part in text.split(","):
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in _FIELDS:
             raise click.BadParameter(f"{part.strip()!r} is no name=count; names are {', '.join(_FIELDS)}")
-        setattr(usage, _FIELDS[name], _count(name, number))
-    return usage
+        if name in counts:
+            raise click.BadParameter(f"{name} is given twice")
+        counts[name] = _count(name, number)
+    for whole, parts in _PARTS:
+        least = sum(counts.get(name, 0) for name in parts)
+        if counts.get(whole, 0) < least:
+            included = " and ".join(name for name in parts if name in counts)
+            raise click.BadParameter(f"{whole} includes {included}: give {whole}={least} or more")
+    return Usage(**{_FIELDS[name]: count for name, count in counts.items()})
 
 
 def _count(name: str, text: str) -> float:
@@ -54,6 +72,12 @@ def _count(name: str, text: str) -> float:
     if not 0 <= count < math.inf:
         raise click.BadParameter(f"{name}={text}: not a number from 0 up")
     return count
+
+
+def _named(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+    if not name.strip():
+        raise click.BadParameter("a model has a name")
+    return name
 
 
 def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -68,7 +92,7 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 
 
 @click.command("prices", help=HELP)
-@click.argument("model")
+@click.argument("model", callback=_named)
 @click.option(
     "--provider", metavar="NAME", help="Who sells it, as openai or azure.ai.openai.  [default: whom the name points to]"
 )

@@ -13,7 +13,7 @@ from rich.text import Text
 from otel_llm import providers
 
 from .look import DIM, GREEN, HINT, INK
-from .terminal import screen_for
+from .terminal import put, screen_for
 
 if TYPE_CHECKING:
     from otel_llm.provider import Provider
@@ -77,4 +77,4 @@ def _print(declared: list[Provider]) -> None:
             Text(", ".join(provider.operations), INK),
             Text(provider.notes, DIM),
         )
-    console.print(table)
+    put(console, table)

@@ -68,6 +68,14 @@ def _harmless(text: str) -> str:
     return scheme + there + rest.rpartition("@")[2]
 
 
+class Refusal(Problem):
+    """The address answers, with an HTTP ``status`` that is a no."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A page as it came; ``seconds`` is how long that took."""
@@ -98,9 +106,10 @@ def get(endpoint: Endpoint, accept: str) -> Answer:
         with _opener(endpoint).open(request, timeout=TIMEOUT) as answer:
             body = answer.read(LARGEST + 1)
             kind = answer.headers.get("Content-Type", "")
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise Refusal(f"{endpoint.url} {explain(error)}", error.code) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it holds the connection
         raise Problem(f"{endpoint.url} {explain(error)}") from None
     if len(body) > LARGEST:
         raise Problem(f"{endpoint.url} answers with more than {LARGEST >> 20} MiB: this is no /metrics of otel-llm")
@@ -109,7 +118,7 @@ def get(endpoint: Endpoint, accept: str) -> Answer:
 
 def _opener(endpoint: Endpoint) -> urllib.request.OpenerDirector:
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if endpoint.url.startswith("https:"):
+    if endpoint.url.startswith("https:") or endpoint.cacert:
         try:
             context = ssl.create_default_context(cafile=endpoint.cacert or None)
         except (OSError, ssl.SSLError) as error:

@@ -105,16 +105,13 @@ def _header(frame: Frame, state: State) -> Text:
     )
     where = look.shorten(" + ".join(view.endpoints), 40, frame.glyphs)
     processes = f"{view.processes:.0f} process{'es' if view.processes != 1 else ''}  " if view.processes else ""
-    right = Text.assemble(
-        (f"{processes}", DIM), (f"{where}  ", INK), (time.strftime("%H:%M:%S ", time.localtime(view.at)), DIM)
-    )
-    left.truncate(
-        max(1, frame.width - right.cell_len - 1), overflow="ellipsis" if frame.glyphs is look.UNICODE else "crop"
-    )
-    gap = frame.width - left.cell_len - right.cell_len
-    text = Text.assemble(left, " " * gap, right) if gap > 0 else left
-    text.truncate(frame.width)
-    text.no_wrap = True
+    clock = time.strftime("%H:%M:%S ", time.localtime(view.at))
+    right = [(processes, DIM), (f"{where}  ", INK), (clock, DIM)]
+    while right and left.cell_len + Text.assemble(*right).cell_len >= frame.width:
+        right.pop(0)
+    left.pad_right(max(0, frame.width - left.cell_len - Text.assemble(*right).cell_len))
+    text = Text.assemble(left, *right, no_wrap=True)
+    text.truncate(frame.width, overflow="ellipsis" if frame.glyphs is look.UNICODE else "crop")
     return text
 
 

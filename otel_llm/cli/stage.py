@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import math
 import os
@@ -115,12 +116,14 @@ def _require(settings: Settings) -> None:
 
 
 def free_port(wanted: int, host: str = HOST) -> int:
-    """``wanted`` if it is free, any free one for 0. Raises Problem where it is taken."""
+    """``wanted`` if it is free, any free one for 0. Raises Problem where it is taken, or the host is not here."""
     try:
-        with socket.create_server((host, wanted)) as probe:
+        with socket.create_server((socket.gethostbyname(host), wanted)) as probe:
             found: int = probe.getsockname()[1]
     except OSError as error:
         why = str(error.strerror).partition(" (while")[0]
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise Problem(f"--host {host} cannot be listened on ({why}): give an address of this machine") from None
         raise Problem(f"port {wanted} of {host} cannot be had ({why}): choose another, as --port 0") from None
     return found
 

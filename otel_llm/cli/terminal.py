@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import click
+from rich.console import Console, RenderableType
 
 from otel_llm.config import Config
 
@@ -22,3 +23,18 @@ def screen_for(width: int | None) -> Console:
     if width is None and not console.is_terminal:
         console = Console(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
     return console
+
+
+def is_live(console: Console) -> bool:
+    """Whether a view can be drawn over and over: not on a terminal that only writes on, as that of an editor."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def put(console: Console, what: RenderableType) -> None:
+    """Print ``what``; in a file or a pipe, without the blanks that rich fills lines up with."""
+    if console.is_terminal:
+        console.print(what)
+        return
+    with console.capture() as captured:
+        console.print(what)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

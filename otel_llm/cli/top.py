@@ -22,7 +22,7 @@ from .panels import Frame
 from .problems import Problem
 from .scrape import Endpoint
 from .screen import State
-from .terminal import default_url, screen_for
+from .terminal import default_url, is_live, put, screen_for
 
 if TYPE_CHECKING:
     from .samples import Page
@@ -83,9 +83,9 @@ def command(
         return
     console = screen_for(width)
     watch = Watch(endpoints, state, screen.glyphs_for(console, plain=plain), page=page, history=History(interval))
-    if once or not console.is_terminal:
+    if once or not is_live(console):
         found = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
-        console.print(screen.render(Frame(found, None, console.width, watch.glyphs), state, None))
+        put(console, screen.render(Frame(found, None, console.width, watch.glyphs), state, None))
     else:
         watch.history.add(page)
         watch.run(console)

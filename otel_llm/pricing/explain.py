@@ -148,5 +148,5 @@ def _near(book: Book, model: str, provider: str | None) -> tuple[str, ...]:
     if book.table is None:
         return ()
     maker, name = provider_id(provider or "", model)
-    known = list(book.table.models(maker if maker in book.table else ""))
+    known = dict.fromkeys(book.table.models(maker if maker in book.table else ""))  # several may sell one
     return tuple(difflib.get_close_matches(name, known, n=3))

@@ -137,7 +137,7 @@ class Pricer:
             table = None
         book = Book(table, overrides)
         for problem in (*overrides.problems, *book.loose_ends()):
-            logger.warning("%s", problem)
+            logger.warning("OTEL_LLM_PRICES_FILE: %s", problem)
         return book
 
     def _fetched(self) -> Any:

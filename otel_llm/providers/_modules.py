@@ -112,6 +112,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "google_genai": (
         "google.genai.models",
         "google.genai.chats",
+        "google.genai._extra_utils",
         "google.genai._api_client",
         "google.genai._gaos.google_genai",
         "google.genai._gaos.utils.eventstreaming",

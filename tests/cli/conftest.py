@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyte
 import pytest
@@ -116,11 +117,12 @@ class Ran:
 def otel_llm() -> Callable[..., Ran]:
     """Run ``otel-llm`` with arguments as a process, without a terminal."""
 
-    def run(*arguments: object, cwd: Path | None = None, **changes: str | None) -> Ran:
+    def run(*arguments: object, cwd: Path | None = None, stdout: Any = subprocess.PIPE, **changes: str | None) -> Ran:
         command = [sys.executable, "-m", "otel_llm.cli", *map(str, arguments)]
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environ(**changes), cwd=cwd, timeout=PATIENCE * 3, check=False
-        )
+            command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environ(**changes), cwd=cwd,
+            timeout=PATIENCE * 3, check=False,
+        )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run

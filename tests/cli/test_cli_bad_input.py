@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import cli_pages
 import pytest
 import trustme
+
+from otel_llm.cli import app
 
 
 def refused(ran, *words):
@@ -123,11 +126,60 @@ def test_plain_http_asked_for_over_tls(otel_llm, serve, command):
         (["prices"], "Missing argument"),
         (["prices", "gpt-4.1", "--usage", "tokens=1"], "'tokens=1' is no name=count; names are input"),
         (["prices", "gpt-4.1", "--usage", "input=-1"], "input=-1: not a number from 0 up"),
+        (
+            ["prices", "gpt-4.1", "--usage", "cache_read=10,output=5"],
+            "input includes cache_read: give input=10 or more",
+        ),
+        (
+            ["prices", "gpt-4.1", "--usage", "input=9,cache_read=8,cache_write=2"],
+            "cache_read and cache_write: give input=10",
+        ),
+        (
+            ["prices", "gpt-4.1", "--usage", "input=9,cache_write=2,cache_write_1h=3"],
+            "cache_write includes cache_write_1h",
+        ),
+        (["prices", "gpt-4.1", "--usage", "output=5,thinking=6"], "output includes thinking: give output=6 or more"),
+        (["prices", "gpt-4.1", "--usage", "input=5,input=6"], "input is given twice"),
+        (["prices", ""], "a model has a name"),
+        (
+            ["demo", "--otlp", "collector:4318"],
+            "'collector:4318' is not an address that begins with http:// or https://",
+        ),
         (["generate", "--root", "/tmp"], "/tmp is not the repository of otel-llm"),
     ],
 )
 def test_options_and_places(in_process, arguments, words):
     refused(in_process(*arguments), words)
+
+
+def test_certificates_that_are_none_are_refused_without_tls_too(in_process, serve, command):
+    address = serve(cli_pages.busy().text()).address
+    refused(in_process(command, address, "--cacert", "no-such-file.pem"), "'no-such-file.pem' is no readable PEM file")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["providers", "--json"], ["providers"], ["check", "--json"], ["check"], ["top", "--once"]]
+)
+def test_an_output_that_cannot_be_written(otel_llm, serve, arguments):
+    address = [serve(cli_pages.busy().text()).address] if arguments[0] != "providers" else []
+    with Path("/dev/full").open("w") as full:
+        ran = otel_llm(*arguments, *address, stdout=full)
+    assert (ran.code, ran.err) == (2, "otel-llm: cannot write the output: No space left on device\n")
+
+
+def test_an_error_that_is_not_the_output_s_is_not_hidden(monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(app.group, "main", broken)
+    with pytest.raises(OSError, match="No space left"):
+        app.run(["providers"])
+
+
+def test_without_arguments_it_is_the_help(otel_llm):
+    ran = otel_llm()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == otel_llm("--help").out
 
 
 def test_a_label_that_no_call_carries(otel_llm, serve):

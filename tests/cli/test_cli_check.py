@@ -14,6 +14,8 @@ import cli_pages
 import pytest
 
 from otel_llm.catalogue import shown
+from otel_llm.config import Config
+from otel_llm.export import server
 from otel_llm.ops import alert_names
 
 
@@ -42,6 +44,7 @@ def test_a_page_in_order_says_so(otel_llm, serve):
     assert "not seen yet" in ran.out
     assert ran.out.rstrip().endswith("all in order")
     assert max(map(len, ran.out.splitlines())) <= 120
+    assert [line for line in ran.out.splitlines() if line.endswith(" ")] == []
 
 
 def test_numbers_of_a_page_in_order(checked):
@@ -173,6 +176,26 @@ def test_a_real_prometheus_with_the_rules(prometheus, otel_llm):
     assert found["LLMDailyBudgetExceeded"]["says"].startswith("has data")
     assert found["LLMTelemetryDown"]["says"].startswith("has data")
     assert found["LLMUnpricedModel"]["says"] == "no data yet: otel_llm_unpriced_requests_total"
+
+
+def test_a_target_that_has_just_gone_down_is_named(prometheus, serve, otel_llm):
+    address, page = prometheus
+    _has(address, "job_budget:otel_llm_spend_usd:sum")
+    page.status = 503
+    _has(address, "up==0")
+    ran = otel_llm("check", serve(cli_pages.busy().text()).address, "--prometheus", address, "--json")
+    assert ran.code == 1
+    assert findings(ran)["targets"]["says"] == f"down: web/{page.address}"
+
+
+def test_a_page_of_metrics_is_no_prometheus(otel_llm):
+    running = server.serve(Config(port=0), lambda _: ("text/plain", cli_pages.busy().text().encode()))
+    try:
+        ran = otel_llm("check", running.port, "--prometheus", f"localhost:{running.port}/metrics")
+    finally:
+        running.close()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("does not answer as a Prometheus: give the address of its web page\n")
 
 
 def test_a_prometheus_that_is_none(otel_llm, serve):

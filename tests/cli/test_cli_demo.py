@@ -83,6 +83,23 @@ def test_ctrl_c_and_a_kind_kill_end_it_without_a_trace(terminal, number, code):
     assert b"Traceback" not in shown.raw
 
 
+def test_a_kill_that_comes_again_and_again_leaves_no_trace_either(terminal):
+    shown = terminal("demo", "--port", 0, "--headless")
+    shown.until("calm: a normal day")
+    while shown.process.poll() is None:
+        shown.process.send_signal(signal.SIGTERM)
+        shown.read(0.05)
+    assert shown.end() == 143
+    assert b"Traceback" not in shown.raw
+
+
+def test_a_terminal_that_only_writes_on_is_told_line_by_line(terminal):
+    shown = terminal("demo", "--port", 0, TERM="dumb")
+    shown.until("calm: a normal day")
+    shown.interrupt()
+    assert shown.end() == 0
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
     """Each looks at what demos leave behind, so no two run at a time, in whatever process the tests run."""
@@ -114,10 +131,11 @@ def test_a_service_that_ends_by_itself_is_told_of(monkeypatch):
         pass
 
 
-def test_a_host_that_is_none(otel_llm):
-    ran = otel_llm("demo", "--headless", "--port", 0, "--host", "no.such.host.invalid")
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+def test_a_host_that_is_none(otel_llm, host):
+    ran = otel_llm("demo", "--headless", "--port", 0, "--host", host)
     assert (ran.code, ran.out) == (2, "")
-    assert "port 0 of no.such.host.invalid cannot be had" in ran.err
+    assert ran.err.startswith(f"otel-llm: --host {host} cannot be listened on (")
     assert len(ran.err.splitlines()) == 1
 
 

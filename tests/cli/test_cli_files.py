@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from otel_llm import providers
 
@@ -57,6 +58,20 @@ def test_the_other_kinds(otel_llm, tmp_path, kind, there):
     assert (ran.code, ran.err) == (0, "")
     assert (tmp_path / "new" / "folder" / there).stat().st_size > 500
     assert f"wrote {tmp_path / 'new' / 'folder' / there}" in ran.out
+
+
+def test_kubernetes_objects_say_whom_they_scrape_and_who_finds_them(otel_llm, tmp_path):
+    said = otel_llm("export", "k8s", tmp_path).out
+    assert f"Next: kubectl apply -f {tmp_path}\n" in said
+    page = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    monitor = yaml.safe_load((tmp_path / "servicemonitor.yaml").read_text("utf-8"))
+    assert monitor["spec"]["selector"]["matchLabels"] == {"otel-llm": "true"}
+    assert monitor["spec"]["endpoints"][0]["port"] == "metrics"
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    for words in ('otel-llm: "true"', "metrics", "monitoring", "kube-prometheus-stack"):
+        assert words in said.rpartition("Next: ")[2]
+        assert words in page
 
 
 def test_a_dashboard_offers_a_label_of_ones_own(otel_llm, tmp_path):
@@ -113,6 +128,13 @@ def test_a_model_without_a_price_is_exit_code_1(otel_llm):
     assert "no price known" in ran.out
 
 
+def test_a_name_is_suggested_once(otel_llm):
+    ran = otel_llm("prices", "gpt-4.1", "--provider", "nope")
+    assert ran.code == 1
+    names = re.search(r"did you mean (.*)\?", ran.out).group(1).split(", ")
+    assert len(names) == len(set(names)) == 3
+
+
 def test_every_declared_library_is_listed(otel_llm):
     found = json.loads(otel_llm("providers", "--json").out)
     assert [each["name"] for each in found] == list(providers.NAMES)
@@ -120,6 +142,7 @@ def test_every_declared_library_is_listed(otel_llm):
     assert openai["installed"]
     assert openai["requires"] == providers.load("openai").requires
     table = otel_llm("providers").out
+    assert [line for line in table.splitlines() if line.endswith(" ")] == []
     markdown = otel_llm("providers", "--markdown").out
     for name in providers.NAMES:
         assert providers.load(name).distribution in table

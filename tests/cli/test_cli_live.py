@@ -114,3 +114,9 @@ def test_a_picture_of_the_last_frame(serve, terminal, tmp_path):
     picture = path.read_text("utf-8")
     assert "LATENCY" in picture
     assert "cdn" not in picture
+
+
+def test_a_terminal_that_only_writes_on_gets_one_frame(serve, terminal):
+    shown = terminal("top", serve(cli_pages.busy().text()).address, TERM="dumb", lines=60)
+    assert shown.end() == 0
+    assert names(shown.text) == ["gpt-4.1", "claude-sonnet-4-5", "gpt-5-mini"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cli_pages
 import pytest
@@ -16,6 +17,20 @@ def test_one_frame_at_every_width(serve, otel_llm, same_screen, width):
     assert all(len(line) <= width for line in ran.out.splitlines())
     assert "\x1b" not in ran.out
     same_screen(ran.out, f"once-{width}")
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (60, r" ● otel-llm CRITICAL breaker openai open, slow gpt-4\.1, mon…"),
+        (118, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5"),
+        (130, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5 +\d\d:\d\d:\d\d"),
+        (150, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5 +127\.0\.0\.1:\d+  \d\d:\d\d:\d\d"),
+    ],
+)
+def test_the_verdict_goes_before_what_is_at_its_right(serve, otel_llm, width, line):
+    ran = otel_llm("top", serve(cli_pages.busy().text()).address, "--once", "--width", width)
+    assert re.fullmatch(line, ran.out.splitlines()[0])
 
 
 def test_without_a_terminal_it_is_one_plain_frame(serve, otel_llm, same_screen):
@@ -38,6 +53,7 @@ def test_a_quiet_service_is_waited_for(serve, otel_llm):
     assert ran.code == 0
     assert "WAITING no calls yet" in ran.out
     assert "no baseline yet" in ran.out
+    assert "needs 20 earlier calls" in ran.out
     assert "no calls yet" in ran.out
 
 

@@ -51,7 +51,7 @@ def test_taken(variable: str, text: str, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "told"),
     [
-        ("OTEL_SDK_DISABLED", "perhaps", "='perhaps': neither true nor false (allowed: true, false); using False"),
+        ("OTEL_SDK_DISABLED", "perhaps", "='perhaps': neither true nor false (allowed: true, false); using false"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "='70000': not between 0 and 65535 (allowed: 0 to 65535; 0 picks one); using 9464"),
         ("OTEL_LLM_METRICS_SERVER", "maybe", "='maybe': not one of auto, on, off (allowed: auto, on, off); using 'auto'"),
         ("OTEL_LLM_METRIC_LABELS", "a-b", ": 'a-b' is no Prometheus label name"),
@@ -62,7 +62,10 @@ def test_taken(variable: str, text: str, name: str, value: Any) -> None:
         ("OTEL_LLM_PROVIDERS", "host=", ": 'host' is not pattern=name"),
         ("OTEL_LLM_WINDOW_SECONDS", "nan", ": not between 300 and 86400"),
         ("OTEL_LLM_WINDOW_SECONDS", "1e9", ": not between 300 and 86400"),
-        ("OTEL_LLM_BUDGET_DAILY_USD", "-1", ": not between 0 and 1e+12 (allowed: US dollars, 0 or more); using None"),
+        ("OTEL_LLM_WINDOW_SECONDS", "abc", ": not a number (allowed: 300 to 86400 seconds); using 3600.0"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "94.64", ": not a whole number (allowed: 0 to 65535; 0 picks one); using 9464"),
+        ("OTEL_LLM_METRIC_LABELS", "a b", ": 'a b' is no Prometheus label name (allowed: names, comma-separated); using none"),
+        ("OTEL_LLM_BUDGET_DAILY_USD", "-1", ": not between 0 and 1e+12 (allowed: US dollars, 0 or more); using none"),
         ("OTEL_LLM_TIMEZONE", "Mars/Olympus", ": no known time zone (allowed: an IANA name, as Europe/Berlin); using 'UTC'"),
         ("OTEL_LLM_TIMEZONE", "../etc/passwd", ": no known time zone"),
         (CAPTURE, "all", ": not one of no_content, span_only, event_only, span_and_event"),

@@ -113,7 +113,9 @@ def test_every_field_is_a_price(make_pricer, write):
 def test_a_model_to_be_like_that_is_not_known_is_told(make_pricer, write, caplog):
     path = write("prices:\n- {model: x, like: openai/gpt-99}\n")
     pricer = make_pricer(prices_file=path)
-    assert caplog.messages == [f"{path}:2: like: openai/gpt-99 has no built-in price; calls of x are unpriced"]
+    assert caplog.messages == [
+        f"OTEL_LLM_PRICES_FILE: {path}:2: like: openai/gpt-99 has no built-in price; calls of x are unpriced"
+    ]
     assert price(pricer, model="x").source == "unpriced"
 
 
@@ -180,7 +182,7 @@ def test_each_mistake_is_one_clear_line(text, told, make_pricer, write, caplog):
     with caplog.at_level(logging.WARNING, "otel_llm"):
         pricer = make_pricer(prices_file=path)
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith(f"{path}:{told}")
+    assert caplog.messages[0].startswith(f"OTEL_LLM_PRICES_FILE: {path}:{told}")
     assert price(pricer).cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 500 * 10) / 1e6)
 
 
@@ -188,7 +190,7 @@ def test_a_file_with_one_mistake_is_not_half_used(make_pricer, write, caplog):
     pricer = make_pricer(
         prices_file=write("prices:\n- {model: gpt-4o, input: 2, output: 8}\n- {model: x, input: -1}\n- {input: 1}\n")
     )
-    assert [message.split(":")[1] for message in caplog.messages] == ["3", "4"]
+    assert [message.split(":")[2] for message in caplog.messages] == ["3", "4"]
     assert price(pricer).cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 500 * 10) / 1e6)
 
 
