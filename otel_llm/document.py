@@ -43,6 +43,8 @@ def read(path: str) -> Any:
         raise DocumentError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise DocumentError(f"{path}: is not UTF-8 text") from None
+    except (RuntimeError, ValueError) as error:  # a user without a home, a path that can be none
+        raise DocumentError(f"{path}: cannot be read: {error}") from None
     if path.lower().endswith(".json"):
         return _Json(path, text).document()
     return _yaml(path, text)
@@ -172,7 +174,7 @@ def _plain(yaml: Any, loader: Any, node: Any, path: str, depth: int) -> Any:
         return items
     try:
         return loader.construct_object(node)
-    except ValueError:  # it looks like a date or a number and is none, as 2026-02-30
+    except (ArithmeticError, AttributeError, LookupError, ValueError):  # a date or a number that is none, as 2026-02-30
         raise DocumentError(
             f"{path}:{line}: {node.value!r} is not a value (put it in quotes if it is a text)"
         ) from None

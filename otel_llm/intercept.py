@@ -96,13 +96,16 @@ async def _begun(wrapper: Wrapper, *told: Any) -> Any:
 
 class _Method(wrapt.BoundFunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
     def __reduce_ex__(self, _: Any) -> Any:
+        if self._self_instance is None:  # of the class, or a static one
+            return pkgutil.resolve_name, (f"{self.__module__}:{self.__qualname__}",)
         return getattr, (self._self_instance, self.__name__)
 
     def __copy__(self) -> Any:
         return self
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return getattr(copy.deepcopy(self._self_instance, memo), self.__name__)
+        owner = self._self_instance
+        return self if owner is None else getattr(copy.deepcopy(owner, memo), self.__name__)
 
 
 class Function(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]

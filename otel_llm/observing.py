@@ -110,8 +110,9 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         inner = CURRENT.get()  # of several threads and tasks inside, this one's
-        mine = (at for at in reversed(range(len(self._entered))) if self._entered[at][0] is inner)
-        call, tokens = self._entered.pop(next(mine, -1))
+        mine = (entered for entered in reversed(self._entered) if entered[0] is inner)
+        call, tokens = found = next(mine, self._entered[-1])
+        self._entered.remove(found)  # and not by its place, which other threads change
         if call is None:
             return
         leave(tokens)

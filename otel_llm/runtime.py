@@ -168,7 +168,10 @@ class Prices:
         """Begin to load, unless that is done or under way."""
         if self._loading != os.getpid() and not self._pricer.ready:
             self._loading = os.getpid()
-            threading.Thread(target=self._pricer.load, name="otel-llm-prices", daemon=True).start()
+            try:
+                threading.Thread(target=self._pricer.load, name="otel-llm-prices", daemon=True).start()
+            except RuntimeError:  # no thread to be had: the next call asks again
+                self._loading = 0
 
     def load(self) -> None:
         """Load now; a second or two."""

@@ -32,13 +32,13 @@ def save(path: str | os.PathLike[str], state: object) -> bool:
 
 
 def load(path: str | os.PathLike[str]) -> object | None:
-    """What ``Spend.load`` takes; None where there is no file, or (with a warning) none that can be read."""
+    """What ``Spend.load`` takes; None where there is no file, or (with a warning) none of ours. Raises ``OSError``."""
     target = Path(path)
     try:
         head, _, body = target.read_text(encoding="utf-8").partition("\n")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except (IsADirectoryError, UnicodeDecodeError) as error:
         _warn(target, str(error))
         return None
     name, _, checksum = head.rpartition(" ")

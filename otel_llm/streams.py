@@ -94,6 +94,8 @@ class _Steps:
         return self._step(self._source.send, value)
 
     def throw(self, kind: Any, error: Any = None, _: Any = None) -> Any:
+        if error is not None and not isinstance(error, BaseException):
+            error = kind(error)
         return self._step(self._source.throw, kind if error is None else error)
 
     def close(self) -> None:

@@ -76,5 +76,5 @@ class Certificate:
         """A context of its own each time: one that failed half-way would have lost its key."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
+        context.load_cert_chain(*self._files, password="")  # or OpenSSL would ask for one at the host's terminal
         return context

@@ -51,7 +51,8 @@ class Desk:
         if in_flight and self.journal is None:
             self._open()
         if self._seat is not None:
-            self._seat.show(in_flight)
+            with suppress(OSError):  # no room: the next time
+                self._seat.show(in_flight)
 
     def make_room(self) -> None:
         """Try again where there was no room for a journal, or for the next piece of it."""

@@ -213,6 +213,18 @@ class Reader:
             self._map.close()
             self._map = None
 
+    @property
+    def blocked(self) -> bool:
+        """Whether there is something to read that cannot be mapped just now, for want of a descriptor, say."""
+        if self._map is not None:
+            return False
+        try:
+            return self._path(self.position.segment).stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
     def discard(self, *, all_of_it: bool = False) -> None:
         """Remove the files that were read to their end; with ``all_of_it``, the present one too."""
         last = self.position.segment + (1 if all_of_it else 0)
@@ -231,7 +243,7 @@ class Reader:
             last += 1
         with suppress(OSError), self._path(last).open("rb") as file:
             return [_WHOLE] * (last - first) + [_committed(file.read(_START))]
-        return []
+        return [] if self._map is None else [_committed(self._map)]  # mapped memory outlives its file
 
     def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
         data = self._mapped()
@@ -255,7 +267,9 @@ class Reader:
 
     def _finished(self) -> bool:
         data = self._mapped()
-        return data is None or self.position.offset >= _committed(data) or self._doubts > _PATIENCE
+        if data is None:
+            return not self.blocked
+        return self.position.offset >= _committed(data) or self._doubts > _PATIENCE
 
     def _mapped(self) -> mmap.mmap | None:
         if self._map is None:

@@ -53,6 +53,7 @@ class Leader:
         self.store = store
         self.exited = 0
         self.with_spend = False
+        self.unreadable = False  # the checkpoint: nobody knows what of the journals was counted before
         self._folder = folder
         self._post = post
         self._readers: dict[str, Reader] = {}
@@ -62,9 +63,14 @@ class Leader:
             self._take_over(folder)
 
     @property
+    def blocked(self) -> bool:
+        """Whether there are records that cannot be read just now."""
+        return any(reader.blocked for reader in self._readers.values())
+
+    @property
     def live(self) -> int:
         """Processes that live and have made calls."""
-        return len(self._readers.keys() - self._progress.gone)
+        return len(self._living())
 
     def drain(self, mine: Journal | Memory | None) -> None:
         """Count all that is committed."""
@@ -90,14 +96,14 @@ class Leader:
     def survey(self, mine: str) -> None:
         """Which of the others live, and what calls they have open."""
         if self._folder is not None:
-            for owner in tuple(self._readers.keys() - self._progress.gone - {mine}):
+            for owner in self._living() - {mine}:
                 self._look_at(self._folder, owner)
 
     def tell(self) -> None:
         """Put the number of processes into the store, for a scrape."""
         now = time.time()
         for state, number in (("live", self.live), ("exited", self.exited)):
-            self.store.apply(Event("otel_llm_processes", now, (state,), float(number)))
+            self.store.apply(Event("otel_llm_processes", now, (state,), float(number)), now=now)
 
     def keep(self, *, now: bool = False) -> None:
         """Write a checkpoint if one is due, or ``now``; then remove the files that it makes needless."""
@@ -117,17 +123,26 @@ class Leader:
         """All that was counted, to go on in another directory: those that were read are none of it any more."""
         return Checkpoint(self.store.dump(), exited=self.exited + self.live, with_spend=self.with_spend)
 
+    def finish(self) -> None:
+        """Count what is left in mapped memory, where the files are gone."""
+        for owner in self._living():
+            self._read(owner)
+
     def close(self) -> None:
         """Let go of mapped memory."""
         for reader in self._readers.values():
             reader.close()
+
+    def _living(self) -> set[str]:
+        return self._readers.keys() - self._progress.gone
 
     def _take_over(self, folder: Path) -> None:
         try:
             found = checkpoint.load(folder / CHECKPOINT)
             if found is not None:
                 self.store.load(found.store)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
+            self.unreadable = True
             logger.warning("otel-llm counts anew: its checkpoint cannot be read: %s", error)
             return
         if found is None:
@@ -156,7 +171,7 @@ class Leader:
 
     def _count(self, owner: str, payload: bytes, began: Position | None) -> None:
         with guard("store"):
-            self.store.apply(decode(payload), source_of(owner))
+            self.store.apply(decode(payload), source_of(owner), time.time())
             for number, verdict in enumerate(self.store.drain_verdicts()):
                 place = (*began, number) if began and verdict.source else None
                 self._post.send(verdict, owner if verdict.source else "", place)
@@ -171,6 +186,8 @@ class Leader:
 
     def _retire(self, owner: str) -> None:
         self._read(owner)  # what it committed before it died
+        if self._readers[owner].blocked:
+            return  # the next time
         self.store.drop_process(source_of(owner))
         self.exited += 1
         self._progress.gone.add(owner)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.config import Config
-from otel_llm.guard import COMPONENTS
+from otel_llm.guard import COMPONENTS, guard
 from otel_llm.store import Store
 
 from .answer import Scrape
@@ -43,21 +44,29 @@ class Leadership:
         self._spend = spend
         self._listener: Listener | None = None
         self._server: Server | None = None
-        self._next_bind = 0.0
+        self._next_bind = self._next_listen = 0.0
 
     @classmethod
     def take(
         cls, folder: Path | None, make_store: Callable[[], Store], inbox: Inbox, owner: Callable[[], str]
     ) -> Leadership | None:
         """Lead, unless somebody else does. Raises ``OSError`` where that cannot be told."""
-        lock = None
-        if folder is not None:
-            lock = FileLock(folder / LEADER)
-            if not lock.take():
-                return None
-            lock.write(f"{os.getpid():<20}".encode())
-            inbox.look()  # what the former leader sent comes before what this one finds
-        post = Post(folder, inbox, owner)
+        lock = None if folder is None else FileLock(folder / LEADER)
+        if lock is not None and not lock.take():
+            return None
+        with ExitStack() as failed:
+            if lock is not None:
+                failed.callback(lock.drop)  # or nobody could lead as long as this process lives
+                lock.write(f"{os.getpid():<20}".encode())
+                inbox.look()  # what the former leader sent comes before what this one finds
+            made = cls._with(lock, folder, make_store, Post(folder, inbox, owner))
+            failed.pop_all()
+        return made
+
+    @classmethod
+    def _with(
+        cls, lock: FileLock | None, folder: Path | None, make_store: Callable[[], Store], post: Post
+    ) -> Leadership:
         store = make_store()
         for component in COMPONENTS:
             store.create(INTERNAL_ERRORS, (component,))
@@ -79,10 +88,12 @@ class Leadership:
         return StoreSource(self.leader.store, refresh)
 
     def listen(self, folder: Path, answer: Callable[[Question], Any], warn: Warn) -> None:
-        """Answer the other processes."""
+        """Answer the other processes; where that cannot be, try again now and then."""
+        if self._listener is not None or time.monotonic() < self._next_listen:
+            return
+        self._next_listen = time.monotonic() + PORT_SECONDS
         try:
             self._listener = Listener(folder / SOCKET, answer)
-            self._listener.start()
         except OSError as error:
             warn(f"other processes of this service cannot ask for its metrics: {error}")
 
@@ -120,8 +131,9 @@ class Leadership:
 
     def keep(self, *, now: bool = False) -> None:
         """Write down what must not be lost, where it is time to or ``now``."""
-        if self._spend is not None:
-            self._spend.take(self.leader)
+        with guard("spend"):  # which waits for a better time; the checkpoint does not
+            if self._spend is not None:
+                self._spend.take(self.leader)
         self.leader.keep(now=now)
 
     def after_round(self, *, now: bool = False) -> None:
@@ -134,20 +146,29 @@ class Leadership:
         """The store in short, as plain values."""
         return self.leader.store.summary(time.time())
 
+    @property
+    def owes(self) -> bool:
+        """Whether there is spend here that was not saved: who keeps the spend reads it where it is."""
+        return self._spend is not None and self._spend.owes and self.leader.store.has_spend()
+
     def resign(self) -> None:
         """Give everything back, so that somebody else can lead."""
         self.unbind()
         if self._listener is not None:
             self._listener.stop()
-        self.keep(now=True)
-        self.after_round(now=True)
-        self._close()
+        try:
+            with guard("workers"):  # no room, say: what is in the journals is there still
+                self.keep(now=True)
+            self.after_round(now=True)
+        finally:
+            self._close()
 
     def leave(self) -> Checkpoint:
         """Give everything back where the directory was removed; what was counted goes on in another one."""
         self.unbind()
         if self._listener is not None:
             self._listener.stop()
+        self.leader.finish()
         self._close()
         return self.leader.state()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_llm.guard import guard
-from otel_llm.natives import Thread
+from otel_llm.natives import Thread, pause
 
 Question = tuple[Any, ...]
 Answer = Callable[[Question], Any]
@@ -26,21 +26,29 @@ class UnreachableError(OSError):
 
 
 class Listener:
-    """The leader's end. Raises ``OSError`` where the socket cannot be made."""
+    """The leader's end, which answers until it is stopped. Raises ``OSError`` where that cannot be."""
 
     def __init__(self, path: Path, answer: Answer) -> None:
         self._answer = answer
         self._path = path
         self._socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-        path.unlink(missing_ok=True)
-        with _address(path) as address:
+        self._thread = Thread(self._serve, 0.0)
+        try:
+            self._listen()
+        except OSError:
+            self.drop()
+            raise
+
+    def _listen(self) -> None:
+        self._path.unlink(missing_ok=True)
+        with _address(self._path) as address:
             self._socket.bind(address)
         self._socket.listen(64)
         self._socket.settimeout(1.0)
-        self._thread = Thread(self._serve, 0.0)
-
-    def start(self) -> None:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no thread to be had
+            raise OSError(str(error)) from None
 
     def drop(self) -> None:
         """Close this process's end of it; a parent that we were forked from goes on listening."""
@@ -60,7 +68,10 @@ class Listener:
     def _serve(self) -> None:
         try:
             file, _ = self._socket._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - what socket.accept calls
-        except OSError:  # nobody asked
+        except TimeoutError:  # nobody asked
+            return
+        except OSError:  # too many open files, say: others may close theirs
+            pause(0.1)
             return
         peer = sockets.socket(fileno=file)
         with guard("link"):

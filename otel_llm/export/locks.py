@@ -82,11 +82,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path, *, shared: bool = False) -> bool:
-    """Whether a living process holds the lock on ``path``, which is ``shared`` or not."""
+    """Whether a living process holds the lock on ``path``, which is ``shared`` or not; also where that cannot be told just now."""
     try:
         file = _open(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:  # too many open files, say: nobody is to be taken for dead
+        return True
     try:
         fcntl.flock(file, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:

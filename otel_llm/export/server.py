@@ -42,7 +42,7 @@ class PortTakenError(ServeError):
 
 
 class Server:
-    """Serves until closed. ``port`` is the one that is bound."""
+    """Serves until closed. ``port`` is the one that is bound. Raises ``ServeError`` where there are no threads for it."""
 
     def __init__(self, listeners: list[sockets.socket], respond: Callable[[sockets.socket], None]) -> None:
         self.port: int = listeners[0].getsockname()[1]
@@ -50,8 +50,12 @@ class Server:
         self._respond = respond
         self._open: set[sockets.socket] = set()
         self._closed = False
-        for listener in listeners:
-            _start(self._accept, (listener,))
+        try:
+            for listener in listeners:
+                _start(self._accept, (listener,))
+        except RuntimeError as error:  # no thread to be had
+            self.close()
+            raise ServeError(f"cannot serve port {self.port}: {error}") from None
 
     def close(self) -> None:
         """Give the port back. Answers that are under way are still sent."""
@@ -81,7 +85,11 @@ class Server:
                 peer.close()
                 continue
             self._open.add(peer)
-            _start(self._serve, (peer,))
+            try:
+                _start(self._serve, (peer,))
+            except RuntimeError:  # no thread to be had: others may end theirs
+                self._open.discard(peer)
+                peer.close()
 
     def _serve(self, peer: sockets.socket) -> None:
         try:

@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -30,6 +31,11 @@ def base(config: Config) -> Path:
     root = Path(config.state_dir or tempfile.gettempdir())
     port = str(config.port) if config.port else f"0-{crc32(config.service_name.encode()):08x}"
     return root / f"otel-llm-{os.geteuid()}-{port}"
+
+
+def settled(config: Config) -> Config:
+    """``config`` with the directory where it is now, wherever the program goes. Raises ``OSError`` where that is nowhere."""
+    return replace(config, state_dir=str(Path(config.state_dir).absolute())) if config.state_dir else config
 
 
 def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
@@ -73,7 +79,7 @@ def inherit(start: Path, counted: Checkpoint) -> None:
 def leave(start: Path) -> None:
     """Remove ``start`` if the process that it began with ends now, and nobody else is there."""
     with locked(start.parent / LOCK):
-        if start.name == f"start.{_tag(processes.myself())}" and not _has_members(start):
+        if start.name == f"start.{_tag(processes.myself())}" and not has_members(start):
             discard(start)
 
 
@@ -89,7 +95,7 @@ def is_alive(start: Path) -> bool:
     boot, _, process = start.name.removeprefix(f"start.{_FORM}-").partition("-")
     if boot == processes.boot() and processes.alive(process):
         return True
-    return _has_members(start)
+    return has_members(start)
 
 
 def discard(start: Path) -> None:
@@ -97,7 +103,7 @@ def discard(start: Path) -> None:
     shutil.rmtree(start, ignore_errors=True)
 
 
-def _has_members(start: Path) -> bool:
+def has_members(start: Path) -> bool:
     return is_locked(start, shared=True)
 
 

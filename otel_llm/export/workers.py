@@ -89,7 +89,7 @@ class Worker:
         self._lock = RLock()  # held while metrics are worked on; never across a fork
         self._held: list[Any] = []
         self._inbox = Inbox(self._deliver)
-        self._desk = Desk(self._folder, self._lock, self._inbox, opening=self._mind_user, warn=self._warn)
+        self._desk = Desk(self._folder, self._lock, self._inbox, opening=self._prepare, warn=self._warn)
         self._leadership: Leadership | None = None
         self._source: StoreSource | None = None
         self._clerk: Thread | None = None
@@ -111,7 +111,7 @@ class Worker:
             self._running = True
             forks.watch(self)
             atexit.register(self.stop)
-            self._round()
+            self._tick()
             self._hire()
             # before that, nobody can look for us there
             wrapt.register_post_import_hook(_weakly(self._join), "prometheus_client")
@@ -185,7 +185,7 @@ class Worker:
                 self._collector.unregister()
             if self._clerk is not None:
                 self._clerk.stop(TAKEOVER_SECONDS)
-            self._round()
+            self._tick()
             self._running = False
             self._leave()
             if self._users is not None:
@@ -209,16 +209,14 @@ class Worker:
             self._leadership.drop_after_fork()
         self._desk.close()
         self._begin()
-        if self._member is not None:
-            self._member.drop()
-            self._member = statedir.join(self._member.path.parent)
-        self._hire()
+        self._hire()  # it stays a member: its copy of the parent's lock keeps the directory, too
 
     def _enter(self) -> None:
         if not AVAILABLE:
             self._warn("this system has no file locks, so each process shows its own metrics only")
             return
         try:
+            self.config = statedir.settled(self.config)
             self._program = self._program or processes.program(processes.myself())
             self._folder, self._member = statedir.enter(self.config, self._program)
             self._users = self._users or Users()
@@ -229,11 +227,17 @@ class Worker:
             )
 
     def _hire(self) -> None:
-        """Have a clerk keep this process up to date."""
-        with self._lock:
+        """Have a clerk keep this process up to date. Where there is no thread to be had, the next who comes tries again."""
+        with self._lock, suppress(RuntimeError):
             if self._clerk is None and self._running:
-                self._clerk = Thread(self._tick, TICK_SECONDS)
-                self._clerk.start()
+                clerk = Thread(self._tick, TICK_SECONDS)
+                clerk.start()
+                self._clerk = clerk
+
+    def _prepare(self) -> None:
+        """Before the first record."""
+        self._mind_user()
+        self._hire()
 
     def _tick(self) -> None:
         with guard("workers"):
@@ -259,11 +263,7 @@ class Worker:
     def _stand(self) -> None:
         """Lead, if nobody else does."""
         self._leadership = Leadership.take(self._folder, self._make_store, self._inbox, lambda: self._desk.owner)
-        if self._leadership is None:
-            return
         self._source = None
-        if self._folder is not None:
-            self._leadership.listen(self._folder, self._answer, self._warn)
 
     def _mind_user(self) -> None:
         """Where this process has become another user, move to the directory of that one."""
@@ -274,6 +274,7 @@ class Worker:
         """Where somebody removed the directory (a cleaner of /tmp, say), go on in a new one."""
         if self._member is None or self._member.is_there():
             return
+        self._desk.leave()  # what comes from now on waits in memory
         counted = None if self._leadership is None else self._leadership.leave()
         self._leadership = None
         self._move()
@@ -294,6 +295,8 @@ class Worker:
         if self._users is not None and self._users.dropped():
             self._serve = False  # those who make the calls serve them
             leadership.unbind()
+        if self._folder is not None:
+            leadership.listen(self._folder, self._answer, self._warn)
         if self._serve:
             leadership.bind(self.config, self.scrape, self._warn)
         self._refresh()
@@ -312,6 +315,7 @@ class Worker:
                 return self._ask_leader(question)
             if not self._running or time.monotonic() > until:
                 raise UnreachableError("nobody leads the processes of this service just now")
+            self._hire()
             self._round()
             pause(0.02)
         return self._answer(question)
@@ -353,10 +357,13 @@ class Worker:
             logger.warning("Your service runs on, but %s.", text)
 
     def _leave(self) -> None:
+        owes = False
         if self._leadership is not None:
             self._leadership.resign()
+            owes = self._leadership.owes
         self._desk.leave()
         if self._folder is not None and self._member is not None:
             self._member.drop()
-            statedir.leave(self._folder)
+            if not owes:  # else who keeps the spend removes it
+                statedir.leave(self._folder)
         self._begin()

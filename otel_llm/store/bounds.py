@@ -48,6 +48,12 @@ class Bounds:
             known.add(value)
         return value
 
+    def know(self, names: Labels, values: Labels) -> None:
+        """Take up values that have been shown before. Raises ``ValueError`` where their numbers differ."""
+        for name, value in zip(names, values, strict=True):
+            if value != OTHER:  # which takes nobody's place
+                self._known.setdefault(name, {""}).add(value)
+
     def count(self, name: str) -> None:
         """One more value of label ``name`` was replaced."""
         self.overflow[name] = self.overflow.get(name, 0) + 1

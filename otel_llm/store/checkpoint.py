@@ -6,7 +6,7 @@ import marshal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.catalogue import BY_NAME, COST_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS
+from otel_llm.catalogue import COST_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS
 from otel_llm.model import Observation
 
 from .cells import Cell, Histogram
@@ -52,15 +52,12 @@ def read(data: bytes, custom: tuple[str, ...]) -> dict[str, Any]:
 def restore_cells(families: Families, cells: dict[str, list[tuple[Any, ...]]]) -> None:
     """Put what ``dump`` wrote into empty families."""
     for name, dumped in cells.items():
-        names = families.names(name)
         for labels, *values in dumped:
-            shown = families.bounds.values(names, labels)
-            if BY_NAME[name].kind == "histogram":
-                histogram = families.histogram(name, shown)
-                histogram.sum, histogram.counts, histogram.exemplars = values
+            cell = families.restored(name, labels)
+            if isinstance(cell, Histogram):
+                cell.sum, cell.counts, cell.exemplars = values
             else:
-                number = families.number(name, shown)
-                number.value, number.at = values
+                cell.value, cell.at = values
 
 
 def _cells(families: Families, name: str) -> Iterator[tuple[Any, ...]]:

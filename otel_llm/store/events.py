@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 
 from otel_llm.catalogue import BY_NAME
 from otel_llm.model import Event
@@ -24,6 +24,11 @@ _RESULT = 4  # where the labels of a look-up have its result
 _IN_WINDOW = {"hit": "cache_hit", "miss": "cache_miss"}
 
 
+def _newer(at: float, than: float, now: float) -> bool:
+    """Whether ``at`` is later ``than`` what is there. That is in the future where a clock has been set back since: it counts no more."""
+    return at >= than or than > now
+
+
 class Events:
     """Applies events to their cells, and tells the window of those that it keeps rates of."""
 
@@ -32,19 +37,19 @@ class Events:
         self._engine = engine
         self._known: dict[tuple[str, Labels], Cell] = {}
 
-    def apply(self, event: Event) -> None:
-        """Count, observe or set. Raises ``ValueError`` for an unknown metric, wrong labels or an impossible value."""
+    def apply(self, event: Event, now: float = inf) -> None:
+        """Count, observe or set, ``now`` by the clock. Raises ``ValueError`` for an unknown metric, wrong labels or an impossible value."""
         name, at, labels, value, trace_id = event
         if not isfinite(value):
             raise ValueError(f"{name} cannot take {value}")
         if name == _STATE:
-            self._step(at, labels, value)
+            self._step(at, labels, value, now)
             return
         cell = self._known.get((name, labels)) or self._find(name, labels)
         if isinstance(cell, Histogram):
             cell.observe(value, trace_id, "", at)
         elif BY_NAME[name].kind == "gauge":
-            if at >= cell.at:
+            if _newer(at, cell.at, now):
                 cell.value, cell.at = value, at
         elif value < 0:
             raise ValueError(f"{name} cannot fall by {-value}")
@@ -69,14 +74,14 @@ class Events:
             labels += ("",) * missing
         return self._families.bounds.values(names, labels)
 
-    def _step(self, at: float, labels: Labels, value: float) -> None:
+    def _step(self, at: float, labels: Labels, value: float, now: float) -> None:
         breaker, state = self._bounded(_STATE, labels)
         if state not in BREAKER_STATES:
             raise ValueError(f"a breaker is {', '.join(BREAKER_STATES)}, not {state!r}")
         for step in _STEPS:
             self._families.number(_TRANSITIONS, (breaker, *step))
         cells = {each: self._families.number(_STATE, (breaker, each)) for each in BREAKER_STATES}
-        if value and at >= max(cell.at for cell in cells.values()):
+        if value and _newer(at, max(cell.at for cell in cells.values()), now):
             for each, cell in cells.items():
                 cell.value, cell.at = int(each == state), at
 

@@ -100,6 +100,12 @@ class Families:
                 cells[labels] = self._add(metric, labels)
         return cells[labels]
 
+    def restored(self, name: str, labels: Labels) -> Cell:
+        """The cell, made anew, of a series that had its place before: bounds have nothing to say to it."""
+        self.bounds.know(self.names(name), labels)
+        cell = self._cells[name][labels] = self._add(BY_NAME[name], labels)
+        return cell
+
     def _with_room(self, metric: Metric, labels: Labels) -> Labels:
         if self.lines < MOST_LINES:
             return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from otel_llm.catalogue import CALL
@@ -48,8 +49,8 @@ class Store:
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
 
-    def apply(self, record: Record, source: int = 0) -> None:
-        """Count one record. ``source`` is the process that made it.
+    def apply(self, record: Record, source: int = 0, now: float = inf) -> None:
+        """Count one record. ``source`` is the process that made it; a gauge that was set later than ``now`` is set anew.
 
         Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
         """
@@ -59,7 +60,7 @@ class Store:
             if type(record) is Observation:
                 self._call(record, source)
             elif type(record) is Event:
-                self._state.events.apply(record)
+                self._state.events.apply(record, now)
             else:
                 raise TypeError(f"a store takes records, not {type(record).__name__}")
 
@@ -114,6 +115,11 @@ class Store:
         """What was spent, for ``add_spend`` of a later start of the service."""
         with self.lock:
             return self._state.ledger.spend.dump()
+
+    def has_spend(self) -> bool:
+        """Whether anything was spent."""
+        with self.lock:
+            return bool(self._state.ledger.spend.accounts)
 
     def add_spend(self, spend: object) -> None:
         """Add what an earlier start of the service spent. Raises ``ValueError`` for what is no spend."""

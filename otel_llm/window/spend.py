@@ -16,6 +16,7 @@ HOUR = 4  # quarters: what "the present rate" of a day is taken over
 DAY = 96  # quarters: the same of a month, lest the nights be forgotten
 KEPT_DAYS = 62
 _FOREIGN = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
+_Used = tuple[str, float, float]  # the period, its limit, what was spent of it
 
 
 class Budget(NamedTuple):
@@ -60,17 +61,18 @@ class _Account:
         if at < self.first:  # noqa: PLR1730 - min() would cost a call for each record
             self.first = at
         self.days[day] = self.days.get(day, 0.0) + cost
-        if quarter not in self.quarters:
-            self.quarters[quarter] = 0.0
-            _drop_before(self.quarters, quarter - DAY)
-            _drop_before(self.days, day - KEPT_DAYS)
-        self.quarters[quarter] += cost
+        fresh = quarter not in self.quarters
+        self.quarters[quarter] = self.quarters.get(quarter, 0.0) + cost
+        if fresh:
+            _bound(self.quarters, DAY + 1)
+            _bound(self.days, KEPT_DAYS)
 
     def spent(self, period: str, today: date) -> float:
+        last = today.toordinal()
         if period == "day":
-            return self.days.get(today.toordinal(), 0.0)
-        first = today.replace(day=1).toordinal()
-        return sum(cost for day, cost in self.days.items() if first <= day <= today.toordinal())
+            return self.days.get(last, 0.0)
+        first = last - today.day + 1
+        return sum([cost for day, cost in self.days.items() if first <= day <= last])
 
     def rate(self, now: float, quarters: int) -> float:
         """US dollars a second over the last ``quarters``, or since the first spending where that is later."""
@@ -80,9 +82,7 @@ class _Account:
 
     def merge(self, other: _Account) -> None:
         self.first = min(self.first, other.first)
-        for mine, theirs in ((self.days, other.days), (self.quarters, other.quarters)):
-            for number, cost in theirs.items():
-                mine[number] = mine.get(number, 0.0) + cost
+        self.days, self.quarters = _sum(self.days, other.days), _sum(self.quarters, other.quarters)
 
     def dump(self) -> tuple[Any, ...]:
         return (self.first, sorted(self.days.items()), sorted(self.quarters.items()))
@@ -100,9 +100,14 @@ class _Account:
         return account
 
 
-def _drop_before(kept: dict[int, float], oldest: int) -> None:
-    for number in [number for number in kept if number < oldest]:
-        del kept[number]
+def _bound(kept: dict[int, float], most: int) -> None:
+    """Forget what came first, which need not be what is oldest: clocks may be wrong, and set right again."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+
+
+def _sum(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    return {number: one.get(number, 0.0) + other.get(number, 0.0) for number in sorted(one.keys() | other.keys())}
 
 
 def _named(zone: str) -> tzinfo:
@@ -146,9 +151,12 @@ class Spend:
             if budget.match and not budget.covers(labels):
                 continue
             account = self.accounts.get(budget.name) or self.accounts.setdefault(budget.name, _Account())
+            if budget.daily is None and budget.monthly is None:
+                account.add(at, day, cost)
+                continue
+            before = _used(budget, account, day)
             account.add(at, day, cost)
-            if budget.daily is not None or budget.monthly is not None:
-                crossed += _crossings(budget, account, date.fromordinal(day), cost)
+            crossed += _crossings(budget.name, before, _used(budget, account, day))
         return tuple(crossed)
 
     def _day(self, at: float) -> int:
@@ -220,14 +228,18 @@ class Spend:
         return spend
 
 
-def _crossings(budget: Budget, account: _Account, today: date, cost: float) -> Iterator[Crossing]:
-    """The worst line of each period that the last ``cost`` went over."""
-    for period, limit in budget.limits():
-        if limit is None:
-            continue
-        after = account.spent(period, today)
-        before = after - cost
-        if before < limit <= after or (limit == 0 and before <= 0 < after):
-            yield Crossing(budget.name, period, "critical", after, limit)
-        elif before < limit * WARN_AT <= after:
-            yield Crossing(budget.name, period, "warning", after, limit)
+def _used(budget: Budget, account: _Account, day: int) -> list[_Used]:
+    today = date.fromordinal(day)
+    return [(period, limit, account.spent(period, today)) for period, limit in budget.limits() if limit is not None]
+
+
+def _crossings(budget: str, before: list[_Used], now: list[_Used]) -> Iterator[Crossing]:
+    """The worst line of each period that was gone over.
+
+    ``before`` is what the call before left, to the last bit; were it ``spent`` less a cost, a line could be missed or told twice.
+    """
+    for (period, limit, spent), (_, _, was) in zip(now, before, strict=True):
+        if was < limit <= spent or (limit == 0 and was <= 0 < spent):
+            yield Crossing(budget, period, "critical", spent, limit)
+        elif was < limit * WARN_AT <= spent:
+            yield Crossing(budget, period, "warning", spent, limit)

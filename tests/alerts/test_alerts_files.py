@@ -65,6 +65,11 @@ WRONG = [
     ("limits: []\n", ":1: the file.limits: is unknown (allowed: budgets)"),
     ("budgets: [\n", ":2: is not YAML"),
     ("budgets:\n  - name: !!python/object:os.system x\n", ":2: is not YAML"),
+    ("budgets:\n  - daily_usd: 2026-02-30\n", ":2: '2026-02-30' is not a value (put it in quotes"),
+    ("budgets:\n  - daily_usd: !!bool perhaps\n", ":2: 'perhaps' is not a value"),
+    ("budgets:\n  - daily_usd: !!int ''\n", ":2: '' is not a value"),
+    ("budgets:\n  - daily_usd: !!timestamp soon\n", ":2: 'soon' is not a value"),
+    (f"budgets:\n  - daily_usd: {'1:' * 300}1.5\n", "1.5' is not a value"),
 ]  # fmt: skip
 
 
@@ -109,6 +114,12 @@ def test_json_has_lines_too(tmp_path, text, told):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(DocumentError, match="cannot be read"):
         read(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/budgets.yaml", "bud\0gets.yaml"])
+def test_a_path_that_can_be_none_is_said(path):
+    with pytest.raises(DocumentError, match="cannot be read"):
+        read(path)
 
 
 def test_yaml_without_the_extra_is_said(tmp_path, monkeypatch):

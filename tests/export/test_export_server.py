@@ -7,15 +7,23 @@ import errno
 import gzip
 import http.client
 import os
+import pty
 import shutil
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from otel_llm.config import Config
 from otel_llm.export import server as module
@@ -211,6 +219,44 @@ def test_connections_are_bounded(start: Serve, monkeypatch: pytest.MonkeyPatch) 
     assert get(server)[0] == 200
 
 
+class NoThread:
+    """Refuses the ``number``-th thread, as a container at its limit does."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self._start = module._start
+
+    def __call__(self, *work: object) -> int:
+        self._left -= 1
+        if not self._left:
+            raise RuntimeError("can't start new thread")
+        return self._start(*work)
+
+
+def test_a_client_that_no_thread_is_left_for_is_the_only_one_refused(
+    start: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(host="127.0.0.1")
+    monkeypatch.setattr(module, "_start", NoThread(1))
+    with raw(server) as peer:
+        assert peer.recv(10) == b""
+    assert get(server)[0] == 200
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.usefixtures("both")
+def test_a_server_that_no_thread_is_left_for_keeps_no_port(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(module, "_start", NoThread(number))
+    with pytest.raises(ServeError, match="can't start new thread"):
+        serve(Config(port=port), scrape)
+    again = serve(Config(port=port), scrape)
+    assert get(again)[0] == 200
+    again.close()
+
+
 def test_a_taken_port_is_told_with_the_remedy(start: Serve) -> None:
     taken = start()
     with pytest.raises(PortTakenError, match=rf"localhost:{taken.port} is taken .* OTEL_EXPORTER_PROMETHEUS_PORT"):
@@ -353,6 +399,31 @@ def test_a_client_without_tls_gets_nothing_and_harms_nobody(start: Serve, certif
     connection.request("GET", "/-/healthy")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+PROMPT = """
+import sys
+from otel_llm.config import Config
+from otel_llm.export.server import serve
+serve(Config(port=0, tls_cert=sys.argv[1], tls_key=sys.argv[2]), lambda _: ("", b""))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, from Python 3.12 on
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_at_the_terminal(certificates, tmp_path: Path) -> None:
+    key = load_pem_private_key(Path(certificates[1]).read_bytes(), None)
+    hidden = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    (tmp_path / "key.pem").write_bytes(hidden)
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(sys.executable, [sys.executable, "-c", PROMPT, certificates[0], str(tmp_path / "key.pem")])
+    said = b""
+    with suppress(OSError):  # the end of a terminal
+        while b"pass phrase" not in said and (more := os.read(terminal, 1000)):
+            said += more
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert b"ServeError: OTEL_LLM_METRICS_TLS_CERT and _KEY: cannot use" in said
 
 
 @pytest.mark.parametrize(("settings", "says"), [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from contract import Contract, Kit
 from contract_content import CONVERSATION, INSTRUCTION
 from litellm.caching.caching import Cache
+from litellm.integrations.custom_logger import CustomLogger
 
 VERSION = tuple(map(int, metadata.version("litellm").split(".")[:2]))
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -26,6 +28,7 @@ def _quiet() -> Iterator[None]:
     litellm.suppress_debug_info = True
     yield
     litellm.cache = None
+    litellm.callbacks = []
     litellm.in_memory_llm_clients_cache.flush_cache()
 
 
@@ -235,3 +238,29 @@ async def test_a_deployment_cools_down_and_recovers(lab: Any) -> None:
     await asyncio.sleep(0.1)  # the cooldown is litellm's own, by the clock
     await pair.acompletion(model="group", messages=MESSAGES)
     assert ("gpt-fail-429", "open", "closed") in steps()
+
+
+class Judge(CustomLogger):
+    """A host's callback, which litellm runs after the call, in its context: it judges the answer with a model."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.client: Any = {"base_url": url, "api_key": "test-key"}
+        self.answered, self.done = threading.Event(), threading.Event()
+
+    def log_success_event(self, **_: Any) -> None:
+        self.answered.wait()  # litellm begins it before it answers
+        try:
+            with openai.OpenAI(**self.client) as client:
+                client.chat.completions.create(model="judge", messages=MESSAGES)
+        finally:
+            self.done.set()
+
+
+def test_calls_of_a_callback_are_calls(lab: Any) -> None:
+    judge = Judge(lab.url)
+    litellm.callbacks = [judge]
+    litellm.completion(**asked(lab, "gpt-x"))
+    judge.answered.set()
+    judge.done.wait()
+    assert lab.models == [("gpt-x", ""), ("judge", "")]

@@ -62,6 +62,26 @@ def test_counting_goes_on_where_it_was(busy, call, read) -> None:
     assert content(after) == content(busy)
 
 
+def test_what_overflowed_goes_on_where_it_was(call) -> None:
+    before = Store(Config(metric_labels=("tenant",), max_label_values=3))
+
+    def look_up(store: Store, tenant: str) -> None:
+        store.apply(Event("otel_llm_cache_requests_total", AT, ("openai", "m", "chat", "redis", "hit", tenant)))
+
+    for tenant in ("t1", "t2"):
+        before.apply(call(labels=(tenant,), input_tokens=10))
+    for tenant in ("t3", "t1", "t4", "t4", "t5", "t3"):  # t3 has its place by look-ups alone
+        look_up(before, tenant)
+        before.apply(call(labels=("t4",), input_tokens=1))
+    after = Store(before.config)
+    after.load(before.dump())
+    assert content(after) == content(before)
+    for store in (before, after):
+        look_up(store, "t3")
+        look_up(store, "t6")
+    assert content(after) == content(before)
+
+
 def test_a_checkpoint_serves_either_vocabulary(busy) -> None:
     after = Store(Config(metric_labels=("tenant",), max_label_values=30, semconv="both"), Never())
     after.load(busy.dump())

@@ -118,3 +118,19 @@ def test_what_processes_say_of_themselves_is_shown(store, read) -> None:
     assert read(store, "otel_llm_internal_errors_total", component="reader") == 2
     assert read(store, "otel_llm_scrape_duration_seconds") == 0.012
     assert read(store, "otel_llm_build_info") == 1
+
+
+def test_a_gauge_of_a_clock_that_was_set_back_since_is_set_anew(store, read) -> None:
+    labels = (*CALL, "tokens")
+    store.apply(Event(REMAINING, AT + 86_400, labels, 5.0), now=AT + 86_400)
+    store.apply(Event(REMAINING, AT, labels, 7.0), now=AT)
+    store.apply(Event(REMAINING, AT - 120, labels, 9.0), now=AT + 1)  # only late
+    assert read(store, REMAINING, kind="tokens") == 7.0
+
+
+def test_a_breaker_of_a_clock_that_was_set_back_since_goes_on(store, read) -> None:
+    store.apply(Event(STATE, AT + 86_400, ("b", "open")), now=AT + 86_400)
+    store.apply(Event(STATE, AT, ("b", "half_open")), now=AT)
+    store.apply(Event(STATE, AT + 1, ("b", "closed")), now=AT + 1)
+    store.apply(Event(STATE, AT - 120, ("b", "open")), now=AT + 2)  # only late
+    assert [read(store, STATE, state=s) for s in ("closed", "half_open", "open")] == [1, 0, 0]

@@ -147,3 +147,10 @@ def test_spend_goes_on_after_a_restart(call, read) -> None:
 def test_spend_of_something_else_is_refused(store) -> None:
     with pytest.raises(ValueError, match="no state of spend"):
         store.add_spend(("something", 1, []))
+
+
+def test_whether_anything_was_spent(store, call) -> None:
+    store.apply(call())
+    assert not store.has_spend()
+    store.apply(call(cost=0.5, cost_source="prices"))
+    assert store.has_spend()

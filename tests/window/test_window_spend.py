@@ -193,3 +193,52 @@ def test_names_and_labels_are_the_catalogues():
         name for name in catalogue.BY_NAME if name.startswith(("otel_llm_spend", "otel_llm_budget"))
     }
     assert all(len(labels) == len(catalogue.BY_NAME[name].labels) for name, labels, _ in told)
+
+
+@pytest.mark.parametrize("days", [90, -20_000])
+def test_one_call_with_a_wrong_clock_leaves_the_month_alone(days):
+    spend = Spend(daily=48.0)
+    now = at("2026-11-21T12:00", ZoneInfo("UTC"))
+    for quarter in reversed(range(96 * 62)):
+        spend.add(now - quarter * 900, 0.5, {})
+    right = said(spend, now)
+    spend.add(now + days * 86400, 1000.0, {})
+    for _ in range(3):
+        spend.add(now, 0.0, {})
+    assert said(spend, now) == pytest.approx(right)
+
+
+def test_after_days_of_a_wrong_clock_the_present_is_kept_first():
+    spend = Spend(daily=48.0)
+    now = at("2026-11-21T12:00", ZoneInfo("UTC"))
+    for quarter in range(96 * 3):
+        spend.add(now + 90 * 86400 + quarter * 900, 1000.0, {})
+    for quarter in range(48):
+        spend.add(now + quarter * 900, 0.5, {})
+    end = now + 48 * 900 - 1
+    told = said(spend, end)
+    assert told["spend_usd", "month", ""] == 24.0
+    assert told["budget_forecast_ratio", "day", ""] == pytest.approx(0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cost", "days"), [(1.0, 0.01, 8), (1.0, 0.05, 2), (1.0, 0.05, 4), (10.0, 0.1, 10), (10.0, 0.2, 7)]
+)
+def test_each_line_is_told_once_whatever_cents_add_up_to(limit, cost, days):
+    spend = Spend(monthly=limit)
+    start = at("2026-11-03T01:00", ZoneInfo("UTC"))
+    calls = int(limit / cost) + 3
+    found = [one for n in range(calls) for one in spend.add(start + 86400 * (n * days // calls), cost, {})]
+    assert [one.severity for one in found] == ["warning", "critical"]
+
+
+def test_what_is_taken_over_goes_before_what_is_new():
+    former, spend = Spend(), Spend()
+    now = at("2026-11-21T12:00", ZoneInfo("UTC"))
+    for day in reversed(range(62)):
+        former.add(now - 86400 * day - 86400, 1.0, {})
+    spend.add(now, 5.0, {})
+    spend.merge(former)
+    spend.add(now + 900, 5.0, {})
+    assert said(spend, now + 901)["spend_usd", "day", ""] == 10.0
+    assert said(spend, now + 901)["spend_usd", "month", ""] == 30.0

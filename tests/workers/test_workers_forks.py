@@ -125,6 +125,20 @@ wait(child(middle))
 os.close(said)
 assert os.read(heard, 10) == b"4"
 """,
+    "of a daemon, whose first process ends properly": """
+worker.start()
+calls(1)
+heard, said = os.pipe()
+parent = os.getpid()
+if os.fork():
+    os.read(heard, 1)
+    sys.exit()
+calls(10)
+os.write(said, b".")
+until(lambda: os.getppid() != parent)
+calls(10)
+assert shown() == 21
+""",
     "multiprocessing": """
 worker.start()
 import pool_work

@@ -166,6 +166,33 @@ def test_the_first_segment_must_find_room(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_be_mapped_just_now_is_read_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    journal, reading = Journal(tmp_path, OWNER, first=4096), reader(tmp_path)
+    journal.append(b"first")
+    journal.append(bytes(8192))  # in a file of its own
+    monkeypatch.setattr(journals.mmap, "mmap", exhausted)
+    assert read(reading) == []
+    assert reading.blocked
+    monkeypatch.setattr(journals.os, "stat", exhausted)  # not even that can be told
+    assert reading.blocked
+    monkeypatch.undo()
+    assert read(reading) == [b"first", bytes(8192)]
+    assert not reading.blocked
+
+
+def test_a_journal_that_is_removed_is_read_to_its_end(tmp_path: Path) -> None:
+    journal, reading = Journal(tmp_path, OWNER), reader(tmp_path)
+    journal.append(b"before")
+    assert read(reading) == [b"before"]
+    journal.append(b"after")
+    segment_path(tmp_path, OWNER, 0).unlink()
+    assert read(reading) == [b"after"]
+    assert not reader(tmp_path).blocked
+
+
 def test_a_link_in_the_place_of_a_segment_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")

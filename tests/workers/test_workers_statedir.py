@@ -148,11 +148,36 @@ def test_a_directory_that_somebody_removes_is_made_again(worker: Make, config: C
     until(lambda: counted(scraped(config.port)) == 4)
 
 
+def test_what_was_not_read_yet_when_it_is_removed_is_counted(worker: Make, config: Config) -> None:
+    first, second = worker(), worker()
+    for one in (first, second):
+        one.append(call())
+    assert shown(first) == 2
+    with first._lock:
+        for one in (first, second):
+            one.append(call())
+        shutil.rmtree(statedir.base(config))
+    until(lambda: all(one._member and one._member.is_there() for one in (first, second)))
+    until(lambda: shown(second) == 4)
+
+
+def test_a_relative_one_stays_where_it_was(worker: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    one = worker(config=Config(port=free_port(), state_dir="state"))
+    one.append(call())
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    one._round()
+    one.append(call())
+    assert shown(one) == 2
+    assert Path(one.describe()["directory"]).is_relative_to(tmp_path / "state")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_a_long_path_can_be_asked_at(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 40)
     folder.mkdir()
     listener = Listener(folder / "socket", lambda question: ("answer", *question))
-    listener.start()
     assert ask(folder / "socket", ("question",)) == ("answer", "question")
     listener.stop()
 

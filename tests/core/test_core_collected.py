@@ -1,0 +1,210 @@
+"""Calls that a garbage collection ends. It may come while its thread holds any lock, so they are told outside of it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+import pytest
+
+from otel_llm import invocation
+from otel_llm.loopback import Loopback
+from otel_llm.model import Observation
+from otel_llm.testing import Captured, capture
+
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+
+
+@dataclass
+class Ledger:
+    """A sink with a lock: what it was told, and whether the lock was free for it."""
+
+    lock: Any = field(default_factory=threading.Lock)
+    told: list[str] = field(default_factory=list)
+
+    def opened(self, call: Any) -> None:
+        self.told.append(f"opened {call.request.model}")
+
+    def closed(self, call: Any, seen: Observation) -> None:
+        free = self.lock.acquire(blocking=False)
+        self.told.append(f"closed {seen.request_model} {seen.error_type}".strip() if free else "blocked")
+        if free:
+            self.lock.release()
+
+
+@dataclass
+class Bench:
+    client: openai.OpenAI
+    captured: Captured
+    ledger: Ledger
+
+    def asked(self, model: str) -> None:
+        self.client.chat.completions.create(model=model, messages=MESSAGES)
+
+    def streamed(self, model: str) -> Any:
+        stream = self.client.chat.completions.create(model=model, messages=MESSAGES, stream=True)
+        next(stream)
+        return stream
+
+    def collected(self) -> None:
+        """End a call by a collection that comes while the ledger is in use by its own thread."""
+        kept: list[Any] = [self.streamed("dropped-chunks-9")]
+        kept.append(kept)  # nothing but a collection lets go of it
+        del kept
+        self.ledger.told.clear()
+        with self.ledger.lock:
+            gc.collect()
+        assert self.ledger.told == []
+
+
+DROPPED = "closed dropped-chunks-9 abandoned"
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    ledger = Ledger()
+    gc.collect()
+    gc.disable()
+    with (
+        Loopback() as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="test-key") as client,
+        capture("openai", sinks=(ledger,)) as captured,
+    ):
+        yield Bench(client, captured, ledger)
+    gc.enable()
+
+
+def test_it_is_told_when_somebody_looks(bench: Bench) -> None:
+    bench.collected()
+    assert bench.captured.observer.in_flight() == {}
+    assert bench.ledger.told == [DROPPED]
+    assert bench.captured.call.error_type == "abandoned"
+
+
+def test_it_is_told_when_the_next_call_opens(bench: Bench) -> None:
+    bench.collected()
+    bench.asked("next")
+    assert bench.ledger.told == [DROPPED, "opened next", "closed next"]
+
+
+def test_it_is_told_when_the_next_call_ends(bench: Bench) -> None:
+    running = bench.streamed("running-chunks-9")
+    bench.collected()
+    running.close()
+    assert bench.ledger.told == ["closed running-chunks-9 abandoned", DROPPED]
+
+
+def test_it_is_told_once(bench: Bench) -> None:
+    bench.collected()
+    bench.asked("next")
+    bench.asked("next")
+    assert bench.captured.observer.in_flight() == {}
+    assert bench.ledger.told.count(DROPPED) == 1
+
+
+def test_it_is_not_in_flight_while_it_waits(bench: Bench) -> None:
+    bench.collected()
+    assert bench.captured.open == 0
+
+
+def test_it_lasted_until_it_was_collected(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(invocation, "_CLOCK", lambda: now[0])
+    stream = bench.streamed("dropped-chunks-9")
+    kept = [stream]
+    kept.append(kept)  # type: ignore[arg-type]
+    del kept, stream
+    now[0] = 103.0
+    gc.collect()
+    assert bench.ledger.told == ["opened dropped-chunks-9"]
+    now[0] = 200.0
+    assert bench.captured.call.duration == 3.0
+
+
+def test_a_collection_in_another_thread_is_not_waited_for(bench: Bench) -> None:
+    """What ends in a thread while another one collects is told at once."""
+    inside, ended = threading.Event(), threading.Event()
+
+    class Slow:
+        def __del__(self) -> None:
+            inside.set()
+            ended.wait()
+
+    def collect() -> None:
+        slow: Any = Slow()
+        slow.itself = slow
+        del slow
+        gc.collect()
+
+    running = bench.streamed("running-chunks-9")
+    collecting = threading.Thread(target=collect)
+    collecting.start()
+    inside.wait()
+    running.close()
+    told = list(bench.ledger.told)
+    ended.set()
+    collecting.join()
+    assert told == ["opened running-chunks-9", "closed running-chunks-9 abandoned"]
+
+
+# processes
+
+FORKED = """
+import gc, os, openai, otel_llm
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+gc.disable()
+spans = InMemorySpanExporter()
+traces = TracerProvider()
+traces.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(traces)
+otel_llm.instrument("openai")
+
+def ask(model, **more):
+    client = openai.OpenAI(base_url=os.environ["URL"] + "/v1", api_key="test-key")
+    return client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], **more)
+
+def show(who):
+    print(who, [span.name for span in spans.get_finished_spans()], flush=True)
+
+kept = [ask("dropped-chunks-9", stream=True)]
+kept.append(kept)
+del kept
+gc.collect()
+show("before")
+if child := os.fork():
+    os.waitpid(child, 0)
+    ask("parents")
+    show("parent")
+else:
+    ask("childs")
+    show("child")
+    os._exit(0)
+"""
+
+
+def test_it_is_the_parents_and_not_a_forked_childs(run: Callable[..., Any]) -> None:
+    told = run(FORKED, bare=True, OTEL_LLM_METRICS_SERVER="off").stdout.splitlines()
+    assert told == ["before []", "child ['chat childs']", "parent ['chat dropped-chunks-9', 'chat parents']"]
+
+
+CYCLES = """
+import gc, openai, otel_llm
+from otel_llm.invocation import Observer
+for _ in range(3):
+    otel_llm.instrument("openai")
+    otel_llm.uninstrument()
+gc.collect()
+print(sum(isinstance(found, Observer) for found in gc.get_objects()))
+"""
+
+
+def test_nothing_of_us_is_left_after_we_are_taken_out(run: Callable[..., Any]) -> None:
+    assert run(CYCLES, bare=True, OTEL_LLM_METRICS_SERVER="off").stdout == "0\n"
