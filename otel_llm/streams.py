@@ -88,41 +88,42 @@ class _Steps:
         return self
 
     def __next__(self) -> Any:
-        return self._step(self._source.send, None)
+        return advance(self._call, self._source.send, None)
 
     def send(self, value: Any) -> Any:
-        return self._step(self._source.send, value)
+        return advance(self._call, self._source.send, value)
 
     def throw(self, kind: Any, error: Any = None, _: Any = None) -> Any:
         if error is not None and not isinstance(error, BaseException):
             error = kind(error)
-        return self._step(self._source.throw, kind if error is None else error)
+        return advance(self._call, self._source.throw, kind if error is None else error)
 
     def close(self) -> None:
         self._call.left()
         self._source.close()
 
-    def _step(self, proceed: Callable[[Any], Any], given: Any) -> Any:
-        call = self._call
-        inside = call.covers or not call.began
-        if not call.began:
-            call.open()
-        tokens = enter(call) if inside else None
-        call.busy = True
-        try:
-            item = proceed(given)
-        except StopIteration:
-            call.end()
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
-        finally:
-            call.busy = False
-            if tokens is not None:
-                leave(tokens)
-        call.chunk(item)
-        return item
+
+def advance(call: Invocation, proceed: Callable[..., Any], *given: Any) -> Any:
+    """The next item of an iterator, shown to ``call``: current for the first, which may send it, and for all if it covers others."""
+    first = not call.began
+    if first:
+        call.open()
+    tokens = enter(call) if first or call.covers else None
+    call.busy = True
+    try:
+        item = proceed(*given)
+    except StopIteration:
+        call.end()
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        call.busy = False
+        if tokens is not None:
+            leave(tokens)
+    call.chunk(item)
+    return item
 
 
 _END = object()
@@ -408,33 +409,7 @@ class _Iterator(_Watched):
         return self
 
     def __next__(self) -> Any:
-        call = self._self_call
-        if not call.began:
-            return self._self_first()
-        call.busy = True
-        tokens = enter(call) if call.covers else None
-        try:
-            item = next(self.__wrapped__)
-        except StopIteration:
-            call.end()
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
-        finally:
-            call.busy = False
-            if tokens is not None:
-                leave(tokens)
-        call.chunk(item)
-        return item
-
-    def _self_first(self) -> Any:
-        item = self._self_enter(lambda: next(self.__wrapped__, _END))
-        if item is _END:
-            self._self_call.end()
-            raise StopIteration
-        self._self_call.chunk(item)
-        return item
+        return advance(self._self_call, next, self.__wrapped__)
 
     def __enter__(self) -> Any:
         entered = self.__wrapped__.__enter__()
