@@ -25,11 +25,11 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Counts:
         )
 
     def count(mode: str) -> dict[str, float]:
-        state = str(tmp_path_factory.mktemp(mode))
-        environ = {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state}
+        environ = {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": str(states[mode])}
         return instructions.count([sys.executable, str(SUBJECT), mode], environ, CALLS)
 
     modes = ("bare", "span", "full")
+    states = {mode: tmp_path_factory.mktemp(mode) for mode in modes}  # pytest makes directories in one thread only
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(modes, pool.map(count, modes), strict=True))
 
