@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from otel_llm.config import Config
-from otel_llm.model import Observation
-from otel_llm.store import Store, decode, encode
+from otel_llm.aggregate import Store, decode, encode
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation
 
 AT = 1_795_262_400.0
 

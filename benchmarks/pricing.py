@@ -17,12 +17,12 @@ import timeit
 from itertools import count
 from pathlib import Path
 
-from otel_llm import tally
-from otel_llm.config import Config
+from otel_llm.calls import totals
+from otel_llm.calls.totals import TALLY, Tally
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation, Usage
 from otel_llm.middleware import ASGIMiddleware
-from otel_llm.model import Observation, Usage
-from otel_llm.pricing import Pricer, shelf
-from otel_llm.tally import TALLY, Tally
+from otel_llm.pricing import Pricer, table_cache
 
 AT = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 CACHED = Usage(input_tokens=1000, output_tokens=500, cache_read_tokens=400, cache_write_tokens=100)
@@ -41,8 +41,8 @@ CALLS = {
 }  # fmt: skip
 HOST = """
 import importlib.metadata, json, logging, subprocess, sys, tempfile, threading, time
-from otel_llm.config import Config
-from otel_llm.model import Usage
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
 before = resident()
@@ -99,7 +99,7 @@ def first_sight(pricer: Pricer) -> dict[str, float]:
 def build(place: Path) -> dict[str, float]:
     """The child process that compiles the table: seconds and its greatest memory."""
     start = time.perf_counter()
-    path = shelf.build_ahead(place)
+    path = table_cache.build_ahead(place)
     taken = time.perf_counter() - start
     return {
         "build_seconds": round(taken, 2),
@@ -125,9 +125,9 @@ def requests(rounds: int) -> dict[str, float]:
         except StopIteration:
             return
 
-    found = {"call outside of a request": best(lambda: tally.add(seen), rounds)}
+    found = {"call outside of a request": best(lambda: totals.add(seen), rounds)}
     token = TALLY.set(Tally())
-    found["call inside of a request"] = best(lambda: tally.add(seen), rounds)
+    found["call inside of a request"] = best(lambda: totals.add(seen), rounds)
     TALLY.reset(token)
     found["request without calls"] = round(best(lambda: drive(served), rounds) - best(lambda: drive(app), rounds), 3)
     return found

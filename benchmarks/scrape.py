@@ -18,10 +18,10 @@ from itertools import cycle
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client import Histogram as ClientHistogram
 
-from otel_llm.config import Config
-from otel_llm.export.collector import Collector, StoreSource
-from otel_llm.model import Observation
-from otel_llm.store import Store, decode, encode
+from otel_llm.aggregate import Store, decode, encode
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation
+from otel_llm.exposition.collector import Collector, StoreSource
 
 AT = 1_763_711_000.0
 LINES = (100, 1_000, 10_000, 50_000)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from otel_llm.config import Config
-from otel_llm.export.workers import Worker
-from otel_llm.model import Observation
-from otel_llm.store import Store
+from otel_llm.aggregate import Store
+from otel_llm.cluster.member import Worker
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation
 
 LIVE, DEAD, SERIES = (1, 8, 32), 100, 40
 

@@ -9,32 +9,32 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .version import __version__
+from .core.version import __version__
 
 if TYPE_CHECKING:
-    from .alerts import Anomaly, on_anomaly
-    from .context import labels
-    from .observing import observe
-    from .public import asgi_app, stats, wsgi_app
+    from .calls.context import labels
+    from .calls.observe import observe
+    from .outputs.alerts import Anomaly, on_anomaly
+    from .reliability.breakers import circuit_breaker
+    from .reliability.caches import record_cache
+    from .reliability.fallbacks import fallback, record_fallback
     from .runtime import instrument, uninstrument
-    from .signals.breakers import circuit_breaker
-    from .signals.caches import record_cache
-    from .signals.fallbacks import fallback, record_fallback
+    from .runtime.public import asgi_app, stats, wsgi_app
 
 _HOME = {
-    "Anomaly": "alerts",
-    "asgi_app": "public",
-    "circuit_breaker": "signals.breakers",
-    "fallback": "signals.fallbacks",
+    "Anomaly": "outputs.alerts",
+    "asgi_app": "runtime.public",
+    "circuit_breaker": "reliability.breakers",
+    "fallback": "reliability.fallbacks",
     "instrument": "runtime",
-    "labels": "context",
-    "observe": "observing",
-    "on_anomaly": "alerts",
-    "record_cache": "signals.caches",
-    "record_fallback": "signals.fallbacks",
-    "stats": "public",
+    "labels": "calls.context",
+    "observe": "calls.observe",
+    "on_anomaly": "outputs.alerts",
+    "record_cache": "reliability.caches",
+    "record_fallback": "reliability.fallbacks",
+    "stats": "runtime.public",
     "uninstrument": "runtime",
-    "wsgi_app": "public",
+    "wsgi_app": "runtime.public",
 }
 
 __all__ = [

@@ -124,9 +124,9 @@ ROWS = (
         (
             *_contract("openai"),
             *(f"tests/core/test_core_{name}.py" for name in ("content", "cost", "redactor", "start")),
-            "tests/export/test_export_collector.py",
-            "tests/export/test_export_text.py",
-            "tests/store",
+            "tests/exposition/test_exposition_collector.py",
+            "tests/exposition/test_exposition_text.py",
+            "tests/aggregate",
         ),
         # prometheus-client 0.20 escapes no names, and OpenTelemetry's exporter knows one registry
         without=("allow-utf-8", "dots", "opentelemetrys_exporter"),

@@ -20,7 +20,7 @@ DIST = ROOT / "dist"
 SERVICE = """
 import sys, urllib.request
 import openai
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 with Loopback() as server:
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="test-key")

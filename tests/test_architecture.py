@@ -5,126 +5,110 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import otel_llm
-from otel_llm import providers
-from otel_llm.guard import COMPONENTS
+from otel_llm import clients
+from otel_llm.core.guard import COMPONENTS
 
 ROOT = Path(otel_llm.__file__).parent
+ROOMS = (  # top to bottom: a room imports from itself and from those below it, for hints as well
+    "__init__",
+    "cli",
+    "ops",
+    "testing",
+    "middleware",
+    "runtime",
+    "outputs",
+    "cluster",
+    "exposition",
+    "aggregate",
+    "pricing",
+    "clients",
+    "reliability",
+    "calls",
+    "core",
+)
 PURE: set[str] = set()
-OTEL = {"opentelemetry"}
-CALL = {
-    "model",
-    "catalogue",
-    "config",
-    "guard",
-    "hub",
-    "errors",
-    "context",
-    "invocation",
-    "semconv",
-    "tally",
-    "provider",
-}
-# room -> rooms and distributions it may import, beside the standard library and itself
-MAY: dict[str, set[str]] = {
-    "__init__": {"version", "alerts", "context", "public", "runtime", "signals", "observing"},
-    "version": PURE,
-    "natives": PURE,
-    "model": PURE,
-    "catalogue": PURE,
-    "config": {"catalogue"},
-    "guard": PURE,
-    "errors": {"catalogue"},
-    "window": PURE,
-    "hub": {"model", "guard"},
-    "tally": {"model"},
-    "provider": {"model"},
-    "providers": {"model", "provider"},
-    "context": {"invocation", *OTEL},
-    "semconv": {"model", "catalogue"},
-    "invocation": CALL,
-    "streams": {"context", "invocation", "model", "provider", "guard", "wrapt"},
-    "sessions": {"context", "guard", "invocation", "model", "provider"},
-    "intercept": {"context", "guard", "invocation", "model", "provider", "sessions", "streams", "wrapt"},
-    "content": {"model", "config", "guard", "invocation"},
-    "document": {"yaml"},
-    "pricing": {"model", "config", "guard", "document", "genai_prices"},
-    "budgets": {"document", "window"},
-    "spendfile": PURE,
-    "signals": {*CALL, "intercept", "wrapt", "alerts", *OTEL},
-    "sinks": {*CALL, "store", "version", *OTEL},
-    "store": {"model", "catalogue", "config", "guard", "natives", "window", "version"},
-    "export": {
-        "model",
-        "catalogue",
-        "config",
-        "guard",
-        "natives",
-        "store",
-        "window",
-        "spendfile",
-        "version",
-        "prometheus_client",
-        "wrapt",
-    },
-    "alerts": {"guard", "window"},
-    "notify": {"config", "alerts", "apprise"},
-    "others": PURE,
-    "runtime": {"*"},
-    "distro": {"config", "guard", "providers", "runtime", *OTEL},
-    "public": {"export", "runtime", "window"},
-    "middleware": {"context", "guard", "hub", "model", "runtime", "tally", *OTEL},
-    "observing": {*CALL, "intercept", "wrapt"},
-    "testing": {*CALL, "observing", "providers", "intercept", "sinks", "signals", *OTEL},
-    "loopback": PURE,
-    "ops": {"catalogue", "config", "provider", "providers", "signals", "grafana_foundation_sdk"},
+# the distributions that a room may import beside the standard library
+NEEDS: dict[str, set[str]] = {
+    "__init__": PURE,
     "cli": {"*"},
+    "ops": {"grafana_foundation_sdk"},
+    "testing": {"opentelemetry"},
+    "middleware": {"opentelemetry"},
+    "runtime": {"opentelemetry", "packaging"},
+    "outputs": {"opentelemetry", "apprise"},
+    "cluster": {"prometheus_client", "wrapt"},
+    "exposition": {"prometheus_client"},
+    "aggregate": PURE,
+    "pricing": {"genai_prices"},
+    "clients": PURE,
+    "reliability": {"opentelemetry", "wrapt"},
+    "calls": {"opentelemetry", "wrapt"},
+    "core": {"yaml"},
 }
-WIRING_MUST_NOT = {"cli", "ops", "loopback"}
+FILES = sorted(ROOT.rglob("*.py"))
+EXPORTS = {"probe.py", "service.py"}  # they use the public names as a host does
+
+
+def module_name(path: Path) -> str:
+    parts = ("otel_llm", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in FILES}
 
 
 def imports(path: Path) -> set[str]:
-    """First names of what ``path`` imports: rooms of ours, or distributions."""
-    here = ("otel_llm", *path.relative_to(ROOT).with_suffix("").parts)
-    package = here if path.name == "__init__.py" else here[:-1]
-    package = package[:-1] if path.name == "__init__.py" else package
-    found: set[str] = set()
+    """The modules of ours, and the distributions, that ``path`` imports: at its top, in functions, for hints."""
+    package = module_name(path).split(".")
+    package = package if path.name == "__init__.py" else package[:-1]
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
+            base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join((*base, *(node.module.split(".") if node.module else ())))
-            names = [f"{module}.{alias.name}" if module == "otel_llm" else module for alias in node.names]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            found.add(parts[1] if parts[0] == "otel_llm" and len(parts) > 1 else parts[0])
-    return found - sys.stdlib_module_names - {"otel_llm", "__future__"}
+            submodules = {f"{module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            names |= submodules or {module}
+    return {name if name in MODULES else name.split(".")[0] for name in names} - {module_name(path)}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def room(name: str) -> str:
+    return name.split(".")[1] if "." in name else "__init__"
 
 
-FILES = sorted(ROOT.rglob("*.py"))
+GRAPH = {name: imports(path) & MODULES.keys() for name, path in MODULES.items()}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_one_way(path: Path) -> None:
-    here = room(path)
-    assert here in MAY, f"{here} is a new room: say here what it may import"
-    allowed = MAY[here]
-    found = imports(path) - {here}
-    if "*" in allowed:
-        assert here == "cli" or not found & WIRING_MUST_NOT
-    else:
-        assert found <= allowed, f"{path} imports {sorted(found - allowed)}"
+def test_there_are_few_rooms_at_the_top() -> None:
+    assert {room(name) for name in MODULES} == set(ROOMS)
+    assert len(ROOMS) - 1 <= 16
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_down_only(name: str) -> None:
+    here = ROOMS.index(room(name))
+    up = {other for other in GRAPH[name] if ROOMS.index(room(other)) < here}
+    if MODULES[name].name in EXPORTS:
+        up -= {"otel_llm"}
+    assert up == set(), f"{name} imports from above"
+
+
+def test_no_module_imports_itself_on_a_detour() -> None:
+    TopologicalSorter(GRAPH).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_room_needs_few_distributions(name: str) -> None:
+    allowed = NEEDS[room(name)]
+    foreign = imports(MODULES[name]) - MODULES.keys() - sys.stdlib_module_names - {"otel_llm", "__future__"}
+    assert "*" in allowed or foreign <= allowed, f"{name} imports {sorted(foreign - allowed)}"
 
 
 def test_each_guard_names_a_component_that_metrics_show() -> None:
@@ -135,18 +119,14 @@ def test_each_guard_names_a_component_that_metrics_show() -> None:
 
 def test_the_page_names_each_room_and_no_other() -> None:
     page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
-    table = page.split("## Rooms")[1].split("`export/` is")[0]
+    table = page.split("## Rooms")[1].split("\n## ")[0]
     named = {
         name
         for row in table.splitlines()
         if row.startswith("| `")
         for name in re.findall(r"`(\w+)/?`", row.split("|")[1])
     }
-    assert named == MAY.keys() - {"__init__"}
-
-
-def test_nothing_imports_the_command_line() -> None:
-    assert [path for path in FILES if room(path) != "cli" and "cli" in imports(path)] == []
+    assert named == set(ROOMS) - {"__init__"}
 
 
 def test_blind_excepts_are_in_the_guard_only() -> None:
@@ -180,10 +160,10 @@ def _reads_environment(node: ast.AST) -> bool:
 
 
 def test_a_provider_is_a_declaration() -> None:
-    for path in (ROOT / "providers").glob("*.py"):
+    for path in (ROOT / "clients").glob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 150, path.name
-    for name in providers.NAMES:
-        declared = providers.load(name)
+    for name in clients.NAMES:
+        declared = clients.load(name)
         assert declared.name == name
         assert declared.tested, f"{name} names no tested version"
         assert declared.operations
@@ -193,7 +173,7 @@ def test_each_library_has_its_entry_point() -> None:
     text = (ROOT.parent / "pyproject.toml").read_text(encoding="utf-8")
     section = text.split("[project.entry-points.opentelemetry_instrumentor]")[1].split("[")[0]
     declared = dict(line.split(" = ") for line in section.strip().splitlines())
-    assert declared == {f"otel_llm_{name}": f'"otel_llm.distro:{name}"' for name in providers.NAMES}
+    assert declared == {f"otel_llm_{name}": f'"otel_llm.runtime.distro:{name}"' for name in clients.NAMES}
 
 
 def test_public_names_are_these() -> None:

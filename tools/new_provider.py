@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.model import Reader, Request, Response, Usage
-from otel_llm.provider import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
 from ._openai_shape import PARAMETERS
@@ -71,7 +71,7 @@ STAINLESS = Template('''\
 
 from __future__ import annotations
 
-from otel_llm.provider import Provider
+from otel_llm.calls.declarations import Provider
 
 from ._openai_api import describer
 from ._stainless import hooks
@@ -156,8 +156,8 @@ def scaffold(given: argparse.Namespace) -> list[str]:
     name, root = given.name, given.root
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise RefusedError(f"{name!r} is no module's name: lower case letters, digits and _")
-    module, test = f"otel_llm/providers/{name}.py", f"tests/contract/test_contract_{name}.py"
-    names, project = "otel_llm/providers/__init__.py", "pyproject.toml"
+    module, test = f"otel_llm/clients/{name}.py", f"tests/contract/test_contract_{name}.py"
+    names, project = "otel_llm/clients/__init__.py", "pyproject.toml"
     if not (root / names).is_file():
         raise RefusedError(
             f"{root.resolve()} is not the repository of otel-llm: run it at its top level, or give --root"
@@ -173,7 +173,7 @@ def scaffold(given: argparse.Namespace) -> list[str]:
         project: _registered(
             (root / project).read_text(),
             r"\[project\.entry-points\.opentelemetry_instrumentor\]\n(?:otel_llm_.*\n)+",
-            f'otel_llm_{name} = "otel_llm.distro:{name}"\n',
+            f'otel_llm_{name} = "otel_llm.runtime.distro:{name}"\n',
         ),
     }
     for path, text in files.items():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from traces import DAY, HOUR, Numbers, Trace
 
-from otel_llm.window import Engine, Judgement
+from otel_llm.aggregate.window import Engine, Judgement
 
 EVERY = 15.0  # seconds between two looks, as between two scrapes
 CRITICAL = 3.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from otel_llm.version import __version__
+from otel_llm.core.version import __version__
 
 COMMANDS = {
     "demo": "Watch a simulated service live its day: no keys, no Docker, no network.",

@@ -7,7 +7,7 @@ import time
 import click
 
 from . import findings as found
-from . import inspect_page, inspect_prometheus, look, screen
+from . import inspect_page, inspect_prometheus, screen, theme
 from .problems import Failed
 from .scrape import Endpoint
 from .terminal import default_url, screen_for
@@ -54,7 +54,7 @@ def command(
 
 def _print(parts: dict[str, list[found.Finding]], every: list[found.Finding]) -> None:
     console = screen_for(None)
-    fancy = screen.glyphs_for(console) is not look.PLAIN
+    fancy = screen.glyphs_for(console) is not theme.PLAIN
     for name, findings in parts.items():
         found.show(console, name, findings, fancy=fancy)
     words, colour = found.verdict(every)

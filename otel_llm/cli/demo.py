@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from . import live, look, screen, stage, top, view
+from . import demo_environment, live, screen, theme, top, view
 from .history import History
 from .live import Watch
-from .look import AMBER, DIM, GREEN, INK, TEAL
 from .panels import Frame
 from .problems import Problem
 from .screen import State
 from .terminal import is_live, screen_for
+from .theme import AMBER, DIM, GREEN, INK, TEAL
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .demo_environment import Stage
     from .samples import Page
-    from .stage import Stage
 
 HELP = """Run a service on the real openai and anthropic clients and watch it.
 
@@ -64,7 +64,7 @@ def _address(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Of /metrics; 0 takes any."
 )
-@click.option("--host", default=stage.HOST, show_default=True, help="Address that /metrics listens on.")
+@click.option("--host", default=demo_environment.HOST, show_default=True, help="Address that /metrics listens on.")
 @click.option("--otlp", default="", metavar="URL", callback=_address, help="Send traces to this OTLP endpoint.")
 @click.option("--prometheus", is_flag=True, help="Start a Prometheus with the rules, too.")
 @click.option("--headless", is_flag=True, help="No live view: a line per chapter, and a summary.")
@@ -80,10 +80,10 @@ def command(
         signal.signal(ending, _end)
     console = screen_for(None)
     headless = headless or not is_live(console)
-    settings = stage.Settings(port, speed, seed, rate, prometheus, host, otlp)
+    settings = demo_environment.Settings(port, speed, seed, rate, prometheus, host, otlp)
     if not headless:
         console.print("starting providers on this machine, and a service under opentelemetry-instrument")
-    with suppress(KeyboardInterrupt), stage.build(settings) as running:
+    with suppress(KeyboardInterrupt), demo_environment.build(settings) as running:
         until = time.time() + (duration or (running.plot.length if headless else 1e9))
         glyphs = screen.glyphs_for(console, plain=plain)
         page = _tell(console, running, until) if headless else _show(console, running, until, glyphs, picture)
@@ -97,7 +97,7 @@ def _end(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _show(console: Console, running: Stage, until: float, glyphs: look.Glyphs, picture: str | None) -> Page | None:
+def _show(console: Console, running: Stage, until: float, glyphs: theme.Glyphs, picture: str | None) -> Page | None:
     """The live view with the story's line, until the end."""
     watch = Watch([running.endpoint], State(interval=1.0), glyphs, history=History(1.0))
     watch.done = lambda: time.time() >= until or running.service.poll() is not None
@@ -109,12 +109,12 @@ def _show(console: Console, running: Stage, until: float, glyphs: look.Glyphs, p
     return watch.page
 
 
-def banner(running: Stage, now: float, glyphs: look.Glyphs) -> Text:
+def banner(running: Stage, now: float, glyphs: theme.Glyphs) -> Text:
     """What the story is at, how long it goes on, and where to look from elsewhere."""
     moment = running.plot.at(now)
     seconds = moment.chapter.seconds / running.plot.speed
     calm = moment.chapter.name in ("calm", "recovery")
-    done = look.bar(1 - moment.left / seconds, 12, TEAL if calm else AMBER, glyphs)
+    done = theme.bar(1 - moment.left / seconds, 12, TEAL if calm else AMBER, glyphs)
     where = running.endpoint.url + (f"  {running.prometheus}" if running.prometheus else "")
     name = (f"{moment.chapter.name.upper()} ", f"bold {GREEN if calm else AMBER}")
     text = Text.assemble((" demo ", f"bold {INK}"), done, " ", name, (f"{moment.chapter.says}  ", INK), (where, DIM))
@@ -148,22 +148,22 @@ def facts(page: Page) -> str:
     today = next((budget.spend_usd for budget in found.budgets if budget.period == "day"), None)
     parts = [
         f"{total.requests:.0f} calls",
-        f"p95 {look.seconds(latency.p95 if latency else None)}",
-        f"errors {look.percent(total.error_ratio)}",
-        f"fallbacks {look.percent(found.fallback_ratio)}",
-        f"cache hits {look.percent(found.cache_hit_ratio)}",
-        f"today {look.dollars(today)}",
+        f"p95 {theme.seconds(latency.p95 if latency else None)}",
+        f"errors {theme.percent(total.error_ratio)}",
+        f"fallbacks {theme.percent(found.fallback_ratio)}",
+        f"cache hits {theme.percent(found.cache_hit_ratio)}",
+        f"today {theme.dollars(today)}",
         *(f"breaker {name} {state}" for name, state in found.breakers.items() if state != "closed"),
         *(
-            f"{zscore.signal} of {zscore.model} {look.sigma(zscore.shift)} sigma"
+            f"{zscore.signal} of {zscore.model} {theme.sigma(zscore.shift)} sigma"
             for zscore in found.zscores[:1]
-            if look.severity(zscore.shift) in ("warning", "critical")
+            if theme.severity(zscore.shift) in ("warning", "critical")
         ),
     ]
     return ", ".join(parts)
 
 
-def _sum_up(console: Console, running: Stage, page: Page | None, glyphs: look.Glyphs, *, whole: bool) -> None:
+def _sum_up(console: Console, running: Stage, page: Page | None, glyphs: theme.Glyphs, *, whole: bool) -> None:
     """What was seen and where to go from here."""
     if page is None:
         raise Problem("nothing was seen: the demo ended before its first scrape")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from otel_llm.config import Config
+from otel_llm.core.config import Config
 
-from . import examination, look, screen
+from . import doctor_checks, screen, theme
 from . import findings as found
 from .problems import Failed
 from .terminal import screen_for
@@ -30,14 +30,14 @@ Exit codes: 0 in order, 1 something is to mend.
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(*, overhead: bool, as_json: bool) -> None:
-    parts = examination.examine(Config.from_env(), overhead=overhead)
+    parts = doctor_checks.examine(Config.from_env(), overhead=overhead)
     every = [finding for findings in parts.values() for finding in findings]
     words, colour = found.verdict(every)
     if as_json:
         click.echo(found.to_json(parts, verdict=words))
     else:
         console = screen_for(None)
-        fancy = screen.glyphs_for(console) is not look.PLAIN
+        fancy = screen.glyphs_for(console) is not theme.PLAIN
         for title, findings in parts.items():
             found.show(console, title, findings, fancy=fancy)
         console.print(words, style=f"bold {colour}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from .look import AMBER, DIM, GREEN, HINT, INK, RED
 from .terminal import put
+from .theme import AMBER, DIM, GREEN, HINT, INK, RED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,7 +27,7 @@ For who works on otel-llm itself; run it at the repository's top level.
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a file would change.")
 @click.option("--root", type=click.Path(path_type=Path), default=Path(), help="The repository.  [default: here]")
 def command(*, check: bool, root: Path) -> None:
-    if not (root / "otel_llm" / "catalogue.py").is_file():
+    if not (root / "otel_llm" / "core" / "catalogue.py").is_file():
         raise Problem(f"{root.resolve()} is not the repository of otel-llm: run it at its top level, or give --root")
     files = wanted(root)
     stale = [path for path, text in files.items() if _differs(root / path, text)]

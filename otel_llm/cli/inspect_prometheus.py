@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from otel_llm.catalogue import METRICS
+from otel_llm.core.catalogue import METRICS
 from otel_llm.ops.prometheus import alert_names
 
 from . import scrape

@@ -9,9 +9,9 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from otel_llm import notify
-from otel_llm.export import processes, statedir
-from otel_llm.export.server import PortTakenError, ServeError, serve
+from otel_llm.cluster import processes, statedir
+from otel_llm.exposition.server import PortTakenError, ServeError, serve
+from otel_llm.outputs import notifications
 
 from . import inspect_page, samples, scrape
 from .findings import Finding
@@ -22,7 +22,7 @@ from .terminal import default_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_llm.config import Config
+    from otel_llm.core.config import Config
 
 
 def port(config: Config) -> Iterable[Finding]:
@@ -101,7 +101,7 @@ def _meet(config: Config) -> None:
     statedir.leave(start)
 
 
-def notifications(config: Config) -> Iterable[Finding]:
+def notify_urls(config: Config) -> Iterable[Finding]:
     """URLs that nobody would be told at."""
     for severity, urls in (("WARNING", config.notify_warning), ("CRITICAL", config.notify_critical)):
         if urls:
@@ -110,7 +110,7 @@ def notifications(config: Config) -> Iterable[Finding]:
 
 def _untold(variable: str, urls: tuple[str, ...]) -> Iterable[Finding]:
     try:
-        _, problems = notify.service(variable, urls)
+        _, problems = notifications.service(variable, urls)
     except ImportError:
         yield Finding(
             "fail", "notify", f"{variable} needs the extra: nobody is notified", "pip install 'otel-llm[notify]'"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from .look import Glyphs
     from .samples import Page
     from .scrape import Endpoint
     from .screen import State
+    from .theme import Glyphs
 
 TICK = 0.25  # seconds; how often a key, a new page or the end is looked for
 PACES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between pages

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from . import look
-from .look import AMBER, DIM, GREEN, HINT, INK
+from . import theme
 from .panels import Frame, panel
+from .theme import AMBER, DIM, GREEN, HINT, INK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.panel import Panel
 
     from .facts import Row
-    from .look import Glyphs
+    from .theme import Glyphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +44,39 @@ def _latency(field: str, key: str, least: int) -> Column:
     def value(row: Row) -> float | None:
         return getattr(row.latency, field) if row.latency else None
 
-    return _plain(key, field, 7, least, value=value, write=look.seconds)
+    return _plain(key, field, 7, least, value=value, write=theme.seconds)
 
 
 def _tokens(kind: str, title: str) -> Column:
-    return _plain(kind, title, 6, 150, value=lambda row: row.tokens.get(kind), write=look.number)
+    return _plain(kind, title, 6, 150, value=lambda row: row.tokens.get(kind), write=theme.number)
 
 
 def _zscore(signal: str, key: str, title: str) -> Column:
     def cell(row: Row, _: Frame) -> Text:
         zscore = row.zscores.get(signal)
-        return Text(look.sigma(zscore), look.COLOURS[look.severity(zscore)])
+        return Text(theme.sigma(zscore), theme.COLOURS[theme.severity(zscore)])
 
     return Column(key, title, 6, 110, lambda row: abs(row.zscores.get(signal, 0.0)), cell)
 
 
 def _errors(row: Row, _: Frame) -> Text:
-    return Text(look.percent(row.error_ratio), look.share_colour(row.error_ratio, 0.01, 0.05))
+    return Text(theme.percent(row.error_ratio), theme.share_colour(row.error_ratio, 0.01, 0.05))
 
 
 def _cost(row: Row, _: Frame) -> Text:
     if row.cost_usd is None and row.unpriced:
         return Text("unpriced", AMBER)
-    return Text(look.dollars(row.cost_usd), f"bold {GREEN}")
+    return Text(theme.dollars(row.cost_usd), f"bold {GREEN}")
 
 
 def _share(row: Row, frame: Frame) -> Text:
     spent = sum(other.cost_usd or 0.0 for other in frame.view.rows)
-    return look.bar((row.cost_usd or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
+    return theme.bar((row.cost_usd or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
 
 
 COLUMNS = (
-    _plain("requests", "calls", 6, 0, value=lambda row: row.requests, write=look.number),
-    _plain("rate", "/s", 5, 100, value=lambda row: row.per_second, write=look.number),
+    _plain("requests", "calls", 6, 0, value=lambda row: row.requests, write=theme.number),
+    _plain("rate", "/s", 5, 100, value=lambda row: row.per_second, write=theme.number),
     _latency("p50", "p50", 100),
     _latency("p95", "latency", 0),
     _latency("p99", "p99", 100),
@@ -89,8 +89,8 @@ COLUMNS = (
     _zscore("latency", "z-latency", "z lat"),
     _zscore("output_tokens", "z-output", "z out"),
     _zscore("cost", "z-cost", "z cost"),
-    _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=look.dollars),
-    _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=look.dollars),
+    _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=theme.dollars),
+    _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=theme.dollars),
     Column("cost", "cost", 9, 0, lambda row: row.cost_usd, _cost),
     Column("share", "share", 10, 110, lambda row: row.cost_usd, _share),
 )
@@ -131,7 +131,7 @@ def _heading(key: str, title: str, glyphs: Glyphs, sort: str, *, reverse: bool) 
 
 
 def _name(row: Row, room: int, glyphs: Glyphs) -> Text:
-    name = look.shorten(row.name, room, glyphs)
+    name = theme.shorten(row.name, room, glyphs)
     text = Text(name, f"bold {INK}")
     if row.provider and room - len(name) > len(row.provider):
         text.append(f" {row.provider}", HINT)

@@ -12,9 +12,9 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from . import look
+from . import theme
 from .history import History
-from .look import AMBER, BLUE, DIM, FAINT, GREEN, HINT, INK, PINK, RED, TEAL, VIOLET, Glyphs
+from .theme import AMBER, BLUE, DIM, FAINT, GREEN, HINT, INK, PINK, RED, TEAL, VIOLET, Glyphs
 
 if TYPE_CHECKING:
     from .facts import Budget, View, Zscore
@@ -66,8 +66,8 @@ def _spark(frame: Frame, series: Series, colour: str, share: float | None = None
     """The last minutes; where there is no history, a bar for ``share``, if the value is a share of something."""
     cells = max(0, frame.width - 4 - LABEL - VALUE - 2)
     if frame.history:
-        return look.spark(series(frame.history, cells), cells, colour, frame.glyphs)
-    return Text() if share is None else look.bar(share, cells, colour, frame.glyphs)
+        return theme.spark(series(frame.history, cells), cells, colour, frame.glyphs)
+    return Text() if share is None else theme.bar(share, cells, colour, frame.glyphs)
 
 
 def latency(frame: Frame) -> Panel:
@@ -77,14 +77,14 @@ def latency(frame: Frame) -> Panel:
     lines = [
         line(
             name,
-            look.seconds(value),
+            theme.seconds(value),
             colour,
             _spark(frame, _quantiles(rank), colour, value / found.max if value and found else None),
         )
         for (name, rank, colour), value in zip(rows, found or (None, None, None), strict=False)
     ]
-    lines.append(line("max", look.seconds(found.max if found else None), INK))
-    lines.append(line("1st token", look.seconds(view.first_chunk_p95), INK, Text("p95 of streams", HINT)))
+    lines.append(line("max", theme.seconds(found.max if found else None), INK))
+    lines.append(line("1st token", theme.seconds(view.first_chunk_p95), INK, Text("p95 of streams", HINT)))
     return panel("LATENCY", BLUE, _fit(frame, lines), frame)
 
 
@@ -99,34 +99,34 @@ def _rates(name: str) -> Series:
 def traffic(frame: Frame) -> Panel:
     """How many calls, and what became of them."""
     view, total = frame.view, frame.view.total
-    error = look.share_colour(total.error_ratio, 0.01, 0.05)
-    fallback = look.share_colour(view.fallback_ratio, 0.02, 0.10)
+    error = theme.share_colour(total.error_ratio, 0.01, 0.05)
+    fallback = theme.share_colour(view.fallback_ratio, 0.02, 0.10)
     open_calls = (
-        Text(f"{look.number(total.requests)} in all", HINT)
+        Text(f"{theme.number(total.requests)} in all", HINT)
         if not frame.history
         else _spark(frame, History.in_flight, DIM)
     )
     lines = (
-        line("requests", f"{look.number(total.per_second)}/s", TEAL, _spark(frame, _rates("requests"), TEAL)),
+        line("requests", f"{theme.number(total.per_second)}/s", TEAL, _spark(frame, _rates("requests"), TEAL)),
         line(
             "errors",
-            look.percent(total.error_ratio),
+            theme.percent(total.error_ratio),
             error,
             _spark(frame, lambda h, n: h.ratios("errors", "requests", n), RED, total.error_ratio),
         ),
         line(
             "fallbacks",
-            look.percent(view.fallback_ratio),
+            theme.percent(view.fallback_ratio),
             fallback,
             _spark(frame, _rates("fallbacks"), AMBER, view.fallback_ratio),
         ),
         line(
             "cache hits",
-            look.percent(view.cache_hit_ratio),
+            theme.percent(view.cache_hit_ratio),
             GREEN,
             _spark(frame, lambda h, n: h.ratios("hits", "lookups", n), GREEN, view.cache_hit_ratio),
         ),
-        line("in flight", look.number(view.in_flight), INK, open_calls),
+        line("in flight", theme.number(view.in_flight), INK, open_calls),
     )
     return panel("TRAFFIC", TEAL, _fit(frame, lines), frame)
 
@@ -135,13 +135,13 @@ def cost(frame: Frame) -> Panel:
     """Money: what it costs now and what is left of the budgets."""
     total = frame.view.total
     lines = [*_budget_lines(frame)]
-    lines.append(line("per hour", look.dollars(total.cost_per_hour), GREEN, _spark(frame, _rates("cost"), GREEN)))
-    lines.append(line("per call", look.dollars(total.cost_per_request), INK))
+    lines.append(line("per hour", theme.dollars(total.cost_per_hour), GREEN, _spark(frame, _rates("cost"), GREEN)))
+    lines.append(line("per call", theme.dollars(total.cost_per_request), INK))
     if frame.view.cache_savings_usd:
-        lines.append(line("saved", look.dollars(frame.view.cache_savings_usd), TEAL, Text("by cached input", HINT)))
+        lines.append(line("saved", theme.dollars(frame.view.cache_savings_usd), TEAL, Text("by cached input", HINT)))
     if frame.view.unpriced_requests:
         lines.append(
-            line("unpriced", look.number(frame.view.unpriced_requests), AMBER, Text("calls without a price", HINT))
+            line("unpriced", theme.number(frame.view.unpriced_requests), AMBER, Text("calls without a price", HINT))
         )
     return panel("COST", GREEN, _fit(frame, lines[:CARD_LINES]), frame)
 
@@ -153,10 +153,10 @@ SHORTEST_BAR = 8
 def _budget_lines(frame: Frame) -> Iterable[Line]:
     overall = [budget for budget in frame.view.budgets if not budget.name]
     for budget in overall:
-        colour = look.share_colour(budget.used, 0.8, 1.0) if budget.used is not None else GREEN
+        colour = theme.share_colour(budget.used, 0.8, 1.0) if budget.used is not None else GREEN
         yield line(
             _PERIODS.get(budget.period, budget.period),
-            look.dollars(budget.spend_usd),
+            theme.dollars(budget.spend_usd),
             colour,
             _budget_tail(frame, budget, colour),
         )
@@ -166,10 +166,10 @@ def _budget_tail(frame: Frame, budget: Budget, colour: str) -> Text:
     if budget.used is None or not budget.budget_usd:
         return Text("no budget set", HINT)
     room = frame.width - 4 - LABEL - VALUE - 2
-    words = f" {look.percent(budget.used)}"
-    whole = f"{words} of {look.dollars(budget.budget_usd)}"
+    words = f" {theme.percent(budget.used)}"
+    whole = f"{words} of {theme.dollars(budget.budget_usd)}"
     words = whole if room - len(whole) >= SHORTEST_BAR else words
-    return Text.assemble(look.bar(budget.used, max(room - len(words), 0), colour, frame.glyphs), (words, DIM))
+    return Text.assemble(theme.bar(budget.used, max(room - len(words), 0), colour, frame.glyphs), (words, DIM))
 
 
 _KINDS = (("input", BLUE), ("output", VIOLET), ("thinking", PINK), ("cached", TEAL))
@@ -180,7 +180,7 @@ def tokens(frame: Frame) -> Panel:
     since = frame.view.total.tokens
     everything = since.get("input", 0.0) + since.get("output", 0.0) or 1.0
     lines = [
-        line(kind, f"{look.number(_per_second(frame, kind))}/s", colour,
+        line(kind, f"{theme.number(_per_second(frame, kind))}/s", colour,
              _spark(frame, _rates(kind), colour, since.get(kind, 0.0) / everything))
         for kind, colour in _KINDS
     ]  # fmt: skip
@@ -204,8 +204,8 @@ def _token_mix(frame: Frame) -> Line:
     fresh, said = since.get("input", 0.0) - cached, since.get("output", 0.0) - thinking
     parts = ((fresh, BLUE), (cached, TEAL), (said, VIOLET), (thinking, PINK))
     total = sum(value for value, _ in parts)
-    words = f"{look.number(total)} in all"
-    return Text.assemble(look.stacked(parts, max(0, frame.width - 6 - len(words)), frame.glyphs), "  ", (words, DIM))
+    words = f"{theme.number(total)} in all"
+    return Text.assemble(theme.stacked(parts, max(0, frame.width - 6 - len(words)), frame.glyphs), "  ", (words, DIM))
 
 
 def anomalies(frame: Frame) -> Panel:
@@ -222,18 +222,18 @@ _SIGNAL = {"latency": "latency", "output_tokens": "output", "cost": "cost"}
 
 def _zscore(frame: Frame, found: Zscore) -> Line:
     shift = found.shift or 0.0
-    severity = look.severity(shift)
-    colour = look.COLOURS[severity]
+    severity = theme.severity(shift)
+    colour = theme.COLOURS[severity]
     mark = {"critical": frame.glyphs.critical, "warning": frame.glyphs.warning}.get(severity, "")
     room = frame.width - 4 - 8 - 7 - 3
     scale = 7 if room < 30 else 13 if room < 50 else 21
-    peak = f"peak {look.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
+    peak = f"peak {theme.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
     room -= scale + 1 + len(peak)
     return Text.assemble(
         (f"{_SIGNAL.get(found.signal, found.signal):<8.8}", INK),
-        (f"{look.shorten(found.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
+        (f"{theme.shorten(found.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
         _balance(shift, scale, colour, frame.glyphs),
-        (f"{look.sigma(shift):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
+        (f"{theme.sigma(shift):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
     )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def health(frame: Frame) -> Panel:
             0,
             line(
                 "otel-llm",
-                look.number(frame.view.internal_errors),
+                theme.number(frame.view.internal_errors),
                 AMBER,
                 Text("own errors: see otel-llm doctor", HINT),
             ),
@@ -288,9 +288,9 @@ def _errors(frame: Frame) -> Iterable[Line]:
     total = sum(frame.view.errors.values())
     shown = list(frame.view.errors.items())[: CARD_LINES - 2]
     for kind, count in shown:
-        words = f"{kind:<16.16}{look.number(count):>6} "
+        words = f"{kind:<16.16}{theme.number(count):>6} "
         cells = max(0, frame.width - 4 - len(words))
-        yield Text.assemble((words, INK), look.bar(count / total, cells, RED, frame.glyphs))
+        yield Text.assemble((words, INK), theme.bar(count / total, cells, RED, frame.glyphs))
 
 
 def _fallbacks(frame: Frame) -> Iterable[Line]:
@@ -298,6 +298,6 @@ def _fallbacks(frame: Frame) -> Iterable[Line]:
         start, _, end = way.partition(" -> ")
         room = max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10) // 2)
         names = (
-            f"{look.shorten(start, room, frame.glyphs)} {frame.glyphs.arrow} {look.shorten(end, room, frame.glyphs)}"
+            f"{theme.shorten(start, room, frame.glyphs)} {frame.glyphs.arrow} {theme.shorten(end, room, frame.glyphs)}"
         )
-        yield Text.assemble((names, AMBER), (f"  {look.number(count)}", f"bold {INK}"))
+        yield Text.assemble((names, AMBER), (f"  {theme.number(count)}", f"bold {INK}"))

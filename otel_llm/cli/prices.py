@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from otel_llm.config import Config
-from otel_llm.model import Usage
-from otel_llm.pricing import shelf
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
+from otel_llm.pricing import table_cache
 from otel_llm.pricing.explain import Explanation, explain
 
-from .examination import price_file_trouble
+from .doctor_checks import price_file_trouble
 from .problems import Failed, Problem
 
 HELP = """Show the price that a model's name leads to, and what a call would cost.
@@ -85,8 +85,8 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
     try:
-        click.echo(shelf.build_ahead())
-    except shelf.Unavailable as why:
+        click.echo(table_cache.build_ahead())
+    except table_cache.Unavailable as why:
         raise Problem(f"the table of prices cannot be built: {why}") from why
     ctx.exit()
 

@@ -11,8 +11,9 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 import otel_llm
-from otel_llm import others, providers, runtime
-from otel_llm.guard import Guard, guard
+from otel_llm import clients, runtime
+from otel_llm.calls import conflicts
+from otel_llm.core.guard import Guard, guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ def libraries() -> dict[str, dict[str, Any]]:
     """By provider: what was patched, what was not found, and why a library is left alone."""
     running = runtime.current()
     facts: dict[str, dict[str, Any]] = {}
-    for name in providers.NAMES:
+    for name in clients.NAMES:
         trouble = _import(name)
         watched = running.installed.get(name) if running is not None else None
         facts[name] = {
@@ -34,14 +35,14 @@ def libraries() -> dict[str, dict[str, Any]]:
             "refused": running.refused.get(name, "") if running is not None else "",
             "watched": watched is not None,
             "disabled": running is not None and f"otel_llm_{name}" in running.config.disabled,
-            "others": others.active(name),
+            "others": conflicts.active(name),
         }
     return facts
 
 
 def _import(name: str) -> str:
     """Import what the provider's hooks wait for; why that fails, or nothing."""
-    for module in dict.fromkeys(hook.module for hook in providers.load(name).hooks):
+    for module in dict.fromkeys(hook.module for hook in clients.load(name).hooks):
         if importlib.util.find_spec(module.partition(".")[0]) is None:
             return ""
         try:
@@ -62,7 +63,7 @@ def overhead() -> dict[str, float] | None:
         return None
     import openai  # noqa: PLC0415 - only where it is installed
 
-    from otel_llm.loopback import Loopback  # noqa: PLC0415 - likewise
+    from otel_llm.testing.loopback import Loopback  # noqa: PLC0415 - likewise
 
     with Loopback(keep=1) as server:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="doctor", max_retries=0)

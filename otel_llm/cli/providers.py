@@ -10,13 +10,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from otel_llm import providers
+from otel_llm import clients
 
-from .look import DIM, GREEN, HINT, INK
 from .terminal import put, screen_for
+from .theme import DIM, GREEN, HINT, INK
 
 if TYPE_CHECKING:
-    from otel_llm.provider import Provider
+    from otel_llm.calls.declarations import Provider
 
 HELP = """List the client libraries that otel-llm watches.
 
@@ -31,7 +31,7 @@ HELP = """List the client libraries that otel-llm watches.
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--markdown", is_flag=True, help="Print it as a Markdown table.")
 def command(*, as_json: bool, markdown: bool) -> None:
-    declared = [providers.load(name) for name in providers.NAMES]
+    declared = [clients.load(name) for name in clients.NAMES]
     if as_json:
         click.echo(json.dumps([_facts(provider) for provider in declared], indent=2))
     elif markdown:

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from otel_llm.ops.objectives import DEFAULT
 
-from . import look, models, panels
-from .look import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
+from . import models, panels, theme
 from .panels import CARD_LINES, Frame
+from .theme import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,9 +48,9 @@ class State:
 def glyphs_for(console: Console, *, plain: bool = False) -> Glyphs:
     """Unicode where the terminal's encoding has it."""
     return (
-        look.PLAIN
+        theme.PLAIN
         if plain or console.options.ascii_only or not console.encoding.lower().startswith("utf")
-        else look.UNICODE
+        else theme.UNICODE
     )
 
 
@@ -103,7 +103,7 @@ def _header(frame: Frame, state: State) -> Text:
     left = Text.assemble(
         (f" {frame.glyphs.dot} ", colour), ("otel-llm ", f"bold {INK}"), (f"{mark} ", f"bold {colour}"), (words, colour)
     )
-    where = look.shorten(" + ".join(view.endpoints), 40, frame.glyphs)
+    where = theme.shorten(" + ".join(view.endpoints), 40, frame.glyphs)
     processes = f"{view.processes:.0f} process{'es' if view.processes != 1 else ''}  " if view.processes else ""
     clock = time.strftime("%H:%M:%S ", time.localtime(view.at))
     right = [(processes, DIM), (f"{where}  ", INK), (clock, DIM)]
@@ -111,7 +111,7 @@ def _header(frame: Frame, state: State) -> Text:
         right.pop(0)
     left.pad_right(max(0, frame.width - left.cell_len - Text.assemble(*right).cell_len))
     text = Text.assemble(left, *right, no_wrap=True)
-    text.truncate(frame.width, overflow="ellipsis" if frame.glyphs is look.UNICODE else "crop")
+    text.truncate(frame.width, overflow="ellipsis" if frame.glyphs is theme.UNICODE else "crop")
     return text
 
 
@@ -134,9 +134,9 @@ def _troubles(view: View) -> list[tuple[str, bool]]:
     """What is wrong in words, and whether it is critical, at the limits of the alerts' defaults."""
     found = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
     if (ratio := view.total.error_ratio) is not None and ratio >= DEFAULT.error_rate:
-        found.append((f"{look.percent(ratio)} errors", True))
+        found.append((f"{theme.percent(ratio)} errors", True))
     found += [
-        (f"{_PERIODS.get(budget.period, budget.period)} {look.percent(budget.used)} of budget {budget.name}".rstrip(),
+        (f"{_PERIODS.get(budget.period, budget.period)} {theme.percent(budget.used)} of budget {budget.name}".rstrip(),
          budget.used >= DEFAULT.daily_budget_factor)
         for budget in view.budgets if budget.used is not None and budget.used >= 1.0
     ]  # fmt: skip
@@ -146,8 +146,8 @@ def _troubles(view: View) -> list[tuple[str, bool]]:
 def _unusual(zscore: Zscore) -> Iterable[tuple[str, bool]]:
     shift = zscore.shift or 0.0
     words = _WORDS.get((zscore.signal, shift > 0))
-    if words and look.severity(shift) != "calm":
-        yield f"{words} {zscore.model}", look.severity(shift) == "critical"
+    if words and theme.severity(shift) != "calm":
+        yield f"{words} {zscore.model}", theme.severity(shift) == "critical"
 
 
 _PERIODS = {"day": "daily spend", "month": "monthly spend"}

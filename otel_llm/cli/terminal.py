@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console, RenderableType
 
-from otel_llm.config import Config
+from otel_llm.core.config import Config
 
 PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
 

@@ -16,11 +16,12 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
-from otel_llm import hub, runtime
-from otel_llm.context import LABELS
-from otel_llm.guard import guard
-from otel_llm.model import Event
-from otel_llm.tally import TALLY, Tally
+from otel_llm import runtime
+from otel_llm.calls.context import LABELS
+from otel_llm.calls.totals import TALLY, Tally
+from otel_llm.core import dispatch
+from otel_llm.core.guard import guard
+from otel_llm.core.model import Event
 
 ROUTE = "route"  # the label of calls that holds the route template
 _LONGEST = 256  # characters of a label's value: headers are user input
@@ -161,7 +162,7 @@ def _tell(tally: Tally, route: str, at: float, trace_id: str) -> None:
         if not _settling.locked():
             threading.Thread(target=_settle_later, name="otel-llm-middleware", daemon=True).start()
     elif tally.priced:
-        hub.emit(Event("otel_llm_http_request_cost_usd", at, (route, *tally.labels), tally.cost, trace_id))
+        dispatch.emit(Event("otel_llm_http_request_cost_usd", at, (route, *tally.labels), tally.cost, trace_id))
 
 
 def _settle_later() -> None:

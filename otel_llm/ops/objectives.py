@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from otel_llm.catalogue import DURATION_BUCKETS
+from otel_llm.core.catalogue import DURATION_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otel_llm.catalogue import BY_NAME, Metric
+from otel_llm.core.catalogue import BY_NAME, Metric
 
 from . import objectives
 from .recorded import PROVIDER_MODEL

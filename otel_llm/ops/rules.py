@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.catalogue import BY_NAME
+from otel_llm.core.catalogue import BY_NAME
 
 from . import objectives as normal
 from . import recorded

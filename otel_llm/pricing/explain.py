@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from otel_llm.config import Config
-from otel_llm.model import Usage
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
 
-from .book import BUILT_IN, Book, Looked
+from .lookup import BUILT_IN, Book, Looked
 from .names import provider_id
 from .price import UNPRICED, Price, measured
 from .pricer import Pricer

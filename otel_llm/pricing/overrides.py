@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 from typing import Any
 
-from otel_llm.document import DocumentError, Items, Section, number, read
+from otel_llm.core.document import DocumentError, Items, Section, number, read
 
 from .rates import Rates, Tiers
 from .table import InForce

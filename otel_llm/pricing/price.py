@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from otel_llm.model import Usage
+from otel_llm.core.model import Usage
 
 
 class Price(NamedTuple):

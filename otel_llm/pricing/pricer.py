@@ -8,12 +8,12 @@ import threading
 import weakref
 from typing import Any
 
-from otel_llm.config import Config
-from otel_llm.guard import guard
-from otel_llm.model import Usage
+from otel_llm.core.config import Config
+from otel_llm.core.guard import guard
+from otel_llm.core.model import Usage
 
-from . import shelf
-from .book import Book
+from . import table_cache
+from .lookup import Book
 from .overrides import Overrides
 from .price import NOTHING, PENDING, Price, measured
 
@@ -127,8 +127,8 @@ class Pricer:
     def _read(self) -> Book:
         overrides = Overrides.from_file(self._config.prices_file)
         try:
-            table = self._fetched() or shelf.built(self._config.state_dir)
-        except shelf.Unavailable as why:
+            table = self._fetched() or table_cache.built(self._config.state_dir)
+        except table_cache.Unavailable as why:
             logger.warning(
                 "otel-llm has no built-in prices: %s. Calls without a price of their own are counted as unpriced. "
                 "`otel-llm prices --build` makes the table ahead of time.",
@@ -141,7 +141,7 @@ class Pricer:
         return book
 
     def _fetched(self) -> Any:
-        return shelf.fetched(self._config.state_dir) if self._config.prices_update == "daily" else None
+        return table_cache.fetched(self._config.state_dir) if self._config.prices_update == "daily" else None
 
     def _keep_fresh(self) -> None:
         """Once a day fetch prices, in a process of its own; each hour see whether another worker has."""
@@ -153,8 +153,8 @@ class Pricer:
 
     def _fetch(self) -> None:
         try:
-            self._take(shelf.fetch(self._config.state_dir))
-        except shelf.Unavailable as why:
+            self._take(table_cache.fetch(self._config.state_dir))
+        except table_cache.Unavailable as why:
             if not self._warned:
                 logger.warning("otel-llm could not fetch prices and goes on with the ones it has: %s", why)
             self._warned = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from otel_llm.model import Usage
+from otel_llm.core.model import Usage
 
 from .price import NOTHING, Price, Quote, measured, unpriced
 

@@ -8,12 +8,13 @@ import threading
 
 import pytest
 
-from otel_llm import alerts, runtime
-from otel_llm.alerts import Anomaly, Dispatcher, on_anomaly
-from otel_llm.guard import Guard
-from otel_llm.model import Observation
-from otel_llm.store import Verdict
-from otel_llm.window import Crossing, Judgement
+from otel_llm import runtime
+from otel_llm.aggregate import Verdict
+from otel_llm.aggregate.window import Crossing, Judgement
+from otel_llm.core.guard import Guard
+from otel_llm.core.model import Observation
+from otel_llm.outputs import alerts
+from otel_llm.outputs.alerts import Anomaly, Dispatcher, on_anomaly
 
 WAIT = 10.0
 

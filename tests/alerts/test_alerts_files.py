@@ -8,10 +8,10 @@ import os
 
 import pytest
 
-from otel_llm import spendfile
-from otel_llm.budgets import read
-from otel_llm.document import DocumentError
-from otel_llm.window import Budget, Spend
+from otel_llm.aggregate.budgets import read
+from otel_llm.aggregate.window import Budget, Spend
+from otel_llm.cluster import spendfile
+from otel_llm.core.document import DocumentError
 
 YAML = """\
 budgets:

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from otel_llm import alerts, notify
-from otel_llm.alerts import Anomaly
-from otel_llm.config import Config
+from otel_llm.core.config import Config
+from otel_llm.outputs import alerts, notifications
+from otel_llm.outputs.alerts import Anomaly
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:'imghdr' is deprecated:DeprecationWarning"
@@ -51,7 +51,7 @@ def url(endpoint, path: str) -> str:
 
 
 def test_warnings_and_criticals_reach_their_urls(endpoint):
-    end = notify.start(Config(notify_warning=(url(endpoint, "all"),), notify_critical=(url(endpoint, "pager"),)))
+    end = notifications.start(Config(notify_warning=(url(endpoint, "all"),), notify_critical=(url(endpoint, "pager"),)))
     alerts.deliver(Anomaly(type="cost_spike", severity="warning", value=0.5, baseline=0.1, z_score=2.5, model="gpt-4o"))
     alerts.deliver(
         Anomaly(type="latency_spike", severity="critical", value=9.0, baseline=1.0, z_score=4.0, model="gpt-4o")
@@ -72,7 +72,7 @@ def test_warnings_and_criticals_reach_their_urls(endpoint):
 
 def test_an_endpoint_that_refuses_is_warned_of_once(endpoint, caplog):
     endpoint.status = 500
-    notify.start(Config(notify_warning=(url(endpoint, "x"),)))
+    notifications.start(Config(notify_warning=(url(endpoint, "x"),)))
     with caplog.at_level(logging.WARNING, "otel_llm"):
         for model in ("a", "b"):
             alerts.deliver(Anomaly(type="cost_spike", severity="warning", value=0.5, model=model))
@@ -84,7 +84,9 @@ def test_an_endpoint_that_refuses_is_warned_of_once(endpoint, caplog):
 
 def test_a_url_that_is_none_is_warned_of_without_its_secret(endpoint, caplog):
     with caplog.at_level(logging.WARNING, "otel_llm"):
-        notify.start(Config(notify_critical=("nonsense://test-key@host", "also test-key", url(endpoint, "fine"))))
+        notifications.start(
+            Config(notify_critical=("nonsense://test-key@host", "also test-key", url(endpoint, "fine")))
+        )
         alerts.deliver(Anomaly(type="breaker_open", severity="critical", value=1.0))
         assert alerts.drain(WAIT)
     told = "\n".join(record.message for record in caplog.records if record.name == "otel_llm")
@@ -95,19 +97,19 @@ def test_a_url_that_is_none_is_warned_of_without_its_secret(endpoint, caplog):
 
 
 def test_a_server_starts_without_loading_apprise(endpoint, monkeypatch):
-    monkeypatch.setattr(notify, "service", lambda *_: pytest.fail("loaded"))
-    notify.start(Config(notify_warning=(url(endpoint, "x"),)))
+    monkeypatch.setattr(notifications, "service", lambda *_: pytest.fail("loaded"))
+    notifications.start(Config(notify_warning=(url(endpoint, "x"),)))
     assert len(alerts._DISPATCHER.lanes) == 1
 
 
 def test_nothing_configured_loads_nothing():
-    notify.start(Config())
+    notifications.start(Config())
     assert alerts._DISPATCHER.lanes == ()
 
 
 def test_without_the_extra_it_is_said(monkeypatch, caplog):
     monkeypatch.setitem(__import__("sys").modules, "apprise", None)
     with caplog.at_level(logging.WARNING, "otel_llm"):
-        notify.start(Config(notify_warning=("json://localhost",)))
+        notifications.start(Config(notify_warning=("json://localhost",)))
     assert "pip install 'otel-llm[notify]'" in caplog.text
     assert alerts._DISPATCHER.lanes == ()

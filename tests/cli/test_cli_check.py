@@ -13,9 +13,9 @@ import urllib.request
 import cli_pages
 import pytest
 
-from otel_llm.catalogue import shown
-from otel_llm.config import Config
-from otel_llm.export import server
+from otel_llm.core.catalogue import shown
+from otel_llm.core.config import Config
+from otel_llm.exposition import server
 from otel_llm.ops import alert_names
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from otel_llm.cli import examination, stage
+from otel_llm.cli import demo_environment, doctor_checks
 from otel_llm.cli.problems import Problem
 
 
 def left_behind() -> list[str]:
     """Processes and directories of demos."""
     commands = [path.read_bytes().decode("utf-8", "replace") for path in _commands()]
-    scratch = Path(stage.tempfile.gettempdir()).glob("otel-llm-demo-*")
-    return [command for command in commands if "otel_llm.cli.story.service" in command] + [
+    scratch = Path(demo_environment.tempfile.gettempdir()).glob("otel-llm-demo-*")
+    return [command for command in commands if "otel_llm.cli.scenario.service" in command] + [
         str(path) for path in scratch
     ]
 
@@ -103,7 +103,7 @@ def test_a_terminal_that_only_writes_on_is_told_line_by_line(terminal):
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
     """Each looks at what demos leave behind, so no two run at a time, in whatever process the tests run."""
-    with (Path(stage.tempfile.gettempdir()) / "otel-llm-test-demo.lock").open("w") as turn:
+    with (Path(demo_environment.tempfile.gettempdir()) / "otel-llm-test-demo.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         before = left_behind()
         yield
@@ -125,9 +125,14 @@ def test_with_a_prometheus_and_its_rules(otel_llm, terminal):
 
 
 def test_a_service_that_ends_by_itself_is_told_of(monkeypatch):
-    monkeypatch.setattr(stage, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('out of tea')"])
-    settings = stage.Settings(port=0, speed=1.0, seed=1, rate=1.0, prometheus=False)
-    with pytest.raises(Problem, match="the demo's service ended by itself: out of tea"), stage.build(settings):
+    monkeypatch.setattr(
+        demo_environment, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('out of tea')"]
+    )
+    settings = demo_environment.Settings(port=0, speed=1.0, seed=1, rate=1.0, prometheus=False)
+    with (
+        pytest.raises(Problem, match="the demo's service ended by itself: out of tea"),
+        demo_environment.build(settings),
+    ):
         pass
 
 
@@ -149,4 +154,4 @@ def test_without_the_prometheus_binary(otel_llm):
 
 
 def test_the_start_is_that_of_this_environment():
-    assert Path(examination.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))
+    assert Path(doctor_checks.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))

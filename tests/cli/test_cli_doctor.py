@@ -12,14 +12,15 @@ import pytest
 import trustme
 
 import otel_llm
-from otel_llm import providers
-from otel_llm.cli import examination, inspect_serving, probe, stage
-from otel_llm.config import Config
-from otel_llm.export import server, statedir
+from otel_llm import clients
+from otel_llm.cli import demo_environment, doctor_checks, inspect_serving, probe
+from otel_llm.cluster import statedir
+from otel_llm.core.config import Config
+from otel_llm.exposition import server
 
 
 def test_this_environment(otel_llm):
-    port = str(stage.free_port(0))
+    port = str(demo_environment.free_port(0))
     ran = otel_llm(
         "doctor", "--json", OTEL_EXPORTER_PROMETHEUS_PORT=port, OTEL_LLM_NOTIFY_WARNING="slack://secret-token"
     )
@@ -158,18 +159,18 @@ def test_notifications_that_reach_nobody(monkeypatch):
 
 def test_passwords_in_addresses_are_not_shown():
     config = Config.from_env({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://me:secret@collector:4318/x"})
-    says = [found.says for found in examination.configuration(config)]
+    says = [found.says for found in doctor_checks.configuration(config)]
     assert 'OTEL_EXPORTER_OTLP_ENDPOINT = "https://...@collector:4318/x"' in says
 
 
 def test_budgets(tmp_path):
     path = tmp_path / "budgets.json"
-    assert [found.topic for found in examination.budgets(Config())] == ["none"]
-    assert [found.says for found in examination.budgets(Config(budget_daily=5.0))] == ["5 USD a day"]
+    assert [found.topic for found in doctor_checks.budgets(Config())] == ["none"]
+    assert [found.says for found in doctor_checks.budgets(Config(budget_daily=5.0))] == ["5 USD a day"]
     path.write_text('{"budgets": [{"name": "acme", "match": {"tenant": "acme"}, "daily_usd": 5}]}')
-    (found,) = examination.budgets(Config(budgets_file=str(path), metric_labels=("tenant",)))
+    (found,) = doctor_checks.budgets(Config(budgets_file=str(path), metric_labels=("tenant",)))
     assert (found.status, found.says) == ("ok", f"{path}: acme")
-    (found,) = examination.budgets(Config(budgets_file=str(path)))
+    (found,) = doctor_checks.budgets(Config(budgets_file=str(path)))
     assert found.status == "fail"
     assert found.says.startswith(f"{path}:1: budgets[0].match.tenant: is unknown (allowed: provider, model)")
 
@@ -177,7 +178,7 @@ def test_budgets(tmp_path):
 def test_prices(tmp_path):
     path = tmp_path / "prices.json"
     path.write_text('{"prices": [{"modle": "x"}]}')
-    found = {each.topic: each for each in examination.prices(Config(prices_file=str(path)))}
+    found = {each.topic: each for each in doctor_checks.prices(Config(prices_file=str(path)))}
     assert found["table"].status == "ok"
     assert found["file"].status == "fail"
     assert str(path) in found["file"].says
@@ -196,14 +197,14 @@ def test_prices(tmp_path):
 )
 def test_why_a_library_is_not_watched(facts, says):
     told = {"trouble": "", "refused": "", "watched": False, "disabled": False, "patched": [], **facts}
-    libraries = dict.fromkeys(providers.NAMES, told)
-    found = {each.topic: each for each in examination.libraries({"running": True, "libraries": libraries})}
+    libraries = dict.fromkeys(clients.NAMES, told)
+    found = {each.topic: each for each in doctor_checks.libraries({"running": True, "libraries": libraries})}
     assert says in found["openai"].says
 
 
 def test_a_program_that_does_not_start():
-    assert [found.status for found in examination.libraries({"trouble": "no interpreter"})] == ["fail"]
-    assert [found.status for found in examination.libraries({"running": False})] == ["fail"]
+    assert [found.status for found in doctor_checks.libraries({"trouble": "no interpreter"})] == ["fail"]
+    assert [found.status for found in doctor_checks.libraries({"running": False})] == ["fail"]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_program_that_does_not_start():
 )  # fmt: skip
 def test_overhead_is_told_where_it_can_be(added, spread, status, says):
     facts = {"overhead": {"client": 900.0, "added": added, "spread": spread}}
-    (found,) = examination.cost(facts, wanted=True)
+    (found,) = doctor_checks.cost(facts, wanted=True)
     assert (found.status, found.says) == (status, says)
 
 

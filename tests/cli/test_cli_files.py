@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from otel_llm import providers
+from otel_llm import clients
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,8 +86,8 @@ def test_the_repository_s_files_are_what_the_code_makes(otel_llm):
 
 
 def test_a_changed_file_is_found_and_written_anew(otel_llm, tmp_path):
-    (tmp_path / "otel_llm").mkdir()
-    (tmp_path / "otel_llm" / "catalogue.py").touch()
+    (tmp_path / "otel_llm" / "core").mkdir(parents=True)
+    (tmp_path / "otel_llm" / "core" / "catalogue.py").touch()
     for part in ("docs", "grafana", "prometheus"):
         shutil.copytree(ROOT / part, tmp_path / part)
     shutil.copy(ROOT / "README.md", tmp_path)
@@ -102,8 +102,8 @@ def test_a_changed_file_is_found_and_written_anew(otel_llm, tmp_path):
 
 
 def test_figures_of_half_a_run_are_refused(otel_llm, tmp_path):
-    (tmp_path / "otel_llm").mkdir()
-    (tmp_path / "otel_llm" / "catalogue.py").touch()
+    (tmp_path / "otel_llm" / "core").mkdir(parents=True)
+    (tmp_path / "otel_llm" / "core" / "catalogue.py").touch()
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "performance.json").write_text('{"machine": "one"}')
     shutil.copy(ROOT / "README.md", tmp_path)
@@ -137,13 +137,13 @@ def test_a_name_is_suggested_once(otel_llm):
 
 def test_every_declared_library_is_listed(otel_llm):
     found = json.loads(otel_llm("providers", "--json").out)
-    assert [each["name"] for each in found] == list(providers.NAMES)
+    assert [each["name"] for each in found] == list(clients.NAMES)
     openai = next(each for each in found if each["name"] == "openai")
     assert openai["installed"]
-    assert openai["requires"] == providers.load("openai").requires
+    assert openai["requires"] == clients.load("openai").requires
     table = otel_llm("providers").out
     assert [line for line in table.splitlines() if line.endswith(" ")] == []
     markdown = otel_llm("providers", "--markdown").out
-    for name in providers.NAMES:
-        assert providers.load(name).distribution in table
-        assert f"`{providers.load(name).distribution}`" in markdown
+    for name in clients.NAMES:
+        assert clients.load(name).distribution in table
+        assert f"`{clients.load(name).distribution}`" in markdown

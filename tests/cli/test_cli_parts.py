@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_llm.cli import latency, look, samples
+from otel_llm.cli import latency, samples, theme
 from otel_llm.cli.history import History
 from otel_llm.cli.latency import Latency
 from otel_llm.cli.problems import Problem
+from otel_llm.cli.scenario.draws import CONTEXT_TOKENS, GENERATED_TOKENS, RANKS
+from otel_llm.cli.scenario.plot import STORY, Plot
 from otel_llm.cli.scrape import Endpoint, fetch
-from otel_llm.cli.story.draws import CONTEXT_TOKENS, GENERATED_TOKENS, RANKS
-from otel_llm.cli.story.plot import STORY, Plot
 
 
 @pytest.mark.parametrize(
     ("write", "value", "text"),
     [
-        (look.number, 0.0342, "0.034"), (look.number, 12.34, "12.3"), (look.number, 1234, "1234"),
-        (look.number, 12_345, "12.3k"), (look.number, 999_960, "1M"), (look.number, None, "-"),
-        (look.seconds, 0.0841, "84 ms"), (look.seconds, 0.9996, "1.00 s"), (look.seconds, 25, "25.0 s"),
-        (look.seconds, 126, "2.1 m"), (look.seconds, math.nan, "-"), (look.dollars, 0.0000234, "$0.000023"),
-        (look.dollars, 0.0031, "$0.0031"), (look.dollars, 12.3, "$12.30"), (look.dollars, 4210.2, "$4,210"),
-        (look.dollars, 0, "$0"), (look.dollars, 50, "$50"), (look.dollars, 2e-7, "$2e-07"), (look.percent, 0.0042, "0.4 %"),
-        (look.percent, 0.123, "12 %"), (look.percent, 0, "0 %"), (look.sigma, 2.44, "+2.4"), (look.sigma, -1e9, "-99.0"),
+        (theme.number, 0.0342, "0.034"), (theme.number, 12.34, "12.3"), (theme.number, 1234, "1234"),
+        (theme.number, 12_345, "12.3k"), (theme.number, 999_960, "1M"), (theme.number, None, "-"),
+        (theme.seconds, 0.0841, "84 ms"), (theme.seconds, 0.9996, "1.00 s"), (theme.seconds, 25, "25.0 s"),
+        (theme.seconds, 126, "2.1 m"), (theme.seconds, math.nan, "-"), (theme.dollars, 0.0000234, "$0.000023"),
+        (theme.dollars, 0.0031, "$0.0031"), (theme.dollars, 12.3, "$12.30"), (theme.dollars, 4210.2, "$4,210"),
+        (theme.dollars, 0, "$0"), (theme.dollars, 50, "$50"), (theme.dollars, 2e-7, "$2e-07"), (theme.percent, 0.0042, "0.4 %"),
+        (theme.percent, 0.123, "12 %"), (theme.percent, 0, "0 %"), (theme.sigma, 2.44, "+2.4"), (theme.sigma, -1e9, "-99.0"),
     ],
 )  # fmt: skip
 def test_numbers(write, value, text):
@@ -37,11 +37,11 @@ def test_numbers(write, value, text):
 
 @given(st.floats(min_value=0, max_value=9.9e14))
 def test_a_number_is_never_wider_than_six(value):
-    assert len(look.number(value)) <= 6
+    assert len(theme.number(value)) <= 6
 
 
 def test_severities():
-    assert [look.severity(value) for value in (None, 1.9, -2.0, 2.99, -3.0)] == [
+    assert [theme.severity(value) for value in (None, 1.9, -2.0, 2.99, -3.0)] == [
         "",
         "calm",
         "warning",
@@ -51,14 +51,14 @@ def test_severities():
 
 
 def test_names_are_cut_in_the_middle():
-    assert look.shorten("claude-sonnet-4-5", 12, look.UNICODE) == "claude-s…4-5"
-    assert look.shorten("gpt", 12, look.UNICODE) == "gpt"
+    assert theme.shorten("claude-sonnet-4-5", 12, theme.UNICODE) == "claude-s…4-5"
+    assert theme.shorten("gpt", 12, theme.UNICODE) == "gpt"
 
 
 def test_sparklines_are_as_wide_as_asked_and_rise_with_the_values():
-    assert look.spark([0, 1, 2, 4], 6, "red", look.UNICODE).plain == "  ▁▃▅█"
-    assert look.spark([None, 0.0], 2, "red", look.UNICODE).plain == " ▁"
-    assert look.spark([], 3, "red", look.PLAIN).plain == "   "
+    assert theme.spark([0, 1, 2, 4], 6, "red", theme.UNICODE).plain == "  ▁▃▅█"
+    assert theme.spark([None, 0.0], 2, "red", theme.UNICODE).plain == " ▁"
+    assert theme.spark([], 3, "red", theme.PLAIN).plain == "   "
 
 
 def test_one_distribution_is_itself():

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2, struct_pb2, wrappers_pb2
 
-from otel_llm.model import Response
-from otel_llm.providers import vertexai
-from otel_llm.providers._bedrock_converse import CONVERSE
-from otel_llm.providers._bedrock_invoke import INVOKE
-from otel_llm.providers._bedrock_models import model_of
-from otel_llm.providers._bedrock_operations import AGENT
-from otel_llm.providers._google_interactions import INTERACTION
-from otel_llm.providers._protobuf import sent
-from otel_llm.providers.google_genai import CONTENT, EMBEDDINGS
+from otel_llm.clients import vertexai
+from otel_llm.clients._bedrock_converse import CONVERSE
+from otel_llm.clients._bedrock_invoke import INVOKE
+from otel_llm.clients._bedrock_models import model_of
+from otel_llm.clients._bedrock_operations import AGENT
+from otel_llm.clients._google_interactions import INTERACTION
+from otel_llm.clients._protobuf import sent
+from otel_llm.clients.google_genai import CONTENT, EMBEDDINGS
+from otel_llm.core.model import Response
 
 ODD: list[Any] = [None, 0, -1, 2**70, "", "x", True, [], [None], [[]], {}, {"x": None}]
 NAMES = (

@@ -17,12 +17,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from websockets import ConnectionClosed
 
-from otel_llm.config import Config
-from otel_llm.content import Content
-from otel_llm.loopback import Loopback
-from otel_llm.providers import _google_live as live
-from otel_llm.sinks.spans import Spans
+from otel_llm.clients import _google_live as live
+from otel_llm.core.config import Config
+from otel_llm.outputs.messages import Content
+from otel_llm.outputs.spans import Spans
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 SAID = "Hello from the loopback server."

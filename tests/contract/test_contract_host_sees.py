@@ -20,8 +20,8 @@ import pytest
 from google import genai
 from google.genai import types
 
-from otel_llm.loopback import Loopback
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 MESSAGES: Any = [{"role": "user", "content": "hi"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_llm.providers._hosts import behind_text
+from otel_llm.clients._hosts import behind_text
 
 HOSTS = {
     "api.openai.com": "openai",

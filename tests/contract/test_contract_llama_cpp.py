@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from contract_content import ON, captured, said
 
-from otel_llm.config import Config
+from otel_llm.core.config import Config
 from otel_llm.testing import Captured, capture
 
 ENGINES = Path(__file__).parents[1] / "support" / "engines"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_llm.model import Reader, Response
+from otel_llm.core.model import Reader, Response
 
 NAMES = (
     "mistral", "cohere", "ollama", "huggingface", "replicate", "litellm", "watsonx", "voyage", "openrouter", "llama_cpp",
@@ -36,7 +36,7 @@ def answers() -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_reader_raises(name: str) -> None:
-    module = importlib.import_module(f"otel_llm.providers.{name}")
+    module = importlib.import_module(f"otel_llm.clients.{name}")
     readers = [found for found in vars(module).values() if isinstance(found, Reader)]
     reads = {read for reader in readers for read in (reader.value, reader.chunk) if read is not None}
     assert reads

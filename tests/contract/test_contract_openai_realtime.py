@@ -18,14 +18,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sockets import Step, both, client_of, next_outcome, outcome, scripted, until
 
 import otel_llm
-from otel_llm import sessions
-from otel_llm.config import Config
-from otel_llm.guard import Guard
-from otel_llm.loopback import Loopback
-from otel_llm.providers._openai_realtime import Conversation
-from otel_llm.providers._openai_responses_socket import Turns
+from otel_llm.calls import sessions
+from otel_llm.clients._openai_realtime import Conversation
+from otel_llm.clients._openai_responses_socket import Turns
+from otel_llm.core.config import Config
+from otel_llm.core.guard import Guard
 from otel_llm.runtime import Prices
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 CREATE: Step = {"type": "response.create"}
 DONE = "response.done"

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sockets import both, client_of, next_outcome, outcome, scripted
 
-from otel_llm.guard import Guard
-from otel_llm.loopback import Loopback
+from otel_llm.core.guard import Guard
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from contract import Contract, assert_same
 
-from otel_llm.loopback import Loopback
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 CHATS = {  # library -> (its client's module, class, path below the server)
     "openai": ("openai", "OpenAI", "/v1"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 BIN = Path(sys.executable).parent

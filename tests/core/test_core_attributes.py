@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_tracer
 
-from otel_llm.sinks.attributes import Onlookers, put
+from otel_llm.outputs.attributes import Onlookers, put
 
 ASKED = {"gen_ai.request.model": "gpt-4o", "server.port": 8080}
 TOLD: dict[str, Any] = {

@@ -12,10 +12,10 @@ import httpx2
 import openai
 import pytest
 
-from otel_llm import hub
-from otel_llm.config import Config
-from otel_llm.export.collector import StoreSource
-from otel_llm.store import Store
+from otel_llm.aggregate import Store
+from otel_llm.core import dispatch
+from otel_llm.core.config import Config
+from otel_llm.exposition.collector import StoreSource
 from otel_llm.testing import capture
 
 REPLY = {
@@ -69,7 +69,7 @@ def test_made_up_model_names_stay_within_the_bound(client: openai.OpenAI) -> Non
     config = Config(max_label_values=20)
     store = Store(config)
     with capture("openai", config=config):
-        hub.listen(store.apply)
+        dispatch.listen(store.apply)
         for number in range(10_000):
             ask(client, f"made-up-{number}" + "x" * (number % 300))
     text = StoreSource(store).text(openmetrics=False).decode()
@@ -96,7 +96,7 @@ def test_calls_leave_nothing_behind(client: openai.OpenAI) -> None:
         return tracemalloc.get_traced_memory()[0]
 
     with capture("openai") as captured:
-        hub.listen(store.apply)
+        dispatch.listen(store.apply)
         held(200)
         tracemalloc.start()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_llm.catalogue import BY_NAME, METRICS
+from otel_llm.core.catalogue import BY_NAME, METRICS
 
 DURATION = BY_NAME["gen_ai_client_operation_duration_seconds"]
 RETRIES = BY_NAME["otel_llm_retries_total"]

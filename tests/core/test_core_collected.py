@@ -11,10 +11,10 @@ from typing import Any
 import openai
 import pytest
 
-from otel_llm import invocation
-from otel_llm.loopback import Loopback
-from otel_llm.model import Observation
+from otel_llm.calls import invocation
+from otel_llm.core.model import Observation
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
@@ -197,7 +197,7 @@ def test_it_is_the_parents_and_not_a_forked_childs(run: Callable[..., Any]) -> N
 
 CYCLES = """
 import gc, openai, otel_llm
-from otel_llm.invocation import Observer
+from otel_llm.calls.invocation import Observer
 for _ in range(3):
     otel_llm.instrument("openai")
     otel_llm.uninstrument()

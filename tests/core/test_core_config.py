@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from otel_llm.config import Config, environment
+from otel_llm.core.config import Config, environment
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 

@@ -13,11 +13,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_llm.config import Config
-from otel_llm.content import EVENT, Content
-from otel_llm.loopback import Loopback
-from otel_llm.sinks.spans import Spans
+from otel_llm.core.config import Config
+from otel_llm.outputs.messages import EVENT, Content
+from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 SECRET = "my card is 1234"
 TEXT = "Hello from the loopback server."

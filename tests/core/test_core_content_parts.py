@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from otel_llm.config import Config
-from otel_llm.content import Content
-from otel_llm.model import Observation
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation
+from otel_llm.outputs.messages import Content
 
 SEEN = Observation(1_763_711_000.0, "openai", "gpt-5", "chat", "", "", "", 0.5)
 

@@ -16,12 +16,12 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 import otel_llm
-from otel_llm import hub
-from otel_llm.intercept import Installed
-from otel_llm.invocation import Observer
-from otel_llm.providers import load
-from otel_llm.sinks.spans import Spans
-from otel_llm.store import encode
+from otel_llm.aggregate import encode
+from otel_llm.calls.invocation import Observer
+from otel_llm.calls.wrap import Installed
+from otel_llm.clients import load
+from otel_llm.core import dispatch
+from otel_llm.outputs.spans import Spans
 
 OURS = str(Path(otel_llm.__file__).parent)
 PER_CALL, PER_CHUNK = 100, 8  # 71 and 6 when this was written
@@ -76,12 +76,12 @@ def bench() -> Iterator[Bench]:
     provider = TracerProvider(shutdown_on_exit=False)
     made = Bench()
     installed = Installed.of(load("openai"), Observer((Spans(provider.get_tracer("test")),)), lambda _: True)
-    hub.listen(encode)
+    dispatch.listen(encode)
     for _ in range(3):
         made.call()
         made.stream(3)
     yield made
-    hub.listen()
+    dispatch.listen()
     installed.uninstall()
     made.http.close()
     provider.shutdown()

@@ -12,8 +12,8 @@ import openai
 import pytest
 from contract import Contract, Seen
 
-from otel_llm.loopback import Loopback, Reply, Request
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback, Reply, Request
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 WRONG = [None, "7", 7, -1, 1e300, 10**40, True, [], {}, [None], [[]], {"odd": []}, "\x00\ud7ff"]

@@ -9,12 +9,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_llm.config import Config
-from otel_llm.content import Content
-from otel_llm.guard import Guard
-from otel_llm.loopback import Loopback
-from otel_llm.sinks.spans import Spans
+from otel_llm.core.config import Config
+from otel_llm.core.guard import Guard
+from otel_llm.outputs.messages import Content
+from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 
 def broken(_: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from otel_llm.model import Observation, Reader, Request, Response, Usage
-from otel_llm.semconv import end_attributes, finish_reason, span_name, start_attributes
+from otel_llm.core.model import Observation, Reader, Request, Response, Usage
+from otel_llm.core.semconv import end_attributes, finish_reason, span_name, start_attributes
 
 READER = Reader(lambda _, __: None)
 

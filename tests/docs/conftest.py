@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from docs_pages import ROOT
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 BIN = Path(sys.executable).parent
 

@@ -37,9 +37,9 @@ def run(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_page_as_written_ends_green(clone: Path) -> None:
     written = run(clone, *SCAFFOLD)
     assert (written.returncode, written.stderr) == (0, "")
-    assert 'otel_llm_toy = "otel_llm.distro:toy"' in (clone / "pyproject.toml").read_text()
+    assert 'otel_llm_toy = "otel_llm.runtime.distro:toy"' in (clone / "pyproject.toml").read_text()
     for tool in (("ruff", "check"), ("mypy", "--strict", "--follow-imports=silent")):
-        checked = run(clone, "-m", *tool, "otel_llm/providers/toy.py")
+        checked = run(clone, "-m", *tool, "otel_llm/clients/toy.py")
         assert checked.returncode == 0, checked.stdout + checked.stderr
     contract = run(
         clone, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/contract/test_contract_toy.py"
@@ -47,7 +47,7 @@ def test_the_page_as_written_ends_green(clone: Path) -> None:
     assert contract.returncode == 0, contract.stdout
     assert " passed" in contract.stdout
     again = run(clone, *SCAFFOLD)
-    assert (again.returncode, again.stderr) == (2, "new_provider: otel_llm/providers/toy.py is there already\n")
+    assert (again.returncode, again.stderr) == (2, "new_provider: otel_llm/clients/toy.py is there already\n")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_bad_input_writes_nothing(clone: Path, arguments: tuple[str, ...], told:
     before = (clone / "pyproject.toml").read_text()
     ran = run(clone, "-m", "tools.new_provider", *arguments)
     assert (ran.returncode, ran.stderr) == (2, f"new_provider: {told}\n")
-    assert not (clone / "otel_llm" / "providers" / "toy.py").exists()
+    assert not (clone / "otel_llm" / "clients" / "toy.py").exists()
     assert (clone / "pyproject.toml").read_text() == before
 
 
@@ -83,4 +83,4 @@ def test_a_library_with_openai_s_base_is_known_by_it(clone: Path) -> None:
         "AsyncGroq",
     )
     assert (written.returncode, written.stderr) == (0, "")
-    assert 'hooks=hooks("groq", describer("groq_again"))' in (clone / "otel_llm/providers/groq_again.py").read_text()
+    assert 'hooks=hooks("groq", describer("groq_again"))' in (clone / "otel_llm/clients/groq_again.py").read_text()

@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_llm.loopback import Loopback
-from otel_llm.model import Event
-from otel_llm.signals import breakers
+from otel_llm.core.model import Event
+from otel_llm.reliability import breakers
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 _NEEDS = {
     "voyage": "voyageai",

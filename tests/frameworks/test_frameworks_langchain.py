@@ -147,8 +147,8 @@ def test_a_cache_of_the_hosts_own(lab: Any) -> None:
 
 
 def test_our_bugs_stay_with_us(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from otel_llm.guard import Guard
-    from otel_llm.signals import langchain, langchain_core
+    from otel_llm.core.guard import Guard
+    from otel_llm.reliability import langchain, langchain_core
 
     def bug(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a bug of ours")

@@ -25,11 +25,11 @@ from vertexai.language_models import TextEmbeddingModel
 from vertexai.preview import generative_models as preview
 from vertexai.vision_models import ImageGenerationModel
 
-from otel_llm.config import Config
-from otel_llm.content import Content as Recorded
-from otel_llm.loopback import Loopback
-from otel_llm.sinks.spans import Spans
+from otel_llm.core.config import Config
+from otel_llm.outputs.messages import Content as Recorded
+from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 MESSAGE = "hi"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 
 @dataclass

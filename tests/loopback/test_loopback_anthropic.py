@@ -5,7 +5,7 @@ from __future__ import annotations
 import anthropic
 import pytest
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 HELLO = "Hello from the loopback server."
 ASKED = [{"role": "user", "content": "Hello?"}]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.loopback import Request, answer
+from otel_llm.testing.loopback import Request, answer
 
 HELLO = "Hello from the loopback server."
 TOOL = {

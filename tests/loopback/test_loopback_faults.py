@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from otel_llm.loopback.switches import read_switches
+from otel_llm.testing.loopback.switches import read_switches
 
 CHAT = "/v1/chat/completions"
 SAID = "The server had an error while processing your request."

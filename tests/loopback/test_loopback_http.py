@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.loopback.parser import BadRequestError, Parser
+from otel_llm.testing.loopback.parser import BadRequestError, Parser
 
 
 def request(path="/v1/embeddings", body=b"{}", *extra):

@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 HELLO = "Hello from the loopback server."
 ASKED = [{"role": "user", "content": "Hello?"}]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.loopback.websocket import CLOSE, PING, PONG, TEXT, Frames, accept, frame
+from otel_llm.testing.loopback.websocket import CLOSE, PING, PONG, TEXT, Frames, accept, frame
 
 MASK = b"\x01\x02\x03\x04"
 

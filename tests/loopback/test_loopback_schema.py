@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_llm.loopback.schema import example
+from otel_llm.testing.loopback.schema import example
 
 
 @pytest.mark.parametrize(

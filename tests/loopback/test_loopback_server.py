@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from otel_llm.loopback import Gate, Loopback, Reply, Timing, answer, refuse
+from otel_llm.testing.loopback import Gate, Loopback, Reply, Timing, answer, refuse
 
 
 def test_it_starts_on_a_free_port_and_gives_it_back():
@@ -147,7 +147,7 @@ async def test_a_gate_lets_steps_pass_in_order():
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "otel_llm.loopback", *arguments]
+    command = [sys.executable, "-m", "otel_llm.testing.loopback", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_llm.config import Config
-from otel_llm.loopback import Loopback
+from otel_llm.core.config import Config
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 
 def price(request, response, usage, at):

@@ -130,7 +130,7 @@ def test_labels_come_from_a_callable(fast, watched):
 
 
 def test_a_callable_that_fails_costs_the_host_nothing(fast, watched, monkeypatch):
-    monkeypatch.setattr("otel_llm.guard.Guard.strict", False)
+    monkeypatch.setattr("otel_llm.core.guard.Guard.strict", False)
     assert client(fast, labels=lambda scope: scope["no such key"]).get("/users/7").status_code == 200
     assert len(watched.calls) == 1
 

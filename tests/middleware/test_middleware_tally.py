@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from otel_llm import hub, runtime
-from otel_llm.invocation import Invocation, Observer
+from otel_llm import runtime
+from otel_llm.calls.invocation import Invocation, Observer
+from otel_llm.calls.totals import _MOST_SPANS, TALLY, Tally
+from otel_llm.core import dispatch
+from otel_llm.core.model import Observation, Reader, Request
 from otel_llm.middleware import WSGIMiddleware, request
-from otel_llm.model import Observation, Reader, Request
 from otel_llm.pricing import Price
-from otel_llm.tally import _MOST_SPANS, TALLY, Tally
 
 BILL = ("openai", "gpt-4o", "", (), 0.0, "chat", None, "")
 
@@ -128,9 +129,9 @@ def costs():
         events.append((event.labels, event.value))
         told.release()
 
-    hub.listen(keep)
+    dispatch.listen(keep)
     yield SimpleNamespace(events=events, wait=lambda: told.acquire(timeout=20))
-    hub.listen()
+    dispatch.listen()
 
 
 def serve(route):

@@ -10,9 +10,9 @@ import openai
 import pytest
 
 import otel_llm
-from otel_llm.loopback import Loopback
-from otel_llm.model import Reader, Response, Usage
+from otel_llm.core.model import Reader, Response, Usage
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "your-own-client.md"
 
@@ -149,7 +149,7 @@ def test_calls_inside_are_part_of_it() -> None:
 
 
 def test_a_reader_with_a_bug(caplog: pytest.LogCaptureFixture) -> None:
-    from otel_llm.guard import Guard
+    from otel_llm.core.guard import Guard
 
     with capture("openai") as captured:
         Guard.strict = False

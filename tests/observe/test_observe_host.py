@@ -19,11 +19,12 @@ import openai
 import pytest
 
 import otel_llm
-from otel_llm.context import CURRENT, LABELS
-from otel_llm.loopback import Loopback
+from otel_llm.calls.context import LABELS
+from otel_llm.calls.current import CURRENT
+from otel_llm.core.model import Response, Usage
 from otel_llm.middleware import ASGIMiddleware
-from otel_llm.model import Response, Usage
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 
 def read(reply: Any, into: Response) -> None:

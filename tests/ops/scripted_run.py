@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from otel_llm.catalogue import DURATION_BUCKETS
-from otel_llm.config import Config
-from otel_llm.export.text import render
-from otel_llm.model import Event, Observation, Record
-from otel_llm.store import Store
-from otel_llm.window import Budget
+from otel_llm.aggregate import Store
+from otel_llm.aggregate.window import Budget
+from otel_llm.core.catalogue import DURATION_BUCKETS
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event, Observation, Record
+from otel_llm.exposition.text import render
 
 JOB, INSTANCE = "shop", "shop-1:9464"
 TENANTS = ("acme", "globex", "initech")

@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 from prometheus_lab import needed
 
-from otel_llm.config import Config
-from otel_llm.export.text import render
-from otel_llm.model import Event, Observation, Record
+from otel_llm.aggregate import Store
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event, Observation, Record
+from otel_llm.exposition.text import render
 from otel_llm.ops.generate import generated
 from otel_llm.ops.promtests import document
-from otel_llm.store import Store
 
 ROOT = Path(__file__).parents[2]
 BEGIN = 1_790_000_000.0

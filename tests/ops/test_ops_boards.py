@@ -14,7 +14,7 @@ from typing import Any
 import prometheus_lab as lab
 import pytest
 
-from otel_llm.catalogue import shown
+from otel_llm.core.catalogue import shown
 from otel_llm.ops import recorded
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Board, Panel

@@ -18,9 +18,9 @@ import prometheus_lab as lab
 import pytest
 import scripted_run
 
-from otel_llm.catalogue import shown
-from otel_llm.export.server import serve
-from otel_llm.export.text import render
+from otel_llm.core.catalogue import shown
+from otel_llm.exposition.server import serve
+from otel_llm.exposition.text import render
 from otel_llm.ops.alerts import alert_group
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Query

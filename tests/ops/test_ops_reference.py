@@ -6,9 +6,9 @@ from dataclasses import fields
 
 import pytest
 
-from otel_llm import providers
-from otel_llm.catalogue import ERROR_TYPES, METRICS
-from otel_llm.config import Config
+from otel_llm import clients
+from otel_llm.core.catalogue import ERROR_TYPES, METRICS
+from otel_llm.core.config import Config
 from otel_llm.ops import dashboards, reference
 from otel_llm.ops.markdown import table
 
@@ -48,9 +48,9 @@ def test_every_setting_has_its_row() -> None:
 
 def test_every_client_library_has_its_row() -> None:
     found = rows(reference.generated()["docs/providers.md"])
-    declared = [providers.load(name) for name in providers.NAMES]
+    declared = [clients.load(name) for name in clients.NAMES]
     assert {provider.distribution for provider in declared} <= found.keys()
-    assert found["openai"][1] == f"`{providers.load('openai').requires}`"
+    assert found["openai"][1] == f"`{clients.load('openai').requires}`"
 
 
 def test_the_readme_s_parts_are_replaced_and_nothing_else() -> None:

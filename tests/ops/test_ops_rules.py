@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_lab import needed
 from scripted_run import Script, scrapes, store
 
-from otel_llm.catalogue import BY_NAME
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
 from otel_llm.ops.alerts import alerts
 from otel_llm.ops.generate import generated, test_files

@@ -13,7 +13,7 @@ import anthropic
 import openai
 
 import otel_llm
-from otel_llm.loopback import Loopback, Reply, Request, Timing, answer, refuse
+from otel_llm.testing.loopback import Loopback, Reply, Request, Timing, answer, refuse
 
 SLOW = ("gpt-5-mini", "gpt-5-nano")  # first called when the trouble begins: without a baseline they are no anomaly
 SHORT, LONG = "gpt-4o", "gpt-5"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from genai_prices import data_snapshot
 
-from otel_llm.config import Config
-from otel_llm.pricing import Pricer, build, shelf
+from otel_llm.core.config import Config
+from otel_llm.pricing import Pricer, build, table_cache
 from otel_llm.pricing.table import Table
 
 
@@ -25,7 +25,7 @@ def make_pricer(table, monkeypatch):
     """A pricer with the built-in table and the settings given, loaded without a child process."""
 
     def make(**settings):
-        monkeypatch.setattr(shelf, "built", lambda _: table)
+        monkeypatch.setattr(table_cache, "built", lambda _: table)
         pricer = Pricer(Config(**settings))
         pricer.load()
         return pricer

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from otel_llm.model import Usage
+from otel_llm.core.model import Usage
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
 PER_CALL = 1000  # microdollars of one US dollar per thousand calls

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from otel_llm.config import Config
-from otel_llm.model import Usage
-from otel_llm.pricing import Pricer, shelf
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
+from otel_llm.pricing import Pricer, table_cache
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.price import NOTHING
 from otel_llm.pricing.rates import quote
@@ -30,8 +30,8 @@ def test_a_name_that_is_nearly_right_is_answered_with_those_that_are(pricer) -> 
 
 def test_without_a_table_nothing_is_suggested(monkeypatch) -> None:
     def missing(_: str) -> None:
-        raise shelf.Unavailable("no table")
+        raise table_cache.Unavailable("no table")
 
-    monkeypatch.setattr(shelf, "built", missing)
+    monkeypatch.setattr(table_cache, "built", missing)
     told = explain("gpt-4o", at=AT, pricer=Pricer(Config()))
     assert (told.provider, told.model, told.suggestions) == ("", "", ())

@@ -10,7 +10,7 @@ import pytest
 from genai_prices import Usage as TheirUsage
 from genai_prices import data_snapshot
 
-from otel_llm.model import Usage
+from otel_llm.core.model import Usage
 from otel_llm.pricing.price import Price
 from otel_llm.pricing.rates import LEAST_AUDIO, UNITS, quote
 from otel_llm.pricing.table import Found, in_force

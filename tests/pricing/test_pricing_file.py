@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from otel_llm import document
-from otel_llm.model import Usage
+from otel_llm.core import document
+from otel_llm.core.model import Usage
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.overrides import FIELDS, Overrides
 

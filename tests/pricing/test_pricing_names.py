@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from genai_prices import data_snapshot
 
-from otel_llm.model import Usage
+from otel_llm.core.model import Usage
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.names import forms, provider_id
 from otel_llm.pricing.price import NOTHING, UNPRICED

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from otel_llm.config import Config
-from otel_llm.model import Usage
-from otel_llm.pricing import Pricer, shelf
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
+from otel_llm.pricing import Pricer, table_cache
 from otel_llm.pricing import pricer as pricer_module
-from otel_llm.pricing.book import _MOST
+from otel_llm.pricing.lookup import _MOST
 from otel_llm.pricing.price import NOTHING, PENDING, UNPRICED, Price
 from otel_llm.pricing.table import Table
 
@@ -32,7 +32,9 @@ REPO = Path(__file__).parents[2]
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
     """An empty disk: no table built ahead, in the home, or in the temporary directory."""
-    monkeypatch.setattr(shelf, "places", lambda state_dir="": [Path(state_dir)] if state_dir else [tmp_path / "cache"])
+    monkeypatch.setattr(
+        table_cache, "places", lambda state_dir="": [Path(state_dir)] if state_dir else [tmp_path / "cache"]
+    )
     return tmp_path / "cache"
 
 
@@ -72,7 +74,7 @@ class TestBeforeAndAfterLoading:
 
     def test_loading_twice_loads_once(self, table, monkeypatch):
         loads = []
-        monkeypatch.setattr(shelf, "built", lambda _: loads.append(1) or table)
+        monkeypatch.setattr(table_cache, "built", lambda _: loads.append(1) or table)
         pricer = Pricer(Config())
         threads = [threading.Thread(target=pricer.load) for _ in range(4)]
         for thread in threads:
@@ -88,7 +90,7 @@ class TestBeforeAndAfterLoading:
 
 class TestWithoutPrices:
     def test_a_machine_that_cannot_build_says_so_once_and_runs_on(self, disk, monkeypatch, caplog):
-        monkeypatch.setattr(shelf, "_python", lambda: "/nonexistent/python3")
+        monkeypatch.setattr(table_cache, "_python", lambda: "/nonexistent/python3")
         pricer = Pricer(Config())
         with caplog.at_level(logging.WARNING, "otel_llm"):
             pricer.load()
@@ -100,28 +102,28 @@ class TestWithoutPrices:
 
     def test_a_frozen_program_is_not_started_again(self, monkeypatch):
         monkeypatch.setattr(sys, "frozen", True, raising=False)
-        with pytest.raises(shelf.Unavailable, match="no Python interpreter"):
-            shelf._python()
+        with pytest.raises(table_cache.Unavailable, match="no Python interpreter"):
+            table_cache._python()
 
     def test_a_server_with_python_inside_is_not_started_again(self, monkeypatch):
         monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")
-        assert Path(shelf._python()).name.startswith("python")
+        assert Path(table_cache._python()).name.startswith("python")
 
     def test_a_child_that_fails_is_told_by_its_last_word(self, monkeypatch):
-        monkeypatch.setattr(shelf, "_CHILD", "raise SystemExit('no such library')")
-        with pytest.raises(shelf.Unavailable, match="failed: no such library"):
-            shelf._compile()
+        monkeypatch.setattr(table_cache, "_CHILD", "raise SystemExit('no such library')")
+        with pytest.raises(table_cache.Unavailable, match="failed: no such library"):
+            table_cache._compile()
 
     def test_without_the_library_there_is_no_table(self, monkeypatch):
         def missing(name):
-            raise shelf.importlib.metadata.PackageNotFoundError(name)
+            raise table_cache.importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(shelf.importlib.metadata, "version", missing)
-        with pytest.raises(shelf.Unavailable, match="genai-prices is not installed"):
-            shelf.library()
+        monkeypatch.setattr(table_cache.importlib.metadata, "version", missing)
+        with pytest.raises(table_cache.Unavailable, match="genai-prices is not installed"):
+            table_cache.library()
 
     def test_own_prices_work_without_built_in_ones(self, disk, monkeypatch, tmp_path):
-        monkeypatch.setattr(shelf, "_python", lambda: "/nonexistent/python3")
+        monkeypatch.setattr(table_cache, "_python", lambda: "/nonexistent/python3")
         (tmp_path / "p.json").write_text('{"prices": [{"model": "gpt-4o*", "input": 1, "output": 1}]}')
         pricer = Pricer(Config(prices_file=str(tmp_path / "p.json")))
         pricer.load()
@@ -130,70 +132,72 @@ class TestWithoutPrices:
 
 class TestOnDisk:
     def test_the_first_process_builds_and_the_next_one_reads(self, disk, monkeypatch, table_text):
-        built = shelf.built()
-        assert [path.name for path in disk.glob("*.json")] == [f"prices-{shelf.FORMAT}-{shelf.library()}.json"]
-        monkeypatch.setattr(shelf, "_compile", lambda *_: pytest.fail("there was a table to read"))
-        assert shelf.built().made == built.made
+        built = table_cache.built()
+        assert [path.name for path in disk.glob("*.json")] == [
+            f"prices-{table_cache.FORMAT}-{table_cache.library()}.json"
+        ]
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: pytest.fail("there was a table to read"))
+        assert table_cache.built().made == built.made
         assert next(disk.glob("*.json")).read_text().splitlines()[1:] == table_text.splitlines()[1:]
 
     def test_the_state_directory_comes_first(self, tmp_path):
-        assert shelf.places(str(tmp_path))[0] == tmp_path
-        assert shelf.ahead() in shelf.places()
+        assert table_cache.places(str(tmp_path))[0] == tmp_path
+        assert table_cache.ahead() in table_cache.places()
 
     @pytest.mark.parametrize("damage", ["", "{}", "not json", '{"format": 1, "library": "0", "made": 1, "providers": 2}\n{}',
                                         '{"format": 1, "library": "0", "made": 1, "providers": 1}\n{}'])  # fmt: skip
     def test_a_damaged_table_is_built_again(self, disk, monkeypatch, table_text, damage):
         disk.mkdir()
-        (disk / f"prices-{shelf.FORMAT}-{shelf.library()}.json").write_text(damage)
-        monkeypatch.setattr(shelf, "_compile", lambda *_: table_text)
-        assert "openai" in shelf.built()
+        (disk / f"prices-{table_cache.FORMAT}-{table_cache.library()}.json").write_text(damage)
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: table_text)
+        assert "openai" in table_cache.built()
         assert "openai" in Table(next(disk.glob("*.json")).read_text())
 
     def test_an_upgraded_library_brings_new_prices(self, disk, monkeypatch, table_text):
-        monkeypatch.setattr(shelf, "_compile", lambda *_: table_text)
-        shelf.built()
-        monkeypatch.setattr(shelf, "library", lambda: "99.0")
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: table_text)
+        table_cache.built()
+        monkeypatch.setattr(table_cache, "library", lambda: "99.0")
         compiled = []
-        monkeypatch.setattr(shelf, "_compile", lambda *_: compiled.append(1) or table_text)
-        shelf.built()
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: compiled.append(1) or table_text)
+        table_cache.built()
         assert compiled == [1]
 
     def test_a_disk_that_cannot_be_written_costs_a_build_and_no_more(self, monkeypatch, table_text):
-        monkeypatch.setattr(shelf, "places", lambda state_dir="": [Path("/proc/no/such/place")])
-        monkeypatch.setattr(shelf, "_compile", lambda *_: table_text)
-        assert "anthropic" in shelf.built()
+        monkeypatch.setattr(table_cache, "places", lambda state_dir="": [Path("/proc/no/such/place")])
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: table_text)
+        assert "anthropic" in table_cache.built()
 
     def test_a_stranger_s_directory_in_the_temporary_one_is_not_read(self, tmp_path, monkeypatch, table_text):
-        monkeypatch.setattr(shelf.tempfile, "gettempdir", lambda: str(tmp_path))
+        monkeypatch.setattr(table_cache.tempfile, "gettempdir", lambda: str(tmp_path))
         place = tmp_path / f"otel-llm-{os.getuid()}"
         place.mkdir()
         (place / "x.json").write_text(table_text)
-        assert shelf._read_at(place, "x.json") is not None
+        assert table_cache._read_at(place, "x.json") is not None
         place.chmod(0o777)
-        assert shelf._read_at(place, "x.json") is None
-        assert not shelf._write(place, "x.json", table_text)
+        assert table_cache._read_at(place, "x.json") is None
+        assert not table_cache._write(place, "x.json", table_text)
 
     def test_built_ahead_for_an_image(self, tmp_path, monkeypatch, table_text):
-        monkeypatch.setattr(shelf, "_compile", lambda *_: table_text)
-        path = shelf.build_ahead(tmp_path / "share")
+        monkeypatch.setattr(table_cache, "_compile", lambda *_: table_text)
+        path = table_cache.build_ahead(tmp_path / "share")
         assert path.parent == tmp_path / "share"
         assert "openai" in Table(path.read_text())
-        with pytest.raises(shelf.Unavailable, match="cannot write to /proc/nowhere"):
-            shelf.build_ahead(Path("/proc/nowhere"))
+        with pytest.raises(table_cache.Unavailable, match="cannot write to /proc/nowhere"):
+            table_cache.build_ahead(Path("/proc/nowhere"))
 
 
 class TestFreshPrices:
     def test_nothing_is_fetched_unless_asked(self, make_pricer, monkeypatch):
-        monkeypatch.setattr(shelf, "fetch", lambda _: pytest.fail("nobody asked"))
+        monkeypatch.setattr(table_cache, "fetch", lambda _: pytest.fail("nobody asked"))
         threads = threading.active_count()
         make_pricer()
         assert threading.active_count() == threads
 
     def test_fetched_prices_take_over_and_are_shared(self, disk, table, table_text, monkeypatch):
-        monkeypatch.setattr(shelf, "built", lambda _: table)
+        monkeypatch.setattr(table_cache, "built", lambda _: table)
         newer = _made(time.time(), table_text.replace('"input_mtok":2.5', '"input_mtok":2.0'))
         asked = []
-        monkeypatch.setattr(shelf, "_compile", lambda *arguments: asked.append(arguments) or newer)
+        monkeypatch.setattr(table_cache, "_compile", lambda *arguments: asked.append(arguments) or newer)
         first, second = Pricer(Config(prices_update="daily")), Pricer(Config(prices_update="daily"))
         for pricer in (first, second):
             pricer.load()
@@ -203,14 +207,14 @@ class TestFreshPrices:
         assert asked == [("--fetch",)]
 
     def test_a_fetch_that_fails_is_told_once_and_prices_stay(self, disk, table, monkeypatch, caplog):
-        monkeypatch.setattr(shelf, "built", lambda _: table)
+        monkeypatch.setattr(table_cache, "built", lambda _: table)
         tries = []
 
         def fail(_):
             tries.append(1)
-            raise shelf.Unavailable("no route to host")
+            raise table_cache.Unavailable("no route to host")
 
-        monkeypatch.setattr(shelf, "fetch", fail)
+        monkeypatch.setattr(table_cache, "fetch", fail)
         monkeypatch.setattr(pricer_module, "_REFRESH", 0.001)
         pricer = Pricer(Config(prices_update="daily"))
         pricer.load()
@@ -221,9 +225,9 @@ class TestFreshPrices:
 
     def test_prices_fetched_long_ago_are_not_taken(self, disk, table_text):
         disk.mkdir()
-        old = _made(time.time() - 2 * shelf.DAY, table_text)
-        (disk / f"prices-{shelf.FORMAT}-{shelf.library()}-fetched.json").write_text(old)
-        assert shelf.fetched() is None
+        old = _made(time.time() - 2 * table_cache.DAY, table_text)
+        (disk / f"prices-{table_cache.FORMAT}-{table_cache.library()}-fetched.json").write_text(old)
+        assert table_cache.fetched() is None
 
 
 def _made(at, table_text):
@@ -265,8 +269,8 @@ class TestWhatTheHostPays:
 def _host(state_dir, ending):
     script = f"""
 import sys
-from otel_llm.config import Config
-from otel_llm.model import Usage
+from otel_llm.core.config import Config
+from otel_llm.core.model import Usage
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
 import importlib.metadata, subprocess, tempfile, json, threading, logging

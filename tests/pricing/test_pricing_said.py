@@ -14,13 +14,13 @@ import pytest
 from google import genai
 from mistralai.client import Mistral
 
-from otel_llm.config import Config
-from otel_llm.loopback import Loopback, Reply
-from otel_llm.loopback.exchange import sse
-from otel_llm.model import Observation, Usage
-from otel_llm.pricing import shelf
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation, Usage
+from otel_llm.pricing import table_cache
 from otel_llm.runtime import Prices
 from otel_llm.testing import capture
+from otel_llm.testing.loopback import Loopback, Reply
+from otel_llm.testing.loopback.exchange import sse
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 Observe = Callable[..., Observation]
@@ -35,7 +35,7 @@ def server() -> Iterator[Loopback]:
 @pytest.fixture
 def observe(table, monkeypatch, server) -> Observe:
     """One call of a client whose server says ``replies``, as it is observed; ``provider`` is what the server stands for."""
-    monkeypatch.setattr(shelf, "built", lambda _: table)
+    monkeypatch.setattr(table_cache, "built", lambda _: table)
 
     def one(library: str, ask: Callable[[str], Any], *replies: Reply, provider: str = "") -> Observation:
         config = Config(providers=(("127.0.0.1", provider),) if provider else ())

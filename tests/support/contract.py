@@ -22,13 +22,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from otel_llm import providers
-from otel_llm.catalogue import ERROR_TYPES
-from otel_llm.guard import Guard
-from otel_llm.loopback import Loopback
-from otel_llm.model import Reader
-from otel_llm.provider import Replace, Retry
+from otel_llm import clients
+from otel_llm.calls.declarations import Replace, Retry
+from otel_llm.core.catalogue import ERROR_TYPES
+from otel_llm.core.guard import Guard
+from otel_llm.core.model import Reader
 from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
 
 Make = Callable[[str], Any]  # base URL of the loopback -> client
 Ask = Callable[[Any, str], Any]  # client, model -> what the SDK returns
@@ -450,7 +450,7 @@ class Contract(ContentScenarios):
 
     def may_miss(self) -> set[str]:
         """Hooks that this version of the library does not have: those that another stands in for, and what a kit adds."""
-        retries = [hook for hook in providers.load(self.kit.library).hooks if isinstance(hook, Retry)]
+        retries = [hook for hook in clients.load(self.kit.library).hooks if isinstance(hook, Retry)]
         replaced = {(hook.module, hook.unless) for hook in retries}
         return {
             f"{hook.module}:{target}"
@@ -461,7 +461,7 @@ class Contract(ContentScenarios):
 
     def patched(self) -> list[Any]:
         found = []
-        for hook in providers.load(self.kit.library).hooks:
+        for hook in clients.load(self.kit.library).hooks:
             if importlib.util.find_spec(hook.module.split(".")[0]) is None or not _there(hook.module):
                 continue
             module = importlib.import_module(hook.module)

@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_llm.config import Config
-from otel_llm.content import Content
-from otel_llm.sinks.spans import Spans
+from otel_llm.core.config import Config
+from otel_llm.outputs.messages import Content
+from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
 
 TEXT = "Hello from the loopback server."

@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from xai_sdk.proto import chat_pb2, chat_pb2_grpc, image_pb2, image_pb2_grpc, sample_pb2, usage_pb2
 
-from otel_llm.loopback.switches import PIECES, Switches, read_switches
+from otel_llm.testing.loopback.switches import PIECES, Switches, read_switches
 
 try:
     from xai_sdk.proto import deferred_pb2, video_pb2, video_pb2_grpc

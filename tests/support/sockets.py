@@ -11,8 +11,8 @@ from typing import Any
 import openai
 import pytest
 
-from otel_llm.loopback import Loopback
-from otel_llm.loopback.realtime import upgraded
+from otel_llm.testing.loopback import Loopback
+from otel_llm.testing.loopback.realtime import upgraded
 
 Step = dict[str, Any] | str | tuple[str, ...]  # an event to send, or the type of the event to wait for, or several
 Connect = Callable[[Any], Any]  # client -> the manager of a connection

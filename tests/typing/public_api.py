@@ -11,10 +11,10 @@ from typing import Any
 
 import otel_llm
 from otel_llm import Anomaly
+from otel_llm.calls.observe import Observed
+from otel_llm.core.model import Response, Usage
 from otel_llm.middleware import ASGIMiddleware, WSGIMiddleware
-from otel_llm.model import Response, Usage
-from otel_llm.observing import Observed
-from otel_llm.signals.breakers import Breaker
+from otel_llm.reliability.breakers import Breaker
 from otel_llm.testing import Captured, capture
 
 if sys.version_info >= (3, 11):

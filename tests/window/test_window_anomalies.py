@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_calls import KEY, Call, feed, gauges, steady
 
-from otel_llm.window import Engine
-from otel_llm.window.scales import Calibrated, Linear, Log, of_student
-from otel_llm.window.sketch import index, middle
-from otel_llm.window.summary import Summary
+from otel_llm.aggregate.window import Engine
+from otel_llm.aggregate.window.scales import Calibrated, Linear, Log, of_student
+from otel_llm.aggregate.window.sketch import index, middle
+from otel_llm.aggregate.window.summary import Summary
 
 START = 1_700_000_040.0
 NORMAL = NormalDist()

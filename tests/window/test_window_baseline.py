@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from window_calls import Call, feed, gauges, steady
 
-from otel_llm.window import Engine
-from otel_llm.window.baseline import PATIENCE, teachers
-from otel_llm.window.slices import SLICES
-from otel_llm.window.summary import Summary
+from otel_llm.aggregate.window import Engine
+from otel_llm.aggregate.window.baseline import PATIENCE, teachers
+from otel_llm.aggregate.window.slices import SLICES
+from otel_llm.aggregate.window.summary import Summary
 
 START = 1_700_000_040.0
 DAY = 86_400.0

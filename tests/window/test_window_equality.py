@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from window_calls import KEY, Call, feed, gauges
 
-from otel_llm.window import Engine
+from otel_llm.aggregate.window import Engine
 
 SIGNALS = {"latency": "duration", "output_tokens": "output_tokens", "cost": "cost"}
 CELL, SLICE = 10.0, 60.0

@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from window_calls import KEY, Call, feed, gauges, steady
 
-from otel_llm.window import Budget, Engine, Spend
+from otel_llm.aggregate.window import Budget, Engine, Spend
 
 START = 1_700_000_040.0
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking windows takes minutes

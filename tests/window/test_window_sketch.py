@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_llm.window import sketch
-from otel_llm.window.summary import Summary
+from otel_llm.aggregate.window import sketch
+from otel_llm.aggregate.window.summary import Summary
 
 SHARES = (0.0, 0.25, 0.5, 0.84, 0.95, 0.99, 1.0)
 values = st.lists(st.one_of(st.floats(1e-6, 1e7), st.just(0.0), st.integers(0, 10**6)), min_size=1, max_size=300)

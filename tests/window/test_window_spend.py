@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from otel_llm import catalogue
-from otel_llm.window import Budget, Crossing, Spend
+from otel_llm.aggregate.window import Budget, Crossing, Spend
+from otel_llm.core import catalogue
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

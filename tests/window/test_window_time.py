@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from window_calls import KEY, Call, feed, gauges, steady
 
-from otel_llm import catalogue
-from otel_llm.window import Engine
-from otel_llm.window.slices import Grid
+from otel_llm.aggregate.window import Engine
+from otel_llm.aggregate.window.slices import Grid
+from otel_llm.core import catalogue
 
 START = 1_700_000_040.0
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otel_llm.window import Engine
+from otel_llm.aggregate.window import Engine
 
 KEY = ("openai", "gpt-4o")
 

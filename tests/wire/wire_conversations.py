@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_llm.loopback import Loopback
+from otel_llm.testing.loopback import Loopback
 
 RECORDS = Path(__file__).parent
 ASKED = [{"role": "user", "content": "Hello?"}]

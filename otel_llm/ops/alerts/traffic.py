@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.catalogue import BY_NAME
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import objectives as normal
 from otel_llm.ops import recorded
 from otel_llm.ops.objectives import percent

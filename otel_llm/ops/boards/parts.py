@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from otel_llm import catalogue
+from otel_llm.core import catalogue
 from otel_llm.ops import promql
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from otel_llm.catalogue import BY_NAME, MODEL, Metric
+from otel_llm.core.catalogue import BY_NAME, MODEL, Metric
 from otel_llm.ops.promql import RELEASED, Vocabulary
 from otel_llm.ops.recorded import LABELS
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import (
-    AND_MODEL,
-    MODEL,
-    Case,
-    Expected,
-    calls,
-    pair,
-)
+from otel_llm.ops.promtests import AND_MODEL, MODEL, Case, Expected, calls, pair
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import (
-    Case,
-    Expected,
-    anomaly,
-    calls,
-    level,
-    means,
-    of_model,
-    output,
-    pair,
-    ramp,
-    series,
-)
+from otel_llm.ops.promtests import Case, Expected, anomaly, calls, level, means, of_model, output, pair, ramp, series
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.catalogue import COST_BUCKETS
+from otel_llm.core.catalogue import COST_BUCKETS
 from otel_llm.ops import recorded
 from otel_llm.ops.promtests import MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_llm.ops import recorded
-from otel_llm.ops.promtests import (
-    Case,
-    aggregated,
-    anomaly,
-)
+from otel_llm.ops.promtests import Case, aggregated, anomaly
 
 if TYPE_CHECKING:
     from otel_llm.ops.promtests import Series

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import (
-    Case,
-    Expected,
-    calls,
-    exactly,
-    level,
-    of_model,
-    pair,
-    ramp,
-    series,
-)
+from otel_llm.ops.promtests import Case, Expected, calls, exactly, level, of_model, pair, ramp, series
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary

@@ -1,0 +1,125 @@
+"""Every series of a service: found by name and labels, bounded in number, shown under one vocabulary or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from otel_llm.core.catalogue import BY_NAME, METRICS, OTHER, Metric, shown
+
+from .bounds import Bounds
+from .cells import Cell, Family, Histogram, Labels, Number, Row, lines_per_row
+
+MOST_LINES = 100_000
+"""Samples of a scrape. Past it a new combination of label values is counted under ``_other``."""
+COMBINATION = "_combination"
+"""What ``otel_llm_label_overflow_total`` calls such a combination."""
+
+_KEPT = frozenset(("error_type", "gen_ai_token_type", "cost_source", "state", "from_state", "to_state", "result"))
+_OPERATION = 2  # where the labels of a call have the operation, and after them
+_EXTRA = 5  # what follows the labels of a wide one: the error type or the token type
+
+_SAME_LABELS = {
+    "gen_ai_client_operation_time_to_first_chunk_seconds": "gen_ai_client_inference_time_to_first_chunk_seconds",
+    "gen_ai_client_operation_time_per_output_chunk_seconds": "gen_ai_client_inference_time_per_output_chunk_seconds",
+}
+
+
+def latest(name: str, labels: Labels) -> tuple[str, Labels] | None:
+    """Where the latest vocabulary shows what the released one calls ``name``; None where both call it the same."""
+    if name == "gen_ai_client_operation_duration_seconds":
+        what = "embeddings" if labels[_OPERATION] == "embeddings" else "inference"
+        return f"gen_ai_client_{what}_duration_seconds", labels
+    if name == "gen_ai_client_token_usage":
+        rest = labels[:_EXTRA] + labels[_EXTRA + 1 :]
+        return f"gen_ai_client_inference_operation_{labels[_EXTRA]}_tokens", rest
+    if name in _SAME_LABELS:
+        return _SAME_LABELS[name], labels
+    return None
+
+
+class Families:
+    """Cells by the released name (a name that only the latest vocabulary has is a second row of the same cell)."""
+
+    def __init__(self, semconv: str, custom: Labels, bounds: Bounds) -> None:
+        self.custom = custom
+        self.bounds = bounds
+        self.lines = 0
+        self._cells: dict[str, dict[Labels, Cell]] = {
+            metric.name: {} for metric in METRICS if metric.section not in ("latest", "derived")
+        }
+        self._shown = {metric.name: Family(metric, custom) for metric in shown(semconv)}
+
+    def __iter__(self) -> Iterator[Family]:
+        return iter(self._shown.values())
+
+    def cells(self, name: str) -> dict[Labels, Cell]:
+        """The cells of the metric that the released vocabulary calls ``name``, by their label values."""
+        return self._cells[name]
+
+    @property
+    def kept(self) -> Iterable[str]:
+        """The released names of all metrics that records can change."""
+        return self._cells.keys()
+
+    def numbers(self, name: str) -> Iterator[Number]:
+        """The cells of a counter or gauge."""
+        return (cell for cell in self._cells[name].values() if isinstance(cell, Number))
+
+    def histograms(self, name: str) -> Iterator[Histogram]:
+        """The cells of a histogram."""
+        return (cell for cell in self._cells[name].values() if isinstance(cell, Histogram))
+
+    def names(self, name: str) -> Labels:
+        """The label names of a metric, custom ones last. Raises ``ValueError`` where no series of that name is kept."""
+        if name not in self._cells:
+            raise ValueError(f"{name[:80]!r} is no metric that records can change")
+        metric = BY_NAME[name]
+        return (*metric.labels, *self.custom) if metric.custom else metric.labels
+
+    def number(self, name: str, labels: Labels) -> Number:
+        """The cell of a counter or gauge, made at 0 if it is new."""
+        cell = self.cell(name, labels)
+        if not isinstance(cell, Number):
+            raise TypeError(f"{name} is a histogram")
+        return cell
+
+    def histogram(self, name: str, labels: Labels) -> Histogram:
+        """The cell of a histogram, made empty if it is new."""
+        cell = self.cell(name, labels)
+        if not isinstance(cell, Histogram):
+            raise TypeError(f"{name} is no histogram")
+        return cell
+
+    def cell(self, name: str, labels: Labels) -> Cell:
+        """The cell of a metric of whatever kind, made if it is new."""
+        cells = self._cells[name]
+        if labels not in cells:
+            metric = BY_NAME[name]
+            labels = self._with_room(metric, labels)
+            if labels not in cells:
+                cells[labels] = self._add(metric, labels)
+        return cells[labels]
+
+    def restored(self, name: str, labels: Labels) -> Cell:
+        """The cell, made anew, of a series that had its place before: bounds have nothing to say to it."""
+        self.bounds.know(self.names(name), labels)
+        cell = self._cells[name][labels] = self._add(BY_NAME[name], labels)
+        return cell
+
+    def _with_room(self, metric: Metric, labels: Labels) -> Labels:
+        if self.lines < MOST_LINES:
+            return labels
+        self.bounds.count(COMBINATION)
+        pairs = zip(self.names(metric.name), labels, strict=True)
+        return tuple(value if name in _KEPT else OTHER for name, value in pairs)
+
+    def _add(self, metric: Metric, labels: Labels) -> Cell:
+        cell: Cell = Histogram(metric.buckets) if metric.kind == "histogram" else Number()
+        places = [(metric.name, labels)]
+        if (other := latest(metric.name, labels)) is not None:
+            places.append(other)
+        for name, shown_labels in places:
+            if (family := self._shown.get(name)) is not None:
+                family.rows.append(Row(shown_labels, cell))
+                self.lines += lines_per_row(metric)
+        return cell

@@ -1,0 +1,112 @@
+"""All that a store holds, in one piece, so that a checkpoint can replace it in one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.core.config import Config
+from otel_llm.core.model import Observation
+
+from . import checkpoint
+from .bounds import Bounds
+from .bundle import Bundle
+from .cells import Labels
+from .events import Events
+from .families import Families
+from .ledger import Ledger, Pricer, Waiting
+from .views import Views
+from .window import Budget, Engine, Spend
+
+MOST_IDENTITIES = 10_000
+"""Identities of calls whose cells are kept at hand; past it they are looked up anew."""
+
+_NAMES = (
+    "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name", "gen_ai_response_model", "server_address",
+    "error_type",
+)  # fmt: skip
+_Identity = tuple[Labels, Labels]
+
+
+class State:
+    """Series, window, spend, and the ways to them."""
+
+    def __init__(self, config: Config, engine: Engine, spend: Spend, pricer: Pricer | None) -> None:
+        self.bounds = Bounds(config.max_label_values)
+        self.families = Families(config.semconv, config.metric_labels, self.bounds)
+        self.engine = engine
+        self.ledger = Ledger(spend, pricer)
+        self.events = Events(self.families, engine)
+        self.views = Views(self.families, engine, self.ledger, config.window)
+        self._bundles: dict[_Identity, Bundle] = {}  # by what records say
+        self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
+
+    @classmethod
+    def new(cls, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
+        engine = Engine(window=config.window, scale=config.anomaly_scale)
+        return cls(config, engine, Spend(**_money(config, budgets)), pricer)
+
+    @classmethod
+    def load(cls, data: bytes, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
+        """The state that ``dump`` wrote. Raises ``ValueError`` for anything else."""
+        content = checkpoint.read(data, config.metric_labels)
+        try:
+            engine = _engine(content["engine"], config)
+            spend = Spend.load(content["spend"], **_money(config, budgets))
+            state = cls(config, engine, spend, pricer)
+            state._restore(content)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(f"a damaged checkpoint: {error!r}") from None
+        return state
+
+    def dump(self) -> bytes:
+        """All of it, for ``load``."""
+        content = {
+            "cells": checkpoint.dumped_cells(self.families),
+            "overflow": self.bounds.overflow,
+            "pending": [tuple(call) for _bundle, call, _source in self.ledger.pending],
+            "engine": self.engine.dump(),
+            "spend": self.ledger.spend.dump(),
+        }
+        return checkpoint.write(content, self.families.custom)
+
+    def add_spend(self, spend: object) -> None:
+        """Add what ``Spend.dump`` of an earlier start gave. Raises ``ValueError`` for anything else."""
+        self.ledger.spend.merge(Spend.load(spend))
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        checkpoint.restore_cells(self.families, content["cells"])
+        for fields in content["pending"]:
+            call = Observation(*fields)
+            self.ledger.pending.append(Waiting(self.bundle(call), call, 0))
+        self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
+
+    def bundle(self, call: Observation) -> Bundle:
+        """The cells that ``call`` touches."""
+        identity = (call[1:7], call.labels)
+        return self._bundles.get(identity) or self._find(identity)
+
+    def _find(self, identity: _Identity) -> Bundle:
+        bounded = self.bounds.values(_NAMES, identity[0]), self.bounds.values(self.families.custom, identity[1])
+        if max(len(self._bundles), len(self._bounded)) >= MOST_IDENTITIES:
+            self._bundles.clear()
+            self._bounded.clear()
+        bundle = self._bounded.get(bounded)
+        if bundle is None:
+            bundle = self._bounded[bounded] = Bundle(self.families, *bounded)
+        if bounded == identity:  # what was replaced has no bound, and is to be counted each time
+            self._bundles[identity] = bundle
+        return bundle
+
+
+def _money(config: Config, budgets: tuple[Budget, ...]) -> dict[str, Any]:
+    daily, monthly = config.budget_daily, config.budget_monthly
+    return {"zone": config.timezone, "daily": daily, "monthly": monthly, "budgets": budgets}
+
+
+def _engine(dumped: Any, config: Config) -> Engine:
+    """The window of a checkpoint; a fresh one where it was kept for another length: the counters are worth keeping without."""
+    fresh = Engine(window=config.window, scale=config.anomaly_scale)
+    expected: Any = fresh.dump()
+    if dumped[:2] == expected[:2] and dumped[2] != expected[2]:
+        return fresh
+    return Engine.load(dumped, window=config.window, scale=config.anomaly_scale)

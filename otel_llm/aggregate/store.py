@@ -1,0 +1,169 @@
+"""The store: what one service knows, made by applying records, read by scrapes, the terminal view and alerts."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from math import inf
+from typing import Any, NamedTuple
+
+from otel_llm.core.catalogue import CALL
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event, Observation, Record
+from otel_llm.core.unpatched import Lock
+
+from .bundle import Bundle, count
+from .cells import Labels
+from .ledger import Pricer
+from .sanitize import sound
+from .state import State
+from .summary import summary
+from .views import View
+from .window import Budget, Crossing, Judgement
+
+MOST_VERDICTS = 10_000
+"""Verdicts that wait to be fetched; past it the oldest is dropped."""
+
+
+class Verdict(NamedTuple):
+    """A judgement or a budget's crossing, the call that it is about, and the process that made the call."""
+
+    source: int
+    call: Observation
+    finding: Judgement | Crossing
+
+
+class Store:
+    """Everything one service knows. Safe to use from several threads; a forked child makes its own.
+
+    ``budgets`` are those beside the overall one of ``config``. ``apply`` costs some microseconds.
+    """
+
+    def __init__(self, config: Config, pricer: Pricer | None = None, budgets: tuple[Budget, ...] = ()) -> None:
+        self.config = config
+        self.lock = Lock()
+        self._pricer = pricer
+        self._budgets = budgets
+        self._state = State.new(config, pricer, budgets)
+        self._processes: dict[int, Mapping[Labels, int]] = {}
+        self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
+
+    def apply(self, record: Record, source: int = 0, now: float = inf) -> None:
+        """Count one record. ``source`` is the process that made it; a gauge that was set later than ``now`` is set anew.
+
+        Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
+        """
+        with self.lock:
+            if self._state.ledger.pending:
+                self._settle()
+            if type(record) is Observation:
+                self._call(record, source)
+            elif type(record) is Event:
+                self._state.events.apply(record, now)
+            else:
+                raise TypeError(f"a store takes records, not {type(record).__name__}")
+
+    def create(self, metric: str, labels: Labels) -> None:
+        """Show a counter at 0 before anything was counted: ``increase()`` misses one that is born at 1."""
+        with self.lock:
+            self._state.events.apply(Event(metric, 0.0, labels, 0.0))
+
+    def set_process(self, process: int, in_flight: Mapping[Labels, int]) -> None:
+        """Open calls of one process, by provider, request model and operation. Replaces what was said before."""
+        with self.lock:
+            peek = self._state.bounds.peek
+            counts: Counter[Labels] = Counter()
+            for labels, count in in_flight.items():
+                counts[tuple(map(peek, CALL, labels))] += count
+            self._processes[process] = counts
+
+    def drop_process(self, process: int) -> None:
+        """A process that is no more has no open calls."""
+        with self.lock:
+            self._processes.pop(process, None)
+
+    def drain_verdicts(self) -> list[Verdict]:
+        """What was found since the last time, oldest first."""
+        if not self._verdicts:  # nearly always: not worth the lock
+            return []
+        with self.lock:
+            verdicts = list(self._verdicts)
+            self._verdicts.clear()
+        return verdicts
+
+    def views(self, now: float) -> list[View]:
+        """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order."""
+        with self.lock:
+            if self._state.ledger.pending:
+                self._settle()
+            return self._state.views.at(now, self._processes)
+
+    def summary(self, now: float) -> dict[str, Any]:
+        """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
+        views = self.views(now)
+        with self.lock:
+            state = self._state
+            found = summary(state.engine.stats(now), state.families, views)
+        return {"at": now, "window_seconds": self.config.window, **found}
+
+    def scraped(self, seconds: float) -> None:
+        """How long a scrape took to answer."""
+        self._state.views.scrape_seconds = seconds
+
+    def spend(self) -> object:
+        """What was spent, for ``add_spend`` of a later start of the service."""
+        with self.lock:
+            return self._state.ledger.spend.dump()
+
+    def has_spend(self) -> bool:
+        """Whether anything was spent."""
+        with self.lock:
+            return bool(self._state.ledger.spend.accounts)
+
+    def add_spend(self, spend: object) -> None:
+        """Add what an earlier start of the service spent. Raises ``ValueError`` for what is no spend."""
+        with self.lock:
+            self._state.add_spend(spend)
+
+    def dump(self) -> bytes:
+        """All of it but the open calls, for ``load``."""
+        with self.lock:
+            return self._state.dump()
+
+    def load(self, data: bytes) -> None:
+        """Become what ``dump`` wrote. Raises ``ValueError`` for anything else, and then nothing has changed."""
+        with self.lock:
+            self._state = State.load(data, self.config, self._pricer, self._budgets)
+
+    def _call(self, call: Observation, source: int) -> None:
+        state = self._state
+        bundle = state.bundle(call)
+        call = sound(state.ledger.priced(call) if call.cost_source == "pending" else call)
+        count(bundle, call)
+        findings = self._judge(bundle, call)
+        if call.cost_source:
+            findings += state.ledger.count(bundle, call, source)
+        for finding in findings:
+            # one healthy call in twenty is unusual: counted, told to nobody
+            if isinstance(finding, Crossing) or finding.alarm:
+                self._verdicts.append(Verdict(source, call, finding))
+
+    def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:
+        judgements = self._state.engine.record(
+            bundle.key,
+            call.at,
+            operation=bundle.operation,
+            duration=call.duration,
+            error_type=bundle.error_type,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            thinking_tokens=call.thinking_tokens,
+            cost=call.cost,
+        )
+        for found in judgements:
+            bundle.anomaly(found.signal, found.direction, found.severity).value += 1
+        return judgements
+
+    def _settle(self) -> None:
+        for call, source, crossing in self._state.ledger.settle():
+            self._verdicts.append(Verdict(source, call, crossing))

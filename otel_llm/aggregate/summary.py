@@ -1,0 +1,93 @@
+"""What the store knows, in short and in plain values that JSON can hold: behind ``otel_llm.stats()``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .families import Families
+from .views import View
+from .window import Facts, Stats
+
+_USAGE = "gen_ai_client_inference_usage_"
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "reasoning_output_tokens",
+)
+
+
+def summary(stats: Stats, families: Families, views: list[View]) -> dict[str, Any]:
+    """The window's facts for all calls and by model, money by budget and period, counts since the service started."""
+    by_name = {view.metric.name: view for view in views}
+    return {
+        "total": _facts(stats.total),
+        "models": [{"provider": key[0], "model": key[1], **_facts(facts)} for key, facts in stats.models.items()],
+        "budgets": _budgets(by_name),
+        "zscores": _zscores(by_name.get("otel_llm_zscore")),
+        "in_flight": _sum(by_name.get("otel_llm_in_flight_requests")),
+        "since_start": _since_start(families),
+    }
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    return {
+        "calls": facts.calls,
+        "errors": dict(facts.errors),
+        "error_ratio": facts.error_ratio,
+        "fallback_ratio": facts.fallback_ratio,
+        "cache_hit_ratio": facts.cache_hit_ratio,
+        "requests_per_second": facts.requests_per_second,
+        "latency_seconds": {
+            **{f"p{100 * quantile:g}" if quantile < 1 else "max": value for quantile, value in facts.latency.items()},
+            "mean": facts.latency_mean,
+            "stddev": facts.latency_stddev,
+        },
+        "tokens": dict(facts.tokens),
+        "tokens_per_request": dict(facts.tokens_per_request),
+        "output_tokens_stddev": facts.output_tokens_stddev,
+        "cost_usd": facts.cost,
+        "cost_usd_per_request": facts.cost_per_request,
+        "cost_usd_per_hour": facts.cost_per_hour,
+    }
+
+
+def _budgets(by_name: dict[str, View]) -> list[dict[str, Any]]:
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    names = {"spend_usd": "spend_usd", "budget_usd": "budget_usd", "used_ratio": "budget_used_ratio",
+             "forecast_ratio": "budget_forecast_ratio"}  # fmt: skip
+    for field, name in names.items():
+        view = by_name.get(f"otel_llm_{name}")
+        for row in view.rows if view is not None else ():
+            period, budget = row.labels
+            entry = found.setdefault(row.labels, {"period": period, "budget": budget, **dict.fromkeys(names)})
+            entry[field] = row.cell.value
+    return list(found.values())
+
+
+def _zscores(view: View | None) -> list[dict[str, Any]]:
+    if view is None:
+        return []
+    names = ("provider", "model", "signal", "kind")
+    return [{**dict(zip(names, row.labels, strict=True)), "zscore": row.cell.value} for row in view.rows]
+
+
+def _sum(view: View | None) -> float:
+    return sum(row.cell.value for row in view.rows) if view is not None else 0
+
+
+def _since_start(families: Families) -> dict[str, float]:
+    def total(name: str) -> float:
+        return sum(cell.value for cell in families.numbers(name))
+
+    tokens = {part: total(f"{_USAGE}{part}_total") for part in _TOKENS}
+    durations = families.histograms("gen_ai_client_operation_duration_seconds")
+    return {
+        "calls": sum(sum(cell.counts) for cell in durations),
+        "cost_usd": total("otel_llm_cost_usd_total"),
+        "cache_savings_usd": total("otel_llm_cache_savings_usd_total"),
+        "unpriced_calls": total("otel_llm_unpriced_requests_total"),
+        "fallbacks": total("otel_llm_fallbacks_total"),
+        **tokens,
+    }

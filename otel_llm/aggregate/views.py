@@ -1,0 +1,101 @@
+"""What a scrape shows at one moment: families with their rows, those that are worked out on the way included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from math import isfinite
+from typing import NamedTuple
+
+from otel_llm.core.catalogue import Metric
+from otel_llm.core.version import __version__
+
+from .cells import Labels, Number, Row, lines_per_row
+from .families import Families
+from .ledger import Ledger
+from .window import Engine
+
+_PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
+"""Gauges that disappear when nobody has set them for a window's length."""
+_TIDY_SECONDS = 60.0  # between two looks for models that have nothing in the window any more
+
+Processes = Mapping[int, Mapping[Labels, int]]
+_Sample = tuple[str, Labels, float]
+
+
+class View(NamedTuple):
+    """One family as a scrape shows it; ``names`` are the label names of ``rows``."""
+
+    metric: Metric
+    names: Labels
+    rows: list[Row]
+
+
+class Views:
+    """Rows of derived series are kept from scrape to scrape, for the sake of their ready text."""
+
+    def __init__(self, families: Families, engine: Engine, ledger: Ledger, window: float) -> None:
+        self._families = families
+        self._engine = engine
+        self._ledger = ledger
+        self._window = window
+        self._rows: dict[tuple[str, Labels], Row] = {}
+        self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
+        self._tidy_at = 0.0
+        self.scrape_seconds: float | None = None
+
+    def at(self, now: float, processes: Processes) -> list[View]:
+        """All that has series at ``now``, in the catalogue's order."""
+        if now >= self._tidy_at:
+            self._engine.forget(now)
+            self._tidy_at = now + _TIDY_SECONDS
+        gauges = chain(
+            self._engine.gauges(now), self._ledger.spend.gauges(now), self._in_flight(now, processes), self._own()
+        )
+        derived = self._derived(gauges)
+        lines = self._families.lines + len(self._rows)
+        views = []
+        for family in self._families:
+            name = family.metric.name
+            rows = derived.get(name) or family.rows
+            if name in _PASSING:
+                rows = [row for row in rows if row.cell.at >= now - self._window]
+            if name == "otel_llm_series":
+                rows = [Row((), Number(lines + 1))]
+            if rows:
+                views.append(View(family.metric, family.names, rows))
+        return views
+
+    def _derived(self, samples: Iterable[_Sample]) -> dict[str, list[Row]]:
+        before, self._rows = self._rows, {}
+        families: dict[str, list[Row]] = {}
+        for name, labels, value in samples:
+            if isfinite(value):
+                row = before.get((name, labels)) or Row(labels, Number())
+                row.cell.value = value
+                self._rows[name, labels] = row
+                families.setdefault(name, []).append(row)
+        return families
+
+    def _in_flight(self, now: float, processes: Processes) -> Iterator[_Sample]:
+        """Sums over the processes; 0 for a window's length after the last call has ended."""
+        calls: Counter[Labels] = Counter()
+        for process in processes.values():
+            calls.update(process)
+        self._opened.update((labels, now) for labels, count in calls.items() if count)
+        self._opened = {labels: at for labels, at in self._opened.items() if at >= now - self._window}
+        for labels in self._opened:
+            yield "otel_llm_in_flight_requests", labels, calls[labels]
+
+    def _own(self) -> Iterator[_Sample]:
+        for label, replaced in self._families.bounds.overflow.items():
+            yield "otel_llm_label_overflow_total", (label,), replaced
+        yield "otel_llm_build_info", (__version__,), 1
+        if self.scrape_seconds is not None:
+            yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
+
+
+def lines(views: Iterable[View]) -> int:
+    """How many samples a scrape shows."""
+    return sum(len(view.rows) * lines_per_row(view.metric) for view in views)

@@ -1,0 +1,1 @@
+"""The life of a call, written once for all client libraries."""

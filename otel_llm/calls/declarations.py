@@ -1,0 +1,255 @@
+"""The vocabulary in which a client library is declared: where its calls pass, and how to read what passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from otel_llm.core.model import Reader, ReadValue, Request
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
+ReadRequest = Callable[[Any, Args, Kwargs], "Request | None"]
+
+
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
+class Value:
+    """The call is over, and ``value`` is what the provider said."""
+
+    value: Any
+
+
+class Parsed(NamedTuple):
+    """The call is over; ``parse`` gives (or awaits) what the provider said, and caches it for the caller."""
+
+    parse: Callable[[], Any]
+
+
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
+class Stream:
+    """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
+
+    ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on. ``carrier`` is for a stream
+    that its library may drop for another over the same response (see ``Adopt``).
+    """
+
+    owner: Any
+    source: str
+    closer: Any = None
+    carrier: MutableMapping[str, Any] | None = None
+
+
+class Item(NamedTuple):
+    """A stream that lies inside a result, under ``key`` of the mapping ``owner``: it is replaced there by a watched one."""
+
+    owner: MutableMapping[str, Any]
+    key: str
+
+
+class Later(NamedTuple):
+    """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``Adopt``); until then
+    ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None. It raises where that is no answer."""
+
+    carrier: MutableMapping[str, Any]
+    closer: Any
+    read: Callable[[], Any]
+
+
+Watched = Value | Parsed | Stream | Item | Later
+Watch = Callable[[Any, Request], "Watched | None"]
+
+
+class Patch(NamedTuple):
+    """A method that calls pass through. ``read`` returns None for what is not to be watched.
+
+    ``watch`` says how to follow a result whose shape alone does not tell. A ``lazy`` method sends nothing until its result
+    is entered, iterated or awaited: the call opens then. Calls of the libraries in ``covers`` made inside this one are part
+    of it and not counted again (``*`` is all of them).
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    read: ReadRequest
+    watch: Watch | None = None
+    lazy: bool = False
+    covers: tuple[str, ...] = ()
+
+
+class Adopt(NamedTuple):
+    """A constructor of streams that are built after the call returned: ``find`` gives the carrier, ``watch`` the stream."""
+
+    module: str
+    targets: tuple[str, ...]
+    find: Callable[[Any, Args, Kwargs], Mapping[str, Any] | None]
+    watch: Callable[[Any], Stream]
+
+
+class Retry(NamedTuple):
+    """A method entered once before each attempt after the first; it waits inside.
+
+    ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told. ``wait`` is for a method
+    that does not wait, but returns how long is to be waited: it makes seconds of that. Where there is a method ``unless``, that
+    one tells better.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    cause: Callable[[Args, Kwargs], int | BaseException | str | None]
+    wait: Callable[[Any], float] | None = None
+    unless: str = ""
+
+
+class Attempt(NamedTuple):
+    """A method entered once for each attempt: where one failed and another follows, that was a retry.
+
+    An attempt fails by raising, or by returning what ``failed`` finds a cause in: an HTTP status or an exception.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    failed: Callable[[Any], int | BaseException | None] = lambda _: None
+
+
+class Part(NamedTuple):
+    """A method entered once for each request of a call that makes several by itself: ``read`` takes in what it returned.
+
+    Only calls that are read by ``reader`` have such parts.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    reader: Reader
+    read: ReadValue
+
+
+class Reply(NamedTuple):
+    """A method that is handed the HTTP response of a call: ``read`` gives its status and headers."""
+
+    module: str
+    targets: tuple[str, ...]
+    read: Callable[[Args, Kwargs], tuple[int, Mapping[str, str]] | None]
+
+
+class Replace(NamedTuple):
+    """An attribute exchanged while we watch, as a library's own tracing. ``make`` gets the original and a function that gives
+    a tracer whose every span is that of the call open here, or None where none is."""
+
+    module: str
+    target: str
+    make: Callable[[Any, Callable[[], Any]], Any]
+
+
+class Beside(NamedTuple):
+    """A method beside the calls of models, as a circuit breaker's or a cache's.
+
+    ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
+    and the result or the exception. Around a coroutine both are told while it is awaited. With ``heirs``, the method of every
+    class below counts as well, of those there are and of those to come.
+    """
+
+    module: str
+    targets: tuple[str, ...]
+    ended: Callable[[Any, Any, Any, BaseException | None], None]
+    began: Callable[[Any, Args, Kwargs], Any] = lambda *_: None
+    heirs: bool = False
+
+
+class Host(NamedTuple):
+    """A function that runs the host's own code inside of a call, as a tool's: the calls which that makes are no part of this one."""
+
+    module: str
+    targets: tuple[str, ...]
+
+
+class Turn(NamedTuple):
+    """What an event of a session is to a call.
+
+    ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
+    and ``refuses`` were received. ``key`` is the call's name on its connection, of a wish it is the name that a refusal gives. A
+    part without a key is told to all that are open. ``asked`` says of a call that opens, and of a refusal without a key, that
+    it answers the oldest wish. Where the server tells of no beginning, ``opens`` was sent: the call begins with that, or waits as
+    a wish while another of its name is open; and a part that has a ``request`` opens the call that none was sent for.
+    """
+
+    step: Literal["asks", "opens", "tells", "ends", "refuses"]
+    key: str | None = None
+    event: Any = None  # for the reader of the call: its ``chunk`` where it tells, its ``value`` where it ends
+    request: Request | None = None  # of a wish, of a call that opens, and of a part that may open one
+    asked: bool = True
+
+
+class Talk(Protocol):
+    """Reads the events of one connection, and remembers of them what later ones leave out."""
+
+    def sent(self, event: Any) -> Turn | None:
+        """What the host sends, before it is sent."""
+
+    def received(self, event: Any) -> Turn | None:
+        """What the host is about to receive."""
+
+
+def _first(args: Args, kwargs: Kwargs) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)
+
+
+class Session(NamedTuple):
+    """Connections on which calls come and go as events, each open until its end is told, or the connection's.
+
+    ``connections`` are their classes. ``sends``, ``receives`` and ``leaves`` name their methods that are given an event, that
+    return one, and by which the host closes. ``lost`` tells the errors of receiving after which nothing more will come, ``said``
+    what a method that sends was given: its first argument, if not told otherwise.
+    """
+
+    module: str
+    connections: tuple[str, ...]
+    talk: Callable[[Any], Talk]
+    sends: tuple[str, ...]
+    receives: tuple[str, ...]
+    leaves: tuple[str, ...]
+    lost: Callable[[BaseException], bool]
+    said: Callable[[Args, Kwargs], Any] = _first
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The methods to watch."""
+        methods = ("__init__", *self.sends, *self.receives, *self.leaves)
+        return tuple(f"{connection}.{method}" for connection in self.connections for method in methods)
+
+
+Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Host | Session
+
+
+class Provider(NamedTuple):
+    """A client library: the name it is declared under, its distribution, the versions that are tested, its hooks.
+
+    ``tested`` names the oldest and the newest version that the contract suite runs; outside of ``requires`` the library is
+    left alone with one warning.
+    """
+
+    name: str
+    distribution: str
+    requires: str
+    hooks: tuple[Hook, ...]
+    tested: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class Signal(NamedTuple):
+    """A library that tells of what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
+
+    name: str
+    distribution: str
+    requires: str
+    hooks: tuple[Hook, ...]
+    tested: tuple[str, ...] = ()
+    notes: str = ""
+
+
+Declaration = Provider | Signal
+
+
+def modules(declaration: Declaration) -> tuple[str, ...]:
+    """The modules that carry its hooks."""
+    return tuple(dict.fromkeys(hook.module for hook in declaration.hooks))

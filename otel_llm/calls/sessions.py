@@ -1,0 +1,252 @@
+"""Calls that come and go as events on a connection: many on each, every one opened once and ended once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import CoroutineType
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from otel_llm.core.guard import guard, guarded
+from otel_llm.core.model import Request
+
+from .context import Place, at, here
+from .declarations import Session, Talk, Turn
+from .invocation import Invocation, Observer
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+_HOOK = guard("hook")
+_MOST = 64  # wishes and open calls of a connection; servers answer a few at a time
+
+
+class Wish(NamedTuple):
+    """A call that was asked for, and where."""
+
+    key: str | None
+    request: Request
+    place: Place
+
+
+class Line:
+    """The calls of one connection. It does not refer to the connection, so that one that is dropped takes it along."""
+
+    __slots__ = ("_lost", "_made_at", "_open", "_talk", "_wishes", "leaving", "observer")
+
+    def __init__(self, talk: Talk, lost: Callable[[BaseException], bool], observer: Observer) -> None:
+        self.observer = observer
+        self.leaving = False  # the host is closing: what is open then is not the provider's failure
+        self._talk, self._lost = talk, lost
+        self._made_at = here()
+        self._wishes: deque[Wish] = deque(maxlen=_MOST)
+        self._open: dict[str, Invocation] = {}
+
+    def _sending(self, event: Any) -> Wish | None:
+        turn = self._talk.sent(event)
+        if turn is None or turn.request is None:
+            return None
+        wish = Wish(turn.key, turn.request, here())
+        if turn.step == "opens" and turn.key is not None and turn.key not in self._open:
+            self._open[turn.key] = self._call(wish.request, wish.place)
+        else:
+            self._wishes.append(wish)
+        return wish
+
+    sending = guarded("hook", _sending, 2)
+
+    def unsent(self, wish: Wish, error: BaseException) -> None:
+        """What asked for ``wish`` did not go out: a call that had begun with it failed."""
+        with _HOOK:
+            self._forget(wish)
+            call = self._open.get(wish.key or "")
+            if call is not None and call.request is wish.request:
+                del self._open[wish.key or ""]
+                call.fail(error)
+
+    def _forget(self, wish: Wish) -> None:
+        with suppress(ValueError):  # another thread may have been faster
+            self._wishes.remove(wish)
+
+    def _received(self, event: Any) -> None:
+        turn = self._talk.received(event)
+        if turn is None:
+            return
+        if turn.step == "refuses":
+            self._refuse(turn)
+            return
+        if turn.request is not None:
+            self._opens(turn.key or "", turn.request, asked=turn.asked)
+        if turn.step == "tells":
+            self._tell(turn)
+        elif turn.step == "ends":
+            call = self._open.pop(turn.key or "", None)
+            if call is not None:
+                call.value(turn.event)
+
+    received = guarded("hook", _received, 2)
+
+    def _tell(self, turn: Turn) -> None:
+        for call in list(self._open.values()) if turn.key is None else [self._open.get(turn.key)]:
+            if call is not None:
+                call.chunk(turn.event)
+
+    def _opens(self, key: str, request: Request, *, asked: bool) -> None:
+        if key in self._open:
+            return  # told twice
+        place = self._wishes.popleft().place if asked and self._wishes else self._made_at
+        self._open[key] = self._call(request, place)
+        while len(self._open) > _MOST:
+            self._open.pop(next(iter(self._open))).left()
+
+    def _call(self, request: Request, place: Place) -> Invocation:
+        with at(place):
+            call = Invocation(self.observer, request, ())
+            call.open()
+        return call
+
+    def _refuse(self, turn: Turn) -> None:
+        """What was asked for is refused: a call that failed at once. An error that is about no wish is told to what is open."""
+        told = turn.key is not None or turn.asked
+        wish = next((wish for wish in self._wishes if told and wish.key == turn.key), None)
+        if wish is None:
+            self._tell(turn._replace(key=None))
+            return
+        self._forget(wish)
+        self._call(wish.request, wish.place).value(turn.event)
+
+    def failed(self, error: BaseException) -> None:
+        """Receiving raised ``error``: where that is the connection's end, it is the end of what is open and of what was asked."""
+        with _HOOK:
+            if not self._lost(error):
+                return
+            if self.leaving:
+                self.left()
+            for call in self._ending():
+                call.fail(error)
+            while self._wishes:
+                wish = self._wishes.popleft()
+                self._call(wish.request, wish.place).fail(error)
+
+    def left(self) -> None:
+        """The host has closed the connection. What was asked for and not begun is forgotten."""
+        with _HOOK:
+            self._wishes.clear()
+            for call in self._ending():
+                call.left()
+
+    def _ending(self) -> list[Invocation]:
+        """The open calls, which nothing more will be told of. Those whose failure was announced end with that."""
+        calls = list(self._open.values())
+        self._open.clear()
+        for call in calls:
+            if call.response.error_code is not None:
+                call.end()
+        return calls
+
+
+_LINES: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()
+
+
+def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
+    """The wrapper of the method called ``method`` of a session's connections."""
+
+    def line(connection: Any) -> Line:
+        found = _LINES.get(connection)
+        if found is None or found.observer is not observer:
+            found = _LINES[connection] = Line(session.talk(connection), session.lost, observer)
+        return found
+
+    find = guarded("hook", line, 1)
+    if method in session.sends:
+        return _sends(find, session.said)
+    if method in session.receives:
+        return _receives(find)
+    return _leaves(find) if method in session.leaves else _connects(find)
+
+
+Find = Callable[[Any], "Line | None"]
+
+
+def _connects(find: Find) -> Wrapper:
+    def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        made = wrapped(*args, **kwargs)
+        find(connection)  # remembers where it was made
+        return made
+
+    return patched
+
+
+def _sends(find: Find, said: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Wrapper:
+    def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        line = find(connection)
+        wish = None if line is None else line.sending(said(args, kwargs))
+        if line is None or wish is None:
+            return wrapped(*args, **kwargs)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            line.unsent(wish, error)
+            raise
+        return _sent(line, wish, result) if isinstance(result, CoroutineType) else result
+
+    return patched
+
+
+async def _sent(line: Line, wish: Wish, pending: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await pending
+    except BaseException as error:
+        line.unsent(wish, error)
+        raise
+
+
+def _receives(find: Find) -> Wrapper:
+    def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        line = find(connection)
+        if line is None:
+            return wrapped(*args, **kwargs)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            line.failed(error)
+            raise
+        if isinstance(result, CoroutineType):
+            return _receiving(line, result)
+        line.received(result)
+        return result
+
+    return patched
+
+
+async def _receiving(line: Line, pending: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        event = await pending
+    except BaseException as error:
+        line.failed(error)
+        raise
+    line.received(event)
+    return event
+
+
+def _leaves(find: Find) -> Wrapper:
+    def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        line = find(connection)
+        if line is None:
+            return wrapped(*args, **kwargs)
+        line.leaving, result = True, None
+        try:
+            result = wrapped(*args, **kwargs)
+        finally:
+            if not isinstance(result, CoroutineType):
+                line.left()
+        return _leaving(line, result) if isinstance(result, CoroutineType) else result
+
+    return patched
+
+
+async def _leaving(line: Line, pending: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await pending
+    finally:
+        line.left()

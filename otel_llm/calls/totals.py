@@ -1,0 +1,95 @@
+"""What the work of one request adds up to: each call that begins inside is added when it ends, wherever in the process that is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from otel_llm.core.model import Observation
+
+_MOST_SPANS = 64  # stretches of time kept apart; only calls in parallel need older ones
+
+
+class Tally:
+    """Totals of the calls made while something else was served; added to from any thread or task of it.
+
+    ``pending`` holds the bills of calls whose price was not known when they ended; they are no part of ``cost`` yet.
+    ``labels`` are the custom label values that all the calls had in common. ``changed`` is called after each call.
+    """
+
+    __slots__ = (
+        "_busy", "_changed", "_lock", "_spans", "calls", "cost", "input_tokens", "labels", "output_tokens", "pending",
+        "priced", "unpriced",
+    )  # fmt: skip
+
+    def __init__(self, changed: Callable[[], None] | None = None) -> None:
+        self.calls = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost = 0.0  # US dollars, of the calls that have a price
+        self.priced = 0  # calls that have one
+        self.unpriced = 0  # calls with usage that have none
+        self.pending: list[tuple[Any, ...]] = []
+        self.labels: tuple[str, ...] = ()
+        self._spans: list[tuple[float, float]] = []
+        self._busy = 0.0
+        self._lock = threading.Lock()
+        self._changed = changed
+
+    def add(self, seen: Observation) -> None:
+        """Count a finished call."""
+        with self._lock:
+            self.labels = _common(self.labels, seen.labels) if self.calls else seen.labels
+            self.calls += 1
+            self.input_tokens += seen.input_tokens or 0
+            self.output_tokens += seen.output_tokens or 0
+            self._cover(seen.at - seen.duration, seen.at)
+            if seen.bill is not None:
+                self.pending.append(seen.bill)
+            else:
+                self._charge(seen.cost, seen.cost_source)
+        if self._changed is not None:
+            self._changed()
+
+    def settle(self, price: Callable[[tuple[Any, ...]], Any]) -> None:
+        """Price the pending bills; ``price`` says cost and source, or that it is pending still."""
+        with self._lock:
+            bills, self.pending = self.pending, []
+            for bill in bills:
+                cost, source = price(bill)[:2]
+                if source == "pending":
+                    self.pending.append(bill)
+                else:
+                    self._charge(cost, source)
+
+    def busy(self) -> float:
+        """Seconds during which at least one call was open."""
+        with self._lock:
+            return self._busy + sum(end - start for start, end in self._spans)
+
+    def _charge(self, cost: float | None, source: str) -> None:
+        if cost is not None:
+            self.cost += cost
+            self.priced += 1
+        elif source == "unpriced":
+            self.unpriced += 1
+
+    def _cover(self, start: float, end: float) -> None:
+        """Add a stretch of time, once where it overlaps with others. Calls come in the order in which they end."""
+        spans = self._spans
+        while spans and spans[-1][1] >= start:
+            start = min(start, spans[-1][0])
+            end = max(end, spans.pop()[1])
+        spans.append((start, end))
+        if len(spans) > _MOST_SPANS:
+            oldest = spans.pop(0)
+            self._busy += oldest[1] - oldest[0]
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return one if one == other else tuple(a if a == b else "" for a, b in zip(one, other, strict=False))
+
+
+TALLY: ContextVar[Tally | None] = ContextVar("otel_llm_tally", default=None)

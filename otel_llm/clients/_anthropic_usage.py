@@ -1,0 +1,55 @@
+"""Usage in Anthropic's shape."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from otel_llm.core.model import Response, Usage
+
+from ._read import attr, count, items, text
+from ._read import told as fields_of
+
+_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+
+
+def read_usage(usage: Any, into: Response) -> None:
+    """``usage`` counts cached input apart; input here is all of it. In a stream it is cumulative: later words replace earlier."""
+    if usage is None:
+        return
+    told = into.usage or Usage()
+    plain, read, written, output = (count(attr(usage, name)) for name in _COUNTS)
+    told.cache_read_tokens = told.cache_read_tokens if read is None else read
+    told.cache_write_tokens = told.cache_write_tokens if written is None else written
+    if plain is not None:
+        told.input_tokens = plain + (told.cache_read_tokens or 0) + (told.cache_write_tokens or 0)
+    told.output_tokens = told.output_tokens if output is None else output
+    hour = count(attr(usage, "cache_creation", "ephemeral_1h_input_tokens"))
+    told.cache_write_1h_tokens = told.cache_write_1h_tokens if hour is None else hour
+    thinking = count(attr(usage, "output_tokens_details", "thinking_tokens"))
+    told.thinking_tokens = told.thinking_tokens if thinking is None else thinking
+    searches = count(attr(usage, "server_tool_use", "web_search_requests"))
+    told.web_searches = told.web_searches if searches is None else searches
+    into.service_tier = text(attr(usage, "service_tier")) or into.service_tier
+    given = fields_of(usage)
+    if given.get("speed") == "fast":  # has prices of its own
+        into.service_tier = "fast"
+    into.usage = told
+    if parts := items(given.get("iterations")):
+        into.late = partial(_add_iterations, parts)  # a later event may tell them all again
+
+
+def _add_iterations(parts: list[Any], into: Response) -> None:
+    """A call of several requests: how long the longest was, and what compactions consumed, which the counts of the call leave out.
+
+    Fields: anthropic's ``BetaUsage.iterations``.
+    """
+    usage = into.usage or Usage()
+    for part in parts:
+        plain, read, written, output = (count(attr(part, name)) or 0 for name in _COUNTS)
+        asked = plain + read + written
+        usage.longest = max(usage.longest or 0, asked) or None
+        if attr(part, "type") == "compaction":
+            hour = count(attr(part, "cache_creation", "ephemeral_1h_input_tokens")) or 0
+            usage = usage.plus(Usage(asked, output, read or None, written or None, hour or None, longest=asked))
+    into.usage = usage

@@ -1,0 +1,77 @@
+"""Readers for OpenAI's Responses API and its event streams: responses, images, transcriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.core.model import Response
+
+from ._openai_content import keep_output
+from ._openai_usage import read_image_usage, read_response_usage
+from ._read import Fields, attr, count, items, text, told
+
+
+def read_head(reply: Fields, into: Response) -> None:
+    """Model, id and what else every reply opens with."""
+    into.model, into.id = text(reply.get("model")), text(reply.get("id"))
+    if (tier := reply.get("service_tier")) is not None:
+        into.service_tier = text(tier)
+    if (fingerprint := reply.get("system_fingerprint")) is not None and text(fingerprint):
+        into.attributes["openai.response.system_fingerprint"] = fingerprint
+
+
+def read_response(reply: Any, into: Response) -> None:
+    """A response of the Responses API; a 200 may tell of a failure (``status`` failed)."""
+    fields = told(reply)
+    read_head(fields, into)
+    status = text(fields.get("status"))
+    if status == "failed":
+        into.error_code = text(told(fields.get("error")).get("code")) or "server_error"
+    elif status == "incomplete":
+        reason = text(told(fields.get("incomplete_details")).get("reason"))
+        into.finish_reasons = ["length" if reason == "max_output_tokens" else reason or "incomplete"]
+    elif status == "completed":
+        called = any(told(item).get("type") == "function_call" for item in items(fields.get("output")))
+        into.finish_reasons = ["tool_calls" if called else "stop"]
+    if into.content is not None:
+        keep_output(into.content, reply)
+    read_response_usage(fields.get("usage"), into)
+    searches = count(attr(fields.get("tool_usage"), "web_search", "num_requests"))
+    if into.usage is not None and searches:
+        into.usage.web_searches = searches
+
+
+def read_response_event(event: Any, into: Response) -> bool:
+    """An event of a Responses stream; the last one carries the whole response."""
+    fields = told(event)
+    kind = fields.get("type")
+    if not isinstance(kind, str):
+        return False
+    if kind.endswith(".delta"):
+        return True
+    if kind in ("response.completed", "response.incomplete", "response.failed"):
+        read_response(fields.get("response"), into)
+        into.done = True
+    elif kind == "response.created":
+        read_head(told(fields.get("response")), into)
+    elif kind == "error":
+        into.error_code = text(fields.get("code")) or "server_error"
+    return False
+
+
+def read_image_event(event: Any, into: Response) -> bool:
+    """An event of an image stream: partial images, then the completed one with usage."""
+    kind = getattr(event, "type", None)
+    if isinstance(kind, str) and kind.endswith(".completed"):
+        read_image_usage(getattr(event, "usage", None), into)
+        into.done = True
+    return isinstance(kind, str)
+
+
+def read_transcript_event(event: Any, into: Response) -> bool:
+    """An event of a transcription stream: text deltas, then ``transcript.text.done`` with usage."""
+    kind = getattr(event, "type", None)
+    if kind == "transcript.text.done":
+        read_response_usage(getattr(event, "usage", None), into)
+        into.done = True
+    return kind == "transcript.text.delta"

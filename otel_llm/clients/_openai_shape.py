@@ -1,0 +1,108 @@
+"""Readers for OpenAI's chat shapes, which half the industry speaks, and for whatever else its API answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_llm.core.model import Reader, Response
+
+from ._openai_content import keep_answer, keep_delta
+from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
+from ._openai_usage import read_image_usage, read_usage
+from ._read import attr, count, items, text, told
+
+PARAMETERS: Mapping[str, str] = {
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
+    "max_tokens": "gen_ai.request.max_tokens",
+    "max_completion_tokens": "gen_ai.request.max_tokens",
+    "max_output_tokens": "gen_ai.request.max_tokens",
+    "n": "gen_ai.request.choice.count",
+    "seed": "gen_ai.request.seed",
+    "stop": "gen_ai.request.stop_sequences",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "encoding_format": "gen_ai.request.encoding_formats",
+    "dimensions": "gen_ai.embeddings.dimension.count",
+    "service_tier": "openai.request.service_tier",
+}
+
+
+def read_chat(reply: Any, into: Response) -> None:
+    """A chat completion, or a legacy completion."""
+    fields = told(reply)
+    read_head(fields, into)
+    for choice in items(fields.get("choices")):
+        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
+            into.finish_reasons.append(reason)
+            if reason == "error":  # OpenRouter's and Mistral's failures have status 200
+                _failed(choice, into)
+        if into.content is not None:
+            keep_answer(into.content, choice)
+    read_usage(fields.get("usage"), into)
+    if not into.finish_reasons and fields.get("error") is not None:
+        _failed(fields, into)
+
+
+def _failed(said: Any, into: Response) -> None:
+    """A failure that is told inside of an answer, by its code where there is one."""
+    fault = said.get("error") if isinstance(said, dict) else told(said).get("error")
+    into.error_code = str(attr(fault, "code") or "server_error")
+
+
+def read_chat_chunk(chunk: Any, into: Response) -> bool:
+    """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for."""
+    if into.id is None:
+        read_head(told(chunk), into)
+    if (usage := getattr(chunk, "usage", None)) is not None:
+        read_usage(usage, into)
+    output = False
+    for choice in items(getattr(chunk, "choices", None)):
+        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
+            into.ended(count(getattr(choice, "index", None)), reason)
+            if reason == "error":
+                _failed(choice, into)
+        if into.content is not None:
+            keep_delta(into.content, choice)
+        output = output or _carries_output(choice)
+    return output
+
+
+def _carries_output(choice: Any) -> bool:
+    delta = getattr(choice, "delta", None)
+    if delta is None:
+        return bool(getattr(choice, "text", None))
+    if getattr(delta, "content", None):
+        return True
+    said = told(delta)
+    if said.get("reasoning_content") or said.get("reasoning"):  # of compatible servers; the SDK has no field for it
+        return True
+    return bool(said.get("tool_calls") or said.get("refusal") or said.get("function_call"))
+
+
+def read_usage_only(reply: Any, into: Response) -> None:
+    """A reply that tells model and usage at most: embeddings, transcriptions."""
+    fields = told(reply)
+    into.model = text(fields.get("model"))
+    read_usage(fields.get("usage"), into)
+
+
+def read_images(reply: Any, into: Response) -> None:
+    """Images that were made: they tell their tokens."""
+    fields = told(reply)
+    into.model = text(fields.get("model"))
+    read_image_usage(fields.get("usage"), into)
+
+
+def read_nothing(_: Any, __: Response) -> None:
+    """A reply that tells nothing we count: speech, moderation."""
+
+
+CHAT = Reader(read_chat, read_chat_chunk)
+RESPONSES = Reader(read_response, read_response_event)
+EMBEDDINGS = Reader(read_usage_only)
+IMAGES = Reader(read_images, read_image_event)
+TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)
+NO_USAGE = Reader(read_nothing, usage=False)

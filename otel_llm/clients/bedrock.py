@@ -1,0 +1,87 @@
+"""Amazon Bedrock through botocore (boto3) and aiobotocore: models, agents and knowledge bases; and SageMaker's endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_llm.calls.declarations import Args, Attempt, Kwargs, Patch, Provider, Stream, Value, Watched
+from otel_llm.core.model import AttributeValue, Request
+
+from . import _hosts
+from ._bedrock_models import operation_of
+from ._bedrock_operations import OPERATIONS
+from ._read import attr, parameters, text
+
+_PARAMETERS = {
+    "maxTokens": "gen_ai.request.max_tokens",
+    "temperature": "gen_ai.request.temperature",
+    "topP": "gen_ai.request.top_p",
+    "stopSequences": "gen_ai.request.stop_sequences",
+}
+
+
+def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
+    action = args[0] if args else kwargs.get("operation_name")
+    operation = OPERATIONS.get((client.meta.service_model.service_name, action or ""))
+    if operation is None:
+        return None
+    params: Mapping[str, Any] = (args[1] if len(args) > 1 else kwargs.get("api_params")) or {}
+    model = operation.model(params)
+    name, host, port = _hosts.behind_text(client.meta.endpoint_url or "", operation.provider)
+    config = params.get("inferenceConfig")
+    attributes: dict[str, AttributeValue] = parameters(config if isinstance(config, dict) else {}, _PARAMETERS)
+    attributes["aws.bedrock.operation"] = str(action)
+    for parameter, attribute in (("agentId", "gen_ai.agent.id"), ("sessionId", "gen_ai.conversation.id")):
+        if (value := text(params.get(parameter))) is not None:
+            attributes[attribute] = value
+    return Request(
+        name, operation.name or operation_of(model), model, operation.reader, host, port, bool(operation.stream),
+        attributes, text(attr(params, "serviceTier", "type")), lambda: operation.asked(params),
+    )  # fmt: skip
+
+
+def _watch(result: Any, request: Request) -> Watched:
+    """The event stream in the result, wherever it stands; else the result is the answer, and a body in it is left alone."""
+    if request.stream:
+        for found in result.values():
+            if hasattr(found, "_event_generator"):
+                return Stream(found, "_event_generator", found)
+    return Value(result)
+
+
+def _failed(result: Any) -> int | BaseException | None:
+    """Why an attempt failed: botocore has ((http response, parsed), exception)."""
+    answer, error = result
+    if error is not None:
+        return error if isinstance(error, BaseException) else None
+    status = attr(answer[0], "status_code") if answer else None
+    return status if isinstance(status, int) and status >= 300 else None  # noqa: PLR2004
+
+
+provider = Provider(
+    name="bedrock",
+    distribution="botocore",
+    requires=">=1.34.116",
+    tested=("1.34.116", "1.43.117"),
+    operations=(
+        "chat",
+        "embeddings",
+        "rerank",
+        "image_generation",
+        "count_tokens",
+        "invoke_agent",
+        "retrieve_and_generate",
+        "invoke_endpoint",
+    ),
+    hooks=(
+        Patch("botocore.client", ("BaseClient._make_api_call",), _read, _watch),
+        Patch("aiobotocore.client", ("AioBaseClient._make_api_call",), _read, _watch),
+        Attempt("botocore.endpoint", ("Endpoint._get_response",), _failed),
+        Attempt("aiobotocore.endpoint", ("AioEndpoint._get_response",), _failed),
+    ),
+    notes=(
+        "boto3, and aiobotocore over aiohttp or httpx, over which its own event streams do not work yet (3.10). InvokeModel is read "
+        "from its response's headers, its body is the caller's alone."
+    ),
+)

@@ -1,0 +1,44 @@
+"""OpenAI, Azure OpenAI, and every server that the openai client is pointed at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.calls.declarations import Provider
+
+from . import _openai_realtime, _openai_responses_socket
+from ._openai_api import describer
+from ._stainless import hooks
+
+_CLASSES = {"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"}
+_RUNTIMES = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
+
+
+def _named(client: Any, by_host: str) -> str:
+    if by_host != "openai":
+        return by_host
+    runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)
+    return _RUNTIMES.get(runtime or "", "") or _CLASSES.get(type(client).__name__, by_host)
+
+
+provider = Provider(
+    name="openai", distribution="openai", requires=">=1.26", tested=("1.26.0", "1.109.1", "2.54.0", "3.52.0"),
+    operations=(
+        "chat",
+        "text_completion",
+        "embeddings",
+        "image_generation",
+        "transcription",
+        "translation",
+        "speech",
+        "moderation",
+    ),
+    hooks=(
+        *hooks("openai", describer("openai", named=_named)),
+        *_openai_realtime.hooks(),
+        *_openai_responses_socket.hooks(),
+    ),
+    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
+    "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
+    "Live sessions are not watched.",
+)  # fmt: skip

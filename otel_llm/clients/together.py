@@ -1,0 +1,24 @@
+"""Together: OpenAI's API, and reranking."""
+
+from __future__ import annotations
+
+from otel_llm.calls.declarations import Provider
+
+from ._openai_api import ROUTES, describer
+from ._openai_shape import EMBEDDINGS
+from ._stainless import hooks
+
+provider = Provider(
+    name="together", distribution="together", requires=">=2.0", tested=("2.0.0", "3.1.1"),
+    operations=(
+        "chat",
+        "text_completion",
+        "embeddings",
+        "image_generation",
+        "rerank",
+        "transcription",
+        "translation",
+        "speech",
+    ),
+    hooks=hooks("together", describer("together", {**ROUTES, "rerank": ("rerank", EMBEDDINGS, "")})),
+)  # fmt: skip

@@ -1,0 +1,298 @@
+"""A process's journal: records in mapped memory, which survive the death of the process at any instant.
+
+A journal is a row of files ``journal.<owner>.<n>``. Each opens with the length that is committed; frames follow, each a
+length, a CRC-32 and a payload. The length is written after the frame, in one store of eight bytes: what ``append`` returned
+from is committed, and what it had not finished is not there.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import re
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from otel_llm.core.unpatched import RLock
+
+FIRST_SEGMENT = 256 * 1024
+SEGMENT = 1024 * 1024
+SPILL = 50_000
+"""Records that wait in memory while the disk is full; past it the oldest is dropped."""
+
+_START = 16  # committed length, and eight bytes to spare
+_NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
+_FRAME = struct.Struct("<II")
+_pack = _FRAME.pack
+_WHOLE = 1 << 62  # up to the end of a segment that another one follows
+_STEP = 128 * 1024  # so much mapped memory is made ready ahead of what is written
+_MADV_POPULATE_WRITE = 23  # of Linux 5.14; Python has no name for it
+_PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
+
+
+class Position(NamedTuple):
+    """How far a journal was read: the file's number and the offset in it."""
+
+    segment: int = 0
+    offset: int = _START
+
+
+def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal") -> Path:
+    return folder / f"{prefix}.{owner}.{number}"
+
+
+def owners(folder: Path) -> dict[str, int]:
+    """Who has a journal in ``folder``, with the number of the first file that is left of it."""
+    found: dict[str, int] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if match := _NAME.fullmatch(entry.name):
+                found[match[1]] = min(int(match[2]), found.get(match[1], sys.maxsize))
+    return found
+
+
+class Journal:
+    """The writing end. One process writes, any of its threads; reading goes on meanwhile.
+
+    Raises ``OSError`` where the first file cannot be made. Later, while there is no room for another, records wait in memory.
+    """
+
+    def __init__(
+        self, folder: Path, owner: str, prefix: str = "journal", first: int = FIRST_SEGMENT, after: int = -1
+    ) -> None:
+        self.owner = owner
+        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.lock = RLock()
+        self._folder = folder
+        self._prefix = prefix
+        self._number = after
+        self._busy = False
+        self._late: list[bytes] = []
+        self._map: mmap.mmap
+        self._mapped = False
+        self._open(first)
+
+    def append(self, payload: bytes) -> None:
+        """Keep ``payload``: committed on return, whatever happens to the process afterwards.
+
+        A garbage collection or a signal may call this while the same thread is in it: such a record goes in right after.
+        """
+        with self.lock:
+            if self._busy:
+                self._late.append(payload)
+                return
+            self._busy = True
+            try:
+                self._write(payload)
+                while self._late:
+                    self._write(self._late.pop(0))
+            finally:
+                self._busy = False
+
+    def unspill(self) -> None:
+        """Try again to find room, and write what found none."""
+        with self.lock:
+            if not self._mapped and self._grow(max(map(len, self.spilled), default=0)):
+                waiting = tuple(self.spilled)
+                self.spilled.clear()
+                for payload in waiting:
+                    self._write(payload)
+
+    def close(self) -> None:
+        """Let go of the memory; what was written stays in the files."""
+        if self._mapped:
+            self._committed.release()
+            self._map.close()
+        self._mapped = False
+        self._at = self._ready = self._end = 0
+
+    def _write(self, payload: bytes) -> None:
+        size = len(payload)
+        at = self._at
+        end = at + 8 + size
+        if end > self._ready:
+            if end > self._end:
+                self._overflow(payload)
+                return
+            self._make_ready(end)
+        self._map[at:end] = _pack(size, crc32(payload)) + payload
+        self._committed[0] = end
+        self._at = end
+
+    def _make_ready(self, end: int) -> None:
+        """Have the system bring in the memory up to ``end`` and some more: page by page, at the first touch, it takes longer."""
+        begin, self._ready = self._ready, min(self._end, -(-end // _STEP) * _STEP)
+        if sys.platform == "linux":
+            with suppress(OSError):
+                self._map.madvise(_MADV_POPULATE_WRITE, begin, self._ready - begin)
+
+    def _overflow(self, payload: bytes) -> None:
+        if not self.spilled and self._grow(len(payload)):
+            self._write(payload)
+        else:
+            self.close()  # what comes next must not overtake what waits
+            self.spilled.append(payload)
+
+    def _grow(self, size: int) -> bool:
+        try:
+            self._open(max(SEGMENT, size + 8 + _START))
+        except OSError:
+            return False
+        return True
+
+    def _open(self, size: int) -> None:
+        """The next file, its blocks reserved: writing to mapped memory without a block behind it kills the process."""
+        path = segment_path(self._folder, self.owner, self._number + 1, self._prefix)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _reserve(file, size)
+            mapped = mmap.mmap(file, size)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(file)
+        self.close()
+        self._number += 1
+        self._map = mapped
+        self._mapped = True
+        self._committed = memoryview(mapped).cast("Q")
+        self._committed[0] = self._at = _START
+        self._ready, self._end = 0, size
+
+
+class Memory:
+    """A journal for this process alone, where there is no directory to share."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.lock = RLock()
+        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.append = self.spilled.append
+
+    def close(self) -> None: ...
+
+
+class Reader:
+    """The reading end of one owner's journal, from ``position`` on."""
+
+    def __init__(self, folder: Path, owner: str, position: Position, prefix: str = "journal") -> None:
+        self.owner = owner
+        self.position = position
+        self._folder = folder
+        self._prefix = prefix
+        self._map: mmap.mmap | None = None
+        self._doubts = 0
+
+    def read(self, take: Callable[[bytes, Position], object]) -> int:
+        """Hand the payloads committed by now to ``take``, each with where it began; returns how many bytes that were.
+
+        The position moves on before ``take`` is called, so a payload that it fails on is not handed out again.
+        """
+        total = 0
+        for until in self._ends():
+            for payload, began in self._frames(until):
+                total += len(payload)
+                take(payload, began)
+            if until is _WHOLE:
+                if not self._finished():
+                    break
+                self.close()
+                self.position = Position(self.position.segment + 1)
+        return total
+
+    def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether there is something to read that cannot be mapped just now, for want of a descriptor, say."""
+        if self._map is not None:
+            return False
+        try:
+            return self._path(self.position.segment).stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
+    def discard(self, *, all_of_it: bool = False) -> None:
+        """Remove the files that were read to their end; with ``all_of_it``, the present one too."""
+        last = self.position.segment + (1 if all_of_it else 0)
+        for number in range(last - 1, -1, -1):
+            if not self._path(number).exists():
+                break  # the ones before went earlier
+            self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return segment_path(self._folder, self.owner, number, self._prefix)
+
+    def _ends(self) -> list[int]:
+        """Up to where to read the segment at hand and the ones after it; a writer may go on faster than we read."""
+        first = last = self.position.segment
+        while self._path(last + 1).exists():
+            last += 1
+        with suppress(OSError), self._path(last).open("rb") as file:
+            return [_WHOLE] * (last - first) + [_committed(file.read(_START))]
+        return [] if self._map is None else [_committed(self._map)]  # mapped memory outlives its file
+
+    def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
+        data = self._mapped()
+        if data is None:
+            return
+        segment, at = self.position
+        committed = min(_committed(data), until)
+        if committed > len(data):  # mapped while its writer was still making room
+            self.close()
+            return
+        while at + 8 <= committed:
+            size, check = _FRAME.unpack_from(data, at)
+            payload = data[at + 8 : at + 8 + size]
+            if at + 8 + size > committed or crc32(payload) != check:
+                self._doubts += 1  # another processor's writes may arrive late: it is looked at again
+                return
+            self._doubts = 0
+            began, at = self.position, at + 8 + size
+            self.position = Position(segment, at)
+            yield payload, began
+
+    def _finished(self) -> bool:
+        data = self._mapped()
+        if data is None:
+            return not self.blocked
+        return self.position.offset >= _committed(data) or self._doubts > _PATIENCE
+
+    def _mapped(self) -> mmap.mmap | None:
+        if self._map is None:
+            with suppress(OSError, ValueError):
+                file = os.open(self._path(self.position.segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    self._map = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+                finally:
+                    os.close(file)
+        return self._map
+
+
+def _committed(data: mmap.mmap | bytes) -> int:
+    return int.from_bytes(data[:8], sys.byteorder) if len(data) >= _START else 0
+
+
+def _reserve(file: int, size: int) -> None:
+    """Blocks for ``size`` bytes, and zeros in them: the first touch of a block that was never written costs a call some 30 us."""
+    with suppress(AttributeError):  # macOS does not have it
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:  # neither do some file systems, where the C library does not make up for it
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+    if os.pwrite(file, bytes(size), 0) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

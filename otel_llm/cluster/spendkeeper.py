@@ -1,0 +1,102 @@
+"""Spend beyond one start of the service: taken over from the former start, exact even where that was killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from otel_llm.aggregate import Store
+from otel_llm.core.guard import guard
+
+from . import spendfile
+from .aggregator import Leader
+from .locks import FileLock, locked
+from .statedir import LOCK, SPEND, discard, has_members, is_alive, starts
+from .verdicts import Nobody
+
+SAVE_SECONDS = 60.0
+
+
+class SpendKeeper:
+    """Of the services on one user and port, one at a time keeps the spend: the first to take its lock, until its last process ends.
+
+    Other starts leave their spend in their checkpoint and journals when they end. Who keeps the spend counts those to their end,
+    adds them to its own, and removes them once its own checkpoint has them.
+    """
+
+    def __init__(self, start: Path, make_store: Callable[[], Store]) -> None:
+        self.owes = True
+        """Whether the last attempt to save the spend failed, or there was none."""
+        self._start = start
+        self._base = start.parent
+        self._make_store = make_store
+        self._lock = FileLock(self._base / f"{SPEND}.lock")
+        self._saved = time.monotonic()
+        self._next = 0.0
+        self._taken: set[Path] = set()  # starts whose spend is in the store, and in no checkpoint yet
+        self._is_kept = False  # in a checkpoint that says so: a file from before that would be counted again
+
+    def take(self, leader: Leader) -> None:
+        """Take over what has been spent before, as soon as nobody else keeps it; then, each minute, what others left behind.
+
+        Raises ``OSError`` where that cannot be done just now: nothing is lost, and it is tried again.
+        """
+        if time.monotonic() < self._next or not self._lock.take():
+            return
+        if self._is_anothers():
+            self._lock.drop()
+            return
+        self._next = time.monotonic() + SAVE_SECONDS
+        self._lock.write(f"{self._start.name:<100}".encode())
+        with locked(self._base / LOCK):
+            self._take_over(leader)
+
+    def save(self, leader: Leader, *, now: bool = False) -> None:
+        """Save it each minute, or ``now``. Waits for the disk: not to be called with a lock that others need."""
+        if self._is_kept and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
+            self._saved = time.monotonic()
+            self.owes = not spendfile.save(self._base / SPEND, leader.store.spend())
+
+    def close(self) -> None:
+        self._lock.drop()
+
+    def _is_anothers(self) -> bool:
+        """Whether the service that kept it lives: its leader has just died, and the next one goes on with it."""
+        name = self._lock.path.read_text(encoding="ascii", errors="replace").strip()
+        return name not in ("", self._start.name) and has_members(self._base / name)
+
+    def _take_over(self, leader: Leader) -> None:
+        dead = [start for start in starts(self._base) if start != self._start and not is_alive(start)]
+        left = [self._left(start) for start in dead if start not in self._taken]
+        if not leader.with_spend:
+            # what was kept last is newer in the store of who kept it than in the file
+            kept = [one.store.spend() for one in left if one.with_spend]
+            self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
+            leader.with_spend = True
+        for one in left:
+            if not (one.with_spend or one.unreadable):
+                self._add(leader, one.store.spend())
+        self._taken.update(dead)
+        if self._taken or not self._is_kept:
+            leader.keep(now=True)
+            self._is_kept = True
+        while self._taken:
+            discard(self._taken.pop())
+
+    def _left(self, start: Path) -> Leader:
+        """What ``start`` has left behind, read to its end. Raises ``OSError`` where that cannot be done just now."""
+        left = Leader(start, self._make_store(), Nobody())
+        try:
+            if not left.unreadable:
+                left.drain(None)
+            if left.blocked:
+                raise OSError(f"{start} cannot be read just now")
+        finally:
+            left.close()
+        return left
+
+    def _add(self, leader: Leader, spend: object) -> None:
+        if spend is not None:
+            with guard("spend"):
+                leader.store.add_spend(spend)

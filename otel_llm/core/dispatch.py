@@ -1,0 +1,37 @@
+"""Where records go: whoever observes something emits it here, whoever keeps records listens here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .guard import guarded
+from .model import Record
+
+Recorder = Callable[[Record], None]
+_recorders: tuple[Recorder, ...] = ()  # each guarded
+
+
+_on_opening: list[Callable[[str], None]] = []  # told of each circuit breaker that opens, by its name
+
+
+def on_opening(tell: Callable[[str], None]) -> None:
+    """Have ``tell`` called at once when a circuit breaker opens: handlers hear of it in the process where it happened."""
+    _on_opening.append(guarded("alerts", tell, 1))
+
+
+def breaker_opened(name: str) -> None:
+    """The circuit breaker ``name`` opened. Never raises."""
+    for tell in _on_opening:
+        tell(name)
+
+
+def listen(*recorders: Recorder) -> None:
+    """Replace who listens. Called when the service starts and stops watching."""
+    global _recorders  # noqa: PLW0603
+    _recorders = tuple([guarded("recorder", recorder, 1) for recorder in recorders])
+
+
+def emit(record: Record) -> None:
+    """Hand ``record`` to everyone who listens. Never raises; without a listener it does nothing."""
+    for record_it in _recorders:
+        record_it(record)

@@ -1,1 +1,0 @@
-"""How what is known gets out: journal, workers, the server of /metrics, the registry, mountable apps."""

@@ -1,0 +1,1 @@
+"""/metrics: collector, text, server, apps."""

@@ -1,0 +1,1 @@
+"""Where calls are shown as they happen: spans, instruments, captured messages, alerts, notifications."""

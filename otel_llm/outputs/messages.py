@@ -1,0 +1,94 @@
+"""Prompts and answers on spans and events: only where OpenTelemetry's own switch asks, shortened, and through the redactor."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from otel_llm.calls.invocation import Invocation
+from otel_llm.core.config import Config
+from otel_llm.core.guard import foreign, guard
+from otel_llm.core.model import Observation
+
+logger = logging.getLogger("otel_llm")
+Redact = Callable[[str], str]
+EVENT = "gen_ai.client.inference.operation.details"
+_WORDS = ("role", "type", "finish_reason")  # what a message and a part of it are: no redactor may take that away
+
+
+class Content:
+    """Writes a call's messages to its span, to an event, or to both, in the conventions' JSON form."""
+
+    def __init__(self, config: Config, event_logger: Any = None) -> None:
+        self._limit = config.content_max_length
+        self._redact = _redactor(config.content_redact)
+        self._on_span = config.content in ("span_only", "span_and_event")
+        self._event_logger = event_logger if config.content in ("event_only", "span_and_event") else None
+
+    def __call__(self, call: Invocation, seen: Observation) -> None:
+        """Write the messages of a call that has ended. A redactor that raises keeps them out, and nothing else."""
+        with guard("content"):
+            self._write(call, seen)
+
+    def _write(self, call: Invocation, seen: Observation) -> None:
+        told = dict(call.request.content()) if call.request.content is not None else {}
+        if call.response.content:
+            told["gen_ai.output.messages"] = call.response.content
+        told = {key: self._clean(value, frame=True) for key, value in told.items()}
+        if self._on_span:
+            call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
+        if self._event_logger is not None:
+            self._emit(self._event_logger, call, seen, told)
+
+    def _emit(self, logger_: Any, call: Invocation, seen: Observation, told: dict[str, Any]) -> None:
+        attributes = {
+            "gen_ai.operation.name": seen.operation, "gen_ai.provider.name": seen.provider,
+            "gen_ai.request.model": seen.request_model, "gen_ai.response.model": seen.response_model,
+        }  # fmt: skip
+        logger_.emit(
+            event_name=EVENT,
+            timestamp=int(seen.at * 1e9),
+            context=call.scope,
+            attributes={**{key: value for key, value in attributes.items() if value}, **told},
+        )
+
+    def _clean(self, value: Any, *, frame: bool = False) -> Any:
+        """``value`` with every text redacted and shortened; what is no JSON becomes text first.
+
+        In the ``frame`` of messages and their parts, the conventions' own words stay as they are.
+        """
+        if isinstance(value, str):
+            said = self._redact(value) if self._redact is not None else value
+            return said if len(said) <= self._limit else said[: self._limit] + "..."
+        if isinstance(value, dict):
+            return {
+                str(key): part if frame and key in _WORDS else self._clean(part, frame=frame and key == "parts")
+                for key, part in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self._clean(part, frame=frame) for part in value]
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        return self._clean(str(value))
+
+
+def _redactor(path: str) -> Redact | None:
+    """The function that ``OTEL_LLM_CONTENT_REDACT`` names. One that cannot be found keeps every text back: safe, not silent."""
+    if not path:
+        return None
+    module, _, name = path.partition(":")
+    failures: list[BaseException] = []
+    found: Any = None
+    with foreign(failures.append):
+        found = getattr(importlib.import_module(module), name)
+    if callable(found):
+        redact: Redact = found
+        return redact
+    logger.warning(
+        "OTEL_LLM_CONTENT_REDACT=%r cannot be used (%s): all captured text is replaced by [redacted]",
+        path, failures[0] if failures else "it is no function",
+    )  # fmt: skip
+    return lambda _: "[redacted]"

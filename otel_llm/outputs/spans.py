@@ -1,0 +1,91 @@
+"""Each call as a span by the GenAI conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
+
+from otel_llm.calls.invocation import Invocation
+from otel_llm.core.errors import http_status, provider_code
+from otel_llm.core.model import AttributeValue, Observation
+from otel_llm.core.semconv import end_attributes, span_name, start_attributes
+
+from .attributes import Onlookers, put
+
+Capture = Callable[[Invocation, Observation], None]
+
+
+class Spans:
+    """Opens and ends a span for each call. ``capture`` adds messages, where OpenTelemetry's switch asks for them."""
+
+    def __init__(self, tracer: Tracer, capture: Capture | None = None) -> None:
+        self._tracer: Any = tracer
+        self._waits = hasattr(tracer, "_real_tracer")  # for the host to set up tracing, which it may never do
+        self._onlookers = Onlookers(tracer)
+        self._capture = capture
+
+    def opened(self, call: Invocation) -> None:
+        """Start the span under the caller's, with all that a sampler may ask for."""
+        if self._waits and not self._found():
+            return
+        request = call.request
+        if self._onlookers.any():
+            attributes = start_attributes(request, call.labels)
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, attributes)
+            recorded = span.is_recording()
+        else:
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT)
+            if recorded := span.is_recording():
+                put(span, start_attributes(request, call.labels))
+        call.span, context = span, span.get_span_context()
+        if recorded:
+            call.recorded = context
+        if context.is_valid:
+            call.scope = set_span_in_context(span)
+
+    def _found(self) -> bool:
+        """Whether the host has set up tracing by now."""
+        if getattr(trace, "_TRACER_PROVIDER", self) is None:
+            return False
+        self._waits, self._tracer = False, getattr(self._tracer, "_tracer", self._tracer)
+        self._onlookers = Onlookers(self._tracer)
+        return True
+
+    def closed(self, call: Invocation, seen: Observation) -> None:
+        """Write what the answer told and end the span. One that is not recorded costs nothing more."""
+        span = call.span
+        if span is None or not span.is_recording():
+            return
+        attributes = end_attributes(call.request, call.response, seen)
+        if call.retries:
+            attributes["http.request.resend_count"] = call.retries
+        if call.status is not None:
+            attributes["http.response.status_code"] = call.status
+        if seen.error_type:
+            self._failed(call, seen, attributes)
+        put(span, attributes)
+        if self._capture is not None:
+            self._capture(call, seen)
+        span.end()
+
+    @staticmethod
+    def _failed(call: Invocation, seen: Observation, attributes: dict[str, AttributeValue]) -> None:
+        """Class name, provider's code and status of a failure; its message may hold a prompt and stays out."""
+        attributes["error.type"] = seen.error_type
+        error = call.error
+        if error is not None:
+            attributes["exception.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
+            status, code = http_status(error), provider_code(error)
+            if status is not None:
+                attributes["http.response.status_code"] = status
+            if code:
+                attributes["otel_llm.provider.error.code"] = code[:128]
+        elif call.response.error_code:
+            attributes["otel_llm.provider.error.code"] = call.response.error_code[:128]
+        if seen.error_type not in ("abandoned", "cancelled"):
+            call.span.set_status(
+                Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)
+            )

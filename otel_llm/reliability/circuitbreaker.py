@@ -1,0 +1,31 @@
+"""circuitbreaker: it has no listeners, so its state is read whenever it is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.calls.declarations import Args, Beside, Kwargs, Signal
+
+from ._states import tell
+
+
+def _found(breaker: Any, _: Args, __: Kwargs) -> None:
+    """It is half open by time alone: seen when the trial call comes."""
+    tell(breaker.name or "circuitbreaker", breaker.state)
+
+
+def _left(breaker: Any, _: Any, __: Any, ___: BaseException | None) -> None:
+    tell(breaker.name or "circuitbreaker", breaker.state)
+
+
+signal = Signal(
+    name="circuitbreaker",
+    distribution="circuitbreaker",
+    requires=">=1.3,<3",
+    tested=("2.1.3",),
+    hooks=(
+        Beside("circuitbreaker", ("CircuitBreaker.__enter__",), lambda *_: None, _found),
+        Beside("circuitbreaker", ("CircuitBreaker.decorate", "CircuitBreaker.__exit__", "CircuitBreaker.reset"), _left),
+    ),
+    notes="Breakers without a name count as one called circuitbreaker.",
+)

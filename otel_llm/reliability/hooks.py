@@ -1,0 +1,37 @@
+"""The libraries whose fallbacks, caches and breakers are seen by themselves: put in and taken out together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+
+from otel_llm.calls.declarations import Signal
+from otel_llm.calls.invocation import Observer
+from otel_llm.calls.wrap import Installed
+
+from ._modules import MODULES
+
+NAMES = (
+    "pybreaker",
+    "aiobreaker",
+    "purgatory",
+    "circuitbreaker",
+    "litellm",
+    "langchain_core",
+    "langchain",
+    "pydantic_ai",
+)
+
+
+def load(name: str) -> Signal:
+    """The declaration of the library ``name``. Raises ``KeyError`` for one that is not declared."""
+    if name not in NAMES:
+        raise KeyError(f"no signals are called {name!r}; there are {', '.join(NAMES)}")
+    signal: Signal = import_module(f"{__package__}.{name}").signal
+    return signal
+
+
+def install(observer: Observer, accepts: Callable[[Signal], bool]) -> list[Installed]:
+    """See all of them as soon as they are imported; ``accepts`` is asked then whether the version is one we know."""
+    return [Installed(MODULES[name], partial(load, name), observer, accepts) for name in NAMES]

@@ -1,0 +1,177 @@
+"""litellm: fallbacks and cooldowns of its Router, and look-ups in its cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Any
+
+from otel_llm.calls.current import CURRENT
+from otel_llm.calls.declarations import Args, Beside, Kwargs, Signal
+from otel_llm.core.errors import error_type
+
+from .breakers import circuit_breaker
+from .caches import record_cache
+from .fallbacks import fallback
+
+_cooling: set[str] = set()
+
+
+@dataclass
+class _Chain:
+    """The models that one call with ``fallbacks=[...]`` tries in turn."""
+
+    models: list[str]
+    tried: int = 0
+    scope: fallback | None = None
+
+    def leave(self) -> None:
+        if self.scope is not None:
+            self.scope.__exit__(None, None, None)
+            self.scope = None
+
+
+_CHAIN: ContextVar[_Chain | None] = ContextVar("otel_llm_litellm_chain", default=None)
+_ORIGIN: ContextVar[str] = ContextVar("otel_llm_litellm_origin", default="")  # the group that a Router falls back from
+
+
+def _leaves(_: Any, __: Args, kwargs: Kwargs) -> Token[str]:
+    return _ORIGIN.set(str(kwargs.get("original_model_group") or ""))
+
+
+def _left(_: Any, token: Token[str], __: Any, ___: BaseException | None) -> None:
+    _ORIGIN.reset(token)
+
+
+def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
+    """A Router asks a group of models again for each fallback, one level deeper, while it handles what failed."""
+    if not kwargs.get("fallback_depth"):
+        return None
+    before = _ORIGIN.get()
+    for bucket in (kwargs.get("metadata"), kwargs.get("litellm_metadata")):
+        if isinstance(bucket, Mapping) and bucket.get("original_model_group"):
+            before = str(bucket["original_model_group"])
+    failed = sys.exc_info()[1]
+    scope = fallback(before, str(kwargs.get("model") or ""), error_type(failed) if failed is not None else "")
+    scope.__enter__()
+    return scope
+
+
+def _fell_back(_: Any, scope: fallback | None, __: Any, ___: BaseException | None) -> None:
+    if scope is not None:
+        scope.__exit__(None, None, None)
+
+
+def _chains(_: Any, __: Args, kwargs: Kwargs) -> tuple[_Chain, Token[_Chain | None]]:
+    given = kwargs.get("kwargs", {}).get("fallbacks") or []
+    named = [model.get("model", kwargs.get("model")) if isinstance(model, dict) else model for model in given]
+    chain = _Chain([_bare(str(model)) for model in (kwargs.get("model"), *named)])
+    return chain, _CHAIN.set(chain)
+
+
+def _bare(model: str) -> str:
+    return model.partition("/")[2] or model
+
+
+def _chained(_: Any, state: tuple[_Chain, Token[_Chain | None]], __: Any, ___: BaseException | None) -> None:
+    chain, token = state
+    _CHAIN.reset(token)
+    chain.leave()
+
+
+def _tries(_: Any, __: Args, ___: Kwargs) -> None:
+    """What litellm does once before each model of a chain; it does not say why the one before failed."""
+    chain = _CHAIN.get()
+    if chain is None:
+        return
+    chain.leave()
+    if 0 < chain.tried < len(chain.models):
+        chain.scope = fallback(chain.models[chain.tried - 1], chain.models[chain.tried], "error")
+        chain.scope.__enter__()
+    chain.tried += 1
+
+
+def _cools(_: Any, args: Args, kwargs: Kwargs) -> str:
+    return str(kwargs.get("model_id", args[0] if args else ""))
+
+
+def _cooled(_: Any, deployment: str, __: Any, error: BaseException | None) -> None:
+    if deployment and error is None:
+        _cooling.add(deployment)
+        circuit_breaker(deployment).opened()
+
+
+def _asks(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
+    """The deployments that the Router asks about; mostly none of them was in a cooldown."""
+    return [name for name in kwargs.get("model_ids", args[0] if args else ()) if name in _cooling] if _cooling else []
+
+
+def _learns(_: Any, asked: list[str], cooling: Any, error: BaseException | None) -> None:
+    if not asked or error is not None:
+        return
+    still = {found[0] for found in cooling or ()}
+    for deployment in asked:
+        if deployment not in still:
+            _cooling.discard(deployment)
+            circuit_breaker(deployment).closed()
+
+
+def _looks(cache: Any, _: Args, kwargs: Kwargs) -> tuple[str, str, str] | None:
+    """Provider, model and operation of a look-up; None where the cache is not asked."""
+    if cache.should_use_cache(**kwargs) is not True:
+        return None
+    call = CURRENT.get()
+    return call.key if call is not None else ("", str(kwargs.get("model") or ""), "chat")
+
+
+def _looked(cache: Any, key: tuple[str, str, str] | None, found: Any, error: BaseException | None) -> None:
+    if key is not None and error is None:
+        kind = getattr(cache, "type", None)
+        word = str(getattr(kind, "value", kind) or "litellm")
+        record_cache(hit=found is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
+
+
+def _has_usage(_: Any, args: Args, kwargs: Kwargs) -> bool:
+    chunks = kwargs.get("chunks", args[0] if args else ())
+    return any((chunk.get("usage") if isinstance(chunk, dict) else getattr(chunk, "usage", None)) for chunk in chunks)
+
+
+def _counts(_: Any, told: bool, __: Any, error: BaseException | None) -> None:
+    """Where no chunk of a stream told its usage, litellm counts tokens itself."""
+    call = CURRENT.get()
+    if call is not None and not told and error is None:
+        call.response.attributes["otel_llm.usage.estimated"] = True
+
+
+_FALLBACKS, _CHAINS = "async_function_with_fallbacks", "async_completion_with_fallbacks"
+_CHAINING = "litellm.litellm_core_utils.fallback_utils"
+
+signal = Signal(
+    name="litellm",
+    distribution="litellm",
+    requires=">=1.85,<2",
+    tested=("1.85.0", "1.109.1"),
+    hooks=(
+        Beside("litellm.router", ("run_async_fallback",), _left, _leaves),
+        Beside("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
+        Beside("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
+        Beside("litellm.main", (_CHAINS,), _chained, _chains),
+        Beside(_CHAINING, (_CHAINS,), _chained, _chains),
+        Beside(_CHAINING, ("filter_internal_params",), lambda *_: None, _tries),
+        Beside("litellm.router_utils.cooldown_cache", ("CooldownCache.add_deployment_to_cooldown",), _cooled, _cools),
+        Beside(
+            "litellm.router_utils.cooldown_cache",
+            ("CooldownCache.get_active_cooldowns", "CooldownCache.async_get_active_cooldowns"), _learns, _asks,
+        ),
+        Beside(
+            "litellm.litellm_core_utils.streaming_chunk_builder_utils",
+            ("ChunkProcessor.calculate_usage",),
+            _counts,
+            _has_usage,
+        ),
+        Beside("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
+    ),
+    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again.",
+)  # fmt: skip

@@ -1,0 +1,23 @@
+"""purgatory: the state of each circuit, of sync and async factories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.calls.declarations import Beside, Signal
+
+from ._states import tell
+
+
+def _stands(context: Any, _: Any, __: Any, error: BaseException | None) -> None:
+    if error is None:
+        tell(context.name, context.state)
+
+
+signal = Signal(
+    name="purgatory",
+    distribution="purgatory",
+    requires=">=1.0,<4",
+    tested=("3.0.1",),
+    hooks=(Beside("purgatory.domain.model", ("Context.__init__", "Context.set_state"), _stands),),
+)

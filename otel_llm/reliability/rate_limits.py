@@ -1,0 +1,63 @@
+"""Rate limits as providers tell them in response headers, read without holding on to any response."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from otel_llm.calls.invocation import Invocation
+from otel_llm.core import dispatch
+from otel_llm.core.model import Event
+
+# kind, header of what is left, header of the limit; the first that is there tells.
+HEADERS: tuple[tuple[str, str, str], ...] = (
+    ("requests", "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"),
+    ("tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"),
+    ("requests", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-limit"),
+    ("tokens", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-limit"),
+    ("input_tokens", "anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-limit"),
+    ("output_tokens", "anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-limit"),
+    ("requests", "x-ratelimit-remaining-req-minute", "x-ratelimit-limit-req-minute"),
+    ("tokens", "x-ratelimit-remaining-tokens-minute", "x-ratelimit-limit-tokens-minute"),
+)
+EVERY = 0.2  # seconds between two readings of one model's headers: they cost more than the rest of a call
+_KEPT = 10_000
+_due: dict[tuple[str, str, str], float] = {}
+
+
+def read(call: Invocation, status: int, headers: Mapping[str, str]) -> None:
+    """Emit what ``headers`` tell of the limits behind ``call``; of a failed reply always, else a few times a second."""
+    key, now = call.key, time.time()
+    if status < 400 and 0 <= _due.get(key, 0.0) - now < EVERY:  # noqa: PLR2004
+        return
+    if len(_due) >= _KEPT:
+        _due.clear()
+    _due[key] = now + EVERY
+    limits = {name.lower(): value for name, value in headers.items() if "ratelimit" in name.lower()}
+    if limits:
+        _tell(key, now, limits)
+
+
+def _tell(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
+    told: set[str] = set()
+    for kind, remaining, limit in HEADERS:
+        if kind in told:
+            continue
+        for metric, header in (("otel_llm_rate_limit_remaining", remaining), ("otel_llm_rate_limit_limit", limit)):
+            value = _number(limits.get(header))
+            if value is not None:
+                told.add(kind)
+                dispatch.emit(Event(metric, now, (*key, kind), value))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else -1.0
+    except ValueError:
+        return None
+    return value if 0.0 <= value < 1e18 else None  # noqa: PLR2004
+
+
+def forget() -> None:
+    """Read every reply's headers again."""
+    _due.clear()

@@ -1,0 +1,305 @@
+"""The wiring: what runs in a process that is watched, started once, stopped once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from opentelemetry import trace
+
+from otel_llm import clients
+from otel_llm.aggregate import Store, Verdict, printable
+from otel_llm.aggregate.budgets import read as read_budgets
+from otel_llm.aggregate.window import Budget, Crossing
+from otel_llm.calls import context, observe
+from otel_llm.calls.conflicts import warn_of_others
+from otel_llm.calls.declarations import Declaration, Provider
+from otel_llm.calls.invocation import Bill, Observer
+from otel_llm.calls.wrap import Installed
+from otel_llm.clients import _hosts
+from otel_llm.cluster.member import Worker
+from otel_llm.core import dispatch
+from otel_llm.core.config import Config
+from otel_llm.core.document import DocumentError
+from otel_llm.core.guard import guard
+from otel_llm.core.model import Event, Request, Response, Usage
+from otel_llm.core.version import __version__
+from otel_llm.exposition.other_exporter import served_elsewhere
+from otel_llm.outputs import alerts, notifications
+from otel_llm.outputs.meter import HostMeter
+from otel_llm.outputs.spans import Spans
+from otel_llm.reliability import hooks as signals
+from otel_llm.reliability import rate_limits
+
+if TYPE_CHECKING:
+    from otel_llm.pricing import Pricer
+
+logger = logging.getLogger("otel_llm")
+SCOPE = "otel_llm"
+
+
+_OBSERVERS: WeakSet[Observer] = WeakSet()
+
+
+def _disown() -> None:
+    """A forked child's: the calls that were open are its parent's."""
+    for observer in tuple(_OBSERVERS):
+        observer.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown)
+
+
+class Runtime:
+    """All that watches one process. Made by ``start``."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.prices = Prices(config)
+        self.observer = Observer(
+            (Spans(trace.get_tracer(SCOPE, __version__), _capture(config)),),
+            label_names=config.metric_labels,
+            price=self.prices.bill,
+            capture=config.content != "no_content",
+            on_reply=rate_limits.read,
+        )
+        self.worker = Worker(
+            config,
+            self._make_store,
+            in_flight=self.observer.in_flight,
+            deliver=deliver,
+            serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
+        )
+        self._unnotify: Callable[[], None] = lambda: None
+        self._unobserve: Callable[[], None] = lambda: None
+        self.installed: dict[str, Installed] = {}
+        self.beside: list[Installed] = []
+        self.refused: dict[str, str] = {}  # distribution -> why it is left alone
+
+    def start(self) -> None:
+        """Say what is wrong with the settings, and begin to keep and show records."""
+        for problem in self.config.problems:
+            logger.warning("%s", problem)
+        _hosts.configure(self.config.providers)
+        context.allow(self.config.metric_labels)
+        self.worker.start()
+        dispatch.listen(self.worker.append, HostMeter(self.config))
+        self._unnotify = notifications.start(self.config)
+        self._unobserve = observe.use(self.observer)
+        self.beside = signals.install(self.observer, self._knows)
+        _OBSERVERS.add(self.observer)
+
+    def stop(self) -> None:
+        """Take every hook out, and leave."""
+        for name in list(self.installed):
+            self.unwatch(name)
+        while self.beside:
+            self.beside.pop().uninstall()
+        self._unnotify()
+        self._unobserve()
+        dispatch.listen()
+        self.worker.stop()
+        self.prices.close()
+
+    def watch(self, name: str) -> None:
+        """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""
+        if name not in self.installed and f"otel_llm_{name}" not in self.config.disabled:
+            with guard("watch"):
+                self.installed[name] = Installed(
+                    clients.MODULES[name], partial(clients.load, name), self.observer, self._accepts
+                )
+
+    def unwatch(self, name: str) -> None:
+        """Put back what ``watch`` changed."""
+        if (installed := self.installed.pop(name, None)) is not None:
+            installed.uninstall()
+
+    def _make_store(self) -> Store:
+        return Store(self.config, self.prices, _budgets(self.config))
+
+    def _knows(self, library: Declaration) -> bool:
+        """Whether the version that is installed is one we know. Asked when the library is imported."""
+        version = _version(library.distribution)
+        if version is None or _within(version, library.requires):
+            return True
+        if library.distribution not in self.refused:
+            self.refused[library.distribution] = f"{library.distribution} {version} is outside {library.requires}"
+            logger.warning("%s: it is left alone, its calls are not seen", self.refused[library.distribution])
+        return False
+
+    def _accepts(self, provider: Provider) -> bool:
+        """As ``_knows``, of a library whose calls are to be counted."""
+        if not self._knows(provider):
+            return False
+        version = _version(provider.distribution)
+        self.prices.load_soon()
+        warn_of_others(provider.name)
+        dispatch.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
+        return True
+
+
+class Prices:
+    """The pricer, loaded in the background of the process that first needs it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._loading = 0  # the process whose thread loads: a forked child has none of its parent's threads
+
+    @cached_property
+    def _pricer(self) -> Pricer:
+        from otel_llm.pricing import Pricer  # noqa: PLC0415 - 10 ms of a start, which a process that calls no model is spared
+
+        return Pricer(self._config)
+
+    @property
+    def ready(self) -> bool:
+        """Whether prices can be told; if not, they will be soon."""
+        if not self._pricer.ready:
+            self.load_soon()
+            return False
+        return True
+
+    def load_soon(self) -> None:
+        """Begin to load, unless that is done or under way."""
+        if self._loading != os.getpid() and not self._pricer.ready:
+            self._loading = os.getpid()
+            try:
+                threading.Thread(target=self._pricer.load, name="otel-llm-prices", daemon=True).start()
+            except RuntimeError:  # no thread to be had: the next call asks again
+                self._loading = 0
+
+    def load(self) -> None:
+        """Load now; a second or two."""
+        self._pricer.load()
+
+    def close(self) -> None:
+        """Stop looking for newer prices."""
+        if "_pricer" in vars(self):
+            self._pricer.close()
+
+    def settle(self, bill: tuple[Any, ...]) -> Any:
+        """What a call cost whose price was not known when it ended."""
+        return self._pricer.settle(bill)
+
+    def bill(self, request: Request, response: Response, usage: Usage, at: float) -> Bill:
+        """What a call cost, or what to settle later."""
+        provider, model, answered = request.provider, request.model or "", response.model or ""
+        tier, address = response.service_tier or request.service_tier, request.server_address or ""
+        pricer = self._pricer
+        cost, source, saved = pricer.price(provider, model, answered, usage, at, tier, address)
+        if source == "pending":
+            self.load_soon()
+            return None, source, 0.0, pricer.bill(provider, model, answered, usage, at, tier, address)
+        return cost, source, saved, None
+
+
+def deliver(verdict: Verdict) -> None:
+    """Tell the handlers of this process of a verdict about one of its calls."""
+    call, finding = verdict.call, verdict.finding
+    if isinstance(finding, Crossing):
+        alerts.deliver(alerts.Anomaly.of_budget(finding, trace_id=call.trace_id))
+    else:
+        key = call.provider, printable(call.request_model)  # it may be user input, and goes into messages to people
+        alerts.deliver(alerts.Anomaly.of(key, finding, trace_id=call.trace_id))
+
+
+def _budgets(config: Config) -> tuple[Budget, ...]:
+    """Budgets by model, tenant or feature. A file that is wrong is told of, and no reason not to start."""
+    if not config.budgets_file:
+        return ()
+    try:
+        return read_budgets(config.budgets_file, config.metric_labels)
+    except DocumentError as error:
+        logger.warning("OTEL_LLM_BUDGETS_FILE: %s; going on without budgets of its own", error)
+        return ()
+
+
+def _capture(config: Config) -> Any:
+    if config.content == "no_content":
+        return None
+    from opentelemetry import _logs  # noqa: PLC0415 - only where content is captured
+
+    from otel_llm.outputs.messages import Content  # noqa: PLC0415 - likewise
+
+    return Content(config, _logs.get_logger(SCOPE, __version__))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _within(version: str, requires: str) -> bool:
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - 10 ms, and only where a library is imported
+
+    return not requires or SpecifierSet(requires).contains(version, prereleases=True)
+
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def current() -> Runtime | None:
+    """The runtime of this process, if it is watched."""
+    return _runtime
+
+
+def start(config: Config | None = None) -> Runtime | None:
+    """Begin to watch this process; None where ``OTEL_SDK_DISABLED`` says not to. Starting again changes nothing."""
+    global _runtime  # noqa: PLW0603 - one runtime per process
+    with _lock:
+        if _runtime is None:
+            config = Config.from_env() if config is None else config
+            if config.sdk_disabled:
+                return None
+            made = Runtime(config)
+            with guard("start"):
+                made.start()
+            _runtime = made
+        return _runtime
+
+
+def stop() -> None:
+    """Stop watching this process. What was counted goes with it, but for the spend of the period."""
+    global _runtime
+    with _lock:
+        stopped, _runtime = _runtime, None
+    if stopped is not None:
+        with guard("stop"):
+            stopped.stop()
+
+
+def instrument(*names: str, config: Config | None = None) -> None:
+    """Watch the LLM client libraries ``names`` (all by default), whether imported already or later.
+
+    Settings come from the environment unless ``config`` is given. Calling it again adds libraries. Raises ``KeyError`` for a
+    name that is not among ``otel-llm providers``.
+    """
+    unknown = [name for name in names if name not in clients.NAMES]
+    if unknown:
+        raise KeyError(f"no provider is called {unknown[0]!r}; there are {', '.join(clients.NAMES)}")
+    runtime = start(config)
+    if runtime is not None:
+        for name in names or clients.NAMES:
+            runtime.watch(name)
+
+
+def uninstrument(*names: str) -> None:
+    """Put back what ``instrument`` changed: of the libraries ``names``, or of all and stop everything."""
+    runtime = current()
+    if runtime is None:
+        return
+    for name in names:
+        runtime.unwatch(name)
+    if not names:
+        stop()

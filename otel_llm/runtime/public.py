@@ -1,0 +1,35 @@
+"""What a host may ask us from code: the metrics to mount, and the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm import runtime
+from otel_llm.aggregate.window import Stats
+from otel_llm.exposition import apps
+
+
+def _scrape(accept: str) -> tuple[str, bytes]:
+    running = runtime.start()
+    if running is None:
+        return "text/plain; version=0.0.4; charset=utf-8", b""
+    return running.worker.scrape(accept)
+
+
+def asgi_app() -> apps.ASGIApp:
+    """An ASGI application that answers with /metrics of the whole service, to mount in the host: ``app.mount("/metrics", ...)``."""
+    return apps.asgi_app(_scrape)
+
+
+def wsgi_app() -> apps.WSGIApp:
+    """A WSGI application that answers with /metrics of the whole service, to mount in the host."""
+    return apps.wsgi_app(_scrape)
+
+
+def stats() -> Stats | Any:
+    """What the window holds now: latencies, error, fallback and cache-hit rates, cost and tokens, by model and in total.
+
+    Seconds, tokens, US dollars, ratios from 0 to 1; None is "nothing to say". None as a whole where nothing is watched.
+    """
+    running = runtime.current()
+    return running.worker.stats() if running is not None else None

@@ -1,0 +1,134 @@
+"""What a scrape and ``otel_llm.stats()`` are given: derived series, verdicts, the summary."""
+
+from __future__ import annotations
+
+import json
+
+from otel_llm.aggregate import Store
+from otel_llm.aggregate import store as module
+from otel_llm.aggregate.views import lines
+from otel_llm.core.catalogue import METRICS
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event
+
+AT = 1_763_711_000.0
+
+
+def test_families_come_in_the_catalogues_order_and_none_is_empty(store, call) -> None:
+    store.apply(call(input_tokens=3, output_tokens=4, cost=0.1, cost_source="prices"))
+    names = [view.metric.name for view in store.views(AT)]
+    assert names == [metric.name for metric in METRICS if metric.name in names]
+    assert all(view.rows for view in store.views(AT))
+    assert all(len(row.labels) == len(view.names) for view in store.views(AT) for row in view.rows)
+
+
+def test_a_fresh_store_shows_that_it_is_there(store) -> None:
+    assert {view.metric.name for view in store.views(AT)} == {"otel_llm_build_info", "otel_llm_series"}
+
+
+def test_the_number_of_series_is_what_is_shown(store, call, read) -> None:
+    for model in ("a", "b"):
+        store.apply(call(request_model=model, input_tokens=3, output_tokens=4, cost=0.1, cost_source="prices"))
+    assert read(store, "otel_llm_series") == lines(store.views(AT))
+
+
+def test_derived_gauges_disappear_with_the_window(store, call, read) -> None:
+    store.apply(call(duration=0.5))
+    assert read(store, "otel_llm_latency_seconds", quantile="1") == 0.5
+    assert read(store, "otel_llm_latency_seconds", at=AT + 7200, quantile="1") is None
+
+
+def test_models_that_are_past_the_window_are_forgotten(store, call) -> None:
+    for number in range(20):
+        store.apply(call(request_model=f"m{number}"))
+    store.views(AT)
+    assert len(store._state.engine.tracks) == 20
+    store.views(AT + 30 * 86400)
+    assert not store._state.engine.tracks
+
+
+def test_rows_of_derived_series_are_kept_for_their_text(store, call) -> None:
+    store.apply(call())
+
+    def rows(at: float) -> dict:
+        return {(view.metric.name, row.labels): row for view in store.views(at) for row in view.rows
+                if view.metric.section == "derived"}  # fmt: skip
+
+    first, second = rows(AT), rows(AT + 1)
+    assert first
+    assert all(second[key] is row for key, row in first.items())
+
+
+def unusual(store: Store, call) -> None:
+    for number in range(400):
+        store.apply(call(at=AT - 3000 + number * 7, duration=1.0 + number % 10 / 100, output_tokens=100 + number % 7))
+    store.apply(call(at=AT, duration=60.0, output_tokens=103, trace_id="a" * 32), 42)
+
+
+def test_an_unusual_call_is_counted_and_told(store, call, read) -> None:
+    unusual(store, call)
+    assert read(store, "otel_llm_anomalies_total", signal="latency", direction="high", severity="critical") == 1
+    verdict = store.drain_verdicts()[-1]
+    assert (verdict.source, verdict.call.trace_id) == (42, "a" * 32)
+    assert (verdict.finding.signal, verdict.finding.severity, verdict.finding.value) == ("latency", "critical", 60.0)
+
+
+def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
+    store = Store(Config(semconv="both", budget_daily=10.0, max_label_values=4))
+    unusual(store, call)
+    full = {"stream": True, "first_chunk": 0.2, "chunk_gaps": ((1, 3),), "chunk_gap_sum": 0.3, "input_tokens": 100, "output_tokens": 40,
+            "cache_read_tokens": 30, "cache_write_tokens": 10, "thinking_tokens": 8, "cost": 0.002, "cost_source": "prices",
+            "cost_saved": 0.0005, "finish_reasons": ("stop",)}  # fmt: skip
+    store.apply(call(**full))
+    store.apply(call(operation="embeddings", cost_source="unpriced", usage_unknown="missing"))
+    store.apply(call(error_type="timeout"))
+    store.set_process(1, {("openai", "gpt-5", "chat"): 2})
+    store.scraped(0.01)
+    for metric in METRICS:
+        if metric.section == "events" or metric.name in ("otel_llm_internal_errors_total", "otel_llm_instrumented"):
+            labels = tuple(
+                "open" if label in ("state", "to_state") else "hit" if label == "result" else "gpt-5"
+                for label in metric.labels
+            )
+            store.apply(Event(metric.name, AT, labels))
+    store.apply(Event("otel_llm_processes", AT, ("live",)))
+    for number in range(6):
+        store.apply(call(request_model=f"model-{number}"))
+    shown = {view.metric.name for view in store.views(AT)}
+    assert shown == {metric.name for metric in METRICS}
+
+
+def test_verdicts_that_nobody_fetches_are_bounded(call, monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST_VERDICTS", 3)
+    store = Store(Config(budget_daily=0.0))
+    for number in range(8):
+        store.apply(call(at=AT + number * 86400, cost=1.0, cost_source="prices"), number)
+    assert [verdict.source for verdict in store.drain_verdicts()] == [5, 6, 7]
+
+
+def test_the_summary_is_plain_and_complete(call) -> None:
+    store = Store(Config(budget_daily=10.0))
+    unusual(store, call)
+    store.apply(call(error_type="timeout", input_tokens=7, cost=0.5, cost_source="prices"))
+    store.apply(Event("otel_llm_fallbacks_total", AT, ("openai", "gpt-5", "chat", "gpt-5", "claude", "error")))
+    store.set_process(1, {("openai", "gpt-5", "chat"): 2})
+    found = json.loads(json.dumps(store.summary(AT)))
+    assert (found["at"], found["window_seconds"]) == (AT, 3600.0)
+    (model,) = found["models"]
+    assert (model["provider"], model["model"], model["calls"]) == ("openai", "gpt-5", 402)
+    assert found["total"]["errors"] == {"timeout": 1}
+    assert found["total"]["latency_seconds"]["max"] == 60.0
+    assert set(found["total"]["latency_seconds"]) == {"p50", "p95", "p99", "max", "mean", "stddev"}
+    assert found["since_start"]["calls"] == 402
+    assert found["since_start"]["cost_usd"] == 0.5
+    assert found["since_start"]["fallbacks"] == 1
+    assert found["in_flight"] == 2
+    day = next(entry for entry in found["budgets"] if entry["period"] == "day")
+    assert (day["spend_usd"], day["budget_usd"], day["used_ratio"]) == (0.5, 10.0, 0.05)
+    assert {entry["signal"] for entry in found["zscores"]} >= {"latency"}
+
+
+def test_the_summary_of_nothing_is_empty(store) -> None:
+    found = store.summary(AT)
+    assert (found["models"], found["budgets"], found["zscores"], found["in_flight"]) == ([], [], [], 0)
+    assert found["total"]["calls"] == 0

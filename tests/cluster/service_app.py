@@ -1,0 +1,53 @@
+"""A service that makes an LLM call per request: WSGI, ASGI and Celery."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from prometheus_client import Counter
+
+import otel_llm
+from otel_llm.core import dispatch
+from otel_llm.core.model import Observation
+
+if os.environ.get("SERVICE_INSTRUMENTS_ITSELF"):
+    otel_llm.instrument()
+metrics, asgi_metrics = otel_llm.wsgi_app(), otel_llm.asgi_app()
+requests = Counter("host_requests", "Requests of the host.") if os.environ.get("SERVICE_COUNTS") else None
+
+
+def call() -> None:
+    """A call: to the loopback server by a real client, or just the fact of one."""
+    if requests is not None:
+        requests.inc()
+    if url := os.environ.get("LLM_URL"):
+        import openai
+
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="test-key", max_retries=0)
+        client.chat.completions.create(model="gpt-4o", messages=[])
+        return
+    dispatch.emit(
+        Observation(time.time(), "openai", "gpt-4o", "chat", "gpt-4o", "api.example", "", 0.25, output_tokens=3)
+    )
+
+
+def wsgi(environ, start_response):
+    if environ["PATH_INFO"].startswith("/mounted"):
+        return metrics(environ, start_response)
+    if environ["PATH_INFO"] == "/call":
+        call()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    if scope["path"].startswith("/mounted"):
+        await asgi_metrics(scope, receive, send)
+        return
+    if scope["path"] == "/call":
+        call()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})

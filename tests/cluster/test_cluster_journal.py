@@ -1,0 +1,203 @@
+"""The journal: what was appended is read once, in order, whatever broke off in between."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_llm.cluster import journal as journals
+from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
+
+OWNER = "1-a"
+
+
+def read(reader: Reader) -> list[bytes]:
+    found: list[bytes] = []
+    reader.read(lambda payload, _: found.append(payload))
+    return found
+
+
+def reader(folder: Path, position: Position = Position()) -> Reader:  # noqa: B008 - immutable
+    return Reader(folder, OWNER, position)
+
+
+def test_records_are_read_once_and_in_order(tmp_path: Path) -> None:
+    journal, reading = Journal(tmp_path, OWNER), reader(tmp_path)
+    journal.append(b"one")
+    journal.append(b"")
+    assert read(reading) == [b"one", b""]
+    journal.append(b"three")
+    assert read(reading) == [b"three"]
+    assert read(reading) == []
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.binary(max_size=3000), max_size=60), st.data())
+def test_any_records_cross_any_segments(
+    tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journals, "SEGMENT", 4096)
+        journal, reading, found = Journal(folder, OWNER, first=4096), reader(folder), []
+        for payload in payloads:
+            journal.append(payload)
+            if data.draw(st.booleans()):
+                found += read(reading)
+                if data.draw(st.booleans()):  # another leader goes on from there
+                    reading.discard()
+                    reading = reader(folder, reading.position)
+        assert found + read(reading) == payloads
+        reading.discard()
+        assert len(list(folder.iterdir())) == 1
+        journal.close()
+        reading.discard(all_of_it=True)
+        assert list(folder.iterdir()) == []
+
+
+def test_a_record_larger_than_a_segment_has_one_of_its_own(tmp_path: Path) -> None:
+    journal, large = Journal(tmp_path, OWNER), os.urandom(3 * journals.SEGMENT)
+    for payload in (b"before", large, b"after"):
+        journal.append(payload)
+    assert read(reader(tmp_path)) == [b"before", large, b"after"]
+
+
+def test_a_frame_that_was_not_committed_is_not_there(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, OWNER)
+    journal.append(b"whole")
+    journal._map[journal._at : journal._at + 8] = b"\x05\0\0\0crc "  # killed before the length was written
+    assert read(reader(tmp_path)) == [b"whole"]
+
+
+def test_a_damaged_frame_is_waited_for_and_then_given_up_with_its_segment(tmp_path: Path) -> None:
+    journal, reading = Journal(tmp_path, OWNER, first=4096), reader(tmp_path)
+    journal.append(b"first")
+    journal.append(b"second")
+    at = journals._START + 8 + len(b"first") + 8
+    journal._map[at : at + 1] = b"S"
+    assert read(reading) == [b"first"]
+    journal._map[at : at + 1] = b"s"  # it had only been late
+    assert read(reading) == [b"second"]
+    journal.append(b"third")
+    journal._map[journal._at - 1 : journal._at] = b"?"
+    journal.append(bytes(8192))
+    found = [read(reading) for _ in range(journals._PATIENCE + 2)]
+    assert [bytes(8192)] in found
+    assert found[0] == []
+
+
+def test_threads_do_not_mix_their_records(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, OWNER)
+    payloads = [bytes([number]) * 50 for number in range(8)]
+
+    def work(payload: bytes) -> None:
+        for _ in range(2000):
+            journal.append(payload)
+
+    threads = [threading.Thread(target=work, args=(payload,)) for payload in payloads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = read(reader(tmp_path))
+    assert sorted(found) == sorted(payloads * 2000)
+
+
+class _Interrupts(bytes):
+    """Appends another record at the moment that it is being written, as a finalizer does."""
+
+    journal: Journal
+
+    def __len__(self) -> int:
+        self.journal.append(b"from within")
+        return super().__len__()
+
+
+def test_an_append_within_an_append_goes_in_after_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, OWNER)
+    payload = _Interrupts(b"outer")
+    payload.journal = journal
+    journal.append(payload)
+    assert read(reader(tmp_path)) == [b"outer", b"from within"]
+
+
+def test_an_interrupted_append_leaves_no_trace(tmp_path: Path) -> None:
+    class Stops(bytes):
+        def __len__(self) -> int:
+            raise KeyboardInterrupt
+
+    journal = Journal(tmp_path, OWNER)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(Stops(b"lost"))
+    journal.append(b"next")
+    assert read(reader(tmp_path)) == [b"next"]
+
+
+def test_a_full_disk_keeps_records_in_memory_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(tmp_path, OWNER, first=4096)
+    monkeypatch.setattr(journals, "_reserve", full)
+    payloads = [bytes([number]) * 1000 for number in range(10)]
+    for payload in payloads:
+        journal.append(payload)
+    assert list(journal.spilled) == payloads[4:]
+    monkeypatch.undo()
+    journal.unspill()
+    assert not journal.spilled
+    assert read(reader(tmp_path)) == payloads
+
+
+def test_the_first_segment_must_find_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journals, "_reserve", full)
+    with pytest.raises(OSError, match="No space"):
+        Journal(tmp_path, OWNER)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_mapped_just_now_is_read_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    journal, reading = Journal(tmp_path, OWNER, first=4096), reader(tmp_path)
+    journal.append(b"first")
+    journal.append(bytes(8192))  # in a file of its own
+    monkeypatch.setattr(journals.mmap, "mmap", exhausted)
+    assert read(reading) == []
+    assert reading.blocked
+    monkeypatch.setattr(journals.os, "stat", exhausted)  # not even that can be told
+    assert reading.blocked
+    monkeypatch.undo()
+    assert read(reading) == [b"first", bytes(8192)]
+    assert not reading.blocked
+
+
+def test_a_journal_that_is_removed_is_read_to_its_end(tmp_path: Path) -> None:
+    journal, reading = Journal(tmp_path, OWNER), reader(tmp_path)
+    journal.append(b"before")
+    assert read(reading) == [b"before"]
+    journal.append(b"after")
+    segment_path(tmp_path, OWNER, 0).unlink()
+    assert read(reading) == [b"after"]
+    assert not reader(tmp_path).blocked
+
+
+def test_a_link_in_the_place_of_a_segment_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    segment_path(tmp_path, OWNER, 0).symlink_to(target)
+    with pytest.raises(FileExistsError):
+        Journal(tmp_path, OWNER)
+    assert target.read_bytes() == b"precious"
+    assert read(reader(tmp_path)) == []

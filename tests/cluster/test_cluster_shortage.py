@@ -1,0 +1,216 @@
+"""No room, no descriptors, no threads for a while: nothing is lost, and all goes on when there are some again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partialmethod
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from cluster_lab import call, counted, crash, until
+
+from otel_llm import runtime
+from otel_llm.cluster import checkpoint, election, journal, locks, rpc, statedir
+from otel_llm.cluster.locks import FileLock, is_locked
+from otel_llm.cluster.member import Worker
+from otel_llm.cluster.rpc import Listener, ask
+from otel_llm.core import unpatched
+from otel_llm.core.config import Config
+from otel_llm.core.guard import Guard
+from otel_llm.core.model import Reader, Request, Response, Usage
+
+Make = Callable[..., Worker]
+
+
+@pytest.fixture(autouse=True)
+def _tolerant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in production: what fails is counted and tried again."""
+    monkeypatch.setattr(Guard, "strict", False)
+    monkeypatch.setattr(Guard, "errors", {})
+
+
+def full(*_: object, **__: object) -> Any:
+    raise OSError(28, "No space left on device")
+
+
+def exhausted(*_: object, **__: object) -> Any:
+    raise OSError(24, "Too many open files")
+
+
+def no_thread(*_: object, **__: object) -> Any:
+    raise RuntimeError("can't start new thread")
+
+
+class Fails:
+    """Fails once, as ``how`` does; then it is what it stands for."""
+
+    def __init__(self, what: Callable[..., Any], how: Callable[..., Any]) -> None:
+        self._next = how
+        self._what = what
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        now, self._next = self._next, self._what
+        return now(*args, **kwargs)
+
+
+def shown(one: Worker) -> int:
+    return counted(one.text(openmetrics=False).decode())
+
+
+def folder(one: Worker) -> Path:
+    return Path(one.describe()["directory"])
+
+
+def test_who_fails_to_begin_to_lead_gives_the_lock_back(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileLock, "write", full)
+    first = worker()
+    assert first.role == "follower"
+    assert not is_locked(folder(first) / statedir.LEADER)
+    monkeypatch.undo()
+    until(lambda: first.role == "leader")  # by its clerk, though the start had failed
+    first.append(call())
+    assert shown(first) == 1
+
+
+def test_a_checkpoint_that_cannot_be_opened_just_now_is_not_given_up(
+    worker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = worker(), worker()
+    for _ in range(3000):
+        first.append(call())
+    assert shown(first) == 3000
+    first._leadership.keep(now=True)  # what is in it is in no journal any more
+    with second._lock:
+        crash(first)
+        monkeypatch.setattr(checkpoint, "load", Fails(checkpoint.load, exhausted))
+        second._tick()
+        assert second.role == "follower"
+    assert shown(second) == 3000
+
+
+def test_a_listener_that_failed_is_tried_again(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "PORT_SECONDS", 0.0)
+    monkeypatch.setattr(election, "Listener", Fails(Listener, exhausted))
+    first, second = worker(), worker()
+    second.append(call())
+    assert shown(second) == 1
+    assert second.role == "follower"
+    assert first.role == "leader"
+
+
+def test_nobody_is_taken_for_dead_who_cannot_be_looked_at(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = worker(), worker()
+    second.append(call())
+    assert shown(first) == 1
+    with first._lock:
+        monkeypatch.setattr(locks, "_open", exhausted)
+        first._leadership.survey(None)
+        assert statedir.is_alive(folder(first).with_name("start.of-nobody"))  # and none of it is removed
+        monkeypatch.undo()
+    assert first.describe()["live"] == 1
+    assert not is_locked(folder(first) / "seat.nobody")
+    assert not is_locked(folder(first) / statedir.LEADER / "nothing")
+
+
+def test_the_dead_are_counted_to_their_end_before_they_go(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = worker(), worker()
+    first.append(call())
+    second.append(call())
+    with first._lock:
+        crash(second)
+        monkeypatch.setattr(journal.mmap, "mmap", exhausted)
+        first._leadership.refresh(None, {})
+        first._leadership.survey(first._desk.journal)
+        assert first.describe()["exited"] == 0
+        monkeypatch.undo()
+    until(lambda: first.describe()["exited"] == 1)
+    assert shown(first) == 2
+
+
+def test_open_calls_that_cannot_be_shown_hold_nothing_up(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_calls: dict[tuple[str, str, str], int] = {}
+    first, second = worker(), worker(in_flight=lambda: open_calls)
+    second.append(call())
+    until(lambda: shown(first) == 1)
+    with second._lock:
+        monkeypatch.setattr(journal, "_reserve", full)
+        monkeypatch.setattr(FileLock, "write", full)
+        for _ in range(3000):
+            second.append(call())
+        assert second._desk.journal.spilled
+        open_calls["openai", "gpt-4o", "chat"] = 1
+        second._round()
+        assert not second._desk.journal.spilled
+    assert shown(first) == 3001
+
+
+def test_who_stops_on_a_full_disk_lets_another_one_lead(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = worker(), worker()
+    first.append(call())
+    assert shown(first) == 1
+    monkeypatch.setattr(checkpoint, "save", full)
+    first.stop()
+    monkeypatch.undo()
+    until(lambda: second.role == "leader")
+    assert shown(second) == 1
+
+
+def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = worker(), worker()
+    first.append(call())
+    monkeypatch.setattr(first, "_lead", exhausted)
+    first.stop()
+    until(lambda: second.role == "leader")
+    assert shown(second) == 1
+
+
+def test_a_clerk_is_hired_as_soon_as_there_is_a_thread(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpatched, "_start", no_thread)
+    first = worker()
+    assert first._clerk is None
+    assert first.role == "leader"
+    monkeypatch.undo()
+    first.append(call())
+    assert first._clerk is not None
+
+
+def test_a_listener_without_a_thread_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(unpatched, "_start", no_thread)
+    with pytest.raises(OSError, match="can't start new thread"):
+        Listener(tmp_path / "socket", lambda _: None)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_a_listener_without_descriptors_rests_between_two_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Out:
+        _accept = staticmethod(exhausted)
+
+    rests: list[float] = []
+    listener = Listener(tmp_path / "socket", lambda _: "answer")
+    with monkeypatch.context() as patch:
+        patch.setattr(rpc, "pause", rests.append)
+        socket, listener._socket = listener._socket, Out()
+        until(lambda: rests)
+        listener._socket = socket
+    assert rests[0] > 0
+    assert ask(tmp_path / "socket", ("question",)) == "answer"
+    listener.stop()
+
+
+def test_prices_are_loaded_when_there_is_a_thread_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = runtime.Prices(Config())
+    loaded: list[bool] = []
+    monkeypatch.setattr(prices._pricer, "load", lambda: loaded.append(True))
+    start = Fails(Thread.run, no_thread)
+    monkeypatch.setattr(Thread, "start", partialmethod(start))
+    request = Request("openai", "chat", "gpt-4o", Reader(lambda *_: None))
+    for _ in range(2):
+        assert prices.bill(request, Response(), Usage(10, 10), time.time())[1] == "pending"
+    assert loaded == [True]
+    prices.close()
