@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from otel_llm.calls import totals
-from otel_llm.calls.totals import TALLY, Tally
+from otel_llm.calls.totals import TOTALS, RequestTotals
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation, Usage
 from otel_llm.middleware import ASGIMiddleware
@@ -126,9 +126,9 @@ def requests(rounds: int) -> dict[str, float]:
             return
 
     found = {"call outside of a request": best(lambda: totals.add(seen), rounds)}
-    token = TALLY.set(Tally())
+    token = TOTALS.set(RequestTotals())
     found["call inside of a request"] = best(lambda: totals.add(seen), rounds)
-    TALLY.reset(token)
+    TOTALS.reset(token)
     found["request without calls"] = round(best(lambda: drive(served), rounds) - best(lambda: drive(app), rounds), 3)
     return found
 

@@ -173,14 +173,14 @@ class Watched:
         watching = runtime.current()
         assert watching is not None
         watching.prices.load()
-        self.rest.append(watching.worker._tick)
+        self.rest.append(watching.member._tick)
 
     def hold(self) -> None:
         """Have our own thread do nothing by itself: what it does is measured by ``rest``, and not while others are measured."""
         ours = sys.modules.get("otel_llm.runtime")
         watching = ours.current() if ours is not None else None
-        if watching is not None and watching.worker._clerk is not None:
-            watching.worker._clerk.stop(5.0)
+        if watching is not None and watching.member._clerk is not None:
+            watching.member._clerk.stop(5.0)
 
     def openai_v2(self) -> None:
         from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor

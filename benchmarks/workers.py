@@ -17,7 +17,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
 
@@ -39,9 +39,9 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def make(folder: Path, port: int = 0, *, serve: bool = False) -> Worker:
+def make(folder: Path, port: int = 0, *, serve: bool = False) -> Member:
     config = Config(port=port, host="127.0.0.1", state_dir=str(folder))
-    worker = Worker(config, lambda: Store(config), serve=serve, registry=CollectorRegistry())
+    worker = Member(config, lambda: Store(config), serve=serve, registry=CollectorRegistry())
     worker.start()
     return worker
 
@@ -59,7 +59,7 @@ def append_microseconds(folder: Path) -> float:
     return statistics.median(batches) * 1e6
 
 
-def forked(worker: Worker, *, stay: bool) -> int:
+def forked(worker: Member, *, stay: bool) -> int:
     """A child that has made a call for each series, and lives on if it is to ``stay``."""
     heard, said = os.pipe()
     if (child := os.fork()) == 0:
@@ -77,7 +77,7 @@ def forked(worker: Worker, *, stay: bool) -> int:
     return child
 
 
-def scrape_milliseconds(worker: Worker) -> float:
+def scrape_milliseconds(worker: Member) -> float:
     worker.text(openmetrics=False)
     took = []
     for _ in range(30):

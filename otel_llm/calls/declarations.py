@@ -31,7 +31,7 @@ class Stream:
     """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
 
     ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on. ``carrier`` is for a stream
-    that its library may drop for another over the same response (see ``Adopt``).
+    that its library may drop for another over the same response (see ``DeferredStream``).
     """
 
     owner: Any
@@ -48,7 +48,7 @@ class Item(NamedTuple):
 
 
 class Later(NamedTuple):
-    """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``Adopt``); until then
+    """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``DeferredStream``); until then
     ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None. It raises where that is no answer."""
 
     carrier: MutableMapping[str, Any]
@@ -76,7 +76,7 @@ class Patch(NamedTuple):
     covers: tuple[str, ...] = ()
 
 
-class Adopt(NamedTuple):
+class DeferredStream(NamedTuple):
     """A constructor of streams that are built after the call returned: ``find`` gives the carrier, ``watch`` the stream."""
 
     module: str
@@ -111,7 +111,7 @@ class Attempt(NamedTuple):
     failed: Callable[[Any], int | BaseException | None] = lambda _: None
 
 
-class Part(NamedTuple):
+class SubRequest(NamedTuple):
     """A method entered once for each request of a call that makes several by itself: ``read`` takes in what it returned.
 
     Only calls that are read by ``reader`` have such parts.
@@ -140,7 +140,7 @@ class Replace(NamedTuple):
     make: Callable[[Any, Callable[[], Any]], Any]
 
 
-class Beside(NamedTuple):
+class Around(NamedTuple):
     """A method beside the calls of models, as a circuit breaker's or a cache's.
 
     ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
@@ -155,14 +155,14 @@ class Beside(NamedTuple):
     heirs: bool = False
 
 
-class Host(NamedTuple):
+class HostCallback(NamedTuple):
     """A function that runs the host's own code inside of a call, as a tool's: the calls which that makes are no part of this one."""
 
     module: str
     targets: tuple[str, ...]
 
 
-class Turn(NamedTuple):
+class SessionEvent(NamedTuple):
     """What an event of a session is to a call.
 
     ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
@@ -179,13 +179,13 @@ class Turn(NamedTuple):
     asked: bool = True
 
 
-class Talk(Protocol):
+class SessionReader(Protocol):
     """Reads the events of one connection, and remembers of them what later ones leave out."""
 
-    def sent(self, event: Any) -> Turn | None:
+    def sent(self, event: Any) -> SessionEvent | None:
         """What the host sends, before it is sent."""
 
-    def received(self, event: Any) -> Turn | None:
+    def received(self, event: Any) -> SessionEvent | None:
         """What the host is about to receive."""
 
 
@@ -203,7 +203,7 @@ class Session(NamedTuple):
 
     module: str
     connections: tuple[str, ...]
-    talk: Callable[[Any], Talk]
+    talk: Callable[[Any], SessionReader]
     sends: tuple[str, ...]
     receives: tuple[str, ...]
     leaves: tuple[str, ...]
@@ -217,10 +217,10 @@ class Session(NamedTuple):
         return tuple(f"{connection}.{method}" for connection in self.connections for method in methods)
 
 
-Hook = Patch | Adopt | Retry | Attempt | Part | Reply | Replace | Beside | Host | Session
+Hook = Patch | DeferredStream | Retry | Attempt | SubRequest | Reply | Replace | Around | HostCallback | Session
 
 
-class Provider(NamedTuple):
+class ClientLibrary(NamedTuple):
     """A client library: the name it is declared under, its distribution, the versions that are tested, its hooks.
 
     ``tested`` names the oldest and the newest version that the contract suite runs; outside of ``requires`` the library is
@@ -236,7 +236,7 @@ class Provider(NamedTuple):
     notes: str = ""
 
 
-class Signal(NamedTuple):
+class ReliabilityLibrary(NamedTuple):
     """A library that tells of what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
 
     name: str
@@ -247,7 +247,7 @@ class Signal(NamedTuple):
     notes: str = ""
 
 
-Declaration = Provider | Signal
+Declaration = ClientLibrary | ReliabilityLibrary
 
 
 def modules(declaration: Declaration) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from otel_llm.core.model import Event, Observation, ReadValue, Request, Response
 from otel_llm.core.semconv import finish_reason
 
 from .context import FALLBACK, LABELS
-from .totals import TALLY
+from .totals import TOTALS
 
 Bill = tuple[float | None, str, float, "tuple[Any, ...] | None"]  # cost, source, saved, what to settle later
 Price = Callable[[Request, Response, Usage, float], Bill]
@@ -124,7 +124,7 @@ class Invocation:
         self.covers = covers
         self.read_chunk = request.reader.chunk
         self.response = Response.to([] if observer.capture else None)
-        self.labels, self.tally = LABELS.get(), TALLY.get()  # of where the call begins: it may end anywhere
+        self.labels, self.tally = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
         self.began = 0.0
         self.first_chunk: float | None = None
         self.last_chunk = 0.0

@@ -12,7 +12,7 @@ from otel_llm.core.guard import guarded
 from otel_llm.core.model import Reader, ReadValue, Request, Response
 
 from .current import CURRENT, enter, leave
-from .declarations import Args, Kwargs, Patch, Provider
+from .declarations import Args, ClientLibrary, Kwargs, Patch
 from .invocation import Invocation, Observer
 from .wrap import Function, later, watching
 
@@ -75,7 +75,7 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
     ) -> None:
         self._reader = read if isinstance(read, Reader) else Reader(read or _reads_nothing, _is_output)
         self._model, self._covers = model, covers
-        self._provider = Provider(name=provider, distribution="", requires="", hooks=(), operations=(operation,))
+        self._provider = ClientLibrary(name=provider, distribution="", requires="", hooks=(), operations=(operation,))
         self._server = urlsplit(url or "")
         self._entered: list[tuple[Invocation | None, Any]] = []
 

@@ -13,7 +13,7 @@ from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Request
 
 from .context import Place, at, here
-from .declarations import Session, Talk, Turn
+from .declarations import Session, SessionEvent, SessionReader
 from .invocation import Invocation, Observer
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -21,7 +21,7 @@ _HOOK = guard("hook")
 _MOST = 64  # wishes and open calls of a connection; servers answer a few at a time
 
 
-class Wish(NamedTuple):
+class PendingRequest(NamedTuple):
     """A call that was asked for, and where."""
 
     key: str | None
@@ -29,24 +29,24 @@ class Wish(NamedTuple):
     place: Place
 
 
-class Line:
+class SessionTracker:
     """The calls of one connection. It does not refer to the connection, so that one that is dropped takes it along."""
 
     __slots__ = ("_lost", "_made_at", "_open", "_talk", "_wishes", "leaving", "observer")
 
-    def __init__(self, talk: Talk, lost: Callable[[BaseException], bool], observer: Observer) -> None:
+    def __init__(self, talk: SessionReader, lost: Callable[[BaseException], bool], observer: Observer) -> None:
         self.observer = observer
         self.leaving = False  # the host is closing: what is open then is not the provider's failure
         self._talk, self._lost = talk, lost
         self._made_at = here()
-        self._wishes: deque[Wish] = deque(maxlen=_MOST)
+        self._wishes: deque[PendingRequest] = deque(maxlen=_MOST)
         self._open: dict[str, Invocation] = {}
 
-    def _sending(self, event: Any) -> Wish | None:
+    def _sending(self, event: Any) -> PendingRequest | None:
         turn = self._talk.sent(event)
         if turn is None or turn.request is None:
             return None
-        wish = Wish(turn.key, turn.request, here())
+        wish = PendingRequest(turn.key, turn.request, here())
         if turn.step == "opens" and turn.key is not None and turn.key not in self._open:
             self._open[turn.key] = self._call(wish.request, wish.place)
         else:
@@ -55,7 +55,7 @@ class Line:
 
     sending = guarded("hook", _sending, 2)
 
-    def unsent(self, wish: Wish, error: BaseException) -> None:
+    def unsent(self, wish: PendingRequest, error: BaseException) -> None:
         """What asked for ``wish`` did not go out: a call that had begun with it failed."""
         with _HOOK:
             self._forget(wish)
@@ -64,7 +64,7 @@ class Line:
                 del self._open[wish.key or ""]
                 call.fail(error)
 
-    def _forget(self, wish: Wish) -> None:
+    def _forget(self, wish: PendingRequest) -> None:
         with suppress(ValueError):  # another thread may have been faster
             self._wishes.remove(wish)
 
@@ -86,7 +86,7 @@ class Line:
 
     received = guarded("hook", _received, 2)
 
-    def _tell(self, turn: Turn) -> None:
+    def _tell(self, turn: SessionEvent) -> None:
         for call in list(self._open.values()) if turn.key is None else [self._open.get(turn.key)]:
             if call is not None:
                 call.chunk(turn.event)
@@ -105,7 +105,7 @@ class Line:
             call.open()
         return call
 
-    def _refuse(self, turn: Turn) -> None:
+    def _refuse(self, turn: SessionEvent) -> None:
         """What was asked for is refused: a call that failed at once. An error that is about no wish is told to what is open."""
         told = turn.key is not None or turn.asked
         wish = next((wish for wish in self._wishes if told and wish.key == turn.key), None)
@@ -145,16 +145,16 @@ class Line:
         return calls
 
 
-_LINES: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()
+_LINES: WeakKeyDictionary[Any, SessionTracker] = WeakKeyDictionary()
 
 
 def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
     """The wrapper of the method called ``method`` of a session's connections."""
 
-    def line(connection: Any) -> Line:
+    def line(connection: Any) -> SessionTracker:
         found = _LINES.get(connection)
         if found is None or found.observer is not observer:
-            found = _LINES[connection] = Line(session.talk(connection), session.lost, observer)
+            found = _LINES[connection] = SessionTracker(session.talk(connection), session.lost, observer)
         return found
 
     find = guarded("hook", line, 1)
@@ -165,7 +165,7 @@ def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
     return _leaves(find) if method in session.leaves else _connects(find)
 
 
-Find = Callable[[Any], "Line | None"]
+Find = Callable[[Any], "SessionTracker | None"]
 
 
 def _connects(find: Find) -> Wrapper:
@@ -193,7 +193,7 @@ def _sends(find: Find, said: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -
     return patched
 
 
-async def _sent(line: Line, wish: Wish, pending: Coroutine[Any, Any, Any]) -> Any:
+async def _sent(line: SessionTracker, wish: PendingRequest, pending: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await pending
     except BaseException as error:
@@ -219,7 +219,7 @@ def _receives(find: Find) -> Wrapper:
     return patched
 
 
-async def _receiving(line: Line, pending: Coroutine[Any, Any, Any]) -> Any:
+async def _receiving(line: SessionTracker, pending: Coroutine[Any, Any, Any]) -> Any:
     try:
         event = await pending
     except BaseException as error:
@@ -245,7 +245,7 @@ def _leaves(find: Find) -> Wrapper:
     return patched
 
 
-async def _leaving(line: Line, pending: Coroutine[Any, Any, Any]) -> Any:
+async def _leaving(line: SessionTracker, pending: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await pending
     finally:

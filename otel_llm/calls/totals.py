@@ -12,7 +12,7 @@ from otel_llm.core.model import Observation
 _MOST_SPANS = 64  # stretches of time kept apart; only calls in parallel need older ones
 
 
-class Tally:
+class RequestTotals:
     """Totals of the calls made while something else was served; added to from any thread or task of it.
 
     ``pending`` holds the bills of calls whose price was not known when they ended; they are no part of ``cost`` yet.
@@ -92,4 +92,4 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return one if one == other else tuple(a if a == b else "" for a, b in zip(one, other, strict=False))
 
 
-TALLY: ContextVar[Tally | None] = ContextVar("otel_llm_tally", default=None)
+TOTALS: ContextVar[RequestTotals | None] = ContextVar("otel_llm_totals", default=None)

@@ -20,19 +20,19 @@ from otel_llm.core.model import Request
 
 from .current import CURRENT, enter, leave, outside, shadow
 from .declarations import (
-    Adopt,
+    Around,
     Attempt,
-    Beside,
     Declaration,
+    DeferredStream,
     Hook,
-    Host,
+    HostCallback,
     Parsed,
-    Part,
     Patch,
     Replace,
     Reply,
     Retry,
     Session,
+    SubRequest,
     Value,
     Watched,
     modules,
@@ -180,7 +180,7 @@ def _settled(call: Invocation, result: Any, told: Any, watch: Watching) -> Any:
     return result
 
 
-def adopting(adopt: Adopt) -> Wrapper:
+def adopting(adopt: DeferredStream) -> Wrapper:
     """The wrapper of a constructor of streams whose call has already returned."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -262,7 +262,7 @@ async def _attempted(call: Invocation, pending: Coroutine[Any, Any, Any], attemp
     return result
 
 
-def parting(part: Part) -> Wrapper:
+def parting(part: SubRequest) -> Wrapper:
     """The wrapper of a method that is entered for each request of a call that makes several."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
@@ -279,14 +279,14 @@ def parting(part: Part) -> Wrapper:
     return patched
 
 
-async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: Part) -> Any:
+async def _parted(call: Invocation, pending: Coroutine[Any, Any, Any], part: SubRequest) -> Any:
     result = await pending
     with _HOOK:
         call.part(result, part.read)
     return result
 
 
-def hosting(_: Host) -> Wrapper:
+def hosting(_: HostCallback) -> Wrapper:
     """The wrapper of a function that runs the host's own code inside of a call."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
@@ -324,7 +324,7 @@ def _hearing(reply: Reply) -> Callable[[Invocation, tuple[Any, ...], dict[str, A
     return heard
 
 
-def attending(beside: Beside) -> Wrapper:
+def attending(beside: Around) -> Wrapper:
     """The wrapper of a method beside the calls."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -349,7 +349,7 @@ def attending(beside: Beside) -> Wrapper:
 
 
 async def _attended(
-    beside: Beside, instance: Any, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    beside: Around, instance: Any, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     state = None
     with _HOOK:
@@ -368,7 +368,8 @@ async def _attended(
 
 
 _WRAPPERS: dict[type, Callable[[Any], Wrapper]] = {
-    Adopt: adopting, Retry: retrying, Attempt: attempting, Part: parting, Reply: replying, Beside: attending, Host: hosting,
+    DeferredStream: adopting, Retry: retrying, Attempt: attempting, SubRequest: parting,
+    Reply: replying, Around: attending, HostCallback: hosting,
 }  # fmt: skip
 
 
@@ -438,7 +439,7 @@ class Installed:
                 self.missing.append(f"{hook.module}:{target}")
                 continue
             original = vars(parent).get(name, _MISSING)
-            if original is _MISSING and isinstance(hook, Beside):
+            if original is _MISSING and isinstance(hook, Around):
                 self.missing.append(f"{hook.module}:{target}")  # it is another's, and is seen there
                 continue
             self._put(
@@ -447,7 +448,7 @@ class Installed:
                 self._made(hook, parent, name, getattr(parent, name) if original is _MISSING else original),
             )
             self.patched.append(f"{hook.module}:{target}")
-            if isinstance(hook, Beside) and hook.heirs:
+            if isinstance(hook, Around) and hook.heirs:
                 self._inherit(hook, parent, name)
 
     def _put(self, parent: Any, name: str, ours: Any) -> None:
@@ -455,7 +456,7 @@ class Installed:
         setattr(parent, name, ours)
         self._undo.append(_putting_back(parent, name, original, ours))
 
-    def _inherit(self, hook: Beside, parent: Any, name: str) -> None:
+    def _inherit(self, hook: Around, parent: Any, name: str) -> None:
         """Do the same to the classes below ``parent`` that have a method ``name`` of their own."""
 
         def reach(heir: Any) -> None:

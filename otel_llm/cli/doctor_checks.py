@@ -30,7 +30,7 @@ from .providers import version
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_llm.calls.declarations import Provider
+    from otel_llm.calls.declarations import ClientLibrary
 
 PROBE_SECONDS = 60
 DISTRO = "otel_llm.runtime.distro"  # where our entry points lead to
@@ -166,7 +166,7 @@ def libraries(facts: dict[str, Any]) -> Iterable[Finding]:
         )
 
 
-def _library(declared: Provider, there: str, facts: dict[str, Any]) -> Finding:
+def _library(declared: ClientLibrary, there: str, facts: dict[str, Any]) -> Finding:
     name = declared.name
     if facts["refused"] or facts["trouble"]:
         return Finding(

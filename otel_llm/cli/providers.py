@@ -16,7 +16,7 @@ from .terminal import put, screen_for
 from .theme import DIM, GREEN, HINT, INK
 
 if TYPE_CHECKING:
-    from otel_llm.calls.declarations import Provider
+    from otel_llm.calls.declarations import ClientLibrary
 
 HELP = """List the client libraries that otel-llm watches.
 
@@ -50,7 +50,7 @@ def version(distribution: str) -> str:
         return ""
 
 
-def _facts(provider: Provider) -> dict[str, object]:
+def _facts(provider: ClientLibrary) -> dict[str, object]:
     return {
         "name": provider.name,
         "distribution": provider.distribution,
@@ -62,7 +62,7 @@ def _facts(provider: Provider) -> dict[str, object]:
     }
 
 
-def _print(declared: list[Provider]) -> None:
+def _print(declared: list[ClientLibrary]) -> None:
     console = screen_for(None)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style=DIM)
     for title in ("library", "installed", "versions", "tested", "operations", "remarks"):

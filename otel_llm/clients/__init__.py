@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from ._modules import MODULES
 
@@ -38,9 +38,9 @@ NAMES = (
 )
 
 
-def load(name: str) -> Provider:
+def load(name: str) -> ClientLibrary:
     """The declaration of the library ``name``. Raises ``KeyError`` for one that is not declared."""
     if name not in NAMES:
         raise KeyError(f"no provider is called {name!r}; there are {', '.join(NAMES)}")
-    provider: Provider = import_module(f"{__name__}.{name}").provider
-    return provider
+    library: ClientLibrary = import_module(f"{__name__}.{name}").library
+    return library

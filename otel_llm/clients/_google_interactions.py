@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Adopt, Args, Hook, Kwargs, Later, Parsed, Patch, Stream, Value, Watched
+from otel_llm.calls.declarations import Args, DeferredStream, Hook, Kwargs, Later, Parsed, Patch, Stream, Value, Watched
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts, _stainless
@@ -115,7 +115,7 @@ INTERACTION_HOOKS: tuple[Hook, ...] = (
         _watch,
         covers=("google_genai",),
     ),
-    Adopt(
+    DeferredStream(
         "google.genai._gaos.utils.eventstreaming",
         ("Stream.__init__", "AsyncStream.__init__"),
         _carrier,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Beside, Hook, Kwargs, Session, Turn
+from otel_llm.calls.declarations import Args, Around, Hook, Kwargs, Session, SessionEvent
 from otel_llm.core.model import AttributeValue, Reader, Request, Response
 
 from . import _hosts
@@ -27,7 +27,7 @@ _OUTPUT = {"AUDIO": "speech", "TEXT": "text"}
 def hooks() -> tuple[Hook, ...]:
     """The hooks of sessions, and of what makes them: a session itself does not know its model."""
     return (
-        Beside(_LIVE, ("AsyncLive.connect",), lambda *_: None, _connecting),
+        Around(_LIVE, ("AsyncLive.connect",), lambda *_: None, _connecting),
         Session(
             _LIVE,
             ("AsyncSession",),
@@ -65,20 +65,20 @@ class Conversation:
         url = f"//{host}" if host else text(attr(client, "_http_options", "base_url")) or ""
         self._place = _hosts.behind_text(url, default)
 
-    def sent(self, said: Any) -> Turn | None:
+    def sent(self, said: Any) -> SessionEvent | None:
         """What the host says: it ends the host's turn, or does not."""
-        return Turn("opens", _TURN, request=self._request(said)) if _ends_the_hosts_turn(said) else None
+        return SessionEvent("opens", _TURN, request=self._request(said)) if _ends_the_hosts_turn(said) else None
 
-    def received(self, message: Any) -> Turn | None:
+    def received(self, message: Any) -> SessionEvent | None:
         """What the server says."""
         content = attr(message, "server_content")
         answers = any(attr(content, name) is not None for name in ("model_turn", "output_transcription"))
         request = self._request(None) if answers or attr(message, "tool_call") is not None else None
         if attr(content, "turn_complete") is True:
-            return Turn("ends", _TURN, message, request)
+            return SessionEvent("ends", _TURN, message, request)
         if request is None and attr(content, "interrupted") is None and attr(message, "usage_metadata") is None:
             return None
-        return Turn("tells", _TURN, message, request)
+        return SessionEvent("tells", _TURN, message, request)
 
     def _request(self, said: Any) -> Request:
         name, host, port = self._place

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Hook, Turn
+from otel_llm.calls.declarations import Hook, SessionEvent
 from otel_llm.core.model import Reader, Request, Response
 
 from ._openai_realtime_read import BUSY, read_done, read_part, read_transcript
@@ -43,14 +43,14 @@ class Conversation:
         self._response = Reader(self._read_done, read_part)
         self._transcription = Reader(self._read_transcript, read_part)
 
-    def sent(self, event: Any) -> Turn | None:
+    def sent(self, event: Any) -> SessionEvent | None:
         """A response is asked for by ``response.create``."""
         wish = wish_in(event)
         if wish is None:
             return None
-        return Turn("asks", text(attr(wish, "event_id")), request=self._asked(attr(wish, "response")))
+        return SessionEvent("asks", text(attr(wish, "event_id")), request=self._asked(attr(wish, "response")))
 
-    def received(self, event: Any) -> Turn | None:
+    def received(self, event: Any) -> SessionEvent | None:
         """What the server says."""
         event = parsed(event)
         kind = text(attr(event, "type")) or ""
@@ -62,18 +62,18 @@ class Conversation:
             self._configure(attr(event, "session"))
         elif kind == "input_audio_buffer.committed" and self._transcribes:
             request = self._request("transcription", self._transcriber, self._transcription)
-            return Turn("opens", _item(event), request=request, asked=False)
+            return SessionEvent("opens", _item(event), request=request, asked=False)
         elif kind.startswith(_HEARD):
-            return Turn("ends" if kind in _HEARD_OUT else "tells", _item(event), event)
+            return SessionEvent("ends" if kind in _HEARD_OUT else "tells", _item(event), event)
         return None
 
-    def _of_response(self, kind: str, event: Any) -> Turn:
+    def _of_response(self, kind: str, event: Any) -> SessionEvent:
         if kind == "response.created":
             reply = attr(event, "response")
-            return Turn("opens", text(attr(reply, "id")), request=self._asked(reply))
+            return SessionEvent("opens", text(attr(reply, "id")), request=self._asked(reply))
         if kind == "response.done":
-            return Turn("ends", text(attr(event, "response", "id")), event)
-        return Turn("tells", text(attr(event, "response_id")) or "", event)
+            return SessionEvent("ends", text(attr(event, "response", "id")), event)
+        return SessionEvent("tells", text(attr(event, "response_id")) or "", event)
 
     def _configure(self, settings: Any) -> None:
         self._model = text(attr(settings, "model")) or self._model
@@ -105,11 +105,11 @@ class Conversation:
         read_transcript(event, into)
 
 
-def _of_error(event: Any) -> Turn:
+def _of_error(event: Any) -> SessionEvent:
     """An error names the event that it is about, where the host gave that a name; else it may tell that it is about a response."""
     fault = attr(event, "error")
     about = attr(fault, "code") == BUSY or (text(attr(fault, "param")) or "").startswith("response")
-    return Turn("refuses", text(attr(fault, "event_id")), event, asked=about)
+    return SessionEvent("refuses", text(attr(fault, "event_id")), event, asked=about)
 
 
 def _item(event: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from otel_llm.calls.declarations import Hook, Turn
+from otel_llm.calls.declarations import Hook, SessionEvent
 from otel_llm.core.model import Reader, Request, Response
 
 from ._openai_content import asked
@@ -35,15 +35,15 @@ class Turns:
         self._wanted: deque[Request] = deque(maxlen=_MOST)  # of the responses that have not been created
         self._created = False  # whether the one that is under way has
 
-    def sent(self, event: Any) -> Turn | None:
+    def sent(self, event: Any) -> SessionEvent | None:
         """A response begins when it is asked for, or waits for the ones before it."""
         wish = wish_in(event)
         if wish is None:
             return None
         self._wanted.append(self._request(wish))
-        return Turn("opens", _ONE, request=self._wanted[-1])
+        return SessionEvent("opens", _ONE, request=self._wanted[-1])
 
-    def received(self, event: Any) -> Turn | None:
+    def received(self, event: Any) -> SessionEvent | None:
         """What the server says."""
         event = parsed(event)
         kind = text(attr(event, "type"))
@@ -51,11 +51,11 @@ class Turns:
             if not self._created:
                 self._next(None)
             self._created = False
-            return Turn("ends", _ONE, event)
+            return SessionEvent("ends", _ONE, event)
         if kind == "response.created":
             self._created = True
-            return Turn("tells", _ONE, event, request=self._next(attr(event, "response")))
-        return Turn("tells", _ONE, event) if kind is not None else None
+            return SessionEvent("tells", _ONE, event, request=self._next(attr(event, "response")))
+        return SessionEvent("tells", _ONE, event) if kind is not None else None
 
     def _next(self, response: Any) -> Request:
         """What was asked for first, of what is not answered; the server's own words where nothing was."""

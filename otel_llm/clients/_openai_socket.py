@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from otel_llm.calls.declarations import Session, Talk
+from otel_llm.calls.declarations import Session, SessionReader
 
 from . import _hosts
 from ._read import attr, text
 
 
-def session(module: str, kind: str, talk: Callable[[Any], Talk], *, raw: bool = True) -> Session:
+def session(module: str, kind: str, talk: Callable[[Any], SessionReader], *, raw: bool = True) -> Session:
     """The hook of the connections called ``kind`` and their async twins; ``raw`` where text can be sent on them as it is."""
     return Session(
         f"openai.resources.{module}",

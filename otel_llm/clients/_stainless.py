@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from otel_llm.calls.declarations import (
-    Adopt,
     Args,
+    DeferredStream,
     Hook,
     Kwargs,
     Later,
@@ -43,7 +43,7 @@ def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
 
     return (
         Patch(base, ("SyncAPIClient.request", "AsyncAPIClient.request"), read, watch),
-        Adopt(
+        DeferredStream(
             streaming, ("Stream.__init__", "AsyncStream.__init__"), _carrier, lambda stream: Stream(stream, "_iterator")
         ),
         Retry(base, _RETRIES, _cause),

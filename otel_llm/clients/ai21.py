@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, Kwargs, Patch, Provider, Stream, Value, Watched
+from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, Stream, Value, Watched
 from otel_llm.core.model import Request
 
 from . import _hosts
@@ -34,7 +34,7 @@ def _refusal(response: Any) -> int | None:
 
 
 _CHAT, _HTTP = "ai21.clients.studio.resources.chat", "ai21.http_client"
-provider = Provider(
+library = ClientLibrary(
     name="ai21", distribution="ai21", requires=">=3.0", tested=("3.0.0", "4.3.0"),
     operations=("chat",),
     hooks=(

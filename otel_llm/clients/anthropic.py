@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Provider, Replace
+from otel_llm.calls.declarations import ClientLibrary, Replace
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
@@ -110,7 +110,7 @@ def own_span_instead(original: Any, shadow: Callable[[], Any]) -> Any:
     return property(tracer)
 
 
-provider = Provider(
+library = ClientLibrary(
     name="anthropic",
     distribution="anthropic",
     requires=">=0.40",

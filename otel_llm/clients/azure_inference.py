@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider, Retry
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Retry
 from otel_llm.core.model import Reader, Request
 
 from . import _hosts
@@ -42,7 +42,7 @@ def _patches(module: str) -> tuple[Patch, ...]:
 
 
 _POLICIES = "azure.core.pipeline.policies"
-provider = Provider(
+library = ClientLibrary(
     name="azure_inference", distribution="azure-ai-inference", requires=">=1.0.0b4", tested=("1.0.0b4", "1.0.0b9"),
     operations=("chat", "embeddings"),
     hooks=(

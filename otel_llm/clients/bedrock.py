@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, Kwargs, Patch, Provider, Stream, Value, Watched
+from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, Stream, Value, Watched
 from otel_llm.core.model import AttributeValue, Request
 
 from . import _hosts
@@ -59,7 +59,7 @@ def _failed(result: Any) -> int | BaseException | None:
     return status if isinstance(status, int) and status >= 300 else None  # noqa: PLR2004
 
 
-provider = Provider(
+library = ClientLibrary(
     name="bedrock",
     distribution="botocore",
     requires=">=1.34.116",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from ._openai_api import describer
 from ._stainless import hooks
 
-provider = Provider(
+library = ClientLibrary(
     name="cerebras", distribution="cerebras-cloud-sdk", requires=">=1.0", tested=("1.0.0", "1.91.0"),
     operations=("chat", "text_completion"),
     hooks=hooks("cerebras.cloud.sdk", describer("cerebras")),

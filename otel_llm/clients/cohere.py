@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider, Reply, Retry, Stream, Value, Watched
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Reply, Retry, Stream, Value, Watched
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
@@ -119,7 +119,7 @@ def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
     return None if response is None else (response.status_code, response.headers)
 
 
-provider = Provider(
+library = ClientLibrary(
     name="cohere", distribution="cohere", requires=">=5.16", tested=("5.16.0", "7.3.1"),
     operations=("chat", "text_completion", "embeddings", "rerank", "classify"),
     hooks=(

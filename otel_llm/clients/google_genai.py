@@ -6,7 +6,7 @@ are one operation, whose requests are counted and whose tokens are added up.
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Attempt, Hook, Host, Part, Patch, Provider
+from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallback, Patch, SubRequest
 from otel_llm.core.model import Reader
 
 from ._google_answer import read_chunk, read_content, read_part
@@ -45,14 +45,14 @@ HOOKS: tuple[Hook, ...] = (
     *(_patch(method, operation, NO_USAGE) for method, operation in _OTHERS.items()),
     _chat("send_message", stream=False),
     _chat("send_message_stream", stream=True),
-    Part(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
-    Host(_TOOLS, ("invoke_function_from_dict_args", "invoke_function_from_dict_args_async")),
+    SubRequest(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
+    HostCallback(_TOOLS, ("invoke_function_from_dict_args", "invoke_function_from_dict_args_async")),
     Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
     *INTERACTION_HOOKS,
     *live_hooks(),
 )  # fmt: skip
 
-provider = Provider(
+library = ClientLibrary(
     name="google_genai",
     distribution="google-genai",
     requires=">=1.24",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
 from ._openai_api import ROUTES, describer
@@ -22,7 +22,7 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 
 _ROUTES = {**ROUTES, "chat/completions": ("chat", Reader(read_chat, read_chunk), "")}
 
-provider = Provider(
+library = ClientLibrary(
     name="groq", distribution="groq", requires=">=0.11", tested=("0.11.0", "0.37.1", "1.7.0"),
     operations=("chat", "embeddings", "transcription", "translation", "speech"),
     hooks=hooks("groq", describer("groq", _ROUTES)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -83,7 +83,7 @@ def _patches(module: str, client: str) -> tuple[Patch, ...]:
     )
 
 
-provider = Provider(
+library = ClientLibrary(
     name="huggingface", distribution="huggingface_hub", requires=">=0.34", tested=("0.34.0", "2.4.0"),
     operations=("chat", "text_completion", "embeddings", "image_generation", "transcription", "speech"),
     hooks=(

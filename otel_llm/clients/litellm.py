@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider, ReadRequest
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest
 from otel_llm.core.model import Reader, Request, Response
 
 from ._openai_content import asked
@@ -119,7 +119,7 @@ def named(model: str, provider: Any = None) -> tuple[str, str]:
     return NAMES.get(name, "gcp.vertex_ai" if name.startswith("vertex_ai") else name), model
 
 
-provider = Provider(
+library = ClientLibrary(
     name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response
 
 from ._openai_content import asked, keep_answer, keep_delta
@@ -75,7 +75,7 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
     return Patch("llama_cpp.llama", (f"Llama.{method}",), read, covers=("llama_cpp",))  # a chat is a completion inside
 
 
-provider = Provider(
+library = ClientLibrary(
     name="llama_cpp", distribution="llama_cpp_python", requires=">=0.3", tested=("stand-in",),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(

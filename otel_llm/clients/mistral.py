@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
 from ._openai_content import Message, keep_delta
@@ -96,7 +96,7 @@ METHODS: tuple[Method, ...] = (
     ("transcriptions", ("Transcriptions.complete", "Transcriptions.complete_async"), "transcription", Reader(read_reply)),
 )  # fmt: skip
 
-provider = Provider(
+library = ClientLibrary(
     name="mistral", distribution="mistralai", requires=">=1.8", tested=("1.8.0", "3.7.0"),
     operations=("chat", "text_completion", "invoke_agent", "embeddings", "ocr", "moderation", "transcription"),
     hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS, older=True)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -77,7 +77,7 @@ def _reading(*, streams: bool) -> Callable[[Any, Args, Kwargs], Request | None]:
     return read
 
 
-provider = Provider(
+library = ClientLibrary(
     name="ollama", distribution="ollama", requires=">=0.4", tested=("0.4.0", "0.6.3"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(

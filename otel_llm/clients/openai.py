@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from . import _openai_realtime, _openai_responses_socket
 from ._openai_api import describer
@@ -21,7 +21,7 @@ def _named(client: Any, by_host: str) -> str:
     return _RUNTIMES.get(runtime or "", "") or _CLASSES.get(type(client).__name__, by_host)
 
 
-provider = Provider(
+library = ClientLibrary(
     name="openai", distribution="openai", requires=">=1.26", tested=("1.26.0", "1.109.1", "2.54.0", "3.52.0"),
     operations=(
         "chat",

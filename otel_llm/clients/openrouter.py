@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
 from ._openai_responses import read_response, read_response_event
@@ -46,7 +46,7 @@ METHODS: tuple[Method, ...] = (
     ("tts", ("TTS.create_speech", "TTS.create_speech_async"), "speech", NO_USAGE),
 )
 
-provider = Provider(
+library = ClientLibrary(
     name="openrouter", distribution="openrouter", requires=">=1.0", tested=("1.0.0", "1.3.84"),
     operations=("chat", "embeddings", "rerank", "image_generation", "speech"),
     hooks=hooks("openrouter", "openrouter", METHODS),

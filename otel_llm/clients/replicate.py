@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Part, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, SubRequest
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -96,7 +96,7 @@ _CREATES = {
 _GETS = ("Predictions.get", "Predictions.async_get")
 _ALL = ("replicate",)
 
-provider = Provider(
+library = ClientLibrary(
     name="replicate", distribution="replicate", requires=">=1.0", tested=("1.0.0", "1.0.7"),
     operations=("generate_content",),
     hooks=(
@@ -105,8 +105,8 @@ provider = Provider(
             "replicate.client", ("Client.stream", "Client.async_stream"), _running(stream=True), lazy=True, covers=_ALL
         ),
         *(Patch(module, targets, _create) for module, targets in _CREATES.items()),
-        *(Part(module, targets, RUN, read_prediction) for module, targets in _CREATES.items()),
-        Part("replicate.prediction", _GETS, RUN, read_prediction),
+        *(SubRequest(module, targets, RUN, read_prediction) for module, targets in _CREATES.items()),
+        SubRequest("replicate.prediction", _GETS, RUN, read_prediction),
     ),
     notes="A prediction that is created and not waited for has no tokens yet; polling is no call.",
 )  # fmt: skip

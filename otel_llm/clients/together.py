@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from ._openai_api import ROUTES, describer
 from ._openai_shape import EMBEDDINGS
 from ._stainless import hooks
 
-provider = Provider(
+library = ClientLibrary(
     name="together", distribution="together", requires=">=2.0", tested=("2.0.0", "3.1.1"),
     operations=(
         "chat",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Part, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, SubRequest
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from ._openai_content import asked
@@ -71,12 +71,12 @@ def _read(pipeline: Any, args: Args, kwargs: Kwargs) -> Request:
     )  # fmt: skip
 
 
-provider = Provider(
+library = ClientLibrary(
     name="transformers", distribution="transformers", requires=">=4.40", tested=("stand-in",),
     operations=("text_completion", "chat"),
     hooks=(
         Patch(_MODULE, ("TextGenerationPipeline.__call__",), _read, covers=("transformers",)),
-        Part(_MODULE, ("TextGenerationPipeline._forward",), GENERATION, read_forward),
+        SubRequest(_MODULE, ("TextGenerationPipeline._forward",), GENERATION, read_forward),
     ),
     notes="Tested on stand-ins: the real library was not installed. A list of prompts is one call. Tokens are unknown where "
     "prompts are batched, or a prompt has several answers. model.generate() is not watched. No server address.",

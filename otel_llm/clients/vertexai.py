@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Part, Patch, Provider, ReadRequest
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest, SubRequest
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _google_answer, _hosts
@@ -94,7 +94,7 @@ def _patch(owner: str, method: str, operation: str, reader: Reader, *, stream: b
     return Patch(_CONTENT, (f"{owner}.{method}", f"{owner}.{method}_async"), read, lazy=stream, covers=covers)
 
 
-provider = Provider(
+library = ClientLibrary(
     name="vertexai",
     distribution="google-cloud-aiplatform",
     requires=">=1.71",
@@ -106,7 +106,7 @@ provider = Provider(
         _patch("_GenerativeModel", "count_tokens", "count_tokens", NO_USAGE),
         _patch("ChatSession", "_send_message", "chat", CHAT),
         _patch("ChatSession", "_send_message_streaming", "chat", CHAT, stream=True),
-        Part(_CONTENT, _REQUESTS, CHAT, read_part),
+        SubRequest(_CONTENT, _REQUESTS, CHAT, read_part),
         Patch(_LANGUAGE, _EMBEDDINGS, _reading("embeddings", EMBEDDINGS)),
         Patch(_VISION, _IMAGES, _reading("image_generation", NO_USAGE)),
     ),

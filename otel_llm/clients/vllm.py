@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from ._openai_content import asked
@@ -104,7 +104,7 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
     return Patch("vllm.entrypoints.llm", (f"LLM.{method}",), read, covers=("vllm",))  # a chat generates inside
 
 
-provider = Provider(
+library = ClientLibrary(
     name="vllm", distribution="vllm", requires=">=0.10", tested=("stand-in",),
     operations=("text_completion", "chat", "embeddings"),
     hooks=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -43,7 +43,7 @@ def _patches(module: str, client: str) -> tuple[Patch, ...]:
     return (*embeds, Patch(module, (f"{client}.rerank",), _reading("rerank", "query", 2)))
 
 
-provider = Provider(
+library = ClientLibrary(
     name="voyage", distribution="voyageai", requires=">=0.3.7", tested=("0.3.7", "0.5.0"),
     operations=("embeddings", "rerank"),
     hooks=(

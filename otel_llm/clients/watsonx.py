@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider, Retry
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Retry
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -108,7 +108,7 @@ _MODELS = "ibm_watsonx_ai.foundation_models.inference.model_inference"
 _chat = _reading("chat", CHAT, stream=True)
 _text = _reading("text_completion", GENERATION, stream=True)
 
-provider = Provider(
+library = ClientLibrary(
     name="watsonx", distribution="ibm-watsonx-ai", requires=">=1.5", tested=("1.5.0", "1.8.1"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(

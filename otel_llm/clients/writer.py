@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from ._openai_api import describer
 from ._openai_shape import CHAT, NO_USAGE
@@ -14,7 +14,7 @@ _ROUTES = {
     "graphs/question": ("question", NO_USAGE, ""),
 }
 
-provider = Provider(
+library = ClientLibrary(
     name="writer", distribution="writer-sdk", requires=">=2.0", tested=("2.0.0", "3.0.0"),
     operations=("chat", "text_completion", "question"),
     hooks=hooks("writerai", describer("writer", _ROUTES)),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider, Replace
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Replace
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from ._openai_content import asked
@@ -129,7 +129,7 @@ def _hooks(package: str) -> tuple[Patch | Replace, ...]:
     )
 
 
-provider = Provider(
+library = ClientLibrary(
     name="xai", distribution="xai-sdk", requires=">=1.4", tested=("1.4.0", "1.21.0"),
     operations=("chat", "image_generation", "video_generation"),
     hooks=(*_hooks("xai_sdk.sync"), *_hooks("xai_sdk.aio")),

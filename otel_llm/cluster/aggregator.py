@@ -46,7 +46,7 @@ class _Progress:
         )
 
 
-class Leader:
+class Aggregator:
     """Owns the store; used by one thread at a time. Without ``folder``, the journal of its own process is the only one."""
 
     def __init__(self, folder: Path | None, store: Store, post: Post | Nobody) -> None:

@@ -14,7 +14,7 @@ from otel_llm.core.config import Config
 from otel_llm.core.guard import COMPONENTS, guard
 from otel_llm.exposition.answer import Scrape
 
-from .aggregator import Leader
+from .aggregator import Aggregator
 from .checkpoint import Checkpoint
 from .journal import Journal, Memory
 from .locks import FileLock
@@ -34,10 +34,10 @@ PORT_SECONDS = 1.0  # between two attempts to bind a taken port
 Warn = Callable[[str], None]
 
 
-class Leadership:
+class Election:
     """Begins with ``take``, ends with ``resign``. Used by one thread at a time."""
 
-    def __init__(self, lock: FileLock | None, leader: Leader, post: Post, spend: SpendKeeper | None) -> None:
+    def __init__(self, lock: FileLock | None, leader: Aggregator, post: Post, spend: SpendKeeper | None) -> None:
         self.leader = leader
         self._lock = lock
         self._post = post
@@ -49,7 +49,7 @@ class Leadership:
     @classmethod
     def take(
         cls, folder: Path | None, make_store: Callable[[], Store], inbox: Inbox, owner: Callable[[], str]
-    ) -> Leadership | None:
+    ) -> Election | None:
         """Lead, unless somebody else does. Raises ``OSError`` where that cannot be told."""
         lock = None if folder is None else FileLock(folder / LEADER)
         if lock is not None and not lock.take():
@@ -64,13 +64,11 @@ class Leadership:
         return made
 
     @classmethod
-    def _with(
-        cls, lock: FileLock | None, folder: Path | None, make_store: Callable[[], Store], post: Post
-    ) -> Leadership:
+    def _with(cls, lock: FileLock | None, folder: Path | None, make_store: Callable[[], Store], post: Post) -> Election:
         store = make_store()
         for component in COMPONENTS:
             store.create(INTERNAL_ERRORS, (component,))
-        leader = Leader(folder, store, post)
+        leader = Aggregator(folder, store, post)
         spend = None if folder is None else SpendKeeper(folder, make_store)
         return cls(lock, leader, post, spend)
 

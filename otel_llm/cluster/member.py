@@ -23,13 +23,13 @@ from otel_llm.core.model import Event, Record
 from otel_llm.core.unpatched import RLock, Thread, pause
 
 from . import forks, processes, statedir
-from .election import INTERNAL_ERRORS, Leadership
+from .election import INTERNAL_ERRORS, Election
 from .locks import AVAILABLE, FileLock
 from .presence import InFlight
 from .rpc import Question, UnreachableError, ask
 from .users import Users
 from .verdicts import Inbox
-from .writer import Desk
+from .writer import RecordWriter
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -55,7 +55,7 @@ def _weakly(method: Callable[[Any], None]) -> Callable[[Any], None]:
     return called
 
 
-class Worker:
+class Member:
     """``make_store`` makes the store of a leader, ``in_flight`` tells the open calls of this process, ``deliver`` is given each
     verdict about a call of this process. Without ``serve`` nobody binds a port, and mounted apps answer."""
 
@@ -89,8 +89,8 @@ class Worker:
         self._lock = RLock()  # held while metrics are worked on; never across a fork
         self._held: list[Any] = []
         self._inbox = Inbox(self._deliver)
-        self._desk = Desk(self._folder, self._lock, self._inbox, opening=self._prepare, warn=self._warn)
-        self._leadership: Leadership | None = None
+        self._desk = RecordWriter(self._folder, self._lock, self._inbox, opening=self._prepare, warn=self._warn)
+        self._leadership: Election | None = None
         self._source: StoreSource | None = None
         self._clerk: Thread | None = None
         self._stands_from = 0.0
@@ -262,7 +262,7 @@ class Worker:
 
     def _stand(self) -> None:
         """Lead, if nobody else does."""
-        self._leadership = Leadership.take(self._folder, self._make_store, self._inbox, lambda: self._desk.owner)
+        self._leadership = Election.take(self._folder, self._make_store, self._inbox, lambda: self._desk.owner)
         self._source = None
 
     def _mind_user(self) -> None:
@@ -291,7 +291,7 @@ class Worker:
         self._enter()
         self._desk.move(self._folder)
 
-    def _lead(self, leadership: Leadership) -> None:
+    def _lead(self, leadership: Election) -> None:
         if self._users is not None and self._users.dropped():
             self._serve = False  # those who make the calls serve them
             leadership.unbind()

@@ -16,7 +16,7 @@ InFlight = Mapping[tuple[str, ...], int]
 _HEAD = struct.Struct("<II")
 
 
-class Seat:
+class Presence:
     """Taken when a process makes its first call. Raises ``OSError`` where it cannot be made."""
 
     def __init__(self, folder: Path, owner: str) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .journal import Journal, Memory
-from .presence import InFlight, Seat, seat_path
+from .presence import InFlight, Presence, seat_path
 from .rpc import UnreachableError, ask
 from .statedir import SOCKET
 from .verdicts import Inbox
 
 
-class Desk:
+class RecordWriter:
     """``lock`` is held while it is set up, ``opening`` is called right before, ``warn`` is told what an operator should know.
 
     Without ``folder``, or while there is no room in it, records are kept in memory.
@@ -38,7 +38,7 @@ class Desk:
         self._inbox = inbox
         self._opening = opening
         self._warn = warn
-        self._seat: Seat | None = None
+        self._seat: Presence | None = None
         self._outgrown: Journal | Memory | None = None
 
     @property
@@ -117,7 +117,7 @@ class Desk:
 
     def _mapped_journal(self, folder: Path) -> Journal:
         owner = _name()
-        seat = Seat(folder, owner)
+        seat = Presence(folder, owner)
         try:
             journal = Journal(folder, owner)
         except OSError:

@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from otel_llm import runtime
 from otel_llm.calls.context import LABELS
-from otel_llm.calls.totals import TALLY, Tally
+from otel_llm.calls.totals import TOTALS, RequestTotals
 from otel_llm.core import dispatch
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Event
@@ -70,7 +70,7 @@ class Served:
         around = LABELS.get()
         given = {**around, **{key: str(value)[:_LONGEST] for key, value in labels.items() if value is not None}}
         self.labels = Labels(given, find_route)
-        self.tally = Tally(self._called)
+        self.tally = RequestTotals(self._called)
         self._began = time.time()
         self._span = _server_span()
         self._done = False
@@ -78,13 +78,13 @@ class Served:
     @contextmanager
     def current(self) -> Iterator[None]:
         """While the host's code runs for this request: its calls carry the labels and are added up."""
-        tokens = LABELS.set(self.labels), TALLY.set(self.tally), _SERVED.set(self)
+        tokens = LABELS.set(self.labels), TOTALS.set(self.tally), _SERVED.set(self)
         try:
             yield
         finally:
             with suppress(ValueError):  # closed in another context, as when a loop shuts down
                 LABELS.reset(tokens[0])
-                TALLY.reset(tokens[1])
+                TOTALS.reset(tokens[1])
                 _SERVED.reset(tokens[2])
 
     def started(self, span: Any) -> None:
@@ -144,18 +144,18 @@ class Served:
 
 
 _SERVED: ContextVar[Served | None] = ContextVar("otel_llm_served", default=None)
-_WAITING: deque[tuple[Tally, str, float, str]] = deque(maxlen=_MOST_WAITING)
+_WAITING: deque[tuple[RequestTotals, str, float, str]] = deque(maxlen=_MOST_WAITING)
 _settling = threading.Lock()
 
 
-def _settle(tally: Tally) -> None:
+def _settle(tally: RequestTotals) -> None:
     """Price the calls that ended before prices were loaded, if they are by now."""
     running = runtime.current()
     if tally.pending and running is not None and running.prices.ready:
         tally.settle(running.prices.settle)
 
 
-def _tell(tally: Tally, route: str, at: float, trace_id: str) -> None:
+def _tell(tally: RequestTotals, route: str, at: float, trace_id: str) -> None:
     """Record what a request cost; one that has calls without a price yet waits for the prices."""
     if tally.pending and runtime.current() is not None:
         _WAITING.append((tally, route, at, trace_id))
@@ -176,7 +176,7 @@ def _settle_later() -> None:
             _settling.release()
 
 
-def _settle_all(waiting: list[tuple[Tally, str, float, str]]) -> None:
+def _settle_all(waiting: list[tuple[RequestTotals, str, float, str]]) -> None:
     running = runtime.current()
     if running is None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Beside, Kwargs
+from otel_llm.calls.declarations import Args, Around, Kwargs
 
 from .breakers import circuit_breaker
 
@@ -20,7 +20,7 @@ def tell(name: str, state: str) -> None:
         getattr(breaker, step)()
 
 
-def hooks(breakers: str, states: str, unnamed: str) -> tuple[Beside, ...]:
+def hooks(breakers: str, states: str, unnamed: str) -> tuple[Around, ...]:
     """The hooks of a library whose breaker makes an object for each state it enters, and says so to its listeners.
 
     They also see breakers that were made before, and leave every breaker's listeners alone.
@@ -36,8 +36,8 @@ def hooks(breakers: str, states: str, unnamed: str) -> tuple[Beside, ...]:
 
     kinds = ("CircuitClosedState", "CircuitOpenState", "CircuitHalfOpenState")
     return (
-        Beside(breakers, ("CircuitBreaker.__init__",), made),
-        Beside(states, tuple(f"{kind}.__init__" for kind in kinds), entered, _notify),
+        Around(breakers, ("CircuitBreaker.__init__",), made),
+        Around(states, tuple(f"{kind}.__init__" for kind in kinds), entered, _notify),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Signal
+from otel_llm.calls.declarations import ReliabilityLibrary
 
 from ._states import hooks
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="aiobreaker",
     distribution="aiobreaker",
     requires=">=1.1,<2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Beside, Kwargs, Signal
+from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 
 from ._states import tell
 
@@ -18,14 +18,14 @@ def _left(breaker: Any, _: Any, __: Any, ___: BaseException | None) -> None:
     tell(breaker.name or "circuitbreaker", breaker.state)
 
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="circuitbreaker",
     distribution="circuitbreaker",
     requires=">=1.3,<3",
     tested=("2.1.3",),
     hooks=(
-        Beside("circuitbreaker", ("CircuitBreaker.__enter__",), lambda *_: None, _found),
-        Beside("circuitbreaker", ("CircuitBreaker.decorate", "CircuitBreaker.__exit__", "CircuitBreaker.reset"), _left),
+        Around("circuitbreaker", ("CircuitBreaker.__enter__",), lambda *_: None, _found),
+        Around("circuitbreaker", ("CircuitBreaker.decorate", "CircuitBreaker.__exit__", "CircuitBreaker.reset"), _left),
     ),
     notes="Breakers without a name count as one called circuitbreaker.",
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 
-from otel_llm.calls.declarations import Signal
+from otel_llm.calls.declarations import ReliabilityLibrary
 from otel_llm.calls.invocation import Observer
 from otel_llm.calls.wrap import Installed
 
@@ -24,14 +24,14 @@ NAMES = (
 )
 
 
-def load(name: str) -> Signal:
+def load(name: str) -> ReliabilityLibrary:
     """The declaration of the library ``name``. Raises ``KeyError`` for one that is not declared."""
     if name not in NAMES:
         raise KeyError(f"no signals are called {name!r}; there are {', '.join(NAMES)}")
-    signal: Signal = import_module(f"{__package__}.{name}").signal
+    signal: ReliabilityLibrary = import_module(f"{__package__}.{name}").signal
     return signal
 
 
-def install(observer: Observer, accepts: Callable[[Signal], bool]) -> list[Installed]:
+def install(observer: Observer, accepts: Callable[[ReliabilityLibrary], bool]) -> list[Installed]:
     """See all of them as soon as they are imported; ``accepts`` is asked then whether the version is one we know."""
     return [Installed(MODULES[name], partial(load, name), observer, accepts) for name in NAMES]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from otel_llm.calls.declarations import Replace, Signal
+from otel_llm.calls.declarations import ReliabilityLibrary, Replace
 from otel_llm.core.errors import error_type
 from otel_llm.core.guard import guard
 
@@ -74,7 +74,7 @@ def telling_async(original: Any, _: Callable[[], Any]) -> Any:
     return awrap_model_call
 
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="langchain",
     distribution="langchain",
     requires=">=1.0,<2",

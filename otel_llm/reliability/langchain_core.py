@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Beside, Kwargs, Replace, Signal
+from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary, Replace
 from otel_llm.core.guard import guard
 
 from ._naming import name_of
@@ -71,14 +71,14 @@ def _word(cache: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="langchain_core",
     distribution="langchain-core",
     requires=">=0.3,<2",
     tested=("1.8.1",),
     hooks=(
         Replace("langchain_core.runnables.fallbacks", "RunnableWithFallbacks.runnables", telling),
-        Beside("langchain_core.caches", ("BaseCache.lookup", "BaseCache.alookup"), _looked, _looks, heirs=True),
+        Around("langchain_core.caches", ("BaseCache.lookup", "BaseCache.alookup"), _looked, _looks, heirs=True),
     ),
     notes="Of a batch that falls back, one fallback is counted. LangChain does not say what the error was: its reason is error.",
 )

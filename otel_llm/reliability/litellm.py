@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otel_llm.calls.current import CURRENT
-from otel_llm.calls.declarations import Args, Beside, Kwargs, Signal
+from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 from otel_llm.core.errors import error_type
 
 from .breakers import circuit_breaker
@@ -148,30 +148,30 @@ def _counts(_: Any, told: bool, __: Any, error: BaseException | None) -> None:
 _FALLBACKS, _CHAINS = "async_function_with_fallbacks", "async_completion_with_fallbacks"
 _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="litellm",
     distribution="litellm",
     requires=">=1.85,<2",
     tested=("1.85.0", "1.109.1"),
     hooks=(
-        Beside("litellm.router", ("run_async_fallback",), _left, _leaves),
-        Beside("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
-        Beside("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
-        Beside("litellm.main", (_CHAINS,), _chained, _chains),
-        Beside(_CHAINING, (_CHAINS,), _chained, _chains),
-        Beside(_CHAINING, ("filter_internal_params",), lambda *_: None, _tries),
-        Beside("litellm.router_utils.cooldown_cache", ("CooldownCache.add_deployment_to_cooldown",), _cooled, _cools),
-        Beside(
+        Around("litellm.router", ("run_async_fallback",), _left, _leaves),
+        Around("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
+        Around("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
+        Around("litellm.main", (_CHAINS,), _chained, _chains),
+        Around(_CHAINING, (_CHAINS,), _chained, _chains),
+        Around(_CHAINING, ("filter_internal_params",), lambda *_: None, _tries),
+        Around("litellm.router_utils.cooldown_cache", ("CooldownCache.add_deployment_to_cooldown",), _cooled, _cools),
+        Around(
             "litellm.router_utils.cooldown_cache",
             ("CooldownCache.get_active_cooldowns", "CooldownCache.async_get_active_cooldowns"), _learns, _asks,
         ),
-        Beside(
+        Around(
             "litellm.litellm_core_utils.streaming_chunk_builder_utils",
             ("ChunkProcessor.calculate_usage",),
             _counts,
             _has_usage,
         ),
-        Beside("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
+        Around("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
     ),
     notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again.",
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Beside, Signal
+from otel_llm.calls.declarations import Around, ReliabilityLibrary
 
 from ._states import tell
 
@@ -14,10 +14,10 @@ def _stands(context: Any, _: Any, __: Any, error: BaseException | None) -> None:
         tell(context.name, context.state)
 
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="purgatory",
     distribution="purgatory",
     requires=">=1.0,<4",
     tested=("3.0.1",),
-    hooks=(Beside("purgatory.domain.model", ("Context.__init__", "Context.set_state"), _stands),),
+    hooks=(Around("purgatory.domain.model", ("Context.__init__", "Context.set_state"), _stands),),
 )

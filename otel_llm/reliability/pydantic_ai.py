@@ -6,7 +6,7 @@ from contextvars import Token
 from typing import Any
 
 from otel_llm.calls.context import FALLBACK
-from otel_llm.calls.declarations import Args, Beside, Kwargs, Signal
+from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 from otel_llm.core.errors import error_type
 
 from ._naming import name_of
@@ -48,13 +48,13 @@ def _count(unclaimed: list[Any]) -> None:
         record_fallback(from_model=source, to_model=target, reason=reason)
 
 
-signal = Signal(
+signal = ReliabilityLibrary(
     name="pydantic_ai",
     distribution="pydantic-ai-slim",
     requires=">=2.60,<3",
     tested=("2.68.0",),
     hooks=(
-        Beside("pydantic_ai.models.fallback", ("FallbackModel.request",), _asked, _asks),
-        Beside("pydantic_ai.models.fallback", ("FallbackModel._record_failed_attempt",), lambda *_: None, _fails),
+        Around("pydantic_ai.models.fallback", ("FallbackModel.request",), _asked, _asks),
+        Around("pydantic_ai.models.fallback", ("FallbackModel._record_failed_attempt",), lambda *_: None, _fails),
     ),
 )

@@ -20,11 +20,11 @@ from otel_llm.aggregate.budgets import read as read_budgets
 from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import context, observe
 from otel_llm.calls.conflicts import warn_of_others
-from otel_llm.calls.declarations import Declaration, Provider
+from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.invocation import Bill, Observer
 from otel_llm.calls.wrap import Installed
 from otel_llm.clients import _hosts
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
@@ -71,7 +71,7 @@ class Runtime:
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
         )
-        self.worker = Worker(
+        self.member = Member(
             config,
             self._make_store,
             in_flight=self.observer.in_flight,
@@ -90,8 +90,8 @@ class Runtime:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels)
-        self.worker.start()
-        dispatch.listen(self.worker.append, HostMeter(self.config))
+        self.member.start()
+        dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
@@ -106,7 +106,7 @@ class Runtime:
         self._unnotify()
         self._unobserve()
         dispatch.listen()
-        self.worker.stop()
+        self.member.stop()
         self.prices.close()
 
     def watch(self, name: str) -> None:
@@ -135,7 +135,7 @@ class Runtime:
             logger.warning("%s: it is left alone, its calls are not seen", self.refused[library.distribution])
         return False
 
-    def _accepts(self, provider: Provider) -> bool:
+    def _accepts(self, provider: ClientLibrary) -> bool:
         """As ``_knows``, of a library whose calls are to be counted."""
         if not self._knows(provider):
             return False

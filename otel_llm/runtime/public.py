@@ -13,7 +13,7 @@ def _scrape(accept: str) -> tuple[str, bytes]:
     running = runtime.start()
     if running is None:
         return "text/plain; version=0.0.4; charset=utf-8", b""
-    return running.worker.scrape(accept)
+    return running.member.scrape(accept)
 
 
 def asgi_app() -> apps.ASGIApp:
@@ -32,4 +32,4 @@ def stats() -> Stats | Any:
     Seconds, tokens, US dollars, ratios from 0 to 1; None is "nothing to say". None as a whole where nothing is watched.
     """
     running = runtime.current()
-    return running.worker.stats() if running is not None else None
+    return running.member.stats() if running is not None else None

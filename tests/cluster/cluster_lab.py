@@ -21,7 +21,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from typing_extensions import Self
 
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core.model import Observation
 
 HERE = Path(__file__).parent
@@ -68,7 +68,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def crash(one: Worker) -> None:
+def crash(one: Member) -> None:
     """End ``one`` as kill -9 ends a process: nothing is written, the kernel closes its files."""
     one._clerk.stop(5)
     one._running = False

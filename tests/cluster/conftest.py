@@ -12,7 +12,7 @@ from cluster_lab import Service, free_port
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 
@@ -28,13 +28,13 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def worker(config: Config) -> Iterator[Callable[..., Worker]]:
+def worker(config: Config) -> Iterator[Callable[..., Member]]:
     """Makes workers that take each other for other processes."""
-    made: list[Worker] = []
+    made: list[Member] = []
 
-    def make(**options: Any) -> Worker:
+    def make(**options: Any) -> Member:
         given = options.pop("config", config)
-        one = Worker(given, lambda: Store(given), **{"serve": False, "registry": CollectorRegistry(), **options})
+        one = Member(given, lambda: Store(given), **{"serve": False, "registry": CollectorRegistry(), **options})
         made.append(one)
         one.start()
         return one

@@ -6,7 +6,7 @@ from cluster_lab import call
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 
 
@@ -16,7 +16,7 @@ def config(port: int, folder: str) -> Config:
 
 def work(given: Config, number: int) -> None:
     """Make calls in a worker of this process's own."""
-    worker = Worker(given, lambda: Store(given), registry=CollectorRegistry())
+    worker = Member(given, lambda: Store(given), registry=CollectorRegistry())
     worker.start()
     assert worker.role == "follower"
     for _ in range(number):

@@ -13,15 +13,15 @@ from cluster_lab import call, crash, until
 
 from otel_llm.cluster import checkpoint, journal, processes, spendkeeper, statedir
 from otel_llm.cluster.locks import FileLock
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 
-Serve = Callable[..., Worker]
+Serve = Callable[..., Member]
 
 
 @pytest.fixture
-def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(worker: Callable[..., Member], config: Config, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Makes a worker of the service ``name``. Services live as long as one of their workers, and come in the order of their names."""
 
     def enter(given: Config, _program: object) -> tuple[Path, FileLock]:
@@ -32,7 +32,7 @@ def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.Mon
             statedir._own(start)
             return start, statedir.join(start)
 
-    def made(name: str, **changes: Any) -> Worker:
+    def made(name: str, **changes: Any) -> Member:
         return worker(config=replace(config, service_name=name, **changes))
 
     monkeypatch.setattr(statedir, "enter", enter)
@@ -40,20 +40,20 @@ def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.Mon
     return made
 
 
-def kill(one: Worker) -> None:
+def kill(one: Member) -> None:
     crash(one)
     one._member.drop()
 
 
-def spend(one: Worker, dollars: float, **changes: Any) -> None:
+def spend(one: Member, dollars: float, **changes: Any) -> None:
     one.append(call(cost=dollars, cost_source="prices", **changes))
 
 
-def spent(one: Worker) -> float:
+def spent(one: Member) -> float:
     return next((budget["spend_usd"] for budget in one.stats()["budgets"] if budget["period"] == "month"), 0.0)
 
 
-def folders(one: Worker) -> list[str]:
+def folders(one: Member) -> list[str]:
     return sorted(path.name.rpartition("-")[2] for path in Path(one.describe()["directory"]).parent.glob("start.*"))
 
 
@@ -65,8 +65,8 @@ def exhausted(*_: object, **__: object) -> Any:
     raise OSError(24, "Too many open files")
 
 
-@pytest.mark.parametrize("end", [Worker.stop, kill])
-def test_what_another_service_spent_is_kept_when_it_ends(serve: Serve, end: Callable[[Worker], None]) -> None:
+@pytest.mark.parametrize("end", [Member.stop, kill])
+def test_what_another_service_spent_is_kept_when_it_ends(serve: Serve, end: Callable[[Member], None]) -> None:
     first, second = serve("a"), serve("b")
     spend(first, 100.0)
     spend(second, 50.0)

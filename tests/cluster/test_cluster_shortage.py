@@ -15,14 +15,14 @@ from cluster_lab import call, counted, crash, until
 from otel_llm import runtime
 from otel_llm.cluster import checkpoint, election, journal, locks, rpc, statedir
 from otel_llm.cluster.locks import FileLock, is_locked
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import Listener, ask
 from otel_llm.core import unpatched
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 from otel_llm.core.model import Reader, Request, Response, Usage
 
-Make = Callable[..., Worker]
+Make = Callable[..., Member]
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +56,11 @@ class Fails:
         return now(*args, **kwargs)
 
 
-def shown(one: Worker) -> int:
+def shown(one: Member) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
-def folder(one: Worker) -> Path:
+def folder(one: Member) -> Path:
     return Path(one.describe()["directory"])
 
 

@@ -17,14 +17,14 @@ import pytest
 from cluster_lab import HERE, call, counted, crash, free_port, until
 
 from otel_llm.cluster import journal, processes, statedir
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import Listener, ask
 from otel_llm.core.config import Config
 
-Make = Callable[..., Worker]
+Make = Callable[..., Member]
 
 
-def shown(one: Worker) -> int:
+def shown(one: Member) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
@@ -32,7 +32,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def is_single(one: Worker, caplog: pytest.LogCaptureFixture, reason: str) -> bool:
+def is_single(one: Member, caplog: pytest.LogCaptureFixture, reason: str) -> bool:
     """Whether it runs alone, counts all the same, and has said why once."""
     one.append(call())
     until(lambda: shown(one) == 1)

@@ -12,24 +12,24 @@ from cluster_lab import call, counted, crash, samples, until
 from otel_llm.aggregate import Store, Verdict
 from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.cluster import aggregator
-from otel_llm.cluster.member import Worker
+from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 
-Make = Callable[..., Worker]
+Make = Callable[..., Member]
 
 
-def shown(one: Worker) -> int:
+def shown(one: Member) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
-def append(one: Worker, number: int) -> None:
+def append(one: Member, number: int) -> None:
     for _ in range(number):
         one.append(call())
 
 
-def start_folder(one: Worker) -> Path:
+def start_folder(one: Member) -> Path:
     return Path(one.describe()["directory"])
 
 
@@ -171,10 +171,10 @@ class Heard:
 
 
 @pytest.fixture
-def budgeted(worker: Make, config: Config) -> Callable[[], tuple[Worker, Heard]]:
+def budgeted(worker: Make, config: Config) -> Callable[[], tuple[Member, Heard]]:
     """Makes workers of a service that may spend 10 dollars a day."""
 
-    def make() -> tuple[Worker, Heard]:
+    def make() -> tuple[Member, Heard]:
         heard = Heard()
         one = worker(deliver=heard)
         one._make_store = lambda: Store(config, budgets=(Budget("all", daily=10.0),))
@@ -185,12 +185,12 @@ def budgeted(worker: Make, config: Config) -> Callable[[], tuple[Worker, Heard]]
     return make
 
 
-def spend(one: Worker, cost: float) -> None:
+def spend(one: Member, cost: float) -> None:
     one.append(call(cost=cost, cost_source="prices"))
 
 
 def test_a_verdict_is_heard_once_by_the_process_that_made_the_call(
-    budgeted: Callable[[], tuple[Worker, Heard]],
+    budgeted: Callable[[], tuple[Member, Heard]],
 ) -> None:
     (first, heard_by_first), (second, heard_by_second) = budgeted(), budgeted()
     spend(second, 8.5)
@@ -204,7 +204,7 @@ def test_a_verdict_is_heard_once_by_the_process_that_made_the_call(
     assert heard_by_second.severities == ["warning"]
 
 
-def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Worker, Heard]]) -> None:
+def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Member, Heard]]) -> None:
     (first, _), (second, heard) = budgeted(), budgeted()
     spend(second, 8.5)
     until(lambda: heard.severities == ["warning"])
@@ -214,7 +214,7 @@ def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Worker
     until(lambda: heard.severities == ["warning", "critical"])
 
 
-def test_the_verdict_of_a_dead_process_is_heard_by_the_leader(budgeted: Callable[[], tuple[Worker, Heard]]) -> None:
+def test_the_verdict_of_a_dead_process_is_heard_by_the_leader(budgeted: Callable[[], tuple[Member, Heard]]) -> None:
     (first, heard_by_first), (second, heard_by_second) = budgeted(), budgeted()
     with first._lock:  # nothing is read meanwhile
         spend(second, 9.0)

@@ -9,7 +9,7 @@ import pytest
 
 from otel_llm import runtime
 from otel_llm.calls.invocation import Invocation, Observer
-from otel_llm.calls.totals import _MOST_SPANS, TALLY, Tally
+from otel_llm.calls.totals import _MOST_SPANS, TOTALS, RequestTotals
 from otel_llm.core import dispatch
 from otel_llm.core.model import Observation, Reader, Request
 from otel_llm.middleware import WSGIMiddleware, request
@@ -23,7 +23,7 @@ def seen(at=100.0, duration=1.0, **others):
 
 
 def test_totals():
-    totals = Tally()
+    totals = RequestTotals()
     totals.add(seen(input_tokens=100, output_tokens=20, cost=0.5, cost_source="prices", labels=("acme", "a")))
     totals.add(seen(input_tokens=None, output_tokens=3, cost_source="unpriced", labels=("acme", "b")))
     totals.add(seen(labels=("acme", "c")))  # failed: nothing to price
@@ -44,7 +44,7 @@ def test_totals():
     ],
 )
 def test_time_in_calls_counts_once(spans, busy):
-    totals = Tally()
+    totals = RequestTotals()
     for start, end in spans:
         totals.add(seen(at=float(end), duration=end - start))
     assert totals.busy() == pytest.approx(busy)
@@ -52,7 +52,7 @@ def test_time_in_calls_counts_once(spans, busy):
 
 
 def test_bills_are_settled_when_prices_are_there():
-    totals = Tally()
+    totals = RequestTotals()
     totals.add(seen(cost_source="pending", bill=BILL))
     totals.add(seen(cost_source="pending", bill=(*BILL[:1], "unheard-of", *BILL[2:])))
     totals.settle(lambda bill: Price(None, "pending"))
@@ -62,7 +62,7 @@ def test_bills_are_settled_when_prices_are_there():
 
 
 def test_many_threads_add_to_one_tally():
-    totals = Tally()
+    totals = RequestTotals()
 
     def add():
         for _ in range(500):
@@ -84,12 +84,12 @@ def call():
 
 def test_a_call_counts_for_the_request_that_it_began_in_wherever_it_ends():
     outside = call()
-    totals = Tally()
-    token = TALLY.set(totals)
+    totals = RequestTotals()
+    token = TOTALS.set(totals)
     inside, elsewhere = call(), call()
     outside.end()
     inside.end()
-    TALLY.reset(token)
+    TOTALS.reset(token)
     ending = threading.Thread(target=elsewhere.end)
     ending.start()
     ending.join()
@@ -136,8 +136,8 @@ def costs():
 
 def serve(route):
     def app(environ, start_response):
-        TALLY.get().add(seen(cost=0.5, cost_source="provider"))
-        TALLY.get().add(seen(cost_source="pending", bill=BILL))
+        TOTALS.get().add(seen(cost=0.5, cost_source="provider"))
+        TOTALS.get().add(seen(cost_source="pending", bill=BILL))
         start_response("200 OK", [])
         return [b"ok"]
 

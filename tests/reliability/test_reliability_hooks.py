@@ -10,7 +10,7 @@ import pybreaker
 import pytest
 
 from otel_llm import runtime
-from otel_llm.calls.declarations import Signal
+from otel_llm.calls.declarations import ReliabilityLibrary
 from otel_llm.calls.invocation import Observer
 from otel_llm.core.config import Config
 from otel_llm.reliability import hooks
@@ -20,7 +20,7 @@ from otel_llm.reliability.pybreaker import signal
 def test_every_declaration_is_whole() -> None:
     for name in hooks.NAMES:
         declared = hooks.load(name)
-        assert isinstance(declared, Signal)
+        assert isinstance(declared, ReliabilityLibrary)
         assert (declared.name, bool(declared.hooks), bool(declared.tested), bool(declared.requires)) == (
             name,
             True,
