@@ -1,4 +1,4 @@
-"""What pricing costs the host: time per call, time and memory to load, and what the child process that builds prices takes.
+"""What pricing costs the host: time per call, time and memory to load, and what the process that compiles newer prices takes.
 
 ``python benchmarks/pricing.py [--quick]`` prints JSON. Times per call are processor time, the best of many rounds; memory is that of fresh
 processes, with what every Python service has imported anyway already in.
@@ -22,7 +22,8 @@ from otel_llm.calls.totals import TOTALS, RequestTotals
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation, Usage
 from otel_llm.middleware import ASGIMiddleware
-from otel_llm.pricing import Pricer, table_cache
+from otel_llm.pricing import update
+from otel_llm.pricing.pricer import Pricer
 
 AT = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 CACHED = Usage(input_tokens=1000, output_tokens=500, cache_read_tokens=400, cache_write_tokens=100)
@@ -40,17 +41,17 @@ CALLS = {
     "unpriced": ("ollama", "llama3.1", PLAIN),
 }  # fmt: skip
 HOST = """
-import importlib.metadata, json, logging, subprocess, sys, tempfile, threading, time
+import json, logging, subprocess, sys, tempfile, threading, time
 from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
 before = resident()
-from otel_llm.pricing import Pricer
-pricer = Pricer(Config(state_dir=sys.argv[1]))
-start = time.perf_counter()
+start = time.process_time()
+from otel_llm.pricing.pricer import Pricer
+pricer = Pricer(Config())
 pricer.load()
-loaded = time.perf_counter() - start
+loaded = time.process_time() - start
 for provider, model in (("openai", "gpt-4o"), ("anthropic", "claude-opus-5"), ("gcp.gemini", "gemini-2.5-flash")):
     pricer.price(provider=provider, request_model=model, response_model="", usage=Usage(1, 1), at=1.8e9)
 ready = resident()
@@ -97,9 +98,9 @@ def first_sight(pricer: Pricer) -> dict[str, float]:
 
 
 def build(place: Path) -> dict[str, float]:
-    """The child process that compiles the table: seconds and its greatest memory."""
+    """The child process that compiles a table: seconds and its greatest memory."""
     start = time.perf_counter()
-    path = table_cache.build_ahead(place)
+    path = update.build(place)
     taken = time.perf_counter() - start
     return {
         "build_seconds": round(taken, 2),
@@ -139,9 +140,9 @@ def main() -> None:
     rounds = 3 if parser.parse_args().quick else 15
     with tempfile.TemporaryDirectory() as folder:
         figures: dict[str, object] = {"child": build(Path(folder))}
-        host = subprocess.run([sys.executable, "-c", HOST, folder], capture_output=True, text=True, check=True)
+        host = subprocess.run([sys.executable, "-c", HOST], capture_output=True, text=True, check=True)
         figures["host"] = json.loads(host.stdout)
-        pricer = Pricer(Config(state_dir=folder))
+        pricer = Pricer(Config())
         pricer.load()
         figures["microseconds_per_call"] = per_call(pricer, rounds)
         figures["microseconds_at_first_sight"] = first_sight(pricer)

@@ -110,7 +110,6 @@ ROWS = (
             "opentelemetry-exporter-otlp-proto-http==1.30.0",
             "prometheus-client==0.20.0",
             "wrapt==1.16.0",
-            "genai-prices==0.0.30",
             "click==8.1.0",
             "rich==13.7.0",
             "pyyaml==6.0",

@@ -106,7 +106,7 @@ def count(bundle: Bundle, call: Observation) -> None:
     """All of a call but its money. The record is taken apart once: to ask it for one field costs as much as to count it."""
     (
         at, _, _, _, _, _, _, duration, _, _, first_chunk, gaps, gap_sum, taken, given, read, written, thought, modalities, unknown,
-        _, _, _, _, reasons, trace_id, span_id,
+        _, _, _, reasons, trace_id, span_id,
     ) = call  # fmt: skip
     bundle.duration.observe(duration, trace_id, span_id, at)
     if first_chunk is not None:

@@ -13,7 +13,7 @@ from .bundle import Bundle
 from .cells import Labels
 from .events import Events
 from .families import Families
-from .ledger import Ledger, Pricer, Waiting
+from .ledger import Ledger
 from .views import Views
 from .window import Budget, Engine, Spend
 
@@ -30,29 +30,29 @@ _Identity = tuple[Labels, Labels]
 class State:
     """Series, window, spend, and the ways to them."""
 
-    def __init__(self, config: Config, engine: Engine, spend: Spend, pricer: Pricer | None) -> None:
+    def __init__(self, config: Config, engine: Engine, spend: Spend) -> None:
         self.bounds = Bounds(config.max_label_values)
         self.families = Families(config.semconv, config.metric_labels, self.bounds)
         self.engine = engine
-        self.ledger = Ledger(spend, pricer)
+        self.ledger = Ledger(spend)
         self.events = Events(self.families, engine)
         self.views = Views(self.families, engine, self.ledger, config.window)
         self._bundles: dict[_Identity, Bundle] = {}  # by what records say
         self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
 
     @classmethod
-    def new(cls, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
+    def new(cls, config: Config, budgets: tuple[Budget, ...]) -> State:
         engine = Engine(window=config.window, scale=config.anomaly_scale)
-        return cls(config, engine, Spend(**_money(config, budgets)), pricer)
+        return cls(config, engine, Spend(**_money(config, budgets)))
 
     @classmethod
-    def load(cls, data: bytes, config: Config, pricer: Pricer | None, budgets: tuple[Budget, ...]) -> State:
+    def load(cls, data: bytes, config: Config, budgets: tuple[Budget, ...]) -> State:
         """The state that ``dump`` wrote. Raises ``ValueError`` for anything else."""
         content = checkpoint.read(data, config.metric_labels)
         try:
             engine = _engine(content["engine"], config)
             spend = Spend.load(content["spend"], **_money(config, budgets))
-            state = cls(config, engine, spend, pricer)
+            state = cls(config, engine, spend)
             state._restore(content)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"a damaged checkpoint: {error!r}") from None
@@ -63,7 +63,6 @@ class State:
         content = {
             "cells": checkpoint.dumped_cells(self.families),
             "overflow": self.bounds.overflow,
-            "pending": [tuple(call) for _bundle, call, _source in self.ledger.pending],
             "engine": self.engine.dump(),
             "spend": self.ledger.spend.dump(),
         }
@@ -75,9 +74,6 @@ class State:
 
     def _restore(self, content: dict[str, Any]) -> None:
         checkpoint.restore_cells(self.families, content["cells"])
-        for fields in content["pending"]:
-            call = Observation(*fields)
-            self.ledger.pending.append(Waiting(self.bundle(call), call, 0))
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def bundle(self, call: Observation) -> Bundle:

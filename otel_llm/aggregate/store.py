@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ from otel_llm.core.unpatched import Lock
 
 from .bundle import Bundle, count
 from .cells import Labels
-from .ledger import Pricer
 from .sanitize import sound
 from .state import State
 from .summary import summary
@@ -36,15 +35,18 @@ class Verdict(NamedTuple):
 class Store:
     """Everything one service knows. Safe to use from several threads; a forked child makes its own.
 
-    ``budgets`` are those beside the overall one of ``config``. ``apply`` costs some microseconds.
+    ``budgets`` are those beside the overall one of ``config``; ``price_date`` says from when the price table is, seconds since
+    the epoch. ``apply`` costs some microseconds.
     """
 
-    def __init__(self, config: Config, pricer: Pricer | None = None, budgets: tuple[Budget, ...] = ()) -> None:
+    def __init__(
+        self, config: Config, budgets: tuple[Budget, ...] = (), price_date: Callable[[], float | None] = lambda: None
+    ) -> None:
         self.config = config
         self.lock = Lock()
-        self._pricer = pricer
         self._budgets = budgets
-        self._state = State.new(config, pricer, budgets)
+        self._price_date = price_date
+        self._state = State.new(config, budgets)
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
 
@@ -54,8 +56,6 @@ class Store:
         Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
         """
         with self.lock:
-            if self._state.ledger.pending:
-                self._settle()
             if type(record) is Observation:
                 self._call(record, source)
             elif type(record) is Event:
@@ -93,10 +93,9 @@ class Store:
 
     def views(self, now: float) -> list[View]:
         """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order."""
+        made = self._price_date()
         with self.lock:
-            if self._state.ledger.pending:
-                self._settle()
-            return self._state.views.at(now, self._processes)
+            return self._state.views.at(now, self._processes, None if made is None else max(0.0, now - made))
 
     def summary(self, now: float) -> dict[str, Any]:
         """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
@@ -133,16 +132,16 @@ class Store:
     def load(self, data: bytes) -> None:
         """Become what ``dump`` wrote. Raises ``ValueError`` for anything else, and then nothing has changed."""
         with self.lock:
-            self._state = State.load(data, self.config, self._pricer, self._budgets)
+            self._state = State.load(data, self.config, self._budgets)
 
     def _call(self, call: Observation, source: int) -> None:
         state = self._state
         bundle = state.bundle(call)
-        call = sound(state.ledger.priced(call) if call.cost_source == "pending" else call)
+        call = sound(call)
         count(bundle, call)
         findings = self._judge(bundle, call)
         if call.cost_source:
-            findings += state.ledger.count(bundle, call, source)
+            findings += state.ledger.count(bundle, call)
         for finding in findings:
             # one healthy call in twenty is unusual: counted, told to nobody
             if isinstance(finding, Crossing) or finding.alarm:
@@ -163,7 +162,3 @@ class Store:
         for found in judgements:
             bundle.anomaly(found.signal, found.direction, found.severity).value += 1
         return judgements
-
-    def _settle(self) -> None:
-        for call, source, crossing in self._state.ledger.settle():
-            self._verdicts.append(Verdict(source, call, crossing))

@@ -45,13 +45,16 @@ class Views:
         self._tidy_at = 0.0
         self.scrape_seconds: float | None = None
 
-    def at(self, now: float, processes: Processes) -> list[View]:
-        """All that has series at ``now``, in the catalogue's order."""
+    def at(self, now: float, processes: Processes, price_age: float | None = None) -> list[View]:
+        """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds."""
         if now >= self._tidy_at:
             self._engine.forget(now)
             self._tidy_at = now + _TIDY_SECONDS
         gauges = chain(
-            self._engine.gauges(now), self._ledger.spend.gauges(now), self._in_flight(now, processes), self._own()
+            self._engine.gauges(now),
+            self._ledger.spend.gauges(now),
+            self._in_flight(now, processes),
+            self._own(price_age),
         )
         derived = self._derived(gauges)
         lines = self._families.lines + len(self._rows)
@@ -88,10 +91,12 @@ class Views:
         for labels in self._opened:
             yield "otel_llm_in_flight_requests", labels, calls[labels]
 
-    def _own(self) -> Iterator[_Sample]:
+    def _own(self, price_age: float | None) -> Iterator[_Sample]:
         for label, replaced in self._families.bounds.overflow.items():
             yield "otel_llm_label_overflow_total", (label,), replaced
         yield "otel_llm_build_info", (__version__,), 1
+        if price_age is not None:
+            yield "otel_llm_price_table_age_seconds", (), price_age
         if self.scrape_seconds is not None:
             yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
 

@@ -21,8 +21,8 @@ from otel_llm.core.semconv import finish_reason
 from .context import FALLBACK, LABELS
 from .totals import TOTALS
 
-Bill = tuple[float | None, str, float, "tuple[Any, ...] | None"]  # cost, source, saved, what to settle later
-Price = Callable[[Request, Response, Usage, float], Bill]
+Priced = tuple[float | None, str, float]  # cost and what the cache saved in US dollars, between them who says so
+Price = Callable[[Request, Response, Usage, float], Priced]
 OnReply = Callable[["Invocation", int, Mapping[str, str]], None]
 
 _CLOCK = time.perf_counter
@@ -297,7 +297,7 @@ class Invocation:
 
     def _observation(self, error: str, duration: float, at: float) -> Observation:
         request, response, observer = self.request, self.response, self.observer
-        usage, unknown, bill = response.usage, "", _NO_BILL
+        usage, unknown, priced = response.usage, "", _NOTHING
         if usage is None:
             usage = _NO_USAGE
             if not error and request.reader.usage:
@@ -305,15 +305,15 @@ class Invocation:
         elif not usage.known and not error and request.reader.usage:
             unknown = "partial"
         if observer.price is not None and (usage.cost_usd is not None or usage.known):
-            bill = observer.price(request, response, usage, at)
-        cost, source, saved, later = bill
+            priced = observer.price(request, response, usage, at)
+        cost, source, saved = priced
         context = self.recorded
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            _modalities(usage), unknown, cost, source, saved, later, tuple(map(finish_reason, response.finish_reasons)),
+            _modalities(usage), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
         ))  # fmt: skip
@@ -324,7 +324,7 @@ class Invocation:
 
 
 _NO_USAGE = Usage()
-_NO_BILL: Bill = (None, "", 0.0, None)
+_NOTHING: Priced = (None, "", 0.0)
 
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
 
 from otel_llm.core.model import Observation
 
@@ -15,13 +14,12 @@ _MOST_SPANS = 64  # stretches of time kept apart; only calls in parallel need ol
 class RequestTotals:
     """Totals of the calls made while something else was served; added to from any thread or task of it.
 
-    ``pending`` holds the bills of calls whose price was not known when they ended; they are no part of ``cost`` yet.
     ``labels`` are the custom label values that all the calls had in common. ``changed`` is called after each call.
     """
 
     __slots__ = (
-        "_busy", "_changed", "_lock", "_spans", "calls", "cost", "input_tokens", "labels", "output_tokens", "pending",
-        "priced", "unpriced",
+        "_busy", "_changed", "_lock", "_spans", "calls", "cost", "input_tokens", "labels", "output_tokens", "priced",
+        "unpriced",
     )  # fmt: skip
 
     def __init__(self, changed: Callable[[], None] | None = None) -> None:
@@ -31,7 +29,6 @@ class RequestTotals:
         self.cost = 0.0  # US dollars, of the calls that have a price
         self.priced = 0  # calls that have one
         self.unpriced = 0  # calls with usage that have none
-        self.pending: list[tuple[Any, ...]] = []
         self.labels: tuple[str, ...] = ()
         self._spans: list[tuple[float, float]] = []
         self._busy = 0.0
@@ -46,35 +43,18 @@ class RequestTotals:
             self.input_tokens += seen.input_tokens or 0
             self.output_tokens += seen.output_tokens or 0
             self._cover(seen.at - seen.duration, seen.at)
-            if seen.bill is not None:
-                self.pending.append(seen.bill)
-            else:
-                self._charge(seen.cost, seen.cost_source)
+            if seen.cost is not None:
+                self.cost += seen.cost
+                self.priced += 1
+            elif seen.cost_source == "unpriced":
+                self.unpriced += 1
         if self._changed is not None:
             self._changed()
-
-    def settle(self, price: Callable[[tuple[Any, ...]], Any]) -> None:
-        """Price the pending bills; ``price`` says cost and source, or that it is pending still."""
-        with self._lock:
-            bills, self.pending = self.pending, []
-            for bill in bills:
-                cost, source = price(bill)[:2]
-                if source == "pending":
-                    self.pending.append(bill)
-                else:
-                    self._charge(cost, source)
 
     def busy(self) -> float:
         """Seconds during which at least one call was open."""
         with self._lock:
             return self._busy + sum(end - start for start, end in self._spans)
-
-    def _charge(self, cost: float | None, source: str) -> None:
-        if cost is not None:
-            self.cost += cost
-            self.priced += 1
-        elif source == "unpriced":
-            self.unpriced += 1
 
     def _cover(self, start: float, end: float) -> None:
         """Add a stretch of time, once where it overlaps with others. Calls come in the order in which they end."""

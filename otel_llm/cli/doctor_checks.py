@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import fields
+from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from otel_llm.calls.conflicts import OTHERS
 from otel_llm.calls.declarations import Replace
 from otel_llm.core.config import Config, environment
 from otel_llm.core.document import DocumentError
-from otel_llm.pricing.explain import explain
+from otel_llm.pricing import Prices
 from otel_llm.pricing.overrides import Overrides
 
 from . import inspect_serving
@@ -41,8 +43,9 @@ NEEDED = (
     "opentelemetry-instrumentation",
     "prometheus-client",
     "wrapt",
-    "genai-prices",
 )
+OLD_DAYS = 60  # of list prices: most providers change one within that time
+DAY = 86400.0  # seconds
 COSTLY = 500.0  # microseconds of CPU per call
 _SECRET = ("notify_warning", "notify_critical")
 _PASSWORD = re.compile(r"//[^/@\s]+@")  # of a URL, as //user:password@
@@ -209,16 +212,16 @@ def configuration(config: Config) -> Iterable[Finding]:
 
 def prices(config: Config) -> Iterable[Finding]:
     """Whether there is a table, from when, and the file of one's own."""
-    known = explain("gpt-4.1", config=config)
-    if known.model:
-        yield Finding("ok", "table", f"genai-prices {version('genai-prices')}; newer prices come with its upgrades")
+    made = Prices(config).date()
+    if made is None:
+        yield Finding("fail", "table", "there are no list prices: every call counts as unpriced", REINSTALL)
     else:
-        yield Finding(
-            "fail",
-            "table",
-            "the price table cannot be built: every call counts as unpriced",
-            "pip install --upgrade genai-prices",
-        )
+        day, days = datetime.fromtimestamp(made, timezone.utc), (time.time() - made) / DAY
+        text = f"list prices of {day:%Y-%m-%d}"
+        if days > OLD_DAYS:
+            yield Finding("warn", "table", f"{text}, {days:.0f} days old", "pip install --upgrade otel-llm")
+        else:
+            yield Finding("ok", "table", text)
     if config.prices_file:
         trouble = price_file_trouble(config.prices_file)
         yield (

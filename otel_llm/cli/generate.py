@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from otel_llm.ops import generate as rules
 
 from .problems import Failed, Problem
 
+PRICES = "otel_llm/pricing/prices.jsonl"
 HELP = """Rewrite the files of this repository that are made from code: rules, dashboards, reference documents.
 
 \b
@@ -49,7 +52,21 @@ def wanted(root: Path) -> dict[str, str]:
     if importlib.util.find_spec("grafana_foundation_sdk") is None:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
     boards = {**dashboards.generated("released"), **dashboards.generated("latest")}
-    return {**rules.generated(), **boards, **reference.generated(), "README.md": _readme(root)}
+    return {**rules.generated(), **boards, **reference.generated(), **_prices(root), "README.md": _readme(root)}
+
+
+def _prices(root: Path) -> dict[str, str]:
+    """The table of list prices, of the genai-prices that the development dependencies pin, and that library's licence."""
+    try:
+        from otel_llm.pricing import build  # noqa: PLC0415 - it takes the library
+
+        licence = metadata.distribution("genai-prices").read_text("licenses/LICENSE")
+    except ImportError:
+        raise Problem("the table of prices is built with genai-prices: install the development dependencies") from None
+    path = root / PRICES
+    former = path.read_text("utf-8") if path.is_file() else ""
+    table = build.bundled(former, f"{datetime.now(timezone.utc):%Y-%m-%d}")
+    return {PRICES: table, "otel_llm/pricing/prices.LICENSE": licence or ""}
 
 
 def _readme(root: Path) -> str:

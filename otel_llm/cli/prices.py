@@ -11,7 +11,7 @@ import click
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
-from otel_llm.pricing import table_cache
+from otel_llm.pricing import update
 from otel_llm.pricing.explain import Explanation, explain
 
 from .doctor_checks import price_file_trouble
@@ -81,12 +81,12 @@ def _named(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
 
 
 def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    """Compile the price table where every user of this environment finds it, and say where that is."""
+    """Compile the prices of the installed genai-prices where every process of this environment reads them; print the path."""
     if not wanted or ctx.resilient_parsing:
         return
     try:
-        click.echo(table_cache.build_ahead())
-    except table_cache.Unavailable as why:
+        click.echo(update.build())
+    except update.UnavailableError as why:
         raise Problem(f"the table of prices cannot be built: {why}") from why
     ctx.exit()
 
@@ -101,7 +101,7 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
     "--build", is_flag=True, is_eager=True, expose_value=False, callback=_build,
-    help="Compile the table of prices ahead, as while an image is made, and print where it is.",
+    help="Compile the prices of a genai-prices newer than otel-llm (extra `prices`) for this environment; print the path.",
 )  # fmt: skip
 def command(*, model: str, provider: str | None, usage: Usage | None, tier: str | None, as_json: bool) -> None:
     config = Config.from_env()

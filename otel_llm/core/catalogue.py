@@ -252,6 +252,7 @@ def _self_metrics() -> tuple[Metric, ...]:
         gauge("otel_llm_build_info", "{build}", "Always 1; the version of otel-llm as a label.", "version"),
         gauge("otel_llm_processes", "{process}", "Processes whose calls this endpoint shows.", "state"),
         gauge("otel_llm_scrape_duration_seconds", "s", "How long the last scrape took to answer."),
+        gauge("otel_llm_price_table_age_seconds", "s", "Time since the day that the list prices in use are of."),
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),

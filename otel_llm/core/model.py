@@ -168,9 +168,8 @@ class Observation(NamedTuple):
     ] = ()  # ("input" | "output", modality, tokens), where the provider splits
     usage_unknown: str = ""  # why a successful call brought no usage
     cost: float | None = None  # US dollars
-    cost_source: str = ""  # provider, prices, unpriced, pending or empty (nothing to price)
+    cost_source: str = ""  # provider, prices, unpriced or empty (nothing to price)
     cost_saved: float = 0.0  # US dollars that cached reads saved against uncached input
-    bill: tuple[Any, ...] | None = None  # what is to be priced later, where prices were not loaded yet ("pending")
     finish_reasons: tuple[str, ...] = ()
     trace_id: str = ""  # 32 hex digits, of a recorded span only
     span_id: str = ""

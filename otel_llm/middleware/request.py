@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -16,7 +13,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
-from otel_llm import runtime
 from otel_llm.calls.context import LABELS
 from otel_llm.calls.totals import TOTALS, RequestTotals
 from otel_llm.core import dispatch
@@ -25,7 +21,6 @@ from otel_llm.core.model import Event
 
 ROUTE = "route"  # the label of calls that holds the route template
 _LONGEST = 256  # characters of a label's value: headers are user input
-_MOST_WAITING = 1000  # requests whose cost waits for prices; the first second or two of a process
 WATCH = guard("middleware")
 
 
@@ -106,11 +101,12 @@ class Served:
         self._done = True
         with WATCH:
             route = self.labels.route
-            _settle(self.tally)
             self._show()
             context = self._span.get_span_context() if self._span is not None else None
             trace_id = format(context.trace_id, "032x") if context is not None and context.trace_flags.sampled else ""
-            _tell(self.tally, route, time.time(), trace_id)
+            if self.tally.priced:
+                labels = (route, *self.tally.labels)
+                dispatch.emit(Event("otel_llm_http_request_cost_usd", time.time(), labels, self.tally.cost, trace_id))
 
     def server_timing(self) -> str:
         """An entry for the ``Server-Timing`` header: time, number, tokens and cost of the calls so far; empty without calls."""
@@ -144,57 +140,6 @@ class Served:
 
 
 _SERVED: ContextVar[Served | None] = ContextVar("otel_llm_served", default=None)
-_WAITING: deque[tuple[RequestTotals, str, float, str]] = deque(maxlen=_MOST_WAITING)
-_settling = threading.Lock()
-
-
-def _settle(tally: RequestTotals) -> None:
-    """Price the calls that ended before prices were loaded, if they are by now."""
-    running = runtime.current()
-    if tally.pending and running is not None and running.prices.ready:
-        tally.settle(running.prices.settle)
-
-
-def _tell(tally: RequestTotals, route: str, at: float, trace_id: str) -> None:
-    """Record what a request cost; one that has calls without a price yet waits for the prices."""
-    if tally.pending and runtime.current() is not None:
-        _WAITING.append((tally, route, at, trace_id))
-        if not _settling.locked():
-            threading.Thread(target=_settle_later, name="otel-llm-middleware", daemon=True).start()
-    elif tally.priced:
-        dispatch.emit(Event("otel_llm_http_request_cost_usd", at, (route, *tally.labels), tally.cost, trace_id))
-
-
-def _settle_later() -> None:
-    """Wait for the prices, then record what had to wait; the requests themselves are long answered."""
-    while _WAITING and _settling.acquire(blocking=False):
-        waiting = [_WAITING.popleft() for _ in range(len(_WAITING))]
-        try:
-            with WATCH:
-                _settle_all(waiting)
-        finally:
-            _settling.release()
-
-
-def _settle_all(waiting: list[tuple[RequestTotals, str, float, str]]) -> None:
-    running = runtime.current()
-    if running is None:
-        return
-    running.prices.load()
-    for tally, route, at, trace_id in waiting:
-        tally.settle(running.prices.settle)
-        tally.pending.clear()
-        _tell(tally, route, at, trace_id)
-
-
-def _after_fork() -> None:
-    """What waits is the parent's to record, and its thread and lock stay with it."""
-    global _settling  # noqa: PLW0603 - one per process
-    _WAITING.clear()
-    _settling = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Catcher:

@@ -2,7 +2,52 @@
 
 from __future__ import annotations
 
-from .price import Price
-from .pricer import Pricer
+from typing import TYPE_CHECKING
 
-__all__ = ["Price", "Pricer"]
+from otel_llm.core.config import Config
+from otel_llm.core.model import Request, Response, Usage
+
+from .price import Price
+
+if TYPE_CHECKING:
+    from .pricer import Pricer
+
+__all__ = ["Price", "Prices"]
+
+
+class Prices:
+    """The prices of one process: read when a client library is imported, at the latest when a call first asks for one."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._pricer: Pricer | None = None
+
+    def load(self) -> Pricer:
+        """Read table and price file, 20 ms; once. Never raises."""
+        if self._pricer is None:
+            from .pricer import Pricer  # noqa: PLC0415 - a process that calls no model is spared it
+
+            pricer = Pricer(self._config)
+            pricer.load()
+            self._pricer = self._pricer or pricer
+        return self._pricer
+
+    def close(self) -> None:
+        """Stop looking for newer prices."""
+        if self._pricer is not None:
+            self._pricer.close()
+
+    def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
+        """What a call that ended ``at`` (seconds since the epoch) cost."""
+        return (self._pricer or self.load()).price(
+            request.provider, request.model or "", response.model or "", usage, at,
+            response.service_tier or request.service_tier, request.server_address or "",
+        )  # fmt: skip
+
+    def date(self) -> float | None:
+        """From when the prices are, seconds since the epoch; None where there are none. Loads nothing."""
+        if self._pricer is not None:
+            return self._pricer.loaded_date
+        from . import sources  # noqa: PLC0415 - likewise
+
+        return sources.newest_date(self._config.state_dir, fetched=self._config.prices_update == "daily")

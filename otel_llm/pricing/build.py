@@ -1,15 +1,14 @@
 """genai-prices to a table: run in a process of its own, because the library costs a second and a hundred megabytes.
 
-The table is JSON: a line of facts, then one line for each provider. ``table`` reads it. What older versions of the library
-do not have (a maker standing in, prices by tier) is left out.
+The table is JSON: a line of facts with an entry for each provider, then one line for each model. ``table`` reads it. What older
+versions of the library do not have (a maker standing in, prices by tier) is left out.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timezone
 from typing import Any
 
@@ -18,6 +17,8 @@ from genai_prices import UpdatePrices, __version__, data_snapshot, types
 from .rates import LEAST_AUDIO, UNITS
 from .table import FORMAT
 
+SOURCE = "https://github.com/pydantic/genai-prices"
+LICENCE = "MIT, see prices.LICENSE"
 _BILLED_AT_LEAST = {
     ("groq", "whisper-large-v3"): 10,
     ("groq", "whisper-large-v3-turbo"): 10,
@@ -25,18 +26,39 @@ _BILLED_AT_LEAST = {
 _CLAUSES = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*"}
 
 
-def table(providers: Iterable[types.Provider]) -> str:
-    """The table's text for ``providers``."""
-    lines = [json.dumps(_provider(provider), separators=(",", ":")) for provider in providers]
-    facts = {"format": FORMAT, "library": __version__, "made": time.time(), "providers": len(lines)}
-    return "\n".join([json.dumps(facts), *lines, ""])
+def table(providers: Sequence[types.Provider], day: str) -> str:
+    """The table's text for ``providers``, whose prices are those of ``day`` (ISO 8601)."""
+    facts = {
+        "format": FORMAT,
+        "source": f"{SOURCE} ({LICENCE}), the prices of genai-prices {__version__}",
+        "library": __version__,
+        "date": day,
+        "providers": [_provider(provider) for provider in providers],
+    }
+    models = [
+        json.dumps(_model(provider.id, model), separators=(",", ":"))
+        for provider in providers
+        for model in provider.models
+    ]
+    return "\n".join([json.dumps(facts), *models, ""])
+
+
+def bundled(former: str, today: str) -> str:
+    """The table of the installed prices. It keeps the date of ``former``, the text that is there, unless prices have changed."""
+    facts = json.loads(former.partition("\n")[0]) if former else {}
+    providers = data_snapshot.get_snapshot().providers
+    kept = table(providers, str(facts.get("date", today)))
+    return kept if kept == former else table(providers, today)
 
 
 def main(arguments: list[str]) -> None:
-    """Write the table of the installed prices (``--fetch``: of the newest published ones) to standard output."""
+    """Write the table of the installed prices (``--fetch``: of the newest published ones) to standard output.
+
+    The last argument is the day that the prices are of.
+    """
     fetched = UpdatePrices().fetch() if "--fetch" in arguments else None
     snapshot = fetched or data_snapshot.get_snapshot()
-    sys.stdout.write(table(snapshot.providers))
+    sys.stdout.write(table(snapshot.providers, arguments[-1]))
 
 
 def _provider(provider: types.Provider) -> dict[str, Any]:
@@ -45,7 +67,7 @@ def _provider(provider: types.Provider) -> dict[str, Any]:
         "api": provider.api_pattern,
         "match": _clause(provider.model_match) if provider.model_match else None,
         "fallback": getattr(provider, "fallback_model_providers", None) or [],
-        "models": [_model(provider.id, model) for model in provider.models],
+        "models": len(provider.models),
     }
 
 

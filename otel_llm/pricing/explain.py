@@ -98,10 +98,9 @@ def explain(
 ) -> Explanation:
     """Say what ``model`` costs at ``provider`` (default: who its name points to), and what ``usage`` would come to.
 
-    Loads prices if ``pricer`` has not yet, which may take a second or two. ``at`` is seconds since the epoch, default now.
+    Reads the prices if ``pricer`` has not yet. ``at`` is seconds since the epoch, default now.
     """
     pricer = pricer or Pricer(config or Config.from_env())
-    pricer.load()
     book = pricer.book
     at = time.time() if at is None else at
     sellers = book.table.providers_of(model.lower()) if book.table is not None and provider is None else []

@@ -12,7 +12,7 @@ class Price(NamedTuple):
     """A call's price in US dollars.
 
     ``source`` is ``provider`` (the provider reported the amount), ``prices`` (usage times a price), ``unpriced`` (usage,
-    but no known price: ``cost`` is None, never zero), ``pending`` (prices are not loaded yet) or empty (nothing to price).
+    but no known price: ``cost`` is None, never zero) or empty (nothing to price).
     ``saved`` is what cached reads would have cost more at the uncached input price; 0 where that is not known.
     """
 
@@ -24,7 +24,6 @@ class Price(NamedTuple):
 Quote = Callable[[Usage], Price]
 
 UNPRICED = Price(None, "unpriced")
-PENDING = Price(None, "pending")
 NOTHING = Price(None, "")
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timezone
 from typing import Any, NamedTuple
 
 from .names import forms
@@ -13,7 +14,7 @@ from .rates import Rates
 
 Match = Callable[[str], bool]
 DAY = 86400.0
-FORMAT = 1  # of the text; part of the file's name too, so that versions of ours do not read each other's files
+FORMAT = 2  # of the text; part of the file's name too, so that versions of ours do not read each other's files
 
 
 class Found(NamedTuple):
@@ -38,13 +39,12 @@ class InForce(NamedTuple):
 class _Maker:
     """One provider's list, indexed: plain names by hash, patterns in order."""
 
-    __slots__ = ("_exact", "_models", "_patterns", "api", "claims", "fallback")
+    __slots__ = ("_exact", "_models", "_patterns", "claims", "fallback")
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.api = re.compile(raw["api"])
+    def __init__(self, raw: Mapping[str, Any], models: Sequence[Sequence[Any]]) -> None:
         self.claims: Match | None = _match(raw["match"]) if raw["match"] else None
         self.fallback: tuple[str, ...] = tuple(raw["fallback"])
-        self._models = [tuple(model) for model in raw["models"]]
+        self._models = [tuple(model) for model in models]
         self._exact: dict[str, int] = {}
         self._patterns: list[tuple[int, Match]] = []
         for index, model in enumerate(self._models):
@@ -70,51 +70,91 @@ class _Maker:
 
 
 class Table:
-    """All providers' lists. Built from the text that ``build`` writes; raises ValueError where that is not such a text."""
+    """All providers' lists. Built from the text that ``build`` writes; raises ValueError where that is not such a text.
+
+    A provider's list is read when a call first asks for it: a service calls two or three of nearly fifty.
+    """
 
     def __init__(self, text: str) -> None:
-        head, *lines = text.splitlines()
-        facts = json.loads(head)
-        if not isinstance(facts, dict) or (facts.get("format"), facts.get("providers")) != (FORMAT, len(lines)):
-            raise ValueError("the price table is not complete, or of another version")
+        first, _, rest = text.partition("\n")
+        facts = head(first)
         self.library: str = facts["library"]
         self.made: float = facts["made"]
-        try:
-            self._makers = {raw["id"]: _Maker(raw) for raw in map(json.loads, lines)}
-        except (KeyError, TypeError, IndexError, re.error) as error:
-            raise ValueError(f"the price table is damaged: {error!r}") from error
+        self._lines = rest.splitlines()
+        self._makers: dict[str, _Maker] = {}
+        self._listed: dict[
+            str, tuple[Mapping[str, Any], int]
+        ] = {}  # what a provider's list opens with, and its first line
+        start = 0
+        for raw in facts["providers"]:
+            self._listed[raw["id"]] = raw, start
+            start += raw["models"]
+        if start != len(self._lines):
+            raise ValueError("the price table is not complete")
+
+    def maker(self, provider: str) -> _Maker | None:
+        """The list of ``provider``, or None where there is none. Raises ValueError where it is damaged."""
+        maker = self._makers.get(provider)
+        if maker is None and provider in self._listed:
+            raw, start = self._listed[provider]
+            try:
+                models = json.loads(f"[{','.join(self._lines[start : start + raw['models']])}]")
+                maker = self._makers[provider] = _Maker(raw, models)
+            except (KeyError, TypeError, IndexError, ValueError, re.error) as error:
+                raise ValueError(f"the price table is damaged: {error!r}") from error
+        return maker
+
+    def check(self) -> Table:
+        """Read all of it now. Raises ValueError where a part is damaged."""
+        for provider in self._listed:
+            self.maker(provider)
+        return self
 
     def provider_at(self, address: str) -> str:
         """The provider whose API answers at ``address``, a host name; empty where none does."""
         url = f"https://{address}/"
-        return next((name for name, maker in self._makers.items() if maker.api.match(url)), "") if address else ""
+        apis = ((name, raw["api"]) for name, (raw, _) in self._listed.items())
+        return next((name for name, api in apis if re.match(api, url)), "") if address else ""
 
     def find(self, provider: str, name: str) -> Found | None:
         """The model that ``provider`` (genai-prices' id) means by ``name`` (lower case), or None."""
-        maker = self._makers.get(provider)
+        maker = self.maker(provider)
         if maker is None:
             return None
-        stands_in = [other for other in maker.fallback if other in self._makers]
+        stands_in = [(other, listed) for other in maker.fallback if (listed := self.maker(other))]
         for form in forms(name):
-            for owner in (provider, *stands_in):
-                if model := self._makers[owner].find(form):
+            for owner, listed in ((provider, maker), *stands_in):
+                if model := listed.find(form):
                     return Found(owner, model[0], owner == provider, model[2], model[3] if len(model) > 3 else ())  # noqa: PLR2004 - variants are optional
         return None
 
     def __contains__(self, provider: str) -> bool:
-        return provider in self._makers
+        return provider in self._listed
 
     def providers_of(self, name: str) -> list[str]:
         """Who sells ``name``: first the provider that its name points to, then all others that list it."""
-        claimed = [provider for provider, maker in self._makers.items() if maker.claims and maker.claims(name)]
-        selling = [provider for provider, maker in self._makers.items() if any(map(maker.find, forms(name)))]
+        lists = {provider: maker for provider in self._listed if (maker := self.maker(provider))}
+        claimed = [provider for provider, maker in lists.items() if maker.claims and maker.claims(name)]
+        selling = [provider for provider, maker in lists.items() if any(map(maker.find, forms(name)))]
         return [provider for provider in claimed if provider in selling] + [p for p in selling if p not in claimed]
 
     def models(self, provider: str = "") -> Iterable[str]:
         """The names of ``provider``'s models, or of all."""
-        for name, maker in self._makers.items():
-            if provider in ("", name):
+        for name in [provider] if provider else self._listed:
+            if maker := self.maker(name):
                 yield from maker.ids()
+
+
+def head(line: str) -> dict[str, Any]:
+    """The facts in the first line of a table: library and its version, date, providers. Raises ValueError for another version's."""
+    facts = json.loads(line)
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ValueError("the price table is of another version")
+    try:
+        made = datetime.combine(date.fromisoformat(facts["date"]), time(), tzinfo=timezone.utc).timestamp()
+        return {"library": str(facts["library"]), "made": made, "providers": facts["providers"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the price table is damaged: {error!r}") from error
 
 
 def in_force(found: Found, at: float, context: Mapping[str, str]) -> InForce:

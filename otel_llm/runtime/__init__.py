@@ -7,9 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from opentelemetry import trace
@@ -21,7 +21,7 @@ from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import context, observe
 from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
-from otel_llm.calls.invocation import Bill, Observer
+from otel_llm.calls.invocation import Observer
 from otel_llm.calls.wrap import Installed
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
@@ -29,17 +29,15 @@ from otel_llm.core import dispatch
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
 from otel_llm.core.guard import guard
-from otel_llm.core.model import Event, Request, Response, Usage
+from otel_llm.core.model import Event
 from otel_llm.core.version import __version__
 from otel_llm.exposition.other_exporter import served_elsewhere
 from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.meter import HostMeter
 from otel_llm.outputs.spans import Spans
+from otel_llm.pricing import Prices
 from otel_llm.reliability import hooks as signals
 from otel_llm.reliability import rate_limits
-
-if TYPE_CHECKING:
-    from otel_llm.pricing import Pricer
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
@@ -67,7 +65,7 @@ class Runtime:
         self.observer = Observer(
             (Spans(trace.get_tracer(SCOPE, __version__), _capture(config)),),
             label_names=config.metric_labels,
-            price=self.prices.bill,
+            price=self.prices.of_call,
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
         )
@@ -123,7 +121,7 @@ class Runtime:
             installed.uninstall()
 
     def _make_store(self) -> Store:
-        return Store(self.config, self.prices, _budgets(self.config))
+        return Store(self.config, _budgets(self.config), self.prices.date)
 
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
@@ -140,65 +138,11 @@ class Runtime:
         if not self._knows(provider):
             return False
         version = _version(provider.distribution)
-        self.prices.load_soon()
+        with guard("pricing"):
+            self.prices.load()
         warn_of_others(provider.name)
         dispatch.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
         return True
-
-
-class Prices:
-    """The pricer, loaded in the background of the process that first needs it."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._loading = 0  # the process whose thread loads: a forked child has none of its parent's threads
-
-    @cached_property
-    def _pricer(self) -> Pricer:
-        from otel_llm.pricing import Pricer  # noqa: PLC0415 - 10 ms of a start, which a process that calls no model is spared
-
-        return Pricer(self._config)
-
-    @property
-    def ready(self) -> bool:
-        """Whether prices can be told; if not, they will be soon."""
-        if not self._pricer.ready:
-            self.load_soon()
-            return False
-        return True
-
-    def load_soon(self) -> None:
-        """Begin to load, unless that is done or under way."""
-        if self._loading != os.getpid() and not self._pricer.ready:
-            self._loading = os.getpid()
-            try:
-                threading.Thread(target=self._pricer.load, name="otel-llm-prices", daemon=True).start()
-            except RuntimeError:  # no thread to be had: the next call asks again
-                self._loading = 0
-
-    def load(self) -> None:
-        """Load now; a second or two."""
-        self._pricer.load()
-
-    def close(self) -> None:
-        """Stop looking for newer prices."""
-        if "_pricer" in vars(self):
-            self._pricer.close()
-
-    def settle(self, bill: tuple[Any, ...]) -> Any:
-        """What a call cost whose price was not known when it ended."""
-        return self._pricer.settle(bill)
-
-    def bill(self, request: Request, response: Response, usage: Usage, at: float) -> Bill:
-        """What a call cost, or what to settle later."""
-        provider, model, answered = request.provider, request.model or "", response.model or ""
-        tier, address = response.service_tier or request.service_tier, request.server_address or ""
-        pricer = self._pricer
-        cost, source, saved = pricer.price(provider, model, answered, usage, at, tier, address)
-        if source == "pending":
-            self.load_soon()
-            return None, source, 0.0, pricer.bill(provider, model, answered, usage, at, tier, address)
-        return cost, source, saved, None
 
 
 def deliver(verdict: Verdict) -> None:

@@ -8,27 +8,19 @@ import pytest
 from otel_llm.aggregate import Histogram, Store
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
-from otel_llm.pricing import Price
 
 AT = 1_763_711_000.0
 
 
-class Never:
-    ready = False
-
-    def settle(self, bill: object) -> Price:
-        raise AssertionError(bill)
-
-
 @pytest.fixture
 def busy(call) -> Store:
-    store = Store(Config(metric_labels=("tenant",), max_label_values=30), Never())
+    store = Store(Config(metric_labels=("tenant",), max_label_values=30))
     for number in range(60):
         store.apply(call(
             request_model=f"m{number}", labels=(f"t{number % 3}",), duration=0.1 + number / 50, input_tokens=number, output_tokens=9,
             cost=0.01, cost_source="prices", trace_id=f"{number:032x}", span_id="b" * 16, error_type="" if number % 5 else "timeout",
         ))  # fmt: skip
-    store.apply(call(labels=("t1",), cost_source="pending", bill=(1, 2), input_tokens=1))
+    store.apply(call(labels=("t1",), cost_source="unpriced", input_tokens=1))
     store.apply(Event("otel_llm_circuit_breaker_state", AT, ("b", "open")))
     store.apply(Event("otel_llm_rate_limit_limit", AT, ("openai", "m1", "chat", "tokens"), 100.0))
     return store
@@ -45,15 +37,14 @@ def content(store: Store) -> dict:
 
 
 def test_a_checkpoint_brings_everything_back(busy) -> None:
-    after = Store(busy.config, Never())
+    after = Store(busy.config)
     after.load(busy.dump())
     assert content(after) == content(busy)
-    assert len(after._state.ledger.pending) == 1
     assert after.dump() == busy.dump()
 
 
 def test_counting_goes_on_where_it_was(busy, call, read) -> None:
-    after = Store(busy.config, Never())
+    after = Store(busy.config)
     after.load(busy.dump())
     for store in (busy, after):
         store.apply(call(request_model="m7", labels=("t1",), duration=3.0, input_tokens=5))
@@ -83,14 +74,14 @@ def test_what_overflowed_goes_on_where_it_was(call) -> None:
 
 
 def test_a_checkpoint_serves_either_vocabulary(busy) -> None:
-    after = Store(Config(metric_labels=("tenant",), max_label_values=30, semconv="both"), Never())
+    after = Store(Config(metric_labels=("tenant",), max_label_values=30, semconv="both"))
     after.load(busy.dump())
     names = {name for name, _ in content(after)}
     assert {"gen_ai_client_inference_duration_seconds", "gen_ai_client_operation_duration_seconds"} <= names
 
 
 def test_what_a_store_held_before_is_gone(busy, call, read) -> None:
-    after = Store(busy.config, Never())
+    after = Store(busy.config)
     after.apply(call(request_model="before", labels=("",)))
     after.load(busy.dump())
     assert content(after) == content(busy)
@@ -100,7 +91,6 @@ def test_what_a_store_held_before_is_gone(busy, call, read) -> None:
     lambda data: b"", lambda data: b"junk", lambda data: data[:-20], lambda data: marshal.dumps(None),
     lambda data: marshal.dumps(("otel-llm store", {})), lambda data: marshal.dumps((marshal.loads(data)[0], {})),
     lambda data: marshal.dumps((marshal.loads(data)[0], {**marshal.loads(data)[1], "cells": {"nonsense": [((), 1, 0.0)]}})),
-    lambda data: marshal.dumps((marshal.loads(data)[0], {**marshal.loads(data)[1], "pending": [(1, 2)]})),
     lambda data: marshal.dumps((marshal.loads(data)[0], {**marshal.loads(data)[1], "engine": None})),
 ])  # fmt: skip
 def test_what_is_no_checkpoint_changes_nothing(busy, spoil) -> None:

@@ -29,7 +29,7 @@ CALLS = st.builds(
     cache_write_tokens=COUNT, thinking_tokens=COUNT,
     modalities=st.sampled_from([(), (("input", "text", 3), ("output", "audio", 4)), (("output", "text", 9000),)]),
     usage_unknown=st.sampled_from(["", "missing"]), cost=MONEY, cost_source=st.sampled_from(["prices", "provider", "unpriced"]),
-    cost_saved=st.sampled_from([0.0, 0.5]), bill=st.none(), finish_reasons=st.sampled_from([(), ("stop",), ("stop", "length", "stop")]),
+    cost_saved=st.sampled_from([0.0, 0.5]), finish_reasons=st.sampled_from([(), ("stop",), ("stop", "length", "stop")]),
     trace_id=st.just(""), span_id=st.just(""),
 )  # fmt: skip
 CALL = ("openai", "a", "chat")

@@ -74,7 +74,7 @@ def test_an_unusual_call_is_counted_and_told(store, call, read) -> None:
 
 
 def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
-    store = Store(Config(semconv="both", budget_daily=10.0, max_label_values=4))
+    store = Store(Config(semconv="both", budget_daily=10.0, max_label_values=4), price_date=lambda: AT - 1)
     unusual(store, call)
     full = {"stream": True, "first_chunk": 0.2, "chunk_gaps": ((1, 3),), "chunk_gap_sum": 0.3, "input_tokens": 100, "output_tokens": 40,
             "cache_read_tokens": 30, "cache_write_tokens": 10, "thinking_tokens": 8, "cost": 0.002, "cost_source": "prices",

@@ -20,7 +20,7 @@ OBSERVATIONS = st.builds(
     first_chunk=st.none() | st.floats(0, 1e6), chunk_gaps=st.lists(st.tuples(st.integers(0, 19), st.integers(1, 99))).map(tuple),
     input_tokens=COUNT, output_tokens=COUNT, thinking_tokens=COUNT, cost=st.none() | st.floats(0, 1e3),
     modalities=st.lists(st.tuples(st.sampled_from(["input", "output"]), TEXT, st.integers(0, 99))).map(tuple),
-    finish_reasons=st.lists(TEXT, max_size=2).map(tuple), trace_id=TEXT, cost_saved=st.floats(0, 1), bill=st.none(),
+    finish_reasons=st.lists(TEXT, max_size=2).map(tuple), trace_id=TEXT, cost_saved=st.floats(0, 1),
     chunk_gap_sum=st.floats(0, 10),
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ def test_what_is_only_almost_plain_becomes_plain(call) -> None:
 
 def test_what_is_not_plain_is_refused(call) -> None:
     with pytest.raises(ValueError, match="plain values only, not object"):
-        encode(call(bill=(object(),)))
+        encode(call(finish_reasons=(object(),)))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import sys
+import time
 
 import cli_pages
 import pytest
@@ -180,8 +181,22 @@ def test_prices(tmp_path):
     path.write_text('{"prices": [{"modle": "x"}]}')
     found = {each.topic: each for each in doctor_checks.prices(Config(prices_file=str(path)))}
     assert found["table"].status == "ok"
+    assert found["table"].says.startswith("list prices of 20")
     assert found["file"].status == "fail"
     assert str(path) in found["file"].says
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "says"),
+    [(59, "ok", "list prices of "), (61, "warn", ", 61 days old"), (None, "fail", "there are no list prices")],
+)
+def test_old_prices_are_warned_of(monkeypatch, days, status, says):
+    made = None if days is None else time.time() - days * 86400
+    monkeypatch.setattr(doctor_checks.Prices, "date", lambda _: made)
+    (found,) = doctor_checks.prices(Config())
+    assert found.status == status
+    assert says in found.says
+    assert bool(found.remedy) == (status != "ok")
 
 
 @pytest.mark.parametrize(

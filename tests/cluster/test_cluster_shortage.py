@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from functools import partialmethod
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from cluster_lab import call, counted, crash, until
 
-from otel_llm import runtime
 from otel_llm.cluster import checkpoint, election, journal, locks, rpc, statedir
 from otel_llm.cluster.locks import FileLock, is_locked
 from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import Listener, ask
 from otel_llm.core import unpatched
-from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
-from otel_llm.core.model import Reader, Request, Response, Usage
 
 Make = Callable[..., Member]
 
@@ -201,16 +195,3 @@ def test_a_listener_without_descriptors_rests_between_two_attempts(
     assert rests[0] > 0
     assert ask(tmp_path / "socket", ("question",)) == "answer"
     listener.stop()
-
-
-def test_prices_are_loaded_when_there_is_a_thread_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    prices = runtime.Prices(Config())
-    loaded: list[bool] = []
-    monkeypatch.setattr(prices._pricer, "load", lambda: loaded.append(True))
-    start = Fails(Thread.run, no_thread)
-    monkeypatch.setattr(Thread, "start", partialmethod(start))
-    request = Request("openai", "chat", "gpt-4o", Reader(lambda *_: None))
-    for _ in range(2):
-        assert prices.bill(request, Response(), Usage(10, 10), time.time())[1] == "pending"
-    assert loaded == [True]
-    prices.close()

@@ -23,7 +23,7 @@ from otel_llm.clients._openai_realtime import Conversation
 from otel_llm.clients._openai_responses_socket import Turns
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
-from otel_llm.runtime import Prices
+from otel_llm.pricing import Prices
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
 
@@ -85,8 +85,7 @@ def _unscripted(server: Loopback) -> Any:
 @pytest.fixture(scope="module")
 def price() -> Any:
     prices = Prices(Config())
-    prices.load()
-    yield prices.bill
+    yield prices.of_call
     prices.close()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
-from otel_llm.pricing import Pricer, table_cache
+from otel_llm.pricing import sources
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.price import NOTHING
+from otel_llm.pricing.pricer import Pricer
 from otel_llm.pricing.rates import quote
+from otel_llm.pricing.table import FORMAT, Table
 
 AT = 1_763_711_000.0
 AUDIO = {"input_mtok": [(-1, 2.5)], "output_mtok": [(-1, 10.0)], "input_audio_mtok": [(-1, 40.0)]}
@@ -29,9 +33,34 @@ def test_a_name_that_is_nearly_right_is_answered_with_those_that_are(pricer) -> 
 
 
 def test_without_a_table_nothing_is_suggested(monkeypatch) -> None:
-    def missing(_: str) -> None:
-        raise table_cache.Unavailable("no table")
-
-    monkeypatch.setattr(table_cache, "built", missing)
+    monkeypatch.setattr(sources, "newest", lambda *_, **__: None)
     told = explain("gpt-4o", at=AT, pricer=Pricer(Config()))
     assert (told.provider, told.model, told.suggestions) == ("", "", ())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wrong"),
+    [
+        (lambda text: "", "Expecting value"),
+        (lambda text: "{}", "of another version"),
+        (lambda text: "[]", "of another version"),
+        (lambda text: text.replace('"format": 2', '"format": 1', 1), "of another version"),
+        (lambda text: text.replace('"date"', '"day"', 1), "damaged"),
+        (lambda text: text.replace('"date": "2026', '"date": "x', 1), "damaged"),
+        (lambda text: text[: len(text) // 2], "not complete"),
+        (lambda text: text.replace("input_mtok", 'input"', 1), "damaged"),
+        (lambda text: text.replace('["=","', '[null,"', 1).replace('["^","', '["~","(', 1), "damaged"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(table_text, spoil, wrong) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        Table(spoil(table_text)).check()
+
+
+def test_a_provider_that_stands_for_one_that_is_not_there_has_its_own_models_only() -> None:
+    facts = {"format": FORMAT, "library": "1", "date": "2026-11-29"}
+    provider = {"id": "p", "api": "https://p", "match": None, "fallback": ["nobody"], "models": 1}
+    table = Table(json.dumps({**facts, "providers": [provider]}) + '\n["m", ["=", "m"], [[null, {"input_mtok": 1}]]]\n')
+    assert table.find("p", "other") is None
+    assert list(table.models("p")) == ["m"]
+    assert list(table.models("nobody")) == []

@@ -60,7 +60,7 @@ def ours(found: Found, usage: Usage, at: datetime, context) -> Price:
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
 def test_every_model_costs_what_genai_prices_says(provider, table):
     dice = random.Random(provider.id)
-    maker = table._makers[provider.id]
+    maker = table.maker(provider.id)
     compared = 0
     for model, raw in zip(provider.models, maker._models, strict=True):
         found = Found(provider.id, raw[0], True, raw[2], raw[3] if len(raw) > 3 else ())

@@ -16,8 +16,7 @@ from mistralai.client import Mistral
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation, Usage
-from otel_llm.pricing import table_cache
-from otel_llm.runtime import Prices
+from otel_llm.pricing import Prices
 from otel_llm.testing import capture
 from otel_llm.testing.loopback import Loopback, Reply
 from otel_llm.testing.loopback.exchange import sse
@@ -33,16 +32,14 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def observe(table, monkeypatch, server) -> Observe:
+def observe(server) -> Observe:
     """One call of a client whose server says ``replies``, as it is observed; ``provider`` is what the server stands for."""
-    monkeypatch.setattr(table_cache, "built", lambda _: table)
 
     def one(library: str, ask: Callable[[str], Any], *replies: Reply, provider: str = "") -> Observation:
         config = Config(providers=(("127.0.0.1", provider),) if provider else ())
         prices, said = Prices(config), iter(replies)
-        prices.load()
         server.script = lambda _: next(said)
-        with capture(library, price=prices.bill, config=config) as captured:
+        with capture(library, price=prices.of_call, config=config) as captured:
             ask(server.url)
         return captured.call
 
