@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_llm.core.config import environment
-from otel_llm.ops.objectives import DEFAULT
+from otel_llm.core.objectives import DEFAULT
 from otel_llm.ops.prometheus import rule_files
 from otel_llm.ops.promql import RELEASED, Clock
 from otel_llm.ops.rules import Context

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from otel_llm.core import objectives as normal
+from otel_llm.core.objectives import ObjectiveError, Objectives
 from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus
-from otel_llm.ops import objectives as normal
-from otel_llm.ops.objectives import ObjectiveError, Objectives
 from otel_llm.ops.promql import VOCABULARIES
 
 from .problems import Problem

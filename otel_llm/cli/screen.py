@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_llm.ops.objectives import DEFAULT
+from otel_llm.core.objectives import DEFAULT
 
 from . import models, panels, theme
 from .panels import CARD_LINES, Frame

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from otel_llm.core.objectives import allowed, flag, show
+
 from .alerts import Alert, alerts
-from .objectives import allowed, flag, show
 
 if TYPE_CHECKING:
     from .rules import Context

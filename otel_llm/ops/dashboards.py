@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core.objectives import DEFAULT, Objectives
+
 from .boards import boards
 from .boards.model import Board, Panel, plain_links, plain_steps
 from .boards.queries import Queries
-from .objectives import DEFAULT, Objectives
 from .promql import VOCABULARIES
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core.objectives import DEFAULT
+
 from . import alertmanager, prometheus, promtests
 from .alertspage import alerts_page
 from .cases import budgets, history, recording, season, traffic, upkeep
-from .objectives import DEFAULT
 from .promql import RELEASED
 from .rules import Context
 from .yamltext import dump

@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core.objectives import DEFAULT, Objectives
+
 from .dashboards import write_grafana
-from .objectives import DEFAULT, Objectives
 from .prometheus import NOTE, all_groups
 from .promql import vocabulary_named
 from .rules import Context

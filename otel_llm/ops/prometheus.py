@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core.objectives import DEFAULT, Objectives
+
 from .alerts import alert_group, alerts
-from .objectives import DEFAULT, Objectives
 from .promql import RELEASED, Clock, vocabulary_named
 from .rules import Context, recording_groups
 from .yamltext import dump, write

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from otel_llm.core import objectives
 from otel_llm.core.catalogue import BY_NAME, Metric
 
-from . import objectives
 from .recorded import PROVIDER_MODEL
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .objectives import DEFAULT
+from otel_llm.core.objectives import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

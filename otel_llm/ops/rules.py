@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 
-from . import objectives as normal
 from . import recorded
 from .promql import FAILED, PM, SUCCEEDED, Clock, Vocabulary, fell_back, mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
 # What providers call an answer that hit its limit, and one that was withheld.
 TRUNCATED = "(?i)length|max_(output_|completion_)?tokens|model_context_window_exceeded"

@@ -16,8 +16,8 @@ from typing import Any
 
 from prometheus_lab import Prometheus, free_port, needed
 
+from otel_llm.core.objectives import Objectives
 from otel_llm.ops import alertmanager, prometheus
-from otel_llm.ops.objectives import Objectives
 from otel_llm.ops.promql import RELEASED, Clock
 from otel_llm.ops.rules import Context
 

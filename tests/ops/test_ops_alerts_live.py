@@ -10,7 +10,7 @@ import pytest
 from alerting_lab import Alertmanager, Service, Told, rules_of, scraper, within
 from prometheus_lab import Prometheus
 
-from otel_llm.ops.objectives import Objectives
+from otel_llm.core.objectives import Objectives
 
 # what takes seconds instead of half a minute, and a baseline after a quarter of a minute; the rest is as shipped
 OBJECTIVES = Objectives(

@@ -15,9 +15,9 @@ import yaml
 from alerting_lab import Told
 from prometheus_lab import Prometheus, free_port, needed
 
+from otel_llm.core.objectives import DEFAULT
 from otel_llm.ops.alertmanager import Routing, configuration
 from otel_llm.ops.alerts import alerts
-from otel_llm.ops.objectives import DEFAULT
 from otel_llm.ops.promql import RELEASED
 from otel_llm.ops.rules import Context
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from otel_llm.core.objectives import Objectives, flag
 from otel_llm.ops import alert_names
-from otel_llm.ops.objectives import Objectives, flag
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

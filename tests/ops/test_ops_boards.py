@@ -15,13 +15,13 @@ import prometheus_lab as lab
 import pytest
 
 from otel_llm.core.catalogue import shown
+from otel_llm.core.objectives import BURN_RATES, DEFAULT, Objectives
 from otel_llm.ops import recorded
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Board, Panel
 from otel_llm.ops.boards.queries import Queries
 from otel_llm.ops.boards.sdk import to_json
 from otel_llm.ops.dashboards import generated, write_grafana
-from otel_llm.ops.objectives import BURN_RATES, DEFAULT, Objectives
 from otel_llm.ops.promql import VOCABULARIES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,6 +19,7 @@ import pytest
 import scripted_run
 
 from otel_llm.core.catalogue import shown
+from otel_llm.core.objectives import DEFAULT
 from otel_llm.exposition.server import serve
 from otel_llm.exposition.text import render
 from otel_llm.ops.alerts import alert_group
@@ -26,7 +27,6 @@ from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Query
 from otel_llm.ops.boards.queries import Queries
 from otel_llm.ops.boards.variables import ALERTS, breakers, values_of
-from otel_llm.ops.objectives import DEFAULT
 from otel_llm.ops.promql import RELEASED, VOCABULARIES, Clock
 from otel_llm.ops.rules import Context, recording_groups
 

@@ -15,10 +15,10 @@ from prometheus_lab import needed
 from scripted_run import Script, scrapes, store
 
 from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
 from otel_llm.ops.alerts import alerts
 from otel_llm.ops.generate import generated, test_files
-from otel_llm.ops.objectives import DEFAULT, Objectives
 from otel_llm.ops.prometheus import all_groups, rule_files
 from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_llm.ops.objectives import (
+from otel_llm.core.objectives import (
     DEFAULT,
     ObjectiveError,
     Objectives,

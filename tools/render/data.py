@@ -19,9 +19,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "ops")]
 import prometheus_lab as lab  # noqa: E402 - the paths come first
 import scripted_run  # noqa: E402
 
+from otel_llm.core.objectives import DEFAULT  # noqa: E402
 from otel_llm.ops.alerts import alerts  # noqa: E402
 from otel_llm.ops.dashboards import generated  # noqa: E402
-from otel_llm.ops.objectives import DEFAULT  # noqa: E402
 from otel_llm.ops.promql import RELEASED  # noqa: E402
 from otel_llm.ops.rules import Context, recording_groups  # noqa: E402
 

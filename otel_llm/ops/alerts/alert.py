@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.ops import objectives as normal
+from otel_llm.core import objectives as normal
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import PM
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops import objectives as normal
+from otel_llm.core import objectives as normal
+from otel_llm.core.objectives import percent
 from otel_llm.ops import recorded
-from otel_llm.ops.objectives import percent
 from otel_llm.ops.promql import PM
 
 from .alert import MINUTE, MODEL, MODEL_VARIABLES, Alert, busy

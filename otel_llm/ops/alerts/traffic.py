@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
-from otel_llm.ops import objectives as normal
+from otel_llm.core.objectives import percent
 from otel_llm.ops import recorded
-from otel_llm.ops.objectives import percent
 from otel_llm.ops.promql import PM, born
 
 from .alert import MINUTE, MODEL, Alert, busy

@@ -8,7 +8,7 @@ from . import anomalies, cost, health, latency, overview, reliability, tokens
 from .queries import Queries
 
 if TYPE_CHECKING:
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
     from otel_llm.ops.promql import Vocabulary
 
     from .model import Board

@@ -27,7 +27,7 @@ from .parts import (
 from .queries import RATE, Queries, either, extreme, most, ratio
 
 if TYPE_CHECKING:
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
 # A panel is a paragraph: what it is, what it asks, what it says.
 # fmt: off

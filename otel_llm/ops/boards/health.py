@@ -9,7 +9,7 @@ from .parts import COUNT, MODEL, NOT_ZERO, OK, PM, RATE, SECONDS, SHARE, lines, 
 from .queries import Queries, most, share
 
 if TYPE_CHECKING:
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
 # A panel is a paragraph: what it is, what it asks, what it says.
 # fmt: off

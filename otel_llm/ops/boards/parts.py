@@ -14,7 +14,7 @@ from .queries import RANGE, either, share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
     from .queries import Queries
 

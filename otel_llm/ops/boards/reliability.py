@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otel_llm.core.objectives import BURN_RATES, duration
 from otel_llm.ops import recorded
-from otel_llm.ops.objectives import BURN_RATES, duration
 from otel_llm.ops.promql import fell_back, one_line
 
 from .model import BAD, CLEAR, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
@@ -13,7 +13,7 @@ from .parts import BY_MODEL, COUNT, FAILED, OK, PM, RATE, SECONDS, SHARE, failed
 from .queries import RANGE, Queries, either, most, ratio, share, split
 
 if TYPE_CHECKING:
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
 # A panel is a paragraph: what it is, what it asks, what it says.
 # fmt: off

@@ -12,7 +12,7 @@ from .parts import BY_MODEL, MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDO
 from .queries import Queries, either, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
-    from otel_llm.ops.objectives import Objectives
+    from otel_llm.core.objectives import Objectives
 
 # A panel is a paragraph: what it is, what it asks, what it says.
 # fmt: off
