@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from otel_llm.core.catalogue import outcome
 from otel_llm.core.model import Observation
 
 from .cells import Histogram, Labels, Number
@@ -40,6 +41,7 @@ class Bundle:
     All values are bounded already, but those that methods take.
     """
 
+    calls: Number = _cell("otel_llm_calls_total", "_outcome")
     duration: Histogram = _cell("gen_ai_client_operation_duration_seconds", "_ended")
     first_chunk: Histogram = _cell("gen_ai_client_operation_time_to_first_chunk_seconds", "_wide")
     per_chunk: Histogram = _cell("gen_ai_client_operation_time_per_output_chunk_seconds", "_wide")
@@ -62,6 +64,7 @@ class Bundle:
         self._call = (provider, model, operation)
         self._wide = identity[:-1]
         self._ended = identity
+        self._outcome = (*self._call, outcome(error_type), error_type)
         self._counters: dict[tuple[str, str], Number] = {}
         self.success = not error_type
         self.operation = operation
@@ -75,6 +78,12 @@ class Bundle:
         found = self._families.cell(metric, (*labels, *self._custom))
         setattr(self, name, found)
         return found
+
+    def begin(self, at: float) -> None:
+        """Show the counters of calls at 0 before the first one is counted. The series began when that call did, at ``at``."""
+        for outcome_of, error_type in (("ok", ""), self._outcome[-2:]):
+            cell = self._families.number("otel_llm_calls_total", (*self._call, outcome_of, error_type, *self._custom))
+            cell.at = cell.at or at
 
     def tokens(self, direction: str, modality: str) -> Number:
         """``direction`` is ``input`` or ``output``."""
@@ -108,6 +117,7 @@ def count(bundle: Bundle, call: Observation) -> None:
         at, _, _, _, _, _, _, duration, _, _, first_chunk, gaps, gap_sum, taken, given, read, written, thought, modalities, unknown,
         _, _, _, reasons, trace_id, span_id,
     ) = call  # fmt: skip
+    bundle.calls.value += 1
     bundle.duration.observe(duration, trace_id, span_id, at)
     if first_chunk is not None:
         bundle.first_chunk.observe(first_chunk, trace_id, span_id, at)

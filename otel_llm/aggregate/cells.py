@@ -13,7 +13,7 @@ Exemplar = tuple[str, str, float, float]  # trace id, span id, value, seconds si
 
 
 class Number:
-    """The value of a counter or a gauge; ``at`` is when a gauge was set, seconds since the epoch."""
+    """The value of a counter or a gauge; ``at`` is when a gauge was set, or a counter began, seconds since the epoch."""
 
     __slots__ = ("at", "value")
 

@@ -14,7 +14,9 @@ MOST_LINES = 100_000
 COMBINATION = "_combination"
 """What ``otel_llm_label_overflow_total`` calls such a combination."""
 
-_KEPT = frozenset(("error_type", "gen_ai_token_type", "cost_source", "state", "from_state", "to_state", "result"))
+_KEPT = frozenset(
+    ("error_type", "gen_ai_token_type", "cost_source", "state", "from_state", "to_state", "result", "outcome")
+)
 _OPERATION = 2  # where the labels of a call have the operation, and after them
 _EXTRA = 5  # what follows the labels of a wide one: the error type or the token type
 

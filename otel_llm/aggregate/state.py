@@ -63,6 +63,7 @@ class State:
         content = {
             "cells": checkpoint.dumped_cells(self.families),
             "overflow": self.bounds.overflow,
+            "began": self.views.began,
             "engine": self.engine.dump(),
             "spend": self.ledger.spend.dump(),
         }
@@ -74,14 +75,15 @@ class State:
 
     def _restore(self, content: dict[str, Any]) -> None:
         checkpoint.restore_cells(self.families, content["cells"])
+        self.views.began = content["began"]
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def bundle(self, call: Observation) -> Bundle:
         """The cells that ``call`` touches."""
         identity = (call[1:7], call.labels)
-        return self._bundles.get(identity) or self._find(identity)
+        return self._bundles.get(identity) or self._find(identity, call)
 
-    def _find(self, identity: _Identity) -> Bundle:
+    def _find(self, identity: _Identity, call: Observation) -> Bundle:
         bounded = self.bounds.values(_NAMES, identity[0]), self.bounds.values(self.families.custom, identity[1])
         if max(len(self._bundles), len(self._bounded)) >= MOST_IDENTITIES:
             self._bundles.clear()
@@ -89,6 +91,8 @@ class State:
         bundle = self._bounded.get(bounded)
         if bundle is None:
             bundle = self._bounded[bounded] = Bundle(self.families, *bounded)
+            bundle.begin(call.at - call.duration)
+            self.views.begin(call.at - call.duration)
         if bounded == identity:  # what was replaced has no bound, and is to be counted each time
             self._bundles[identity] = bundle
         return bundle

@@ -75,6 +75,8 @@ class Store:
             counts: Counter[Labels] = Counter()
             for labels, count in in_flight.items():
                 counts[tuple(map(peek, CALL, labels))] += count
+                if not self.config.metric_labels:  # the values of custom labels are known when the call has ended
+                    self._state.families.number("otel_llm_calls_total", (*map(peek, CALL, labels), "ok", ""))
             self._processes[process] = counts
 
     def drop_process(self, process: int) -> None:

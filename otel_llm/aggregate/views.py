@@ -44,9 +44,11 @@ class Views:
         self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
         self._tidy_at = 0.0
         self.scrape_seconds: float | None = None
+        self.began = 0.0  # when what is counted began, seconds since the epoch
 
     def at(self, now: float, processes: Processes, price_age: float | None = None) -> list[View]:
         """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds."""
+        self.begin(now)
         if now >= self._tidy_at:
             self._engine.forget(now)
             self._tidy_at = now + _TIDY_SECONDS
@@ -69,6 +71,10 @@ class Views:
             if rows:
                 views.append(View(family.metric, family.names, rows))
         return views
+
+    def begin(self, at: float) -> None:
+        """Nothing was counted before ``at``, unless an earlier time is known. Rules tell a fresh pod from an old one by it."""
+        self.began = self.began or at
 
     def _derived(self, samples: Iterable[_Sample]) -> dict[str, list[Row]]:
         before, self._rows = self._rows, {}
@@ -97,6 +103,7 @@ class Views:
         yield "otel_llm_build_info", (__version__,), 1
         if price_age is not None:
             yield "otel_llm_price_table_age_seconds", (), price_age
+        yield "otel_llm_start_time_seconds", (), self.began
         if self.scrape_seconds is not None:
             yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
 Section = Literal["conventions", "latest", "events", "derived", "self"]
+Adds = Literal["sum", "max", "min", "mean", "none"]
 
 DURATION_BUCKETS = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 30.0, 40.96, 60.0, 81.92, 120.0, 300.0, 600.0,
@@ -34,6 +35,7 @@ ERROR_TYPES = (
     "context_length", "conflict", "overloaded", "server_error", "content_filter", "parse", "cancelled", "abandoned",
     "_OTHER",
 )  # fmt: skip
+_OUTCOMES = {"": "ok", "cancelled": "cancelled", "abandoned": "abandoned"}
 OTHER = "_other"  # what a label value becomes past its bound
 
 CALL = ("gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name")
@@ -46,7 +48,11 @@ class Metric:
     """One metric. ``name`` is the Prometheus family as scraped (counters end in ``_total``), ``otel`` the instrument.
 
     ``labels`` are fixed and in order; where ``custom`` is true, the labels of ``OTEL_LLM_METRIC_LABELS`` follow them.
-    ``vocabulary`` says under which ``OTEL_LLM_SEMCONV`` the metric is shown; empty means always.
+    ``vocabulary`` says under which ``OTEL_LLM_SEMCONV`` the metric is shown; empty means always. ``created`` asks for a
+    ``_created`` sample beside each series of OpenMetrics.
+
+    ``adds`` is how the values of several instances of a service become one: their sum, largest, smallest, or their mean
+    weighted by the metric ``weight``; ``none`` where they do not (a percentile, a z-score): then the worst one is shown by name.
     """
 
     name: str
@@ -59,6 +65,9 @@ class Metric:
     buckets: tuple[float, ...] = ()
     custom: bool = False
     vocabulary: str = ""
+    adds: Adds = "sum"
+    weight: str = ""
+    created: bool = False
 
     @property
     def family(self) -> str:
@@ -101,6 +110,11 @@ class Metric:
         free = {"job", "instance", "le"}
         if not self.custom and (unknown := set(names) - set(self.labels) - free):
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
+
+
+def outcome(error_type: str) -> str:
+    """How a call ended, by its ``error_type``: ``ok``, ``failed``, or ``cancelled`` or ``abandoned`` by its caller."""
+    return _OUTCOMES.get(error_type, "failed")
 
 
 def _operator(value: str) -> str:
@@ -169,12 +183,17 @@ def _event(
     *,
     buckets: tuple[float, ...] = (),
     custom: bool = True,
+    adds: Adds = "sum",
+    created: bool = False,
 ) -> Metric:
-    return Metric(name, _otel(name, kind, unit), kind, unit, help, labels, "events", buckets, custom)
+    otel = _otel(name, kind, unit)
+    return Metric(name, otel, kind, unit, help, labels, "events", buckets, custom, adds=adds, created=created)
 
 
 def _events() -> tuple[Metric, ...]:
     return (
+        _event("otel_llm_calls_total", "counter", "{call}", "Calls by outcome: ok, failed, cancelled, abandoned.",
+               (*CALL, "outcome", "error_type"), created=True),
         _event("otel_llm_cost_usd_total", "counter", "{USD}", "Money spent, US dollars.", (*CALL, "cost_source")),
         _event("otel_llm_request_cost_usd", "histogram", "{USD}", "Cost per call, US dollars.", buckets=COST_BUCKETS),
         _event("otel_llm_cache_savings_usd_total", "counter", "{USD}",
@@ -187,14 +206,14 @@ def _events() -> tuple[Metric, ...]:
         _event("otel_llm_retries_total", "counter", "{retry}", "HTTP attempts after the first.", (*CALL, "reason")),
         _event("otel_llm_retry_wait_seconds_total", "counter", "s", "Time spent waiting before a retry.", (*CALL, "reason")),
         _event("otel_llm_rate_limit_remaining", "gauge", "{unit}", "What the provider's rate limit leaves, from response headers.",
-               (*CALL, "kind"), custom=False),
+               (*CALL, "kind"), custom=False, adds="min"),
         _event("otel_llm_rate_limit_limit", "gauge", "{unit}", "The provider's rate limit, from response headers.",
-               (*CALL, "kind"), custom=False),
+               (*CALL, "kind"), custom=False, adds="max"),
         _event("otel_llm_fallbacks_total", "counter", "{fallback}", "Fallbacks from one model to another.",
                (*CALL, "from_model", "to_model", "reason")),
         _event("otel_llm_cache_requests_total", "counter", "{request}", "Look-ups in a response cache.", (*CALL, "cache", "result")),
         _event("otel_llm_circuit_breaker_state", "gauge", "{state}", "1 for the state that a circuit breaker is in.",
-               ("breaker", "state"), custom=False),
+               ("breaker", "state"), custom=False, adds="max"),
         _event("otel_llm_circuit_breaker_transitions_total", "counter", "{transition}", "Steps of a circuit breaker.",
                ("breaker", "from_state", "to_state"), custom=False),
         _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
@@ -211,52 +230,74 @@ def _gauge(
     *labels: str,
     section: Section = "derived",
     on: tuple[str, ...] = MODEL,
+    adds: Adds = "sum",
+    weight: str = "",
 ) -> Metric:
-    return Metric(name, _otel(name, "gauge", unit), "gauge", unit, help, (*on, *labels), section)
+    otel = _otel(name, "gauge", unit)
+    return Metric(name, otel, "gauge", unit, help, (*on, *labels), section, adds=adds, weight=weight)
+
+
+def _mean(weight: str = "otel_llm_requests_per_second") -> Any:
+    return {"adds": "mean", "weight": weight}
 
 
 def _derived() -> tuple[Metric, ...]:
     return (
-        _gauge("otel_llm_latency_seconds", "s", "Latency of successful calls over the window.", "quantile"),
+        _gauge("otel_llm_latency_seconds", "s", "Latency of successful calls over the window.", "quantile", adds="none"),
         _gauge("otel_llm_requests_per_second", "{request}/s", "Calls per second over the window."),
         _gauge("otel_llm_tokens_per_second", "{token}/s", "Tokens per second over the window.", "gen_ai_token_type"),
-        _gauge("otel_llm_tokens_per_request", "{token}", "Mean tokens per call over the window.", "gen_ai_token_type"),
-        _gauge("otel_llm_error_ratio", "1", "Share of calls over the window that failed, by type.", "error_type"),
-        _gauge("otel_llm_fallback_ratio", "1", "Share of calls over the window that a fallback served."),
-        _gauge("otel_llm_cache_hit_ratio", "1", "Share of response cache look-ups over the window that hit."),
-        _gauge("otel_llm_output_tokens_stddev", "{token}", "Standard deviation of output tokens over the window."),
-        _gauge("otel_llm_output_tokens_change_ratio", "1", "Recent mean of output tokens over the baseline's, minus 1."),
+        _gauge("otel_llm_tokens_per_request", "{token}", "Mean tokens per call over the window.", "gen_ai_token_type", **_mean()),
+        _gauge("otel_llm_error_ratio", "1", "Share of calls over the window that failed, by type.", "error_type", **_mean()),
+        _gauge("otel_llm_fallback_ratio", "1", "Share of calls over the window that a fallback served.", **_mean()),
+        _gauge("otel_llm_cache_hit_ratio", "1", "Share of response cache look-ups over the window that hit.",
+               **_mean("otel_llm_cache_requests_total")),
+        _gauge("otel_llm_output_tokens_stddev", "{token}", "Standard deviation of output tokens over the window.", adds="none"),
+        _gauge("otel_llm_output_tokens_change_ratio", "1", "Recent mean of output tokens over the baseline's, minus 1.", adds="none"),
         _gauge("otel_llm_cost_usd_per_hour", "{USD}/h", "Money spent per hour at the window's rate, US dollars."),
-        _gauge("otel_llm_cost_usd_per_request", "{USD}", "Mean cost per call over the window, US dollars."),
+        _gauge("otel_llm_cost_usd_per_request", "{USD}", "Mean cost per call over the window, US dollars.", **_mean()),
         _gauge("otel_llm_spend_usd", "{USD}", "Money spent in the calendar period, US dollars.", "period", "budget", on=()),
-        _gauge("otel_llm_budget_usd", "{USD}", "The configured budget, US dollars.", "period", "budget", on=()),
+        _gauge("otel_llm_budget_usd", "{USD}", "The configured budget, US dollars.", "period", "budget", on=(), adds="max"),
         _gauge("otel_llm_budget_used_ratio", "1", "Spend of the period over its budget.", "period", "budget", on=()),
         _gauge("otel_llm_budget_forecast_ratio", "1", "Spend by the period's end at the present rate, over the budget.",
                "period", "budget", on=()),
         _gauge("otel_llm_zscore", "{sigma}", "How unusual the last minutes are against the baseline, in standard deviations.",
-               "signal", "kind"),
-        _gauge("otel_llm_baseline_mean", "{value}", "Mean that z-scores are measured against, in the signal's plain unit.", "signal"),
-        _gauge("otel_llm_baseline_stddev", "{value}", "Standard deviation that z-scores are measured against.", "signal"),
+               "signal", "kind", adds="none"),
+        _gauge("otel_llm_baseline_mean", "{value}", "Mean that z-scores are measured against, in the signal's plain unit.", "signal",
+               adds="none"),
+        _gauge("otel_llm_baseline_stddev", "{value}", "Standard deviation that z-scores are measured against.", "signal", adds="none"),
         _gauge("otel_llm_baseline_samples", "{sample}", "Calls that the baseline holds.", "signal"),
     )  # fmt: skip
 
 
 def _self_metrics() -> tuple[Metric, ...]:
-    def gauge(name: str, unit: str, help: str, *labels: str) -> Metric:
-        return _gauge(name, unit, help, *labels, section="self", on=())
+    def gauge(name: str, unit: str, help: str, *labels: str, adds: Adds = "sum") -> Metric:
+        return _gauge(name, unit, help, *labels, section="self", on=(), adds=adds)
 
     def counter(name: str, unit: str, help: str, *labels: str) -> Metric:
         return Metric(name, _otel(name, "counter", unit), "counter", unit, help, labels, "self")
 
     return (
-        gauge("otel_llm_build_info", "{build}", "Always 1; the version of otel-llm as a label.", "version"),
+        gauge("otel_llm_build_info", "{build}", "Always 1; the version of otel-llm as a label.", "version", adds="max"),
+        gauge("otel_llm_start_time_seconds", "s", "When the counters began, seconds since the epoch.", adds="min"),
         gauge("otel_llm_processes", "{process}", "Processes whose calls this endpoint shows.", "state"),
-        gauge("otel_llm_scrape_duration_seconds", "s", "How long the last scrape took to answer."),
-        gauge("otel_llm_price_table_age_seconds", "s", "Time since the day that the list prices in use are of."),
+        gauge(
+            "otel_llm_price_table_age_seconds",
+            "s",
+            "Time since the day that the list prices in use are of.",
+            adds="max",
+        ),
+        gauge("otel_llm_scrape_duration_seconds", "s", "How long the last scrape took to answer.", adds="max"),
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),
-        gauge("otel_llm_instrumented", "{library}", "Always 1; a library that is watched.", "library", "version"),
+        gauge(
+            "otel_llm_instrumented",
+            "{library}",
+            "Always 1; a library that is watched.",
+            "library",
+            "version",
+            adds="max",
+        ),
     )
 
 

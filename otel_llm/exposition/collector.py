@@ -160,6 +160,8 @@ def _family(view: View) -> Samples:
             _add_histogram(family, labels, row.cell, bounds_text(metric))
         else:
             family.add_sample(metric.name, labels, row.cell.value)
+            if metric.created and row.cell.at > 0:
+                family.add_sample(f"{metric.family}_created", labels, row.cell.at)
     return family
 
 

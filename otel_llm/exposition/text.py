@@ -69,12 +69,23 @@ def _head(metric: Metric, *, openmetrics: bool) -> str:
 
 def _writer(metric: Metric, *, openmetrics: bool) -> Callable[[View, list[Row]], str]:
     if metric.kind != "histogram":
-        return _numbers
+        return _with_created if metric.created and openmetrics else _numbers
     return _histograms_with_exemplars if openmetrics else _histograms
 
 
 def _numbers(view: View, rows: list[Row]) -> str:
     return "".join([f"{row.text or _prefix(view, row)}{row.cell.value!r}\n" for row in rows])
+
+
+def _with_created(view: View, rows: list[Row]) -> str:
+    """Counters with the time at which each began, where it is known: a scraper that reads it sees the first events, too."""
+    lines = []
+    for row in rows:
+        prefix = row.text or _prefix(view, row)
+        lines.append(f"{prefix}{row.cell.value!r}\n")
+        if row.cell.at > 0:
+            lines.append(f"{prefix.replace('_total', '_created', 1)}{row.cell.at:.3f}\n")
+    return "".join(lines)
 
 
 def _histograms(view: View, rows: list[Row]) -> str:

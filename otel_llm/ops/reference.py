@@ -53,7 +53,9 @@ What `GET /metrics` shows. All of it comes from one catalogue in code, `otel_llm
 this page are made from it too.
 
 The OpenTelemetry instrument of the same fact is named beside each metric; over OTLP, Prometheus's own receiver makes
-the same names and labels out of it. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`."""
+the same names and labels out of it. A service of several
+instances is what the column says: their sum, the largest or smallest of them, or a weighted mean; percentiles come from the
+summed buckets of a histogram and are never averaged. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`."""
 _LABELS = """\
 `gen_ai_provider_name` is who is really behind the client: an `openai` client whose base URL is Azure, DeepSeek or a
 local server says so. `error_type` is empty for a success, otherwise one of {types}. The span keeps the class name, the
@@ -94,7 +96,11 @@ def metrics() -> str:
 def _section(section: Section) -> list[str]:
     title, says = _SECTIONS[section]
     rows = [_metric(metric) for metric in METRICS if metric.section == section]
-    return [f"## {title}", says, table(("name", "kind", "labels", "meaning", "instrument, unit"), rows)]
+    return [
+        f"## {title}",
+        says,
+        table(("name", "kind", "labels", "meaning", "of several instances", "instrument, unit"), rows),
+    ]
 
 
 def _bounds(bounds: Iterable[float]) -> str:
@@ -104,7 +110,20 @@ def _bounds(bounds: Iterable[float]) -> str:
 def _metric(metric: Metric) -> tuple[str, ...]:
     kind = f"{metric.kind}, {_BUCKETS[metric.buckets]}" if metric.buckets else metric.kind
     labels = _code(metric.labels) + (" +" if metric.custom else "")
-    return (f"`{metric.name}`", kind, labels.strip() or "none", metric.help, f"`{metric.otel}`, `{metric.unit}`")
+    return (
+        f"`{metric.name}`",
+        kind,
+        labels.strip() or "none",
+        metric.help,
+        _adds(metric),
+        f"`{metric.otel}`, `{metric.unit}`",
+    )
+
+
+def _adds(metric: Metric) -> str:
+    """How the values of several instances of a service become one."""
+    words = {"mean": f"mean, weighted by `{metric.weight}`", "none": "not addable: the worst, by name"}
+    return words.get(metric.adds, metric.adds)
 
 
 def configuration() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
-from otel_llm.core.catalogue import ATTRIBUTES, CALL, DURATION_BUCKETS, Metric, shown
+from otel_llm.core.catalogue import ATTRIBUTES, CALL, DURATION_BUCKETS, Metric, outcome, shown
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation
 
@@ -60,6 +60,7 @@ class Instruments:
 
     def _timing(self, seen: Observation) -> None:
         wide, custom = self._wide(seen), seen.labels
+        self._put("otel_llm_calls_total", (*wide[: len(CALL)], outcome(seen.error_type), seen.error_type, *custom), 1)
         latest = "embeddings" if seen.operation == "embeddings" else "inference"
         for name in ("gen_ai_client_operation_duration_seconds", f"gen_ai_client_{latest}_duration_seconds"):
             self._put(name, (*wide, seen.error_type, *custom), seen.duration)

@@ -23,7 +23,11 @@ def test_families_come_in_the_catalogues_order_and_none_is_empty(store, call) ->
 
 
 def test_a_fresh_store_shows_that_it_is_there(store) -> None:
-    assert {view.metric.name for view in store.views(AT)} == {"otel_llm_build_info", "otel_llm_series"}
+    assert {view.metric.name for view in store.views(AT)} == {
+        "otel_llm_build_info",
+        "otel_llm_start_time_seconds",
+        "otel_llm_series",
+    }
 
 
 def test_the_number_of_series_is_what_is_shown(store, call, read) -> None:

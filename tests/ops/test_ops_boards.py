@@ -37,6 +37,8 @@ CHROME, CELL = (
 NOT_CHARTED = {
     "otel_llm_price_table_age_seconds": "it changes with a release of otel-llm; otel-llm doctor judges it",
     "otel_llm_budget_used_ratio": "each instance's own; the boards divide the spend of all instances by the budget",
+    "otel_llm_calls_total": "what rules count calls by; boards read what they record",
+    "otel_llm_start_time_seconds": "what rules tell a fresh pod by",
 }
 
 
