@@ -5,12 +5,16 @@ DEMO := .venv-demo
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test lint unit covered matrix docs generate bench package clean
+.PHONY: demo test system lint unit covered matrix docs generate bench package clean
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
 
-test: lint docs package covered matrix
+test: system lint docs package covered matrix
+
+# What the tests need beside Python, before anything else takes its time.
+system:
+	tools/system_packages.sh
 
 lint: $(VENV)/.stamp
 	$(BIN)/ruff check .

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The programs that the tests need beside Python: looked for first, installed with apt where that is allowed, else named in one line.
+set -euo pipefail
+
+# program:Debian package
+needed=(prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager tmux:tmux
+        valgrind:valgrind cc:gcc docker-compose:docker-compose)
+# files of packages that bring no program
+files=(/usr/include/stdlib.h:libc6-dev)
+
+missing=()
+for pair in "${needed[@]}"; do
+  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+for pair in "${files[@]}"; do
+  [ -e "${pair%%:*}" ] || missing+=("${pair##*:}")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+
+command=(apt-get install -y --no-install-recommends "${missing[@]}")
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -q
+  DEBIAN_FRONTEND=noninteractive "${command[@]}" -q
+else
+  echo "make test needs programs that are not here. Install them first: sudo ${command[*]}" >&2
+  exit 1
+fi
