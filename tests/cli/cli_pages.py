@@ -48,7 +48,7 @@ class Page:
 def quiet() -> Page:
     """A service that has not made a call yet."""
     page = Page()
-    page.add("otel_llm_build_info", 1.0, version="0.1.0")
+    page.add("otel_llm_build_info", 1.0, version="0.2.0")
     page.add("otel_llm_processes", 4.0, state="live")
     page.add("otel_llm_processes", 1.0, state="exited")
     page.add("otel_llm_series", 123.0)

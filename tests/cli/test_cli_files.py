@@ -29,7 +29,7 @@ def test_help_teaches_by_example(otel_llm):
 
 def test_version(otel_llm):
     ran = otel_llm("--version")
-    assert (ran.code, ran.out) == (0, "otel-llm, version 0.1.0\n")
+    assert (ran.code, ran.out) == (0, "otel-llm, version 0.2.0\n")
 
 
 def test_rules_with_thresholds_of_ones_own(otel_llm, tmp_path):

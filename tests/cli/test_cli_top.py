@@ -66,7 +66,7 @@ def test_the_same_facts_as_json(serve, otel_llm):
     served = serve(cli_pages.busy().text())
     found = facts(otel_llm("top", served.address, "--json"))
     assert found["endpoints"] == [served.address]
-    assert found["version"] == "0.1.0"
+    assert found["version"] == "0.2.0"
     assert found["processes"] == 4
     total = found["total"]
     assert total["requests"] == 700
