@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_llm.core.catalogue import outcome
-from otel_llm.core.model import Observation
+from otel_llm.core.model import BATCH, Observation
 
 from .cells import Histogram, Labels, Number
 from .families import Families
@@ -115,10 +115,11 @@ def count(bundle: Bundle, call: Observation) -> None:
     """All of a call but its money. The record is taken apart once: to ask it for one field costs as much as to count it."""
     (
         at, _, _, _, _, _, _, duration, _, _, first_chunk, gaps, gap_sum, taken, given, read, written, thought, modalities, unknown,
-        _, _, _, reasons, trace_id, span_id,
+        _, _, _, reasons, trace_id, span_id, *_,
     ) = call  # fmt: skip
     bundle.calls.value += 1
-    bundle.duration.observe(duration, trace_id, span_id, at)
+    if bundle.operation != BATCH:  # whose answers were made before anybody looked: no time of theirs is known
+        bundle.duration.observe(duration, trace_id, span_id, at)
     if first_chunk is not None:
         bundle.first_chunk.observe(first_chunk, trace_id, span_id, at)
     if gaps:

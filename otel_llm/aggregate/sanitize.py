@@ -13,7 +13,7 @@ def sound(call: Observation) -> Observation:
     """``call`` itself, or a copy without the numbers that cannot be (the duration is 0 then: every call counts)."""
     (
         _, _, _, _, _, _, _, duration, _, _, first_chunk, _, gap_sum, taken, given, read, written, thought, _, _,
-        cost, _, saved, _, _, _,
+        cost, _, saved, *_,
     ) = call  # fmt: skip
     if (
         0.0 <= duration < _SECONDS  # comparing a float with an integer takes thrice as long

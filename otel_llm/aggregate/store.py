@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
-from otel_llm.core.model import Event, Observation, Record
+from otel_llm.core.model import BATCH, Event, Observation, Record
 from otel_llm.core.unpatched import Lock
 
 from .bundle import Bundle, count
@@ -141,7 +141,7 @@ class Store:
         bundle = state.bundle(call)
         call = sound(call)
         count(bundle, call)
-        findings = self._judge(bundle, call)
+        findings = self._judge(bundle, call) if call.operation != BATCH else ()
         if call.cost_source:
             findings += state.ledger.count(bundle, call)
         for finding in findings:

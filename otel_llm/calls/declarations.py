@@ -124,11 +124,14 @@ class SubRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A method that is handed the HTTP response of a call: ``read`` gives its status and headers."""
+    """A method that is handed the HTTP response of a call: ``read`` gives its status and headers, and what gives the response
+    itself later, for one whose answer fails on this side."""
 
     module: str
     targets: tuple[str, ...]
-    read: Callable[[Args, Kwargs], tuple[int, Mapping[str, str]] | None]
+    read: Callable[
+        [Args, Kwargs], tuple[int, Mapping[str, str]] | tuple[int, Mapping[str, str], Callable[[], Any]] | None
+    ]
 
 
 class Replace(NamedTuple):

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
 from otel_llm.core.errors import error_type, from_code, from_status
-from otel_llm.core.guard import guard, guarded
+from otel_llm.core.guard import foreign, guard, guarded
+from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
@@ -111,9 +112,9 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__", "attempt", "began", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum", "gaps", "key",
-        "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries", "scope",
-        "span", "status", "tally",
+        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum",
+        "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries",
+        "scope", "span", "status", "tally",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
@@ -133,6 +134,8 @@ class Invocation:
         self.retries = 0
         self.attempt: tuple[int | str, float] | None = None  # why and when the attempt before failed
         self.status: int | None = None
+        self.body: Callable[[], Any] | None = None  # gives the library's response, where there is one still
+        self.answered = 0.0  # when the answer was there, of a call that is open for what the caller does with it
         self.error: BaseException | None = None
         self.span: Any = None
         self.recorded: Any = None  # the context of a span that is recorded
@@ -186,8 +189,17 @@ class Invocation:
 
     def left(self) -> None:
         """The caller closed or dropped the stream: the provider may have been done, or not."""
-        finished = self.response.done or self.response.finish_reasons
+        response = self.response
+        finished = response.done or response.finish_reasons
+        if finished and response.usage is None and self.request.usage_asked:
+            response.unknown = "left_early"
         self.end("" if finished else "abandoned")
+
+    def drained(self) -> None:
+        """The stream is over: one whose reader knows its end, and that ended before it, was cut off on its way."""
+        response, reader = self.response, self.request.reader
+        cut = reader.terminal and not (response.done or response.finish_reasons or response.error_code)
+        self.end("connection" if cut else "")
 
     def fail(self, error: BaseException) -> None:
         """The call raised ``error`` into the caller."""
@@ -199,11 +211,27 @@ class Invocation:
             headers = getattr(response, "headers", None)
             if headers is not None:
                 self.replied(getattr(response, "status_code", 0), headers)
+            if kind not in _UNANSWERED:
+                self._read_billed(response)
         self.end("abandoned" if isinstance(error, GeneratorExit) else kind)
 
-    def replied(self, status: int, headers: Mapping[str, str]) -> None:
-        """An HTTP response came, good or bad."""
+    def _read_billed(self, reply: Any) -> None:
+        """An answer came and was billed, and failed on this side: what it holds is read all the same."""
+        if self.request.stream or self.response.usage is not None or not 200 <= (self.status or 0) < 300:  # noqa: PLR2004
+            return
+        if self.body is not None:
+            reply = self.body()
+        with foreign(lambda _: None):  # it may be no JSON, or not have been read
+            self._read(view(reply.content))
+
+    def replied(self, status: int, headers: Mapping[str, str], body: Callable[[], Any] | None = None) -> None:
+        """An HTTP response came, good or bad. ``body`` gives the library's own object for it, whose ``content`` may be read later."""
         self.status = status
+        if body is not None:
+            self.body = body
+        if self.request.hear is not None and status < 400:  # noqa: PLR2004
+            self.request.hear(headers, self.request, self.response)
+            self.key = (self.request.provider, self.request.model or "", self.request.operation)
         if self.observer.on_reply is not None:
             self.observer.on_reply(self, status, headers)
 
@@ -250,10 +278,11 @@ class Invocation:
             return
         self.done = True
         self.observer.open.pop(id(self), None)
+        ended = self.answered or _CLOCK()
         if _collecting and _collecting == get_ident():
-            _LATE.append((self, error, _CLOCK()))
+            _LATE.append((self, error, ended))
             return
-        self.concluded(error, _CLOCK())
+        self.concluded(error, ended)
         if _LATE:
             settle()
 
@@ -261,7 +290,7 @@ class Invocation:
         """Tell what there is to tell of a call that ended at ``ended``, unless it is another process's."""
         if self.epoch == self.observer.epoch:
             self._conclude(error, ended)
-            self.scope = self.error = None  # an error holds frames, and they hold us
+            self.scope = self.error = self.body = None  # an error holds frames, and they hold us
 
     def _concluded(self, error: str, ended: float) -> None:
         response = self.response
@@ -300,11 +329,12 @@ class Invocation:
         usage, unknown, priced = response.usage, "", _NOTHING
         if usage is None:
             usage = _NO_USAGE
-            if not error and request.reader.usage:
-                unknown = "stream_without_usage" if request.stream else "missing"
+            if request.reader.usage and (not error or response.unknown):
+                unknown = response.unknown or ("stream_without_usage" if request.stream else "missing")
         elif not usage.known and not error and request.reader.usage:
             unknown = "partial"
-        if observer.price is not None and (usage.cost_usd is not None or usage.known):
+        fees = (*request.fees, *response.fees) if not error and request.fees else response.fees
+        if observer.price is not None and (usage.cost_usd is not None or usage.known or fees):
             priced = observer.price(request, response, usage, at)
         cost, source, saved = priced
         context = self.recorded
@@ -316,6 +346,7 @@ class Invocation:
             _modalities(usage), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
+            fees, (), response.cache_miss, response.cache_missed_tokens,
         ))  # fmt: skip
 
     def __del__(self) -> None:
@@ -323,19 +354,21 @@ class Invocation:
             self.left()
 
 
+_UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NO_USAGE = Usage()
 _NOTHING: Priced = (None, "", 0.0)
 
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:
     if (
-        usage.input_audio_tokens is usage.output_audio_tokens is None
+        usage.input_audio_tokens is usage.output_audio_tokens is usage.input_video_tokens is None
         and usage.input_image_tokens is usage.output_image_tokens is None
     ):
         return ()
     parts = (
         ("input", "text", usage.input_text_tokens), ("input", "audio", usage.input_audio_tokens),
-        ("input", "image", usage.input_image_tokens), ("output", "text", usage.output_text_tokens),
-        ("output", "audio", usage.output_audio_tokens), ("output", "image", usage.output_image_tokens),
+        ("input", "image", usage.input_image_tokens), ("input", "video", usage.input_video_tokens),
+        ("output", "text", usage.output_text_tokens), ("output", "audio", usage.output_audio_tokens),
+        ("output", "image", usage.output_image_tokens),
     )  # fmt: skip
     return tuple((direction, modality, count) for direction, modality, count in parts if count)

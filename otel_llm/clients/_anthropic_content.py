@@ -31,9 +31,9 @@ def _parts(content: Any) -> list[Message]:
 def _part(block: Any) -> Message:
     kind = text(attr(block, "type")) or "unknown"
     if kind == "text":
-        return {"type": "text", "content": attr(block, "text") or ""}
+        return {"type": "text", "content": text(attr(block, "text")) or ""}
     if kind == "thinking":
-        return {"type": "reasoning", "content": attr(block, "thinking") or ""}
+        return {"type": "reasoning", "content": text(attr(block, "thinking")) or ""}
     if kind == "tool_use":
         return {
             "type": "tool_call",
@@ -76,7 +76,7 @@ def keep_delta(kept: list[Any], event: Any) -> None:
     if not kept or not kept[-1]["parts"]:
         return
     part, delta = kept[-1]["parts"][-1], attr(event, "delta")
-    if part["type"] == "tool_call":
+    if isinstance(part.get("arguments"), str):
         part["arguments"] += text(attr(delta, "partial_json")) or ""
     elif "content" in part:
         part["content"] += text(attr(delta, "text")) or text(attr(delta, "thinking")) or ""

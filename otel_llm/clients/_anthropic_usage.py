@@ -30,7 +30,10 @@ def read_usage(usage: Any, into: Response) -> None:
     told.thinking_tokens = told.thinking_tokens if thinking is None else thinking
     searches = count(attr(usage, "server_tool_use", "web_search_requests"))
     told.web_searches = told.web_searches if searches is None else searches
+    if searches is not None:
+        into.fee("web_search", searches)
     into.service_tier = text(attr(usage, "service_tier")) or into.service_tier
+    into.region = text(attr(usage, "inference_geo")) or into.region
     given = fields_of(usage)
     if given.get("speed") == "fast":  # has prices of its own
         into.service_tier = "fast"

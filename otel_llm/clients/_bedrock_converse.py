@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import Reader, Response, Usage
 
 from ._bedrock_content import keep_block, keep_delta, keep_message
@@ -87,7 +87,7 @@ def _read_stop(told: Any, into: Response) -> None:
 
 
 def _payload(event: Any) -> Any:
-    return json.loads(event.payload)
+    return parsed(event.payload)
 
 
-CONVERSE = Reader(read_converse, read_event)
+CONVERSE = Reader(read_converse, read_event, terminal=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import Reader, Response, Usage
 
 from . import _anthropic_content, _bedrock_content, anthropic
@@ -28,10 +28,7 @@ def asked(params: Mapping[str, Any]) -> dict[str, Any]:
     given = params.get("body")
     if not isinstance(given, (bytes, bytearray, str)):
         return {}
-    try:
-        body = json.loads(given)
-    except ValueError:
-        return {}
+    body = parsed(given)
     if attr(body, "messages") is not None:
         return _bedrock_content.asked(body) if "inferenceConfig" in body else _anthropic_content.asked(body)
     prompt = next((found for name in _PROMPTS if (found := text(attr(body, name))) is not None), "")
@@ -69,9 +66,18 @@ def read_event(event: Any, into: Response) -> bool:
     if headers.get(":event-type") is None:
         read_exception(headers, into)
         return False
-    inner = text(attr(json.loads(event.payload), "bytes"))
-    chunk = json.loads(base64.b64decode(inner)) if inner is not None else None
-    return isinstance(chunk, dict) and read_chunk(chunk, into)
+    inner = text(attr(parsed(event.payload), "bytes"))
+    chunk = parsed(_decoded(inner)) if inner is not None else None
+    if not isinstance(chunk, dict):
+        return inner is not None  # a custom model may send what is no JSON: it is output all the same
+    return read_chunk(chunk, into)
+
+
+def _decoded(encoded: str) -> bytes | None:
+    try:
+        return base64.b64decode(encoded)
+    except ValueError:
+        return None
 
 
 def read_chunk(chunk: dict[str, Any], into: Response) -> bool:

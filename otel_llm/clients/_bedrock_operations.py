@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import Reader, Response, Usage
 
 from . import _bedrock_content
@@ -23,7 +23,7 @@ def read_agent_event(event: Any, into: Response) -> bool:
     if kind is None:
         read_exception(headers, into)
     elif kind == "trace":
-        steps = attr(json.loads(event.payload), "trace")
+        steps = attr(parsed(event.payload), "trace")
         for step in steps.values() if isinstance(steps, dict) else ():
             _read_step(step, into)
     return kind in ("chunk", "output")

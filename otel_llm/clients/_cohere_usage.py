@@ -24,6 +24,7 @@ def read_usage(usage: Any, into: Response) -> None:
         into.usage = found
     if (searches := number(attr(billed, "search_units"))) is not None:
         into.attributes["otel_llm.usage.search_units"] = searches
+        into.fee("rerank", searches)
 
 
 def _either(first: Any, second: Any, name: str) -> int | None:

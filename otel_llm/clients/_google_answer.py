@@ -7,6 +7,7 @@ from typing import Any
 from otel_llm.core.model import Response
 
 from ._google_content import keep
+from ._google_fees import add_grounding
 from ._google_usage import read_usage, word
 from ._read import Fields, attr, count, items, text, told
 
@@ -16,11 +17,16 @@ def read_content(reply: Any, into: Response) -> None:
     _read_answer(told(reply), into)
     if into.usage is None:
         read_usage(attr(reply, "usage_metadata"), into)
+    if into.requests == 0:
+        add_grounding(reply, into)
 
 
 def read_part(reply: Any, into: Response) -> None:
     """The answer to one of the requests."""
     read_usage(attr(reply, "usage_metadata"), into)
+    into.model = text(attr(reply, "model_version")) or into.model
+    into.earlier_fees = into.fees
+    add_grounding(reply, into)
 
 
 def read_chunk(chunk: Any, into: Response) -> bool:
@@ -30,9 +36,11 @@ def read_chunk(chunk: Any, into: Response) -> bool:
     if into.requests == 0 or (answer != into.id and into.finish_reasons):
         into.requests += 1
         into.earlier, into.finish_reasons, into.ends = into.usage, [], None
+        into.earlier_fees = into.fees
     output = _read_answer(found, into)
     if (usage := found.get("usage_metadata")) is not None:
         read_usage(usage, into)
+    add_grounding(found, into)
     return output
 
 

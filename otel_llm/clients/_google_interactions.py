@@ -32,6 +32,11 @@ def read_interaction(interaction: Any, into: Response) -> None:
     status = word(attr(interaction, "status"))
     if status is not None and status not in _UNFINISHED:
         into.finish_reasons = [status]
+    into.pending = (into.id or "") if status == "in_progress" else ""
+    if status == "cancelled":
+        into.error_code = "cancelled"
+    elif status == "failed":
+        into.error_code = "server_error"
     read_interaction_usage(attr(interaction, "usage"), into)
 
 

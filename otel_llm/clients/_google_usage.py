@@ -58,6 +58,7 @@ def read_interaction_usage(found: Any, into: Response) -> None:
         if word(attr(part, "type")) == "google_search"
     )
     usage.web_searches = sum(searches) or None
+    into.fee("grounding", usage.web_searches)
     into.usage = usage if into.earlier is None else into.earlier.plus(usage)
 
 
@@ -82,8 +83,9 @@ def _split(found: Fields, usage: Usage) -> None:
     """Tokens by modality, where a call has others than text."""
     if asked := _modalities(found.get("prompt_tokens_details")):
         usage.input_text_tokens, usage.input_audio_tokens = asked.get("TEXT"), asked.get("AUDIO")
-        usage.input_image_tokens = asked.get("IMAGE")
-        usage.cache_audio_read_tokens = _modalities(found.get("cache_tokens_details")).get("AUDIO")
+        usage.input_image_tokens, usage.input_video_tokens = asked.get("IMAGE"), asked.get("VIDEO")
+        cached = _modalities(found.get("cache_tokens_details"))
+        usage.cache_audio_read_tokens, usage.cache_image_read_tokens = cached.get("AUDIO"), cached.get("IMAGE")
     if said := _modalities(found.get("candidates_tokens_details") or found.get("response_tokens_details")):
         usage.output_text_tokens, usage.output_audio_tokens = said.get("TEXT"), said.get("AUDIO")
         usage.output_image_tokens = said.get("IMAGE")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
+
+from otel_llm.core.provider_names import canonical
 
 # Host patterns in order, first match wins. Names follow the OpenTelemetry registry where it has one.
 HOSTS: tuple[tuple[str, str], ...] = (
@@ -27,24 +30,47 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("integrate.api.nvidia.com", "nvidia"), ("api.deepinfra.com", "deepinfra"), ("api.novita.ai", "novita"),
     ("api.hyperbolic.xyz", "hyperbolic"), ("router.huggingface.co", "huggingface"), ("api-inference.huggingface.co", "huggingface"),
     ("*.endpoints.huggingface.cloud", "huggingface"), ("dashscope*.aliyuncs.com", "alibaba"), ("api.moonshot.*", "moonshot"),
-    ("open.bigmodel.cn", "zhipu"), ("api.z.ai", "zhipu"), ("api.minimax.*", "minimax"), ("api.minimaxi.com", "minimax"),
+    ("open.bigmodel.cn", "zhipu"), ("api.z.ai", "z_ai"), ("api.minimax.*", "minimax"), ("api.minimaxi.com", "minimax"),
     ("api.writer.com", "writer"), ("api.ai21.com", "ai21"), ("api.studio.nebius.*", "nebius"), ("api.tokenfactory.nebius.*", "nebius"),
     ("*.databricks.com", "databricks"), ("*.azuredatabricks.net", "databricks"),
     ("*.ml.cloud.ibm.com", "ibm.watsonx.ai"), ("gateway.ai.cloudflare.com", "cloudflare"), ("ai-gateway.vercel.sh", "vercel"),
+    ("api.portkey.ai", "portkey"), ("*.helicone.ai", "helicone"), ("*.hconeai.com", "helicone"), ("api.llama.com", "meta"),
+    ("inference.baseten.co", "baseten"), ("*.api.baseten.co", "baseten"), ("*.endpoints.ai.cloud.ovh.net", "ovhcloud"),
 )  # fmt: skip
 PORTS: tuple[tuple[int, str], ...] = ((11434, "ollama"), (1234, "lm_studio"), (30000, "sglang"), (8000, "vllm"))
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
+_PRIVATE_NAMES = (".svc", ".internal", ".local", ".localdomain", ".lan", ".intranet", ".home.arpa", ".corp")
+_SHARED = ip_network("100.64.0.0/10")  # RFC 6598, where mesh networks put their machines
+COMPATIBLE = "openai_compatible"
+"""A server of one's own that speaks OpenAI's API, and has not said what it is."""
 
 Place = tuple[str, str | None, int | None]  # provider, host, port
 _extra: tuple[tuple[str, str], ...] = ()
+edition = 0
+"""Changes with the settings."""
+_learned: dict[tuple[str, int | None], str] = {}  # what servers have said of themselves
 _seen: dict[int, tuple[Any, type, Place]] = {}
 _KEPT = 128
 
 
 def configure(extra: tuple[tuple[str, str], ...]) -> None:
     """Patterns that come before the table (``OTEL_LLM_PROVIDERS``): a host, ``host:port``, or a wildcard of either."""
-    global _extra  # noqa: PLW0603
-    _extra = extra
+    global _extra, edition  # noqa: PLW0603
+    edition += 1
+    _extra = tuple((pattern, canonical(name)) for pattern, name in extra)
+    _learned.clear()
+    _forget()
+
+
+def learn(host: str, port: int | None, name: str) -> None:
+    """The server at ``host`` says that it is ``name``: calls to it carry that from now on."""
+    if len(_learned) >= _KEPT:
+        _learned.clear()
+    _learned[host, port] = name
+    _forget()
+
+
+def _forget() -> None:
     _seen.clear()
     behind_text.cache_clear()
 
@@ -59,7 +85,7 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     if known is not None and known[0] is url and known[1] is type(client):
         return known[2]
     host, port = url.host or None, url.port
-    found = named(host or "", port) or default
+    found = named(host or "", port) or _unnamed(host or "", port, default)
     place = (found if better is None else better(client, found), host, port)
     if len(_seen) >= _KEPT:
         _seen.clear()
@@ -71,14 +97,43 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
 def behind_text(url: str, default: str) -> Place:
     """As ``behind``, for a base URL that is text."""
     parts = urlsplit(url)
-    return named(parts.hostname or "", parts.port) or default, parts.hostname, parts.port
+    host = parts.hostname
+    return named(host or "", parts.port) or _unnamed(host or "", parts.port, default), host, parts.port
+
+
+def _unnamed(host: str, port: int | None, default: str) -> str:
+    """The provider at a host that is in no table. OpenAI is at none that is private: a server of one's own is."""
+    if default != "openai":
+        return default
+    return _learned.get((host, port)) or (COMPATIBLE if private(host) else default)
+
+
+def private(host: str) -> bool:
+    """Whether a host is in somebody's own network. This machine's own addresses do not count: tunnels and tests are there."""
+    host = host.lower().rstrip(".")
+    if not host or host in _LOCAL:
+        return False
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return "." not in host or host.endswith(_PRIVATE_NAMES) or ".svc." in host
+    return not address.is_loopback and (address.is_private or address in _SHARED)
+
+
+def configured(host: str, port: int | None) -> bool:
+    """Whether ``OTEL_LLM_PROVIDERS`` names who is at ``host``."""
+    return any(_matches(pattern, host.lower(), port) for pattern, _ in _extra)
+
+
+def _matches(pattern: str, host: str, port: int | None) -> bool:
+    return fnmatchcase(host, pattern) or (port is not None and fnmatchcase(f"{host}:{port}", pattern))
 
 
 def named(host: str, port: int | None) -> str | None:
     """The provider that serves ``host``, or None where nobody has said."""
     host = host.lower()
     for pattern, name in _extra:
-        if fnmatchcase(host, pattern) or (port is not None and fnmatchcase(f"{host}:{port}", pattern)):
+        if _matches(pattern, host, port):
             return name
     for pattern, name in HOSTS:
         if fnmatchcase(host, pattern):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.core.model import Reader, Request
+from otel_llm.core.model import AttributeValue, Reader, Request
 
 from . import _hosts
+from ._gateways import hearing
 from ._openai_content import asked
+from ._openai_dialects import spoken
 from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
-from ._read import parameters, text
+from ._read import attr, parameters, text
 from ._stainless import Describe, base_url_of, body_of
 
 Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
@@ -29,6 +31,7 @@ ROUTES: Mapping[str, Route] = {
     "audio/speech": ("speech", NO_USAGE, ""),
     "moderations": ("moderation", NO_USAGE, ""),
 }
+_OWN = "api.openai.com"
 _MOST = 1024  # paths remembered: a path may hold an id
 
 
@@ -51,17 +54,46 @@ def describer(
         operation, reader, api = route
         body = body_of(options)
         name, host, port = _hosts.behind(base_url_of(client), default, client, named)
-        attributes = parameters(body, PARAMETERS)
-        if api and default == "openai":
-            attributes["openai.api.type"] = api
-        if "response_format" in body and (kind := _output_type(body["response_format"])) is not None:
-            attributes["gen_ai.output.type"] = kind
-        return Request(
-            name, operation, text(body.get("model")), reader, host, port, stream,
-            attributes, text(body.get("service_tier")), lambda: asked(body),
+        model = text(body.get("model"))
+        request = Request(
+            name, operation, model, spoken(reader, name, model), host, port, stream,
+            _attributes(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
         )  # fmt: skip
+        if stream and attr(body.get("stream_options"), "include_usage") is True:
+            request.usage_asked = True
+        if default == "openai" and host != _OWN:
+            request.hear = hearing(name, host, port, _hosts.edition)
+        if operation == "speech":
+            request.fees = _spoken_characters(model, body.get("input"))
+        return request
 
     return describe
+
+
+def _attributes(body: Mapping[str, Any], api: str) -> dict[str, AttributeValue]:
+    attributes = parameters(body, PARAMETERS)
+    if api:
+        attributes["openai.api.type"] = api
+    if "response_format" in body and (kind := _output_type(body["response_format"])) is not None:
+        attributes["gen_ai.output.type"] = kind
+    if "conversation" in body and (conversation := _conversation(body["conversation"])) is not None:
+        attributes["gen_ai.conversation.id"] = conversation
+    return attributes
+
+
+def _region(host: str | None) -> str | None:
+    """The region of OpenAI's hosts with data residency, as ``eu.api.openai.com``."""
+    return host.removesuffix(f".{_OWN}") if host is not None and host.endswith(f".{_OWN}") else None
+
+
+def _conversation(given: Any) -> str | None:
+    return text(given) or text(attr(given, "id"))
+
+
+def _spoken_characters(model: str | None, words: Any) -> tuple[tuple[str, float], ...]:
+    """Models that are billed by the letter: https://platform.openai.com/docs/pricing#transcription-and-speech-generation."""
+    by_letter = model is not None and model.startswith("tts-")
+    return (("speech_characters", float(len(words))),) if by_letter and isinstance(words, str) and words else ()
 
 
 def _routed(url: Any, routes: Mapping[str, Route]) -> Route | None:

@@ -7,6 +7,7 @@ from typing import Any
 from otel_llm.core.model import Response
 
 from ._openai_content import keep_output
+from ._openai_fees import read_response_fees
 from ._openai_usage import read_image_usage, read_response_usage
 from ._read import Fields, attr, count, items, text, told
 
@@ -25,20 +26,30 @@ def read_response(reply: Any, into: Response) -> None:
     fields = told(reply)
     read_head(fields, into)
     status = text(fields.get("status"))
+    into.pending = (into.id or "") if status in ("queued", "in_progress") else ""
     if status == "failed":
         into.error_code = text(told(fields.get("error")).get("code")) or "server_error"
     elif status == "incomplete":
         reason = text(told(fields.get("incomplete_details")).get("reason"))
         into.finish_reasons = ["length" if reason == "max_output_tokens" else reason or "incomplete"]
+    elif status == "cancelled":
+        into.error_code = "cancelled"
     elif status == "completed":
         called = any(told(item).get("type") == "function_call" for item in items(fields.get("output")))
         into.finish_reasons = ["tool_calls" if called else "stop"]
     if into.content is not None:
         keep_output(into.content, reply)
     read_response_usage(fields.get("usage"), into)
-    searches = count(attr(fields.get("tool_usage"), "web_search", "num_requests"))
-    if into.usage is not None and searches:
-        into.usage.web_searches = searches
+    read_response_fees(fields, into)
+    _read_cache_diagnostics(fields.get("prompt_cache_diagnostics"), into)
+    if (conversation := text(attr(fields.get("conversation"), "id"))) is not None:
+        into.attributes["gen_ai.conversation.id"] = conversation
+
+
+def _read_cache_diagnostics(diagnostics: Any, into: Response) -> None:
+    """Why the prompt cache was missed, where the request asked for a comparison."""
+    if attr(diagnostics, "type") == "cache_miss" and (reason := text(attr(diagnostics, "reason"))) is not None:
+        into.cache_miss, into.cache_missed_tokens = reason, count(attr(diagnostics, "cache_missed_tokens"))
 
 
 def read_response_event(event: Any, into: Response) -> bool:
@@ -52,8 +63,11 @@ def read_response_event(event: Any, into: Response) -> bool:
     if kind in ("response.completed", "response.incomplete", "response.failed"):
         read_response(fields.get("response"), into)
         into.done = True
-    elif kind == "response.created":
-        read_head(told(fields.get("response")), into)
+    elif kind in ("response.created", "response.queued"):
+        response = told(fields.get("response"))
+        read_head(response, into)
+        if response.get("background") is True:
+            into.pending = into.id or ""
     elif kind == "error":
         into.error_code = text(fields.get("code")) or "server_error"
     return False

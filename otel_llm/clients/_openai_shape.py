@@ -8,6 +8,7 @@ from typing import Any
 from otel_llm.core.model import Reader, Response
 
 from ._openai_content import keep_answer, keep_delta
+from ._openai_fees import read_chat_fees
 from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
 from ._openai_usage import read_image_usage, read_usage
 from ._read import attr, count, items, text, told
@@ -42,6 +43,7 @@ def read_chat(reply: Any, into: Response) -> None:
         if into.content is not None:
             keep_answer(into.content, choice)
     read_usage(fields.get("usage"), into)
+    read_chat_fees(into)
     if not into.finish_reasons and fields.get("error") is not None:
         _failed(fields, into)
 
@@ -56,10 +58,13 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for."""
     if into.id is None:
         read_head(told(chunk), into)
+    choices = items(getattr(chunk, "choices", None))
     if (usage := getattr(chunk, "usage", None)) is not None:
         read_usage(usage, into)
+        read_chat_fees(into)
+        into.done = into.done or not choices
     output = False
-    for choice in items(getattr(chunk, "choices", None)):
+    for choice in choices:
         if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
             into.ended(count(getattr(choice, "index", None)), reason)
             if reason == "error":
@@ -77,7 +82,9 @@ def _carries_output(choice: Any) -> bool:
     if getattr(delta, "content", None):
         return True
     said = told(delta)
-    if said.get("reasoning_content") or said.get("reasoning"):  # of compatible servers; the SDK has no field for it
+    if (
+        said.get("audio") or said.get("reasoning_content") or said.get("reasoning")
+    ):  # of compatible servers; the SDK has no field for it
         return True
     return bool(said.get("tool_calls") or said.get("refusal") or said.get("function_call"))
 
@@ -100,8 +107,8 @@ def read_nothing(_: Any, __: Response) -> None:
     """A reply that tells nothing we count: speech, moderation."""
 
 
-CHAT = Reader(read_chat, read_chat_chunk)
-RESPONSES = Reader(read_response, read_response_event)
+CHAT = Reader(read_chat, read_chat_chunk, terminal=True)
+RESPONSES = Reader(read_response, read_response_event, terminal=True)
 EMBEDDINGS = Reader(read_usage_only)
 IMAGES = Reader(read_images, read_image_event)
 TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)

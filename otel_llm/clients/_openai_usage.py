@@ -28,10 +28,21 @@ def read_usage(usage: Any, into: Response) -> None:
         parted = _read_output(details, found) or parted
         if found.thinking_tokens:
             _include_thinking(found, count(fields.get("total_tokens")))
+    if found.cache_read_tokens is None:
+        _read_cached_elsewhere(fields, found)
     _read_cost(fields, found)
     if parted:
         _split_text(found)
     into.usage = found
+
+
+def _read_cached_elsewhere(fields: Fields, found: Usage) -> None:
+    """Cached input as DeepSeek (``prompt_cache_hit_tokens``) and Moonshot (``cached_tokens``) write it, beside the prompt."""
+    cached = fields.get("prompt_cache_hit_tokens")
+    if cached is None:
+        cached = fields.get("cached_tokens")
+    if cached is not None:
+        found.cache_read_tokens = count(cached)
 
 
 def _read_input(details: Any, found: Usage) -> bool:
@@ -40,6 +51,7 @@ def _read_input(details: Any, found: Usage) -> bool:
     found.cache_read_tokens = count(part("cached_tokens"))
     if (written := part("cache_write_tokens")) is not None:
         found.cache_write_tokens = count(written)
+        found.cache_write_12h_tokens = count(attr(part("cache_write_tokens_details"), "ttl_12h_tokens")) or None
     audio, image = part("audio_tokens"), part("image_tokens")
     if not (audio or image):
         return False

@@ -6,10 +6,8 @@ whichever way the call was made: create, parse, stream, raw, streaming response,
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from otel_llm.calls.declarations import (
@@ -26,6 +24,7 @@ from otel_llm.calls.declarations import (
     Value,
     Watched,
 )
+from otel_llm.core.jsonview import view
 from otel_llm.core.model import Request
 
 RAW = "X-Stainless-Raw-Response"  # request header: "true" (body read), "stream" (body unread)
@@ -83,17 +82,10 @@ def _reading(result: Any, *, streamed: bool) -> Callable[[], Value | None]:
         http = raw.http_response
         content = getattr(http, "_content", None)
         if isinstance(content, bytes) and "json" in http.headers.get("content-type", ""):
-            return Value(json.loads(content, object_hook=lambda found: _View(**found)))
+            return Value(view(content))
         return Value(None) if getattr(http, "is_stream_consumed", False) else None
 
     return read
-
-
-class _View(SimpleNamespace):
-    """A JSON object read by attribute, as a parsed model is; what is not there is None."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
 
 
 def _carrier(_: Any, __: Args, kwargs: Kwargs) -> Mapping[str, Any] | None:
@@ -104,9 +96,9 @@ def _cause(_: Args, kwargs: Kwargs) -> int | None:
     return getattr(kwargs.get("response"), "status_code", None)
 
 
-def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
+def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str], Callable[[], Any]] | None:
     response = kwargs.get("response")
-    return (response.status_code, response.headers) if response is not None else None
+    return (response.status_code, response.headers, weakref.ref(response)) if response is not None else None
 
 
 def body_of(options: Any) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from otel_llm.core.model import Reader, Request, Response
 from . import _hosts
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message
 from ._anthropic_usage import read_usage
-from ._read import attr, items, parameters, text
+from ._read import attr, count, items, parameters, text
 from ._stainless import base_url_of, body_of, hooks, route_of
 
 PARAMETERS: Mapping[str, str] = {
@@ -34,6 +34,17 @@ def read_message(message: Any, into: Response) -> None:
     if into.content is not None:
         keep_message(into.content, message)
     read_usage(getattr(message, "usage", None), into)
+    _read_diagnostics(getattr(message, "diagnostics", None), into)
+
+
+def _read_diagnostics(diagnostics: Any, into: Response) -> None:
+    """Why the prompt cache was missed, where the request asked for a comparison and it is done.
+
+    https://platform.claude.com/docs/en/build-with-claude/cache-diagnostics
+    """
+    reason = attr(diagnostics, "cache_miss_reason")
+    if (kind := text(attr(reason, "type"))) is not None:
+        into.cache_miss, into.cache_missed_tokens = kind, count(attr(reason, "cache_missed_input_tokens"))
 
 
 def read_event(event: Any, into: Response) -> bool:
@@ -51,6 +62,7 @@ def read_event(event: Any, into: Response) -> bool:
             into.finish_reasons = [reason]
             if into.content:
                 into.content[-1]["finish_reason"] = reason
+        _read_diagnostics(attr(event, "delta", "diagnostics"), into)
     elif kind == "content_block_start":
         block = getattr(event, "content_block", None)
         _read_block(block, into)
@@ -68,7 +80,7 @@ def _read_block(block: Any, into: Response) -> None:
         into.fallback = (source, text(attr(block, "to", "model")) or "", text(attr(block, "trigger", "type")) or "")
 
 
-MESSAGES = Reader(read_message, read_event)
+MESSAGES = Reader(read_message, read_event, terminal=True)
 COUNT = Reader(lambda _, __: None, usage=False)
 
 
@@ -87,8 +99,14 @@ def describe(client: Any, options: Any, stream: bool) -> Request | None:
     name, host, port = _hosts.behind(base_url_of(client), "anthropic", client, _provider)
     return Request(
         name, operation, text(body.get("model")), reader, host, port, stream,
-        parameters(body, PARAMETERS), text(body.get("service_tier")), lambda: asked(body),
+        parameters(body, PARAMETERS), text(body.get("service_tier")), lambda: asked(body), _region(client, body),
     )  # fmt: skip
+
+
+def _region(client: Any, body: Mapping[str, Any]) -> str | None:
+    """Where a request asks to be served: by its own word, or of the clients of AWS and Google by the client's."""
+    own = client.__dict__
+    return text(body.get("inference_geo")) or text(own.get("aws_region")) or text(own.get("region"))
 
 
 def _provider(client: Any, by_host: str) -> str:

@@ -71,7 +71,7 @@ def read_event_v1(event: Any, into: Response) -> bool:
 
 
 EMBEDDINGS, RERANK = Reader(read_meta), Reader(read_meta, usage=False)
-CHAT, CHAT_V1 = Reader(read_reply, read_event), Reader(read_reply, read_event_v1)
+CHAT, CHAT_V1 = Reader(read_reply, read_event, terminal=True), Reader(read_reply, read_event_v1, terminal=True)
 
 
 def watch(result: Any, _: Request) -> Watched | None:

@@ -15,7 +15,7 @@ from ._google_live import hooks as live_hooks
 from ._google_request import chatting, reading
 from ._google_usage import read_embedding_usage
 
-CONTENT = Reader(read_content, read_chunk)
+CONTENT = Reader(read_content, read_chunk, terminal=True)
 EMBEDDINGS = Reader(read_embedding_usage)
 NO_USAGE = Reader(lambda _, __: None, usage=False)
 

@@ -19,10 +19,27 @@ def read_conversation(reply: Any, into: Response) -> None:
     into.id = text(attr(reply, "conversation_id"))
     into.model = text(attr(reply, "outputs")[0].model) if _first_has_model(reply) else None
     read_usage(attr(reply, "usage"), into)
+    _read_connectors(attr(reply, "usage"), into)
     into.done = True
     if into.content is not None:
         for entry in items(attr(reply, "outputs")):
             keep_delta(into.content, _said(entry))
+
+
+def _read_connectors(usage: Any, into: Response) -> None:
+    """Uses of connectors, by name, and what they read, where the total counts it beside the prompt."""
+    uses = attr(usage, "connectors")
+    for name, times in uses.items() if isinstance(uses, dict) else ():
+        into.fee(_CONNECTORS.get(name, "connector"), count(times))
+    tokens, read, total = count(attr(usage, "connector_tokens")), into.usage, count(attr(usage, "total_tokens"))
+    if tokens and read is not None and total == (read.input_tokens or 0) + (read.output_tokens or 0) + tokens:
+        read.input_tokens = (read.input_tokens or 0) + tokens
+
+
+_CONNECTORS = {
+    "web_search": "web_search", "web_search_premium": "web_search_premium", "code_interpreter": "code_interpreter",
+    "image_generation": "image_generation", "document_library": "document_library",
+}  # fmt: skip
 
 
 def _said(entry: Any) -> Message:
@@ -46,6 +63,7 @@ def read_event(event: Any, into: Response) -> bool:
     kind = text(attr(data, "type")) or ""
     if kind == "conversation.response.done":
         read_usage(attr(data, "usage"), into)
+        _read_connectors(attr(data, "usage"), into)
         into.done = True
     elif kind == "conversation.response.started":
         into.id = text(attr(data, "conversation_id"))
@@ -61,6 +79,7 @@ def read_ocr(reply: Any, into: Response) -> None:
     into.model = text(attr(reply, "model"))
     if (pages := count(attr(reply, "usage_info", "pages_processed"))) is not None:
         into.attributes["otel_llm.usage.pages"] = pages
+        into.fee("ocr_pages", pages)
 
 
 def read_reply(reply: Any, into: Response) -> None:
@@ -81,8 +100,8 @@ def _read_seconds(reply: Any, into: Response) -> None:
         into.usage.audio_seconds = float(seconds)
 
 
-CHAT = Reader(read_reply, streamed(read_chunk))
-CONVERSATION = Reader(read_conversation, read_event)
+CHAT = Reader(read_reply, streamed(read_chunk), terminal=True)
+CONVERSATION = Reader(read_conversation, read_event, terminal=True)
 METHODS: tuple[Method, ...] = (
     ("chat", ("Chat.complete", "Chat.complete_async", "Chat.stream", "Chat.stream_async"), "chat", CHAT),
     ("agents", ("Agents.complete", "Agents.complete_async", "Agents.stream", "Agents.stream_async"), "chat", CHAT),

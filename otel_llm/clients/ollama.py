@@ -52,7 +52,7 @@ def _message(reply: Any) -> Any:
     return message if message is not None else {"content": attr(reply, "response"), "thinking": attr(reply, "thinking")}
 
 
-CHAT = Reader(read_reply, read_part)
+CHAT = Reader(read_reply, read_part, terminal=True)
 ENDPOINTS: dict[str, tuple[str, Reader]] = {
     "/api/chat": ("chat", CHAT),
     "/api/generate": ("text_completion", CHAT),

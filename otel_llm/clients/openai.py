@@ -7,6 +7,7 @@ from typing import Any
 from otel_llm.calls.declarations import ClientLibrary
 
 from . import _openai_realtime, _openai_responses_socket
+from ._hosts import COMPATIBLE
 from ._openai_api import describer
 from ._stainless import hooks
 
@@ -15,7 +16,7 @@ _RUNTIMES = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
 
 
 def _named(client: Any, by_host: str) -> str:
-    if by_host != "openai":
+    if by_host not in ("openai", COMPATIBLE):
         return by_host
     runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)
     return _RUNTIMES.get(runtime or "", "") or _CLASSES.get(type(client).__name__, by_host)

@@ -34,8 +34,8 @@ def _read_money(reply: Any, into: Response) -> None:
         into.fallback = (first or text(attr(metadata, "requested")) or "", into.model or "", "")
 
 
-CHAT = Reader(read_reply, read_chunk)
-RESPONSES = Reader(read_response, read_response_event)
+CHAT = Reader(read_reply, read_chunk, terminal=True)
+RESPONSES = Reader(read_response, read_response_event, terminal=True)
 METHODS: tuple[Method, ...] = (
     ("chat", ("Chat.send", "Chat.send_async"), "chat", CHAT),
     ("responses", ("Responses.send", "Responses.send_async"), "chat", RESPONSES),

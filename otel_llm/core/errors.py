@@ -50,10 +50,10 @@ _SHARPER = frozenset(
 _NAMES = (
     ("timeout", ("Timeout", "TimedOut")),
     ("content_filter", ("ContentFilter", "ContentPolicy", "Guardrail")),
-    ("context_length", ("LengthFinishReason", "ContextWindow")),
+    ("context_length", ("ContextWindow",)),
     ("rate_limit", ("RateLimit", "TooManyRequests", "Throttl")),
     ("authentication", ("Authentication", "Unauthorized", "Credential", "OAuth")),
-    ("parse", ("ValidationError", "JSONDecode", "ResponseValidation", "ParseError", "ParserError",
+    ("parse", ("ValidationError", "LengthFinishReason", "JSONDecode", "ResponseValidation", "ParseError", "ParserError",
                "UnknownApiResponse", "Checksum", "UnicodeDecode")),
     ("connection", ("Connect", "Protocol", "ReadError", "WriteError", "NetworkError", "Disconnected", "ClientOSError",
                     "ClientPayload", "IncompleteRead", "ChunkedEncoding", "SSLError", "gaierror", "BrokenPipe", "EndOfStream")),
@@ -70,14 +70,18 @@ def error_type(error: BaseException) -> str:
     larger = status == 413 and code == "rate_limit"  # noqa: PLR2004 - Groq, of a request beyond the tokens of a minute
     if code is not None and (status is None or status < 400 or larger or code in _SHARPER):  # noqa: PLR2004
         return code
-    if status is not None:
+    if status is not None and not 200 <= status < 300:  # noqa: PLR2004
         return from_status(status)
     if (closed := _closed(error)) is not None:
         return closed
     kind = _by_name(error)
     if kind == "_OTHER" and not isinstance(error, Exception):  # trio's, a greenlet's: somebody wishes to stop
         kind = "cancelled"
-    return _by_name(error.__cause__) if kind == "_OTHER" and error.__cause__ is not None else kind
+    if kind == "_OTHER" and error.__cause__ is not None:
+        kind = _by_name(error.__cause__)
+    return (
+        "server_error" if kind == "_OTHER" and status is not None else kind
+    )  # a stream of status 200 that says it failed
 
 
 def from_status(status: int) -> str:

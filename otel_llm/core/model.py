@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
+
+BATCH = "batch"
+"""The operation of an answer that was read from the results of a batch: money, and no call whose duration is known."""
 
 AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
 
@@ -22,10 +25,13 @@ class Usage:
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
+    cache_write_12h_tokens: int | None = None
     thinking_tokens: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     cache_audio_read_tokens: int | None = None
+    cache_image_read_tokens: int | None = None
+    input_video_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
     input_text_tokens: int | None = None
@@ -74,6 +80,26 @@ _new = object.__new__
 _COUNTS = tuple(field.name for field in fields(Usage) if field.name not in ("estimated", "longest"))
 
 
+FEES: Mapping[str, str] = {
+    "web_search": "a search of the web by a provider's tool; ``Usage.web_searches`` has the same count",
+    "file_search": "a search of a provider's file store",
+    "code_interpreter": "a session of a provider's code interpreter",
+    "image_generation": "an image that a tool made, whose tokens the provider did not report",
+    "grounding": "Google's grounding: a prompt for models before 3, a query from 3 on",
+    "maps_grounding": "Google's grounding by Maps: a prompt",
+    "rerank": "a unit of reranking, as its provider counts them",
+    "web_search_premium": "a search of the web and of news agencies by Mistral's tool",
+    "document_library": "a search of Mistral's document library",
+    "connector": "a use of a provider's connector that has no name here",
+    "live_search": "a source that xAI's live search used",
+    "ocr_pages": "a page that was read",
+    "image": "an image whose tokens the provider does not report",
+    "speech_characters": "a character that was spoken",
+    "video": "a video",
+}
+"""Billable units beside tokens, and what one of each is."""
+
+
 ReadValue = Callable[[Any, "Response"], None]
 ReadChunk = Callable[[Any, "Response"], bool]
 
@@ -85,6 +111,7 @@ class Reader:
     value: ReadValue
     chunk: ReadChunk | None = None
     usage: bool = True  # False where the provider never reports usage for the operation: none is then not "unknown"
+    terminal: bool = False  # a stream tells its end (``done``, or a finish reason): one that ends without was cut off
 
 
 @dataclass(slots=True)
@@ -101,6 +128,10 @@ class Request:
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
     service_tier: str | None = None
     content: Callable[[], dict[str, Any]] | None = None  # called only while content capture is on
+    region: str | None = None  # where it is asked to be served, as the provider writes it: prices may go by it
+    usage_asked: bool = False  # a stream was asked to report its usage, after its last piece of output
+    hear: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
+    fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
 
 
 @dataclass
@@ -122,6 +153,16 @@ class Response:
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
     cached: bool = False  # a response cache answered: nothing was asked of the provider
     late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
+    fees: tuple[tuple[str, float], ...] = ()  # (name, count) of what is billed beside tokens; ``FEES`` has the names
+    earlier_fees: tuple[tuple[str, float], ...] = ()  # of the requests before the last one; ``fees`` includes them
+    others: tuple[
+        tuple[str, Usage], ...
+    ] = ()  # (model, usage) of other models that worked inside, billed beside ``usage``
+    region: str | None = None  # where it was served, as the provider writes it
+    cache_miss: str = ""  # why the prompt cache was missed, by the provider's own word
+    cache_missed_tokens: int | None = None  # input tokens that would have been read from it
+    unknown: str = ""  # why there is no usage, where that is not plain from the call
+    pending: str = ""  # the id of an answer that is made in the background, until it is there
 
     def ended(self, choice: int | None, reason: str) -> None:
         """Why a choice of a stream ended. Some servers say it again, beside the usage: it counts once."""
@@ -129,6 +170,11 @@ class Response:
             self.ends = {}
         self.ends[choice or 0] = reason
         self.finish_reasons = list(self.ends.values())
+
+    def fee(self, name: str, count: float | None) -> None:
+        """Set how many of a billable unit there were; None and 0 are none."""
+        kept = tuple([pair for pair in self.fees if pair[0] != name])
+        self.fees = (*kept, (name, count)) if count else kept
 
     @classmethod
     def to(cls, content: list[Any] | None) -> Response:
@@ -173,6 +219,10 @@ class Observation(NamedTuple):
     finish_reasons: tuple[str, ...] = ()
     trace_id: str = ""  # 32 hex digits, of a recorded span only
     span_id: str = ""
+    fees: tuple[tuple[str, float], ...] = ()  # (name, count) of what is billed beside tokens
+    incomplete: tuple[str, ...] = ()  # fees and parts of the usage that ``cost`` lacks, as no price of theirs is known
+    cache_miss: str = ""  # why the prompt cache was missed, by the provider's own word
+    cache_missed_tokens: int | None = None  # input tokens that would have been read from it
 
 
 class Event(NamedTuple):

@@ -5,28 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+from otel_llm.core.provider_names import listed
+
 LONGEST = 256  # characters; what is longer is no model's name, and names are user input
 
-PROVIDERS = {
-    "aws.bedrock": "aws",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "fireworks_ai": "fireworks",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "gcp.vertex_ai": "google",
-    "github_copilot": "github-copilot",
-    "gemini": "google",
-    "mistral_ai": "mistral",
-    "moonshot_ai": "moonshotai",
-    "together_ai": "together",
-    "vertex_ai": "google",
-    "voyage": "voyageai",
-    "voyage_ai": "voyageai",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-    "z_ai": "zai",
-}  # the conventions' name, or a client library's -> genai-prices' id; a name that is not here is its own id
 GATEWAYS = frozenset({"litellm", "portkey", "helicone"})  # they pass calls on; the model's prefix says to whom
 HUGGING_FACE = frozenset({"huggingface", "hugging_face", "hf"})
 
@@ -47,7 +29,7 @@ def provider_id(provider: str, model: str) -> tuple[str, str]:
     if provider in HUGGING_FACE and ":" in model:
         model, _, host = model.rpartition(":")
         provider = f"huggingface_{host}"
-    return PROVIDERS.get(provider, provider), model
+    return listed(provider), model
 
 
 def forms(model: str) -> Iterator[str]:
