@@ -294,7 +294,7 @@ class Invocation:
 
     def _concluded(self, error: str, ended: float) -> None:
         response = self.response
-        if response.cached:
+        if response.cached or self.request.recalled:
             self._recalled()
             return
         if response.late is not None:

@@ -14,7 +14,7 @@ from ._openai_content import asked
 from ._openai_responses import read_response, read_response_event
 from ._openai_shape import PARAMETERS, read_chat, read_chat_chunk, read_usage_only
 from ._openai_usage import read_usage
-from ._read import attr, parameters, text
+from ._read import attr, number, parameters, text
 
 # litellm's name of a provider -> OpenTelemetry's or ours, where they differ
 NAMES: Mapping[str, str] = {
@@ -26,7 +26,9 @@ NAMES: Mapping[str, str] = {
     "anthropic_text": "anthropic", "text-completion-openai": "openai", "hosted_vllm": "vllm", "nvidia_nim": "nvidia",
     "dashscope": "alibaba", "voyage": "voyageai",
 }  # fmt: skip
-_BILLS = ("openrouter",)  # whose ``usage.cost`` is the provider's own; litellm's ``response_cost`` is by its price list
+_BILLS = (
+    "openrouter",
+)  # whose ``usage.cost`` is the provider's own; litellm's ``response_cost`` is by its price list or a contract
 
 
 def read_reply(reply: Any, into: Response) -> None:
@@ -61,6 +63,8 @@ def read_chunk(chunk: Any, into: Response) -> bool:
 def _read_late(hidden: Mapping[str, Any], into: Response) -> None:
     if into.usage is None and attr(hidden.get("usage"), "total_tokens"):
         read_usage(hidden["usage"], into)
+        if into.usage is not None and into.usage.cost_usd is None:
+            into.usage.cost_usd = number(hidden.get("response_cost")) or None
     if into.usage is None:
         into.attributes.pop("otel_llm.usage.estimated", None)  # older versions estimate, and keep it to themselves
 
@@ -75,6 +79,8 @@ def _read_hidden(reply: Any, into: Response) -> None:
     cost = attr(getattr(reply, "usage", None), "cost")
     if into.usage is not None and hidden.get("custom_llm_provider") in _BILLS and isinstance(cost, float):
         into.usage.cost_usd = cost
+    elif into.usage is not None:
+        into.usage.cost_usd = number(hidden.get("response_cost")) or None  # 0 is what it has for models without a price
 
 
 CHAT = Reader(read_reply, read_chunk)
@@ -105,6 +111,12 @@ def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
     return read
 
 
+def _watch(result: Any, request: Request) -> None:
+    """A stream is told by its shape. One that comes from litellm's cache says so of itself, and not in its chunks."""
+    if getattr(result, "custom_llm_provider", None) == "cached_response":
+        request.recalled = True
+
+
 def named(model: str, provider: Any = None) -> tuple[str, str]:
     """Provider and model as litellm would tell them apart: by what the caller says, the prefix, or its own list of models."""
     found = getattr(sys.modules.get("litellm"), "model_cost", {}).get(model)
@@ -123,7 +135,7 @@ library = ClientLibrary(
     name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(
-        Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), covers=("*",))
+        Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), _watch, covers=("*",))
         for name, operation, reader, position in CALLS
     ),
     notes="Each attempt of a Router is a call. A hit in litellm's cache is none. Streams without usage carry litellm's "
