@@ -60,7 +60,7 @@ class Bundle:
     def __init__(self, families: Families, identity: Labels, labels: Labels) -> None:
         provider, model, operation, _response_model, _server, error_type = identity
         self._families = families
-        self._custom = labels
+        self._custom = self.labels = labels
         self._call = (provider, model, operation)
         self._wide = identity[:-1]
         self._ended = identity

@@ -9,6 +9,7 @@ from otel_llm.core.model import Event
 
 from .cells import Cell, Histogram, Labels
 from .families import Families
+from .recent import EVENTS, Recent
 from .window import Engine
 
 MOST_KNOWN = 10_000
@@ -32,9 +33,10 @@ def _newer(at: float, than: float, now: float) -> bool:
 class Events:
     """Applies events to their cells, and tells the window of those that it keeps rates of."""
 
-    def __init__(self, families: Families, engine: Engine) -> None:
+    def __init__(self, families: Families, engine: Engine, recent: Recent) -> None:
         self._families = families
         self._engine = engine
+        self.recent = recent
         self._known: dict[tuple[str, Labels], Cell] = {}
 
     def apply(self, event: Event, now: float = inf) -> None:
@@ -55,6 +57,9 @@ class Events:
             raise ValueError(f"{name} cannot fall by {-value}")
         elif value:
             cell.value += value
+            if name in EVENTS:
+                shown = map(self._families.bounds.peek, self._families.names(name), labels)
+                self.recent.event(event, tuple(shown))
             self._tell_window(name, at, labels, int(value))
 
     def _find(self, name: str, labels: Labels) -> Cell:

@@ -6,6 +6,7 @@ from typing import Any
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
+from otel_llm.core.objectives import DEFAULT
 
 from . import checkpoint
 from .bounds import Bounds
@@ -13,7 +14,9 @@ from .bundle import Bundle
 from .cells import Labels
 from .events import Events
 from .families import Families
+from .judgement import Judge
 from .ledger import Ledger
+from .recent import Recent
 from .views import Views
 from .window import Budget, Engine, Spend
 
@@ -35,7 +38,9 @@ class State:
         self.families = Families(config.semconv, config.metric_labels, self.bounds)
         self.engine = engine
         self.ledger = Ledger(spend)
-        self.events = Events(self.families, engine)
+        self.recent = Recent(config.metric_labels)
+        self.judge = Judge(DEFAULT)
+        self.events = Events(self.families, engine, self.recent)
         self.views = Views(self.families, engine, self.ledger, config.window)
         self._bundles: dict[_Identity, Bundle] = {}  # by what records say
         self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
@@ -66,6 +71,8 @@ class State:
             "began": self.views.began,
             "engine": self.engine.dump(),
             "spend": self.ledger.spend.dump(),
+            "recent": self.recent.dump(),
+            "judge": self.judge.dump(),
         }
         return checkpoint.write(content, self.families.custom)
 
@@ -76,6 +83,8 @@ class State:
     def _restore(self, content: dict[str, Any]) -> None:
         checkpoint.restore_cells(self.families, content["cells"])
         self.views.began = content["began"]
+        self.recent = self.events.recent = Recent.load(content["recent"])
+        self.judge = Judge.load(content["judge"], DEFAULT)
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def bundle(self, call: Observation) -> Bundle:

@@ -14,9 +14,14 @@ from otel_llm.core.unpatched import Lock
 
 from .bundle import Bundle, count
 from .cells import Labels
+from .judgement import Change
+from .readings import read
 from .sanitize import sound
+from .situation import Situation
 from .state import State
+from .status import status
 from .summary import summary
+from .survey import survey
 from .views import View
 from .window import Budget, Crossing, Judgement
 
@@ -107,6 +112,27 @@ class Store:
             found = summary(state.engine.stats(now), state.families, views)
         return {"at": now, "window_seconds": self.config.window, **found}
 
+    def judge(self, now: float) -> list[Change]:
+        """Judge the last minutes; returns what opened, changed or ended since the last time."""
+        with self.lock:
+            situation = self._survey(now, shown=False)
+            judge = self._state.judge
+            return judge.judge(read(situation, judge.objectives), now)
+
+    def status(self, now: float, service: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of ``/status.json``; ``service`` is what the caller knows of the processes."""
+        with self.lock:
+            situation = self._survey(now, shown=True)
+            readings = tuple(read(situation, self._state.judge.objectives))
+            failures = self._state.recent.failed(now)
+            return status(situation, self._state.judge, readings, failures, service)
+
+    def _survey(self, now: float, *, shown: bool) -> Situation:
+        in_flight: Counter[Labels] = Counter()
+        for process in self._processes.values():
+            in_flight.update(process)
+        return survey(self._state, in_flight, now, shown=shown)
+
     def scraped(self, seconds: float) -> None:
         """How long a scrape took to answer."""
         self._state.views.scrape_seconds = seconds
@@ -141,12 +167,15 @@ class Store:
         bundle = state.bundle(call)
         call = sound(call)
         count(bundle, call)
+        state.recent.call(bundle.key, call, bundle.labels)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
         if call.cost_source:
             findings += state.ledger.count(bundle, call)
         for finding in findings:
             # one healthy call in twenty is unusual: counted, told to nobody
             if isinstance(finding, Crossing) or finding.alarm:
+                if isinstance(finding, Judgement):
+                    state.recent.alarm(bundle.key, call.at, finding.signal)
                 self._verdicts.append(Verdict(source, call, finding))
 
     def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:

@@ -190,12 +190,50 @@ class Spend:
                     yield "otel_llm_budget_forecast_ratio", labels, self._forecast(account, period, now) / limit
 
     def _forecast(self, account: _Account, period: str, now: float) -> float:
-        today = self._date(now)
-        end = today + timedelta(days=1)
+        left = self._bounds(period, now)[1] - now
+        return account.spent(period, self._date(now)) + account.rate(now, HOUR if period == "day" else DAY) * left
+
+    def _bounds(self, period: str, now: float) -> tuple[float, float]:
+        """When the period of ``now`` began and when it ends, seconds since the epoch."""
+        start = self._date(now)
+        end = start + timedelta(days=1)
         if period == "month":
-            end = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-        left = datetime(end.year, end.month, end.day, tzinfo=self.zone).timestamp() - now
-        return account.spent(period, today) + account.rate(now, HOUR if period == "day" else DAY) * left
+            start = start.replace(day=1)
+            end = (start + timedelta(days=32)).replace(day=1)
+        began, ends = (datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp() for day in (start, end))
+        return began, ends
+
+    def passes(self, name: str, period: str, now: float) -> float | None:
+        """When budget ``name`` will be used up at the present rate, seconds since the epoch; None if not within the period."""
+        budget = next((one for one in self.budgets if one.name == name), None)
+        account = self.accounts.get(name)
+        limit = dict(budget.limits())[period] if budget is not None else None
+        if account is None or limit is None:
+            return None
+        left, rate = limit - account.spent(period, self._date(now)), account.rate(now, HOUR if period == "day" else DAY)
+        if left <= 0 or rate <= 0:
+            return None
+        at = now + left / rate
+        return at if at < self._bounds(period, now)[1] else None
+
+    def course(self, name: str, period: str, now: float) -> tuple[tuple[float, float], ...]:
+        """How spend has grown in the period: the share of it that had passed, and US dollars until then."""
+        account = self.accounts.get(name)
+        if account is None:
+            return ()
+        began, ends = self._bounds(period, now)
+        first = self._date(began).toordinal()
+        ended = [((number + 1) * QUARTER, cost) for number, cost in sorted(account.quarters.items())]
+        grown = [(min(at, now), cost) for at, cost in ended if at > began]
+        if period == "month":
+            days = [(number, cost) for number, cost in sorted(account.days.items()) if number >= first]
+            grown = [(min(began + (number - first + 1) * DAY * QUARTER, now), cost) for number, cost in days]
+        spent = account.spent(period, self._date(now)) - sum(cost for _, cost in grown)  # what quarters have forgotten
+        points = [(0.0, max(spent, 0.0))]
+        for at, cost in grown:
+            spent += cost
+            points.append(((at - began) / (ends - began), spent))
+        return (*points, ((now - began) / (ends - began), account.spent(period, self._date(now))))
 
     def merge(self, other: Spend) -> None:
         """Add what ``other`` holds; in any order and grouping the result is the same."""

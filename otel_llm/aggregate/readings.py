@@ -1,0 +1,236 @@
+"""The measures of the table of conditions: from a situation to one reading for each model, budget, breaker or the like.
+
+Of the table, ``endpoint`` (a scrape that fails) and the objectives over days can only be judged from outside, by Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import sqrt
+
+from otel_llm.core.conditions import BY_ID
+from otel_llm.core.objectives import BURN_RATES, CALLER_ENDED, Objectives
+
+from .judgement import Labels, Reading
+from .recent import Cell
+from .situation import Model, Situation
+from .window import Key
+from .words import dollars, percent, seconds
+
+Readings = Iterator[Reading]
+YOUNG = 300.0  # seconds that a reading of a rate limit counts
+_FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
+_SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+
+
+def read(now: Situation, objectives: Objectives) -> Readings:
+    """Every reading there is."""
+    for measure in MEASURES:
+        yield from measure(now, objectives)
+
+
+def _of(key: Key) -> Labels:
+    return (("provider", key[0]), ("model", key[1]))
+
+
+def _judged(condition: str, value: float, counts: Mapping[str, float], objectives: Objectives) -> float | None:
+    return value if BY_ID[condition].enough(counts, objectives) else None
+
+
+def _kinds(cell: Cell) -> tuple[str, ...]:
+    """Types of failures, the most frequent first."""
+    counted = [(-count, kind) for kind, count in cell.errors.items() if kind not in CALLER_ENDED]
+    return tuple(kind for _, kind in sorted(counted))
+
+
+def _errors(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        cell = model.five
+        if not cell.calls:
+            continue
+        counts = {"calls": cell.calls, "failures": cell.failed}
+        types = _kinds(cell)
+        share = cell.failed / cell.calls
+        who = sorted(((-count, label) for label, count in cell.who.items()))
+        facts = {
+            "calls": cell.calls, "types": types, "share": cell.failed / now.calls,
+            "who": tuple((name, value, -count / cell.failed) for count, (name, value) in who) if cell.failed else (),
+        }  # fmt: skip
+        detail = f" ({', '.join(types[:2])})" if types else ""
+        value = _judged("errors", share, counts, objectives)
+        yield Reading("errors", _of(key), key[1], value, cell.calls, percent(share), detail, facts)
+        for kind in types:
+            share = cell.errors[kind] / cell.calls
+            value = _judged("error_type", share, {**counts, "failures": cell.errors[kind]}, objectives)
+            labels = (*_of(key), ("error_type", kind))
+            yield Reading(
+                "error_type", labels, key[1], value, cell.calls, percent(share), f" ({kind})", {"types": (kind,)}
+            )
+        refused = cell.errors.get("rate_limit", 0)
+        share = refused / cell.calls
+        value = _judged("rate_limit_refused", share, {**counts, "failures": refused}, objectives)
+        yield Reading("rate_limit_refused", _of(key), key[1], value, cell.calls, percent(share))
+
+
+def _providers(now: Situation, objectives: Objectives) -> Readings:
+    totals: dict[str, list[Cell]] = {}
+    for key, model in now.models.items():
+        totals.setdefault(key[0], []).append(model.five)
+    for provider, cells in totals.items():
+        calls, failed = sum(cell.calls for cell in cells), sum(cell.failed for cell in cells)
+        failing = [
+            cell for cell in cells if cell.calls and cell.failed / cell.calls > objectives.error_rate_critical
+            and BY_ID["errors"].enough({"calls": cell.calls, "failures": cell.failed}, objectives)
+        ]  # fmt: skip
+        if calls and len(failing) > 1:
+            value = _judged("provider", failed / calls, {"calls": calls}, objectives)
+            yield Reading("provider", (("provider", provider),), provider, value, calls, percent(failed / calls))
+
+
+def _burn(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        hour, five = model.counts, model.five
+        if hour.calls and five.calls:
+            allowed = 1 - objectives.slo
+            long, short = (cell.failed / cell.calls / allowed for cell in (hour, five))
+            fast = hour.failed > 1 and min(long, short) > _FAST_BURN
+            value = _judged("burn", long if fast else 0.0, {"calls": hour.calls}, objectives)
+            labels = (*_of(key), ("slo", "availability"))
+            yield Reading("burn", labels, key[1], value, hour.calls, percent(hour.failed / hour.calls), "availability")
+
+
+def _latency(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        for condition, bins, p95, what in (
+            ("latency", model.five.latency, model.five.p95(), "calls"),
+            ("first_chunk", model.five.first_chunk, model.five.first_chunk_p95(), "streams"),
+        ):
+            if p95 is not None:
+                have = sum(bins.values())
+                value = _judged(condition, p95, {what: have}, objectives)
+                yield Reading(condition, _of(key), key[1], value, have, seconds(p95), "", {"calls": have})
+
+
+def _rate_limits(now: Situation, _: Objectives) -> Readings:
+    for one in now.rate_limits:
+        if one.limit > 0 and one.at >= now.at - YOUNG:
+            left = one.remaining / one.limit
+            labels = (*_of((one.provider, one.model)), ("kind", one.kind))
+            yield Reading("rate_limit", labels, one.model, left, 1, percent(left), f" of {one.kind.replace('_', ' ')}")
+
+
+def _fallbacks(now: Situation, objectives: Objectives) -> Readings:
+    away: dict[str, float] = {}
+    ways: dict[str, list[tuple[float, str]]] = {}
+    for (start, end), count in now.fallbacks.items():
+        away[start] = away.get(start, 0.0) + count
+        ways.setdefault(start, []).append((count, end))
+    every = sum(model.fifteen.calls for model in now.models.values())
+    for start, count in away.items():
+        own = [
+            (key, model.fifteen.calls) for key, model in now.models.items() if key[1] == start and model.fifteen.calls
+        ]
+        calls = sum(number for _, number in own) or every
+        if calls:
+            share = min(count / calls, 1.0)
+            labels = (("provider", own[0][0][0] if len(own) == 1 else ""), ("model", start))
+            facts = {"calls": calls, "to": max(ways[start])[1]}
+            value = _judged("fallback", share, {"calls": calls}, objectives)
+            yield Reading("fallback", labels, start, value, calls, percent(share), "", facts)
+
+
+def _caches(now: Situation, objectives: Objectives) -> Readings:
+    for name, (hits, lookups, _) in now.caches.items():
+        if lookups:
+            value = _judged("cache", hits / lookups, {"look-ups": lookups}, objectives)
+            yield Reading("cache", (("cache", name),), f"cache {name}", value, lookups, percent(hits / lookups))
+    for key, model in now.models.items():
+        usual, cell = model.usual.get("cached"), model.fifteen
+        if usual and cell.input:
+            share = cell.cached / cell.input
+            value = _judged("prompt_cache", share / usual, {"calls": cell.inputs}, objectives)
+            yield Reading("prompt_cache", _of(key), key[1], value, cell.inputs, percent(share))
+
+
+def _breakers(now: Situation, _: Objectives) -> Readings:
+    for name, (state, _since) in now.breakers.items():
+        provider = name.replace("/", ":").partition(":")[0]
+        labels = (("provider", provider), ("breaker", name))
+        yield Reading("breaker", labels, f"breaker {name}", float(state == "open"), 1)
+
+
+_PERIODS = {"day": "Budget of the day", "month": "Budget of the month"}
+
+
+def _budgets(now: Situation, _: Objectives) -> Readings:
+    for one in now.money:
+        if one.limit and one.spend is not None:
+            subject = _PERIODS[one.period] + (f" ({one.budget})" if one.budget else "")
+            labels, used = (("budget", one.budget), ("period", one.period)), one.spend / one.limit
+            shown = f"{percent(used)} ({dollars(one.spend)} of {dollars(one.limit)})"
+            yield Reading("budget", labels, subject, used, 1, shown)
+            if one.forecast is not None:
+                yield Reading("budget_forecast", labels, subject, one.forecast, 1, percent(one.forecast))
+
+
+_SIGNALS = {"latency": "latency", "output_tokens": "output length", "cost": "cost of a call"}
+
+
+def _anomalies(now: Situation, _: Objectives) -> Readings:
+    for key, model in now.models.items():
+        for signal, shift in model.shifts.items():
+            sign = "+" if shift > 0 else "\N{MINUS SIGN}"
+            facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
+            named = _SIGNALS.get(signal, signal.replace("_", " "))
+            labels = (*_of(key), ("signal", signal))
+            yield Reading("anomaly", labels, key[1], abs(shift), 1, f"{sign}{abs(shift):.1f} {_SIGMA}", named, facts)
+
+
+def _answers(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        yield from _lengths(key, model, objectives)
+        cell = model.fifteen
+        for condition, count, kind in (("truncated", cell.cut, "cut"), ("refused", cell.withheld, "withheld")):
+            if cell.answers:
+                share = count / cell.answers
+                unusual = share > objectives.finish_reason_factor * model.usual.get(kind, 0.0)
+                value = _judged(condition, share if unusual else 0.0, {"calls": cell.answers}, objectives)
+                yield Reading(condition, _of(key), key[1], value, cell.answers, percent(share))
+
+
+def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
+    cell, usual = model.fifteen, model.usual_output
+    if usual is None or not cell.outputs or not usual[0] > 0:
+        return
+    counts = {"calls": cell.outputs}
+    mean = cell.output / cell.outputs
+    for condition in ("length", "length_high"):
+        value = _judged(condition, mean / usual[0], counts, objectives)
+        yield Reading(condition, _of(key), key[1], value, cell.outputs, f"{mean:,.0f}")
+    if usual[1] > 0:
+        spread = sqrt(max(cell.output_squares / cell.outputs - mean * mean, 0.0)) / max(mean, 1.0)
+        value = _judged("variance", spread / (usual[1] / usual[0]), counts, objectives)
+        yield Reading("variance", _of(key), key[1], value, cell.outputs, percent(spread))
+
+
+def _incomplete(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        cell = model.fifteen
+        for condition, count in (("unpriced", cell.unpriced), ("usage_unknown", cell.unknown)):
+            if cell.calls:
+                value = _judged(condition, count / cell.calls, {"calls": cell.calls}, objectives)
+                yield Reading(condition, _of(key), key[1], value, cell.calls, percent(count / cell.calls))
+
+
+def _telemetry(now: Situation, _: Objectives) -> Readings:
+    for condition, counts in (("internal_errors", now.internal_errors), ("label_overflow", now.overflow)):
+        if total := sum(counts.values()):
+            worst = max(counts, key=lambda name: counts[name])
+            detail = f" in {worst}" if condition == "internal_errors" else f" of {worst}"
+            yield Reading(condition, (), "otel-llm", total, total, f"{total:.0f}", detail)
+
+
+MEASURES: tuple[Callable[[Situation, Objectives], Readings], ...] = (
+    _errors, _providers, _burn, _latency, _rate_limits, _fallbacks, _caches, _breakers, _budgets, _anomalies, _answers, _incomplete,
+    _telemetry,
+)  # fmt: skip

@@ -1,0 +1,70 @@
+"""What a service knows at one moment, ready to be judged and shown: counts of the last minutes, last readings, money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .recent import Cell
+from .window import Key
+
+
+class Model(NamedTuple):
+    """One model: ``five`` and ``fifteen`` are its last minutes, ``hour`` the last 60 of them one by one, oldest first."""
+
+    five: Cell
+    fifteen: Cell
+    counts: Cell  # of the hour
+    hour: list[Cell | None]
+    shifts: Mapping[str, float]  # by signal, standard deviations
+    peaks: Mapping[str, float]
+    usual_output: tuple[float, float, float] | None  # mean, standard deviation, calls of the baseline
+    usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
+
+
+class RateLimit(NamedTuple):
+    """What a provider said last of one of its limits; ``at`` is seconds since the epoch."""
+
+    provider: str
+    model: str
+    kind: str
+    remaining: float
+    limit: float
+    at: float
+
+
+class Money(NamedTuple):
+    """A budget's period: US dollars, and as shares of the budget what was used and what is expected by its end."""
+
+    period: str
+    budget: str
+    spend: float | None
+    limit: float | None
+    forecast: float | None
+    passes: float | None  # when the budget will be used up at the present rate, seconds since the epoch
+    series: tuple[tuple[float, float], ...] = ()  # share of the period that has passed, and what was spent until then
+
+
+class Situation(NamedTuple):
+    """All of it."""
+
+    at: float
+    first: float  # when the first call ended; 0 before
+    span: float  # seconds that the five minutes' rates are over
+    models: Mapping[Key, Model]
+    hour: list[Cell | None]  # all models together, minute by minute
+    rate_limits: tuple[RateLimit, ...]
+    fallbacks: Mapping[tuple[str, str], float]  # from and to, in 15 minutes
+    caches: Mapping[str, tuple[float, float, float | None]]  # hits and look-ups in 15 minutes, the usual share
+    breakers: Mapping[str, tuple[str, float]]  # state, and since when
+    money: tuple[Money, ...]
+    retries: float
+    internal_errors: Mapping[str, float]  # by component, in the last hour
+    overflow: Mapping[str, float]  # by label, since the start
+    in_flight: Mapping[Key, float]
+    spenders: tuple[str, str, tuple[tuple[str, float], ...]]  # label, period, US dollars by its values
+
+    @property
+    def calls(self) -> int:
+        """Calls of the last five minutes."""
+        return sum(model.five.calls for model in self.models.values())

@@ -1,0 +1,176 @@
+"""From all that a store holds to the situation that is judged and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from .cells import Labels, Number
+from .recent import CUT, FINE, HOUR, QUARTER, WITHHELD, Cell
+from .situation import Model, Money, RateLimit, Situation
+from .state import State
+from .window import Key
+from .window.slices import SIGNALS
+from .window.track import Track
+
+_USAGE = "gen_ai_client_inference_usage_"
+_FINISH = "otel_llm_finish_reasons_total"
+_FROM, _TO, _CACHE, _RESULT = 3, 4, 3, 4  # where the labels of a fallback and of a look-up have them
+
+
+def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown: bool) -> Situation:
+    """The situation at ``now``, seconds since the epoch; where it is to be ``shown``, with the last hour."""
+    recent, engine = state.recent, state.engine
+    recent.forget(now)
+    engine.forget(now)
+    usual = _Usual(state)
+    models = {}
+    for key in recent.models:
+        track = engine.tracks.get(key)
+        shifts, peaks = ({}, {}) if track is None else _scores(track, now)
+        five, fifteen, hour = recent.total(key, now)
+        models[key] = Model(
+            five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, peaks,
+            None if track is None else _output(track), usual.of(key, (hour, fifteen)),
+        )  # fmt: skip
+    away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
+    errors = recent.counted("otel_llm_internal_errors_total", now, HOUR).items()
+    return Situation(
+        at=now,
+        first=recent.first,
+        span=recent.span(now, FINE),
+        models=models,
+        hour=recent.hour(now) if shown else [],
+        rate_limits=tuple(_rate_limits(state)),
+        fallbacks=_sums(((labels[_FROM], labels[_TO]), count) for labels, count in away),
+        caches=_caches(state, now),
+        breakers=_breakers(state),
+        money=tuple(_money(state, now)),
+        retries=sum(recent.counted("otel_llm_retries_total", now, QUARTER).values()),
+        internal_errors=_sums((labels[0], count) for labels, count in errors),
+        overflow=dict(state.bounds.overflow),
+        in_flight=_sums(((labels[0], labels[1]), count) for labels, count in in_flight.items()),
+        spenders=_spenders(state),
+    )
+
+
+Kind = TypeVar("Kind")
+
+
+def _sums(pairs: Iterable[tuple[Kind, float]]) -> dict[Kind, float]:
+    sums: dict[Kind, float] = {}
+    for key, value in pairs:
+        sums[key] = sums.get(key, 0.0) + value
+    return sums
+
+
+def _values(state: State, name: str) -> Iterator[tuple[Labels, float]]:
+    """Label values and value of a counter or gauge."""
+    return ((labels, cell.value) for labels, cell in state.families.cells(name).items() if isinstance(cell, Number))
+
+
+def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float]]:
+    at = track.grid.of(now)
+    shifts: dict[str, float] = {}
+    peaks: dict[str, float] = {}
+    for signal in SIGNALS:
+        baseline = track.baselines[signal]
+        if baseline is None:
+            continue
+        if (peak := track.peak(signal, at)) is not None:
+            peaks[signal] = peak
+        recent = track.recent(signal, at)
+        if recent.count:
+            shifts[signal] = baseline.shift(recent)
+    return shifts, peaks
+
+
+def _output(track: Track) -> tuple[float, float, float] | None:
+    baseline = track.baselines["output_tokens"]
+    return None if baseline is None else (baseline.mean, baseline.stddev, baseline.count)
+
+
+class _Usual:
+    """Shares since the start, which stand for what is usual."""
+
+    def __init__(self, state: State) -> None:
+        self._input = _by_model(_values(state, f"{_USAGE}input_tokens_total"))
+        self._cached = _by_model(_values(state, f"{_USAGE}cache_read_input_tokens_total"))
+        ended = [((labels[0], labels[1]), labels[3].lower(), count) for labels, count in _values(state, _FINISH)]
+        self._answers = _sums((key, count) for key, _, count in ended)
+        self._kinds = {
+            kind: _sums((key, count) for key, reason, count in ended if reason in reasons)
+            for kind, reasons in (("cut", CUT), ("withheld", WITHHELD))
+        }
+
+    def of(self, key: Key, lately: Iterable[Cell]) -> dict[str, float]:
+        """Without the first of ``lately`` that leaves something: what is judged must not say what is usual."""
+        shares: dict[str, float] = {}
+        for cell in lately:
+            given, every = self._input.get(key, 0.0) - cell.input, self._answers.get(key, 0.0) - cell.answers
+            if "cached" not in shares and given > 0:
+                shares["cached"] = max(self._cached.get(key, 0.0) - cell.cached, 0.0) / given
+            if "cut" not in shares and every > 0:
+                counted = {"cut": cell.cut, "withheld": cell.withheld}
+                shares.update(
+                    (kind, max(counts.get(key, 0.0) - counted[kind], 0.0) / every)
+                    for kind, counts in self._kinds.items()
+                )
+        return shares
+
+
+def _by_model(values: Iterable[tuple[Labels, float]]) -> dict[Key, float]:
+    return _sums(((labels[0], labels[1]), value) for labels, value in values)
+
+
+def _rate_limits(state: State) -> Iterator[RateLimit]:
+    limits = dict(_values(state, "otel_llm_rate_limit_limit"))
+    for labels, cell in state.families.cells("otel_llm_rate_limit_remaining").items():
+        if isinstance(cell, Number) and (limit := limits.get(labels)) is not None:
+            provider, model, _, kind = labels
+            yield RateLimit(provider, model, kind, cell.value, limit, cell.at)
+
+
+def _caches(state: State, now: float) -> dict[str, tuple[float, float, float | None]]:
+    name = "otel_llm_cache_requests_total"
+    since, lately = _lookups(_values(state, name)), _lookups(state.recent.counted(name, now, QUARTER).items())
+    caches: dict[str, tuple[float, float, float | None]] = {}
+    for cache in dict.fromkeys(cache for cache, _ in since):
+        hits, misses = (since.get((cache, result), 0.0) for result in ("hit", "miss"))
+        recent_hits, recent_misses = (lately.get((cache, result), 0.0) for result in ("hit", "miss"))
+        usual = hits / (hits + misses) if hits + misses else None
+        caches[cache] = (recent_hits, recent_hits + recent_misses, usual)
+    return caches
+
+
+def _lookups(values: Iterable[tuple[Labels, float]]) -> dict[tuple[str, str], float]:
+    return _sums(((labels[_CACHE], labels[_RESULT]), value) for labels, value in values)
+
+
+def _breakers(state: State) -> dict[str, tuple[str, float]]:
+    return {
+        labels[0]: (labels[1], cell.at)
+        for labels, cell in state.families.cells("otel_llm_circuit_breaker_state").items()
+        if isinstance(cell, Number) and cell.value
+    }
+
+
+def _money(state: State, now: float) -> Iterator[Money]:
+    spend = state.ledger.spend
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for name, (period, budget), value in spend.gauges(now):
+        values.setdefault((period, budget), {})[name] = value
+    for (period, budget), gauges in values.items():
+        spent, limit = gauges.get("otel_llm_spend_usd"), gauges.get("otel_llm_budget_usd")
+        forecast = gauges.get("otel_llm_budget_forecast_ratio")
+        passes, course = spend.passes(budget, period, now), spend.course(budget, period, now)
+        yield Money(period, budget, spent, limit, forecast, passes, course)
+
+
+def _spenders(state: State) -> tuple[str, str, tuple[tuple[str, float], ...]]:
+    names = state.families.names("otel_llm_cost_usd_total")
+    label = state.families.custom[0] if state.families.custom else "gen_ai_request_model"
+    place = names.index(label)
+    sums = _sums((labels[place], value) for labels, value in _values(state, "otel_llm_cost_usd_total"))
+    shown = label if state.families.custom else ""
+    return shown, "since the start", tuple(sorted(sums.items(), key=lambda one: -one[1]))
