@@ -14,6 +14,9 @@ from .core.version import __version__
 if TYPE_CHECKING:
     from .calls.context import labels
     from .calls.observe import observe
+    from .calls.track import track_cost
+    from .core.config import Config
+    from .core.model import Reader, Response, Usage
     from .outputs.alerts import Anomaly, on_anomaly
     from .reliability.breakers import circuit_breaker
     from .reliability.caches import record_cache
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Anomaly": "outputs.alerts",
+    "Config": "core.config",
+    "Reader": "core.model",
+    "Response": "core.model",
+    "Usage": "core.model",
     "asgi_app": "runtime.public",
     "circuit_breaker": "reliability.breakers",
     "fallback": "reliability.fallbacks",
@@ -33,12 +40,17 @@ _HOME = {
     "record_cache": "reliability.caches",
     "record_fallback": "reliability.fallbacks",
     "stats": "runtime.public",
+    "track_cost": "calls.track",
     "uninstrument": "runtime",
     "wsgi_app": "runtime.public",
 }
 
 __all__ = [
     "Anomaly",
+    "Config",
+    "Reader",
+    "Response",
+    "Usage",
     "__version__",
     "asgi_app",
     "circuit_breaker",
@@ -50,6 +62,7 @@ __all__ = [
     "record_cache",
     "record_fallback",
     "stats",
+    "track_cost",
     "uninstrument",
     "wsgi_app",
 ]
@@ -60,4 +73,10 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{home}", __name__), name)
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, resolved or not: what ``help(otel_llm)`` shows."""
+    return sorted(__all__)

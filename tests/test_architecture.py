@@ -177,6 +177,7 @@ def test_each_library_has_its_entry_point() -> None:
 
 def test_public_names_are_these() -> None:
     assert sorted(otel_llm.__all__) == sorted({*otel_llm._HOME, "__version__"})
+    assert dir(otel_llm) == sorted(otel_llm.__all__)
     for name in otel_llm.__all__:
         assert getattr(otel_llm, name) is not None
 

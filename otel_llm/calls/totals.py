@@ -19,7 +19,7 @@ class RequestTotals:
 
     __slots__ = (
         "_busy", "_changed", "_lock", "_spans", "calls", "cost", "input_tokens", "labels", "output_tokens", "priced",
-        "unpriced",
+        "unpriced", "usage_unknown",
     )  # fmt: skip
 
     def __init__(self, changed: Callable[[], None] | None = None) -> None:
@@ -29,6 +29,7 @@ class RequestTotals:
         self.cost = 0.0  # US dollars, of the calls that have a price
         self.priced = 0  # calls that have one
         self.unpriced = 0  # calls with usage that have none
+        self.usage_unknown = 0  # calls that brought no usage
         self.labels: tuple[str, ...] = ()
         self._spans: list[tuple[float, float]] = []
         self._busy = 0.0
@@ -48,6 +49,7 @@ class RequestTotals:
                 self.priced += 1
             elif seen.cost_source == "unpriced":
                 self.unpriced += 1
+            self.usage_unknown += bool(seen.usage_unknown)
         if self._changed is not None:
             self._changed()
 
@@ -66,6 +68,21 @@ class RequestTotals:
         if len(spans) > _MOST_SPANS:
             oldest = spans.pop(0)
             self._busy += oldest[1] - oldest[0]
+
+
+class NestedTotals(RequestTotals):
+    """Adds each call to the totals of all the blocks that it was made in, once to each."""
+
+    __slots__ = ("each",)
+
+    def __init__(self, block: RequestTotals, outer: RequestTotals) -> None:
+        super().__init__()
+        around = outer.each if isinstance(outer, NestedTotals) else (outer,)
+        self.each: tuple[RequestTotals, ...] = (block, *(totals for totals in around if totals is not block))
+
+    def add(self, seen: Observation) -> None:
+        for totals in self.each:
+            totals.add(seen)
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

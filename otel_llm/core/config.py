@@ -65,6 +65,13 @@ def _number(kind: type[int] | type[float], low: float, high: float) -> Read:  # 
     return read
 
 
+def _otel_truth(text: str) -> bool:
+    """A boolean of OpenTelemetry's own variables: only ``true`` is true, in any case; what is neither word is false, with a warning."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    raise ValueError("OpenTelemetry knows only true and false")
+
+
 def _truth(text: str) -> bool:
     if text.lower() in ("true", "1", "yes", "on"):
         return True
@@ -98,7 +105,7 @@ _BIG = 1e12
 class Config:
     """What the user set. Built by ``from_env`` in a service, by keywords in tests."""
 
-    sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _truth, "Switch everything off.", "true, false")  # noqa: FBT003
+    sdk_disabled: bool = _setting("OTEL_SDK_DISABLED", False, _otel_truth, "Switch everything off.", "true, false")  # noqa: FBT003
     metrics_exporter: tuple[str, ...] = _setting(
         "OTEL_METRICS_EXPORTER",
         (),

@@ -226,12 +226,12 @@ def stop() -> None:
 def instrument(*names: str, config: Config | None = None) -> None:
     """Watch the LLM client libraries ``names`` (all by default), whether imported already or later.
 
-    Settings come from the environment unless ``config`` is given. Calling it again adds libraries. Raises ``KeyError`` for a
+    Settings come from the environment unless ``config`` is given. Calling it again adds libraries. Raises ``ValueError`` for a
     name that is not among ``otel-llm providers``.
     """
     unknown = [name for name in names if name not in clients.NAMES]
     if unknown:
-        raise KeyError(f"no provider is called {unknown[0]!r}; there are {', '.join(clients.NAMES)}")
+        raise ValueError(f"no client library is called {unknown[0]!r}; there are {', '.join(clients.NAMES)}")
     runtime = start(config)
     if runtime is not None:
         for name in names or clients.NAMES:

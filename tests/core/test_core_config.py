@@ -27,7 +27,7 @@ def test_the_process_s_own_environment_is_the_default(monkeypatch: pytest.Monkey
     ("variable", "text", "name", "value"),
     [
         ("OTEL_SDK_DISABLED", "TRUE", "sdk_disabled", True),
-        ("OTEL_SDK_DISABLED", "off", "sdk_disabled", False),
+        ("OTEL_SDK_DISABLED", "False", "sdk_disabled", False),
         ("OTEL_METRICS_EXPORTER", " otlp, prometheus,,otlp ", "metrics_exporter", ("otlp", "prometheus")),
         ("OTEL_SERVICE_NAME", " shop ", "service_name", "shop"),
         ("OTEL_LLM_METRICS_SERVER", "OFF", "server", "off"),
@@ -51,7 +51,8 @@ def test_taken(variable: str, text: str, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "told"),
     [
-        ("OTEL_SDK_DISABLED", "perhaps", "='perhaps': neither true nor false (allowed: true, false); using false"),
+        ("OTEL_SDK_DISABLED", "1", "='1': OpenTelemetry knows only true and false (allowed: true, false); using false"),
+        ("OTEL_SDK_DISABLED", "off", "='off': OpenTelemetry knows only true and false (allowed: true, false); using false"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "='70000': not between 0 and 65535 (allowed: 0 to 65535; 0 picks one); using 9464"),
         ("OTEL_LLM_METRICS_SERVER", "maybe", "='maybe': not one of auto, on, off (allowed: auto, on, off); using 'auto'"),
         ("OTEL_LLM_METRIC_LABELS", "a-b", ": 'a-b' is no Prometheus label name"),

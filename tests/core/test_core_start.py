@@ -82,7 +82,7 @@ def test_libraries_imported_before(run: Any) -> None:
 def test_an_unknown_library_is_refused() -> None:
     import otel_llm
 
-    with pytest.raises(KeyError, match="no provider is called 'opneai'; there are openai"):
+    with pytest.raises(ValueError, match="no client library is called 'opneai'; there are openai"):
         otel_llm.instrument("opneai")
 
 

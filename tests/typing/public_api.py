@@ -31,6 +31,18 @@ def starting() -> None:
     assert_type(otel_llm.__version__, str)
 
 
+@otel_llm.track_cost()
+def spend(text: str) -> int:
+    return len(text)
+
+
+def spending() -> None:
+    with otel_llm.track_cost() as spent:
+        assert_type(spend("a"), int)
+    assert_type(spent, otel_llm.track_cost)
+    assert_type((spent.calls, spent.cost_usd, spent.complete), tuple[int, float, bool])
+
+
 @otel_llm.labels(feature="summaries")
 def summarize(text: str, *, words: int = 10) -> str:
     return text[:words]
