@@ -19,9 +19,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client import Histogram as ClientHistogram
 
 from otel_llm.aggregate import Store, decode, encode
+from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
-from otel_llm.exposition.collector import Collector, StoreSource
+from otel_llm.exposition.collector import Collector
 
 AT = 1_763_711_000.0
 LINES = (100, 1_000, 10_000, 50_000)
@@ -112,7 +113,7 @@ def per_call(work: Callable[[], object], number: int) -> float:
 
 def scrapes(lines: int, rounds: int) -> dict[str, float]:
     store = filled(lines)
-    source = StoreSource(store, clock=lambda: AT)
+    source = StoreFamilies(store, clock=lambda: AT)
     ours, om = lambda: source.text(openmetrics=False), lambda: source.text(openmetrics=True)
     registry = same_in_client(store)
     theirs = lambda: generate_latest(registry)  # noqa: E731

@@ -179,8 +179,8 @@ class Watched:
         """Have our own thread do nothing by itself: what it does is measured by ``rest``, and not while others are measured."""
         ours = sys.modules.get("otel_llm.runtime")
         watching = ours.current() if ours is not None else None
-        if watching is not None and watching.member._clerk is not None:
-            watching.member._clerk.stop(5.0)
+        if watching is not None and watching.member._clerk.at_work:
+            watching.member._clerk.dismiss(5.0)
 
     def openai_v2(self) -> None:
         from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor

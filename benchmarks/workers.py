@@ -20,6 +20,7 @@ from otel_llm.aggregate import Store
 from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
+from otel_llm.exposition.endpoint import Endpoint
 
 LIVE, DEAD, SERIES = (1, 8, 32), 100, 40
 
@@ -41,7 +42,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 def make(folder: Path, port: int = 0, *, serve: bool = False) -> Member:
     config = Config(port=port, host="127.0.0.1", state_dir=str(folder))
-    worker = Member(config, lambda: Store(config), serve=serve, registry=CollectorRegistry())
+    worker = Member(config, lambda: Store(config))
+    Endpoint(config, worker, serve=serve, registry=CollectorRegistry())
     worker.start()
     return worker
 

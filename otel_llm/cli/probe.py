@@ -106,7 +106,7 @@ def main() -> None:
     if "--no-overhead" not in sys.argv:
         with guard("doctor"):
             facts["overhead"] = overhead()
-    facts["worker"] = running.member.describe() if running is not None else None
+    facts["worker"] = {**running.member.describe(), "port": running.endpoint.port} if running is not None else None
     facts["errors"] = dict(Guard.errors)
     sys.stdout.write(f"\n{json.dumps(facts)}\n")
 

@@ -1,205 +1,91 @@
-"""What the leader does: reads every process's journal into the store, checkpoints it, forwards verdicts."""
+"""Who aggregates owns the store: brings it up to date, writes it as text, and answers for all processes of the service.
+
+The process that leads has an ``Aggregator``; the others reach it through ``rpc.RemoteAggregator``, which answers the same.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from otel_llm.aggregate import Store, decode
-from otel_llm.core.guard import guard, logger
-from otel_llm.core.model import Event
+from otel_llm.aggregate import Store
 
-from . import checkpoint
-from .checkpoint import Checkpoint
-from .journal import Journal, Memory, Position, Reader, owners
-from .presence import InFlight, occupied, open_calls, seat_path
-from .statedir import CHECKPOINT
-from .verdicts import Nobody, Post
+from .consumer import JournalConsumer
+from .record_writer import RecordWriter
+from .rpc import UnreachableError
 
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-CHECKPOINT_SECONDS = 60.0
-RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
+if TYPE_CHECKING:
+    from prometheus_client import Metric as Samples
 
-
-def source_of(owner: str) -> int:
-    """The number that stands for an owner in the store."""
-    return int(owner.rpartition("-")[2] or "0", 16)
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What happened since the last checkpoint."""
-
-    since: float = field(default_factory=time.monotonic)
-    consumed: int = 0
-    gone: set[str] = field(default_factory=set)
-
-    @property
-    def due(self) -> bool:
-        waited = time.monotonic() - self.since
-        return (
-            self.consumed >= CHECKPOINT_BYTES
-            or (bool(self.gone) and waited >= RETIRE_SECONDS)
-            or (self.consumed > 0 and waited >= CHECKPOINT_SECONDS)
-        )
+    from .families import StoreFamilies
 
 
 class Aggregator:
-    """Owns the store; used by one thread at a time. Without ``folder``, the journal of its own process is the only one."""
+    """Answers from the store of ``consumer``, this process's own records and open calls (of ``writer``) included.
 
-    def __init__(self, folder: Path | None, store: Store, post: Post | Nobody) -> None:
-        self.store = store
-        self.exited = 0
-        self.with_spend = False
-        self.unreadable = False  # the checkpoint: nobody knows what of the journals was counted before
-        self._folder = folder
-        self._post = post
-        self._readers: dict[str, Reader] = {}
-        self._progress = _Progress()
-        self._busy = False
-        if folder is not None:
-            self._take_over(folder)
+    Any thread may ask: ``lock`` is held meanwhile, and by whoever forks.
+    """
+
+    def __init__(self, consumer: JournalConsumer, writer: RecordWriter, lock: Any) -> None:
+        self.consumer = consumer
+        self._writer = writer
+        self._lock = lock
+        self._closed = False
 
     @property
-    def blocked(self) -> bool:
-        """Whether there are records that cannot be read just now."""
-        return any(reader.blocked for reader in self._readers.values())
+    def store(self) -> Store:
+        return self.consumer.store
 
-    @property
-    def live(self) -> int:
-        """Processes that live and have made calls."""
-        return len(self._living())
+    def refresh(self) -> None:
+        """Take in all that was committed by now."""
+        with self._lock:
+            if self._closed:
+                raise UnreachableError("this process does not lead any more")
+            self.consumer.drain(self._writer.journal)
+            self.consumer.show(self._writer.owner, self._writer.open_calls())
+            self.consumer.count_processes()
 
-    def drain(self, mine: Journal | Memory | None) -> None:
-        """Count all that is committed."""
-        if self._busy:  # another greenlet of this thread is at it
-            return
-        self._busy = True
-        try:
-            self._drain(mine)
-        finally:
-            self._busy = False
+    def text(self, *, openmetrics: bool) -> bytes:
+        """All our families as text, without the end mark of OpenMetrics."""
+        began = time.perf_counter()
+        with self._lock:
+            self.refresh()
+            text = self._families().text(openmetrics=openmetrics)
+            self.store.scraped(time.perf_counter() - began)
+        return text
+
+    def families(self) -> tuple[Samples, ...]:
+        """All our families as prometheus_client knows them."""
+        with self._lock:
+            self.refresh()
+            return tuple(self._families().families())
+
+    def stats(self) -> dict[str, Any]:
+        """``Store.summary``: plain values."""
+        with self._lock:
+            self.refresh()
+            return dict(self.store.summary(time.time()))
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""
-        for payload in payloads:
-            self._count(owner, payload, None)
+        with self._lock:
+            if self._closed:
+                raise UnreachableError("this process does not lead any more")
+            self.consumer.count(owner, payloads)
 
-    def show(self, mine: str, in_flight: InFlight) -> None:
-        """The open calls of this process. ``mine`` is empty until it has made one."""
-        if mine:
-            self.store.drop_process(source_of(""))
-        self.store.set_process(source_of(mine), in_flight)
-
-    def survey(self, mine: str) -> None:
-        """Which of the others live, and what calls they have open."""
-        if self._folder is not None:
-            for owner in self._living() - {mine}:
-                self._look_at(self._folder, owner)
-
-    def tell(self) -> None:
-        """Put the number of processes into the store, for a scrape."""
-        now = time.time()
-        for state, number in (("live", self.live), ("exited", self.exited)):
-            self.store.apply(Event("otel_llm_processes", now, (state,), float(number)), now=now)
-
-    def keep(self, *, now: bool = False) -> None:
-        """Write a checkpoint if one is due, or ``now``; then remove the files that it makes needless."""
-        if self._folder is None or not (now or self._progress.due):
-            return
-        read = {owner: reader.position for owner, reader in self._readers.items()}
-        gone = tuple(self._progress.gone)
-        self._progress = _Progress(gone=set(gone))
-        state = Checkpoint(self.store.dump(), read, gone, self.exited, self.with_spend)
-        checkpoint.save(self._folder / CHECKPOINT, state)
-        for reader in tuple(self._readers.values()):
-            reader.discard()
-        for owner in gone:
-            self._bury(owner)
-
-    def state(self) -> Checkpoint:
-        """All that was counted, to go on in another directory: those that were read are none of it any more."""
-        return Checkpoint(self.store.dump(), exited=self.exited + self.live, with_spend=self.with_spend)
-
-    def finish(self) -> None:
-        """Count what is left in mapped memory, where the files are gone."""
-        for owner in self._living():
-            self._read(owner)
+    def survey(self) -> None:
+        """Look after the other processes."""
+        self.consumer.survey(self._writer.owner)
 
     def close(self) -> None:
-        """Let go of mapped memory."""
-        for reader in self._readers.values():
-            reader.close()
+        """Answer nobody any more."""
+        self._closed = True
+        self.consumer.close()
 
-    def _living(self) -> set[str]:
-        return self._readers.keys() - self._progress.gone
+    def _families(self) -> StoreFamilies:
+        import prometheus_client  # noqa: F401, PLC0415 - 15 ms, which a start can do without; hooks on its import run first
 
-    def _take_over(self, folder: Path) -> None:
-        try:
-            found = checkpoint.load(folder / CHECKPOINT)
-            if found is not None:
-                self.store.load(found.store)
-        except ValueError as error:
-            self.unreadable = True
-            logger.warning("otel-llm counts anew: its checkpoint cannot be read: %s", error)
-            return
-        if found is None:
-            return
-        self.exited, self.with_spend = found.exited, found.with_spend
-        self._readers = {owner: Reader(folder, owner, position) for owner, position in found.read.items()}
-        self._progress.gone = set(found.gone)
-        for owner in found.gone:
-            self._bury(owner)
+        from .families import StoreFamilies  # noqa: PLC0415 - likewise
 
-    def _drain(self, mine: Journal | Memory | None) -> None:
-        if self._folder is not None:
-            for owner, first in owners(self._folder).items():
-                if owner not in self._readers:
-                    self._readers[owner] = Reader(self._folder, owner, Position(first))
-                if owner not in self._progress.gone:
-                    self._read(owner)
-        while mine is not None and mine.spilled:
-            self._count(mine.owner, mine.spilled.popleft(), None)
-
-    def _read(self, owner: str) -> None:
-        def take(payload: bytes, began: Position) -> None:
-            self._count(owner, payload, began)
-
-        self._progress.consumed += self._readers[owner].read(take)
-
-    def _count(self, owner: str, payload: bytes, began: Position | None) -> None:
-        with guard("store"):
-            self.store.apply(decode(payload), source_of(owner), time.time())
-            for number, verdict in enumerate(self.store.drain_verdicts()):
-                place = (*began, number) if began and verdict.source else None
-                self._post.send(verdict, owner if verdict.source else "", place)
-
-    def _look_at(self, folder: Path, owner: str) -> None:
-        if not occupied(folder, owner):
-            self._retire(owner)
-            return
-        in_flight = open_calls(folder, owner)
-        if in_flight is not None:
-            self.store.set_process(source_of(owner), in_flight)
-
-    def _retire(self, owner: str) -> None:
-        self._read(owner)  # what it committed before it died
-        if self._readers[owner].blocked:
-            return  # the next time
-        self.store.drop_process(source_of(owner))
-        self.exited += 1
-        self._progress.gone.add(owner)
-
-    def _bury(self, owner: str) -> None:
-        """Remove the files of a dead process. Its position is forgotten only with its journal, or it would be counted again."""
-        assert self._folder is not None
-        reader = self._readers[owner]
-        reader.close()
-        reader.discard(all_of_it=True)
-        seat_path(self._folder, owner).unlink(missing_ok=True)
-        self._post.forget(owner)
-        if not any(self._folder.glob(f"journal.{owner}.*")):
-            del self._readers[owner]
-            self._progress.gone.discard(owner)
+        return StoreFamilies(self.store)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import marshal
-import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
 from otel_llm.aggregate.wire import SIGNATURE
+from otel_llm.core.files import read, replace
 
 from .journal import Position
 
@@ -30,32 +30,24 @@ class Checkpoint:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Replace ``path``. Raises ``OSError``; the former one is then still there."""
-    read = {owner: tuple(position) for owner, position in checkpoint.read.items()}
-    body = marshal.dumps((SIGNATURE, checkpoint.store, read, checkpoint.gone, checkpoint.exited, checkpoint.with_spend))
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "wb") as out:
-            out.write(_HEAD.pack(crc32(body), len(body)) + body)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    positions = {owner: tuple(position) for owner, position in checkpoint.read.items()}
+    body = marshal.dumps(
+        (SIGNATURE, checkpoint.store, positions, checkpoint.gone, checkpoint.exited, checkpoint.with_spend)
+    )
+    replace(path, _HEAD.pack(crc32(body), len(body)) + body)
 
 
 def load(path: Path) -> Checkpoint | None:
     """What ``save`` wrote; None where there is none. Raises ``ValueError`` where it is damaged or of another version."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        data = read(path)
     except FileNotFoundError:
         return None
-    with os.fdopen(file, "rb") as source:
-        data = source.read()
     check, size = _HEAD.unpack_from(data.ljust(_HEAD.size, b"\0"))
     body = data[_HEAD.size :]
     if len(body) != size or crc32(body) != check:
         raise ValueError(f"{path} is damaged")
-    signature, store, read, gone, exited, with_spend = marshal.loads(body)  # noqa: S302 - ours, and whole
+    signature, store, positions, gone, exited, with_spend = marshal.loads(body)  # noqa: S302 - ours, and whole
     if signature != SIGNATURE:
         raise ValueError(f"{path} is of another version: {signature}")
-    return Checkpoint(store, {owner: Position(*at) for owner, at in read.items()}, gone, exited, with_spend)
+    return Checkpoint(store, {owner: Position(*at) for owner, at in positions.items()}, gone, exited, with_spend)

@@ -1,4 +1,4 @@
-"""What a process has while it leads: the lock, the store, the socket that others ask at, and the port of /metrics."""
+"""Who leads a start of the service: whoever holds the lock, and with it the store and the socket that the others ask at."""
 
 from __future__ import annotations
 
@@ -7,151 +7,93 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from otel_llm.aggregate import Store
-from otel_llm.core.config import Config
+from otel_llm.core.files import FileLock
 from otel_llm.core.guard import COMPONENTS, guard
-from otel_llm.exposition.answer import Scrape
 
 from .aggregator import Aggregator
 from .checkpoint import Checkpoint
-from .journal import Journal, Memory
-from .locks import FileLock
-from .presence import InFlight
-from .rpc import Listener, Question
+from .consumer import JournalConsumer
+from .record_writer import RecordWriter
+from .rpc import Listener
 from .spendkeeper import SpendKeeper
 from .statedir import LEADER, SOCKET
-from .verdicts import Inbox, Post
-
-if TYPE_CHECKING:
-    from otel_llm.exposition.collector import StoreSource
-    from otel_llm.exposition.server import Server
+from .verdict_queue import Outbox
 
 INTERNAL_ERRORS = "otel_llm_internal_errors_total"
-PORT_SECONDS = 1.0  # between two attempts to bind a taken port
+RETRY_SECONDS = 1.0  # between two attempts to listen
 
 Warn = Callable[[str], None]
 
 
-class Election:
-    """Begins with ``take``, ends with ``resign``. Used by one thread at a time."""
+def elect(folder: Path | None, make_store: Callable[[], Store], writer: RecordWriter, lock: Any) -> Leadership | None:
+    """Lead, unless somebody else does. ``lock`` guards the store. Raises ``OSError`` where nobody can know that."""
+    leader_lock = None if folder is None else FileLock(folder / LEADER)
+    if leader_lock is not None and not leader_lock.take():
+        return None
+    with ExitStack() as failed:
+        if leader_lock is not None:
+            failed.callback(leader_lock.drop)  # or nobody could lead as long as this process lives
+            leader_lock.write(f"{os.getpid():<20}".encode())
+            writer.inbox.look()  # what the former leader sent comes before what this one finds
+        leadership = Leadership(folder, leader_lock, make_store, writer, lock)
+        failed.pop_all()
+    return leadership
 
-    def __init__(self, lock: FileLock | None, leader: Aggregator, post: Post, spend: SpendKeeper | None) -> None:
-        self.leader = leader
-        self._lock = lock
-        self._post = post
-        self._spend = spend
-        self._listener: Listener | None = None
-        self._server: Server | None = None
-        self._next_bind = self._next_listen = 0.0
 
-    @classmethod
-    def take(
-        cls, folder: Path | None, make_store: Callable[[], Store], inbox: Inbox, owner: Callable[[], str]
-    ) -> Election | None:
-        """Lead, unless somebody else does. Raises ``OSError`` where that cannot be told."""
-        lock = None if folder is None else FileLock(folder / LEADER)
-        if lock is not None and not lock.take():
-            return None
-        with ExitStack() as failed:
-            if lock is not None:
-                failed.callback(lock.drop)  # or nobody could lead as long as this process lives
-                lock.write(f"{os.getpid():<20}".encode())
-                inbox.look()  # what the former leader sent comes before what this one finds
-            made = cls._with(lock, folder, make_store, Post(folder, inbox, owner))
-            failed.pop_all()
-        return made
+class Leadership:
+    """What a process has while it leads. Ends with ``resign``. Used by one thread at a time."""
 
-    @classmethod
-    def _with(cls, lock: FileLock | None, folder: Path | None, make_store: Callable[[], Store], post: Post) -> Election:
+    def __init__(
+        self,
+        folder: Path | None,
+        leader_lock: FileLock | None,
+        make_store: Callable[[], Store],
+        writer: RecordWriter,
+        lock: Any,
+    ) -> None:
         store = make_store()
         for component in COMPONENTS:
             store.create(INTERNAL_ERRORS, (component,))
-        leader = Aggregator(folder, store, post)
-        spend = None if folder is None else SpendKeeper(folder, make_store)
-        return cls(lock, leader, post, spend)
+        self._folder = folder
+        self._lock = leader_lock
+        self._outbox = Outbox(folder, writer)
+        self.consumer = JournalConsumer(folder, store, self._outbox)
+        self.aggregator = Aggregator(self.consumer, writer, lock)
+        self._spend = None if folder is None else SpendKeeper(folder, make_store)
+        self._listener: Listener | None = None
+        self._next_listen = 0.0
 
-    @property
-    def port(self) -> int | None:
-        """Where /metrics is served."""
-        return None if self._server is None else self._server.port
-
-    def source(self, refresh: Callable[[], None]) -> StoreSource:
-        """Our families, brought up to date by ``refresh`` before each scrape."""
-        import prometheus_client  # noqa: F401, PLC0415 - 15 ms, which a start can do without; its hook imports the collector
-
-        from otel_llm.exposition.collector import StoreSource  # noqa: PLC0415 - likewise
-
-        return StoreSource(self.leader.store, refresh)
-
-    def listen(self, folder: Path, answer: Callable[[Question], Any], warn: Warn) -> None:
-        """Answer the other processes; where that cannot be, try again now and then."""
-        if self._listener is not None or time.monotonic() < self._next_listen:
-            return
-        self._next_listen = time.monotonic() + PORT_SECONDS
-        try:
-            self._listener = Listener(folder / SOCKET, answer)
-        except OSError as error:
-            warn(f"other processes of this service cannot ask for its metrics: {error}")
-
-    def bind(self, config: Config, scrape: Scrape, warn: Warn) -> None:
-        """Serve /metrics; while the port is taken, try again now and then.
-
-        Not before the second time is it worth a warning: a service that is just ending may have it.
-        """
-        if self._server is not None or time.monotonic() < self._next_bind:
-            return
-        from otel_llm.exposition.server import ServeError, serve  # noqa: PLC0415 - only where there is a port to serve
-
-        again, self._next_bind = self._next_bind > 0, time.monotonic() + PORT_SECONDS
-        try:
-            self._server = serve(config, scrape)
-        except ServeError as error:
-            if again:
-                warn(f"/metrics is not served, everything else works: {error}")
-
-    def unbind(self) -> None:
-        """Give the port back."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
-    def refresh(self, journal: Journal | Memory | None, in_flight: InFlight) -> None:
-        """Bring the store up to date, for a scrape."""
-        self.leader.drain(journal)
-        self.leader.show("" if journal is None else journal.owner, in_flight)
-        self.leader.tell()
-
-    def survey(self, journal: Journal | Memory | None) -> None:
-        """Look after the other processes."""
-        self.leader.survey("" if journal is None else journal.owner)
+    def round(self, warn: Warn) -> None:
+        """Answer the others, count what they have done, and keep it."""
+        if self._folder is not None:
+            self._listen(self._folder, warn)
+        self.aggregator.refresh()
+        self.aggregator.survey()
+        self.keep()
 
     def keep(self, *, now: bool = False) -> None:
         """Write down what must not be lost, where it is time to or ``now``."""
         with guard("spend"):  # which waits for a better time; the checkpoint does not
             if self._spend is not None:
-                self._spend.take(self.leader)
-        self.leader.keep(now=now)
+                self._spend.take(self.consumer)
+        self.consumer.keep(now=now)
 
     def after_round(self, *, now: bool = False) -> None:
         """What may take its time, and so is done without a lock: verdicts are sent, the spend is saved."""
-        self._post.round()
+        self._outbox.round()
         if self._spend is not None:
-            self._spend.save(self.leader, now=now)
-
-    def stats(self) -> dict[str, Any]:
-        """The store in short, as plain values."""
-        return self.leader.store.summary(time.time())
+            self._spend.save(self.consumer, now=now)
 
     @property
     def owes(self) -> bool:
         """Whether there is spend here that was not saved: who keeps the spend reads it where it is."""
-        return self._spend is not None and self._spend.owes and self.leader.store.has_spend()
+        return self._spend is not None and self._spend.owes and self.consumer.store.has_spend()
 
     def resign(self) -> None:
         """Give everything back, so that somebody else can lead."""
-        self.unbind()
         if self._listener is not None:
             self._listener.stop()
         try:
@@ -163,24 +105,31 @@ class Election:
 
     def leave(self) -> Checkpoint:
         """Give everything back where the directory was removed; what was counted goes on in another one."""
-        self.unbind()
         if self._listener is not None:
             self._listener.stop()
-        self.leader.finish()
+        self.consumer.finish()
         self._close()
-        return self.leader.state()
+        return self.consumer.state()
 
     def drop_after_fork(self) -> None:
         """In a forked child: close what is the parent's, without unlocking or shutting anything."""
-        if self._server is not None:
-            self._server.drop_after_fork()
         if self._listener is not None:
             self._listener.drop()
         self._close()
 
+    def _listen(self, folder: Path, warn: Warn) -> None:
+        """Answer the other processes; where that cannot be, try again now and then."""
+        if self._listener is not None or time.monotonic() < self._next_listen:
+            return
+        self._next_listen = time.monotonic() + RETRY_SECONDS
+        try:
+            self._listener = Listener(folder / SOCKET, self.aggregator)
+        except OSError as error:
+            warn(f"other processes of this service cannot ask for its metrics: {error}")
+
     def _close(self) -> None:
-        self.leader.close()
-        self._post.close()
+        self.aggregator.close()
+        self._outbox.close()
         if self._spend is not None:
             self._spend.close()
         if self._lock is not None:

@@ -6,16 +6,19 @@ import _socket as sockets  # socket.socket may be gevent's or eventlet's by now;
 import marshal
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import Thread, pause
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric as Samples
+
 Question = tuple[Any, ...]
-Answer = Callable[[Question], Any]
+"""The name of a method of ``Answers``, and its arguments."""
 _LENGTH = struct.Struct("<I")
 _LONGEST_PATH = 100  # of a socket's address there are 104 to 108 bytes, depending on the system
 _PATIENCE = 5.0  # seconds for one side to answer
@@ -25,11 +28,47 @@ class UnreachableError(OSError):
     """There is no leader to ask just now."""
 
 
+class Answers(Protocol):
+    """What the leader is asked."""
+
+    def text(self, *, openmetrics: bool) -> bytes: ...
+    def stats(self) -> dict[str, Any]: ...
+    def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
+
+
+class RemoteAggregator:
+    """The aggregator of another process, which listens at ``path``. Each method raises ``UnreachableError`` where it does not."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def text(self, *, openmetrics: bool) -> bytes:
+        """All our families as text, without the end mark of OpenMetrics."""
+        return bytes(ask(self._path, ("text", openmetrics)))
+
+    def families(self) -> tuple[Samples, ...]:
+        """All our families as prometheus_client knows them."""
+        text = self.text(openmetrics=True)
+        import prometheus_client  # noqa: F401, PLC0415 - as in the aggregator
+
+        from .families import parsed  # noqa: PLC0415 - likewise
+
+        return tuple(parsed(text))
+
+    def stats(self) -> dict[str, Any]:
+        """``Store.summary``: plain values."""
+        return dict(ask(self._path, ("stats",)))
+
+    def count(self, owner: str, payloads: Iterable[bytes]) -> None:
+        """Have records counted that could not be put into a journal."""
+        ask(self._path, ("count", owner, list(payloads)))
+
+
 class Listener:
     """The leader's end, which answers until it is stopped. Raises ``OSError`` where that cannot be."""
 
-    def __init__(self, path: Path, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, path: Path, answers: Answers) -> None:
+        self._answers = answers
         self._path = path
         self._socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         self._thread = Thread(self._serve, 0.0)
@@ -81,7 +120,14 @@ class Listener:
     def _reply(self, peer: sockets.socket) -> None:
         peer.settimeout(_PATIENCE)
         with suppress(OSError):  # it went away
-            _send(peer, self._answer(_receive(peer)))
+            kind, *rest = _receive(peer)
+            if kind == "text":
+                _send(peer, self._answers.text(openmetrics=rest[0]))
+            elif kind == "stats":
+                _send(peer, self._answers.stats())
+            elif kind == "count":
+                self._answers.count(*rest)
+                _send(peer, None)
 
 
 def ask(path: Path, question: Question) -> Any:

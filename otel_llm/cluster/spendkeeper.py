@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from otel_llm.aggregate import Store
+from otel_llm.core.files import FileLock, locked
 from otel_llm.core.guard import guard
 
 from . import spendfile
-from .aggregator import Aggregator
-from .locks import FileLock, locked
+from .consumer import JournalConsumer
 from .statedir import LOCK, SPEND, discard, has_members, is_alive, starts
-from .verdicts import Nobody
+from .verdict_queue import Discard
 
 SAVE_SECONDS = 60.0
 
@@ -37,7 +37,7 @@ class SpendKeeper:
         self._taken: set[Path] = set()  # starts whose spend is in the store, and in no checkpoint yet
         self._is_kept = False  # in a checkpoint that says so: a file from before that would be counted again
 
-    def take(self, leader: Aggregator) -> None:
+    def take(self, leader: JournalConsumer) -> None:
         """Take over what has been spent before, as soon as nobody else keeps it; then, each minute, what others left behind.
 
         Raises ``OSError`` where that cannot be done just now: nothing is lost, and it is tried again.
@@ -52,7 +52,7 @@ class SpendKeeper:
         with locked(self._base / LOCK):
             self._take_over(leader)
 
-    def save(self, leader: Aggregator, *, now: bool = False) -> None:
+    def save(self, leader: JournalConsumer, *, now: bool = False) -> None:
         """Save it each minute, or ``now``. Waits for the disk: not to be called with a lock that others need."""
         if self._is_kept and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
             self._saved = time.monotonic()
@@ -66,7 +66,7 @@ class SpendKeeper:
         name = self._lock.path.read_text(encoding="ascii", errors="replace").strip()
         return name not in ("", self._start.name) and has_members(self._base / name)
 
-    def _take_over(self, leader: Aggregator) -> None:
+    def _take_over(self, leader: JournalConsumer) -> None:
         dead = [start for start in starts(self._base) if start != self._start and not is_alive(start)]
         left = [self._left(start) for start in dead if start not in self._taken]
         if not leader.with_spend:
@@ -84,9 +84,9 @@ class SpendKeeper:
         while self._taken:
             discard(self._taken.pop())
 
-    def _left(self, start: Path) -> Aggregator:
+    def _left(self, start: Path) -> JournalConsumer:
         """What ``start`` has left behind, read to its end. Raises ``OSError`` where that cannot be done just now."""
-        left = Aggregator(start, self._make_store(), Nobody())
+        left = JournalConsumer(start, self._make_store(), Discard())
         try:
             if not left.unreadable:
                 left.drain(None)
@@ -96,7 +96,7 @@ class SpendKeeper:
             left.close()
         return left
 
-    def _add(self, leader: Aggregator, spend: object) -> None:
+    def _add(self, leader: JournalConsumer, spend: object) -> None:
         if spend is not None:
             with guard("spend"):
                 leader.store.add_spend(spend)

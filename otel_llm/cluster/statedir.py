@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +16,10 @@ from zlib import crc32
 
 from otel_llm.aggregate.wire import SIGNATURE
 from otel_llm.core.config import Config
+from otel_llm.core.files import FileLock, is_locked, locked, own_directory, user
 
 from . import checkpoint, processes
 from .checkpoint import Checkpoint
-from .locks import FileLock, is_locked, locked
 
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
@@ -30,7 +29,7 @@ def base(config: Config) -> Path:
     """The directory of this user and port."""
     root = Path(config.state_dir or tempfile.gettempdir())
     port = str(config.port) if config.port else f"0-{crc32(config.service_name.encode()):08x}"
-    return root / f"otel-llm-{os.geteuid()}-{port}"
+    return root / f"otel-llm-{user()}-{port}"
 
 
 def settled(config: Config) -> Config:
@@ -46,10 +45,10 @@ def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
     folder = base(config)
     if config.state_dir:
         Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-    _own(folder)
+    own_directory(folder)
     with locked(folder / LOCK):
         name = _joined(folder, program) or (_living(folder) if config.state_dir else None) or f"start.{_tag(program)}"
-        _own(folder / name)
+        own_directory(folder / name)
         for process in {program, processes.myself()}:
             (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
         _tidy(folder)
@@ -136,15 +135,3 @@ def _tidy(folder: Path) -> None:
         boot, _, process = name.removeprefix(f"at.{_FORM}-").partition("-")
         if boot != processes.boot() or not processes.alive(process):
             (folder / name).unlink(missing_ok=True)
-
-
-def _own(folder: Path) -> None:
-    """Make ``folder``, or make sure that it is ours, closed to others and no link to elsewhere."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{folder} belongs to somebody else") from None
-        if found.st_mode & 0o077:
-            raise PermissionError(f"{folder} is open to other users") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import queue
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from otel_llm.aggregate.window import Crossing, Judgement, Key
-from otel_llm.core import dispatch
+from otel_llm.core import dispatch, fork
 from otel_llm.core.guard import guard
 
 logger = logging.getLogger("otel_llm")
@@ -230,7 +229,7 @@ def _types(signal: str | None) -> frozenset[str]:
 
 
 _DISPATCHER = Dispatcher()
-os.register_at_fork(after_in_child=_DISPATCHER.begin)
+fork.in_child(_DISPATCHER.begin)
 
 
 def on_anomaly(handler: Handler, severity: str | None = None, signal: str | None = None) -> Callable[[], None]:

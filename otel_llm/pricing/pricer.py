@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import weakref
 
+from otel_llm.core import fork
 from otel_llm.core.config import Config
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
@@ -139,5 +139,4 @@ def _after_fork() -> None:
         pricer.forked()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+fork.in_child(_after_fork)

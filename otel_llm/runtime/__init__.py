@@ -25,12 +25,13 @@ from otel_llm.calls.invocation import Observer
 from otel_llm.calls.wrap import Installed
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
-from otel_llm.core import dispatch
+from otel_llm.core import dispatch, fork
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Event
 from otel_llm.core.version import __version__
+from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.other_exporter import served_elsewhere
 from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.meter import HostMeter
@@ -52,8 +53,7 @@ def _disown() -> None:
         observer.disown()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown)
+fork.in_child(_disown)
 
 
 class Runtime:
@@ -69,11 +69,10 @@ class Runtime:
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
         )
-        self.member = Member(
+        self.member = Member(config, self._make_store, in_flight=self.observer.in_flight, deliver=deliver)
+        self.endpoint = Endpoint(
             config,
-            self._make_store,
-            in_flight=self.observer.in_flight,
-            deliver=deliver,
+            self.member,
             serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
         )
         self._unnotify: Callable[[], None] = lambda: None

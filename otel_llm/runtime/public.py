@@ -13,7 +13,7 @@ def _scrape(accept: str) -> tuple[str, bytes]:
     running = runtime.start()
     if running is None:
         return "text/plain; version=0.0.4; charset=utf-8", b""
-    return running.member.scrape(accept)
+    return running.endpoint.scrape(accept)
 
 
 def asgi_app() -> apps.ASGIApp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from otel_llm.exposition.text import render
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from otel_llm.aggregate import Store
@@ -10,7 +11,6 @@ from otel_llm.core.catalogue import ERROR_TYPES, outcome
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
 from otel_llm.exposition.collector import StoreSource
-from otel_llm.exposition.text import render
 
 AT = 1_790_000_000.0
 NAME = "otel_llm_calls_total"

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from typing_extensions import Self
 
+from otel_llm.aggregate import Store
 from otel_llm.cluster.member import Member
+from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
+from otel_llm.exposition.endpoint import Endpoint
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -68,13 +72,45 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def crash(one: Member) -> None:
+class Worker(Member):
+    """A member with its endpoint, as a process has them."""
+
+    def __init__(
+        self,
+        config: Config,
+        make_store: Callable[[], Store],
+        *,
+        serve: bool = True,
+        registry: CollectorRegistry | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(config, make_store, **options)
+        self.endpoint = Endpoint(config, self, serve=serve, registry=registry)
+        self.scrape = self.endpoint.scrape
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "port": self.endpoint.port}
+
+
+class Echo:
+    """An aggregator that knows one answer."""
+
+    def text(self, *, openmetrics: bool) -> bytes:
+        return f"openmetrics {openmetrics}".encode()
+
+    def stats(self) -> dict[str, Any]:
+        return {"answer": 1}
+
+    def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
+
+
+def crash(one: Worker) -> None:
     """End ``one`` as kill -9 ends a process: nothing is written, the kernel closes its files."""
-    one._clerk.stop(5)
+    one._clerk.dismiss(5)
     one._running = False
-    if one._leadership is not None:
-        one._leadership.drop_after_fork()
-    one._desk.close()
+    one.endpoint.drop_after_fork()
+    one._role.drop_after_fork()
+    one._writer.close()
     one._begin()
 
 

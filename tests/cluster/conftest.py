@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_lab import Service, free_port
+from cluster_lab import Service, Worker, free_port
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
-from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 
@@ -28,13 +27,13 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def worker(config: Config) -> Iterator[Callable[..., Member]]:
+def worker(config: Config) -> Iterator[Callable[..., Worker]]:
     """Makes workers that take each other for other processes."""
-    made: list[Member] = []
+    made: list[Worker] = []
 
-    def make(**options: Any) -> Member:
+    def make(**options: Any) -> Worker:
         given = options.pop("config", config)
-        one = Member(given, lambda: Store(given), **{"serve": False, "registry": CollectorRegistry(), **options})
+        one = Worker(given, lambda: Store(given), **{"serve": False, "registry": CollectorRegistry(), **options})
         made.append(one)
         one.start()
         return one

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cluster_lab import call
+from cluster_lab import Worker, call
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
-from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 
 
@@ -16,7 +15,7 @@ def config(port: int, folder: str) -> Config:
 
 def work(given: Config, number: int) -> None:
     """Make calls in a worker of this process's own."""
-    worker = Member(given, lambda: Store(given), registry=CollectorRegistry())
+    worker = Worker(given, lambda: Store(given), registry=CollectorRegistry())
     worker.start()
     assert worker.role == "follower"
     for _ in range(number):

@@ -12,9 +12,8 @@ from cluster_lab import HERE, free_port
 PRELUDE = """
 import os, sys, threading, time, multiprocessing, subprocess
 from prometheus_client import CollectorRegistry
-from cluster_lab import call, counted, until
+from cluster_lab import Worker, call, counted, until
 from otel_llm.core.config import Config
-from otel_llm.cluster.member import Worker
 from otel_llm.core.guard import Guard
 from otel_llm.aggregate import Store
 Guard.strict = True
@@ -98,7 +97,7 @@ assert shown() == 21
     "in the middle of a call": """
 worker.start()
 calls(1)
-with worker._desk.journal.lock:
+with worker._writer.journal.lock:
     pid = child(lambda: calls(3))
 wait(pid)
 assert shown() == 4

@@ -98,5 +98,5 @@ def test_recycled_workers_leave_nothing_behind(service: Service) -> None:
     exited = ("otel_llm_processes", "exited")
     until(lambda: samples(service.metrics())[exited] >= 10)
     until(lambda: len(list(state.rglob("journal.*"))) <= 4)
-    until(lambda: len(list(state.rglob("seat.*"))) <= 4)  # a moment after its journal
+    until(lambda: len(list(state.rglob("presence.*"))) <= 4)  # a moment after its journal
     assert service.calls() == 60

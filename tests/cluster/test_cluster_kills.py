@@ -9,16 +9,14 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from cluster_lab import call, counted, until
-
-from otel_llm.cluster.member import Member
+from cluster_lab import Worker, call, counted, until
 
 KILLS = 1000
 AT_ONCE = 4
 _SAID = b"returned".ljust(128)
 
 
-def _begin(one: Member) -> tuple[int, int]:
+def _begin(one: Worker) -> tuple[int, int]:
     """A child that makes calls until it is killed, and says so after each; some dozens ahead of who listens."""
     heard, said = os.pipe()
     fcntl.fcntl(said, fcntl.F_SETPIPE_SZ, 4096)
@@ -45,7 +43,7 @@ def _kill(child: int, heard: int) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, from Python 3.12 on
-def test_no_returned_call_is_lost_in_a_thousand_kills(worker: Callable[..., Member]) -> None:
+def test_no_returned_call_is_lost_in_a_thousand_kills(worker: Callable[..., Worker]) -> None:
     one = worker()
     returned = killed = 0
     while killed < KILLS:

@@ -9,30 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_lab import call, crash, until
+from cluster_lab import Worker, call, crash, until
 
 from otel_llm.cluster import checkpoint, journal, processes, spendkeeper, statedir
-from otel_llm.cluster.locks import FileLock
-from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
+from otel_llm.core.files import FileLock, locked, own_directory
 from otel_llm.core.guard import Guard
 
-Serve = Callable[..., Member]
+Serve = Callable[..., Worker]
 
 
 @pytest.fixture
-def serve(worker: Callable[..., Member], config: Config, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Makes a worker of the service ``name``. Services live as long as one of their workers, and come in the order of their names."""
 
     def enter(given: Config, _program: object) -> tuple[Path, FileLock]:
         base = statedir.base(given)
-        statedir._own(base)
+        own_directory(base)
         start = base / f"start.{statedir._FORM}-{processes.boot()}-{given.service_name}"
-        with statedir.locked(base / statedir.LOCK):
-            statedir._own(start)
+        with locked(base / statedir.LOCK):
+            own_directory(start)
             return start, statedir.join(start)
 
-    def made(name: str, **changes: Any) -> Member:
+    def made(name: str, **changes: Any) -> Worker:
         return worker(config=replace(config, service_name=name, **changes))
 
     monkeypatch.setattr(statedir, "enter", enter)
@@ -40,20 +39,20 @@ def serve(worker: Callable[..., Member], config: Config, monkeypatch: pytest.Mon
     return made
 
 
-def kill(one: Member) -> None:
+def kill(one: Worker) -> None:
     crash(one)
-    one._member.drop()
+    one._membership.leave()
 
 
-def spend(one: Member, dollars: float, **changes: Any) -> None:
+def spend(one: Worker, dollars: float, **changes: Any) -> None:
     one.append(call(cost=dollars, cost_source="prices", **changes))
 
 
-def spent(one: Member) -> float:
+def spent(one: Worker) -> float:
     return next((budget["spend_usd"] for budget in one.stats()["budgets"] if budget["period"] == "month"), 0.0)
 
 
-def folders(one: Member) -> list[str]:
+def folders(one: Worker) -> list[str]:
     return sorted(path.name.rpartition("-")[2] for path in Path(one.describe()["directory"]).parent.glob("start.*"))
 
 
@@ -65,8 +64,8 @@ def exhausted(*_: object, **__: object) -> Any:
     raise OSError(24, "Too many open files")
 
 
-@pytest.mark.parametrize("end", [Member.stop, kill])
-def test_what_another_service_spent_is_kept_when_it_ends(serve: Serve, end: Callable[[Member], None]) -> None:
+@pytest.mark.parametrize("end", [Worker.stop, kill])
+def test_what_another_service_spent_is_kept_when_it_ends(serve: Serve, end: Callable[[Worker], None]) -> None:
     first, second = serve("a"), serve("b")
     spend(first, 100.0)
     spend(second, 50.0)
@@ -85,7 +84,7 @@ def test_a_service_that_spent_nothing_leaves_nothing(serve: Serve, monkeypatch: 
     monkeypatch.setattr(
         statedir, "_tag", lambda _: folder.name.removeprefix("start.")
     )  # it is the one that it began with
-    monkeypatch.setattr(first._leadership._spend, "take", lambda _: None)
+    monkeypatch.setattr(first._role.leadership._spend, "take", lambda _: None)
     second.stop()
     assert not folder.exists()
 
@@ -95,8 +94,8 @@ def test_the_spend_stays_with_a_service_whose_leader_dies(serve: Serve) -> None:
     spend(first, 100.0)
     spend(second, 50.0)
     assert spent(first) == 100.0
-    first._leadership.after_round(now=True)
-    with follower._lock:
+    first._role.leadership.after_round(now=True)
+    with follower.lock:
         kill(first)
         second._round()
         assert spent(second) == 50.0
@@ -113,11 +112,11 @@ def test_who_takes_the_spend_over_late_says_so_before_it_saves_any(serve: Serve)
     spend(first, 100.0)
     spend(second, 50.0)
     assert (spent(first), spent(second)) == (100.0, 50.0)
-    second._leadership.leader.keep(now=True)  # as a service that does not keep the spend
+    second._role.leadership.consumer.keep(now=True)  # as a service that does not keep the spend
     first.stop()
     until(lambda: spent(second) == 150.0)
-    with follower._lock:
-        second._leadership._spend.save(second._leadership.leader, now=True)
+    with follower.lock:
+        second._role.leadership._spend.save(second._role.leadership.consumer, now=True)
         kill(second)
     assert spent(follower) == 150.0
 
@@ -128,8 +127,8 @@ def test_all_services_are_killed_and_all_they_spent_is_kept(serve: Serve, keeper
     spend(first, 100.0)
     spend(second, 50.0)
     assert (spent(first), spent(second)) == (100.0, 50.0)
-    first._leadership.leader.keep(now=True)
-    with first._lock:
+    first._role.leadership.consumer.keep(now=True)
+    with first.lock:
         kill(second)
         kill(first)
     third = serve("c")
@@ -191,8 +190,8 @@ def test_other_metric_labels_do_not_count_it_twice(serve: Serve, caplog: pytest.
     for _ in range(100):
         spend(first, 1.0, labels=("acme",))
     assert spent(first) == 100.0
-    first._leadership.keep(now=True)
-    first._leadership.after_round(now=True)
+    first._role.leadership.keep(now=True)
+    first._role.leadership.after_round(now=True)
     kill(first)
     assert spent(serve("b", metric_labels=("tenant", "feature"))) == 100.0
     assert "other metric labels" in caplog.text

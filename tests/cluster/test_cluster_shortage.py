@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_lab import call, counted, crash, until
+from cluster_lab import Echo, Worker, call, counted, crash, until
 
-from otel_llm.cluster import checkpoint, election, journal, locks, rpc, statedir
-from otel_llm.cluster.locks import FileLock, is_locked
-from otel_llm.cluster.member import Member
-from otel_llm.cluster.rpc import Listener, ask
-from otel_llm.core import unpatched
+from otel_llm.cluster import checkpoint, election, journal, rpc, statedir
+from otel_llm.cluster.rpc import Listener, RemoteAggregator
+from otel_llm.core import files, unpatched
+from otel_llm.core.files import FileLock, is_locked
 from otel_llm.core.guard import Guard
 
-Make = Callable[..., Member]
+Make = Callable[..., Worker]
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +49,11 @@ class Fails:
         return now(*args, **kwargs)
 
 
-def shown(one: Member) -> int:
+def shown(one: Worker) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
-def folder(one: Member) -> Path:
+def folder(one: Worker) -> Path:
     return Path(one.describe()["directory"])
 
 
@@ -76,8 +75,8 @@ def test_a_checkpoint_that_cannot_be_opened_just_now_is_not_given_up(
     for _ in range(3000):
         first.append(call())
     assert shown(first) == 3000
-    first._leadership.keep(now=True)  # what is in it is in no journal any more
-    with second._lock:
+    first._role.leadership.keep(now=True)  # what is in it is in no journal any more
+    with second.lock:
         crash(first)
         monkeypatch.setattr(checkpoint, "load", Fails(checkpoint.load, exhausted))
         second._tick()
@@ -86,7 +85,7 @@ def test_a_checkpoint_that_cannot_be_opened_just_now_is_not_given_up(
 
 
 def test_a_listener_that_failed_is_tried_again(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(election, "PORT_SECONDS", 0.0)
+    monkeypatch.setattr(election, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(election, "Listener", Fails(Listener, exhausted))
     first, second = worker(), worker()
     second.append(call())
@@ -99,13 +98,13 @@ def test_nobody_is_taken_for_dead_who_cannot_be_looked_at(worker: Make, monkeypa
     first, second = worker(), worker()
     second.append(call())
     assert shown(first) == 1
-    with first._lock:
-        monkeypatch.setattr(locks, "_open", exhausted)
-        first._leadership.survey(None)
+    with first.lock:
+        monkeypatch.setattr(files, "_open", exhausted)
+        first._role.leadership.aggregator.survey()
         assert statedir.is_alive(folder(first).with_name("start.of-nobody"))  # and none of it is removed
         monkeypatch.undo()
     assert first.describe()["live"] == 1
-    assert not is_locked(folder(first) / "seat.nobody")
+    assert not is_locked(folder(first) / "presence.nobody")
     assert not is_locked(folder(first) / statedir.LEADER / "nothing")
 
 
@@ -113,11 +112,11 @@ def test_the_dead_are_counted_to_their_end_before_they_go(worker: Make, monkeypa
     first, second = worker(), worker()
     first.append(call())
     second.append(call())
-    with first._lock:
+    with first.lock:
         crash(second)
         monkeypatch.setattr(journal.mmap, "mmap", exhausted)
-        first._leadership.refresh(None, {})
-        first._leadership.survey(first._desk.journal)
+        first._role.leadership.aggregator.refresh()
+        first._role.leadership.aggregator.survey()
         assert first.describe()["exited"] == 0
         monkeypatch.undo()
     until(lambda: first.describe()["exited"] == 1)
@@ -129,15 +128,15 @@ def test_open_calls_that_cannot_be_shown_hold_nothing_up(worker: Make, monkeypat
     first, second = worker(), worker(in_flight=lambda: open_calls)
     second.append(call())
     until(lambda: shown(first) == 1)
-    with second._lock:
+    with second.lock:
         monkeypatch.setattr(journal, "_reserve", full)
         monkeypatch.setattr(FileLock, "write", full)
         for _ in range(3000):
             second.append(call())
-        assert second._desk.journal.spilled
+        assert second._writer.journal.spilled
         open_calls["openai", "gpt-4o", "chat"] = 1
         second._round()
-        assert not second._desk.journal.spilled
+        assert not second._writer.journal.spilled
     assert shown(first) == 3001
 
 
@@ -155,7 +154,7 @@ def test_who_stops_on_a_full_disk_lets_another_one_lead(worker: Make, monkeypatc
 def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = worker(), worker()
     first.append(call())
-    monkeypatch.setattr(first, "_lead", exhausted)
+    monkeypatch.setattr(first._role, "round", exhausted)
     first.stop()
     until(lambda: second.role == "leader")
     assert shown(second) == 1
@@ -164,18 +163,18 @@ def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkey
 def test_a_clerk_is_hired_as_soon_as_there_is_a_thread(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpatched, "_start", no_thread)
     first = worker()
-    assert first._clerk is None
+    assert not first._clerk.at_work
     assert first.role == "leader"
     monkeypatch.undo()
     first.append(call())
-    assert first._clerk is not None
+    assert first._clerk.at_work
 
 
 def test_a_listener_without_a_thread_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr(unpatched, "_start", no_thread)
     with pytest.raises(OSError, match="can't start new thread"):
-        Listener(tmp_path / "socket", lambda _: None)
+        Listener(tmp_path / "socket", Echo())
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
@@ -186,12 +185,12 @@ def test_a_listener_without_descriptors_rests_between_two_attempts(
         _accept = staticmethod(exhausted)
 
     rests: list[float] = []
-    listener = Listener(tmp_path / "socket", lambda _: "answer")
+    listener = Listener(tmp_path / "socket", Echo())
     with monkeypatch.context() as patch:
         patch.setattr(rpc, "pause", rests.append)
         socket, listener._socket = listener._socket, Out()
         until(lambda: rests)
         listener._socket = socket
     assert rests[0] > 0
-    assert ask(tmp_path / "socket", ("question",)) == "answer"
+    assert RemoteAggregator(tmp_path / "socket").stats() == {"answer": 1}
     listener.stop()

@@ -14,9 +14,8 @@ from cluster_lab import HERE, counted, free_port, samples
 PROGRAM = """
 import os, signal, sys
 from prometheus_client import CollectorRegistry
-from cluster_lab import call
+from cluster_lab import Worker, call
 from otel_llm.core.config import Config
-from otel_llm.cluster.member import Worker
 from otel_llm.core.guard import Guard
 from otel_llm.aggregate import Store
 Guard.strict = True
@@ -28,7 +27,7 @@ for _ in range(5):
     worker.append(call(cost=0.5, cost_source="prices"))
 if end == "checkpointed":
     worker._round()
-    worker._leadership.keep(now=True)
+    worker._role.leadership.keep(now=True)
     worker.append(call(cost=0.5, cost_source="prices"))
 print(worker.text(openmetrics=False).decode())
 sys.stdout.flush()

@@ -14,17 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster_lab import HERE, call, counted, crash, free_port, until
+from cluster_lab import HERE, Echo, Worker, call, counted, crash, free_port, until
 
 from otel_llm.cluster import journal, processes, statedir
-from otel_llm.cluster.member import Member
-from otel_llm.cluster.rpc import Listener, ask
+from otel_llm.cluster.rpc import Listener, RemoteAggregator
 from otel_llm.core.config import Config
 
-Make = Callable[..., Member]
+Make = Callable[..., Worker]
 
 
-def shown(one: Member) -> int:
+def shown(one: Worker) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
@@ -32,7 +31,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def is_single(one: Member, caplog: pytest.LogCaptureFixture, reason: str) -> bool:
+def is_single(one: Worker, caplog: pytest.LogCaptureFixture, reason: str) -> bool:
     """Whether it runs alone, counts all the same, and has said why once."""
     one.append(call())
     until(lambda: shown(one) == 1)
@@ -96,7 +95,7 @@ def test_a_full_disk_is_one_warning_and_loses_nothing(
         second.append(call())
     until(lambda: shown(first) == 6)  # the second hands its records over by the socket
     monkeypatch.undo()
-    until(lambda: second._desk._seat and first._desk._seat)  # as soon as there is room, they have journals
+    until(lambda: second._writer._presence and first._writer._presence)  # as soon as there is room, they have journals
     second.append(call())
     crash(second)
     first.append(call())
@@ -109,7 +108,7 @@ def test_foreign_files_do_no_harm(worker: Make) -> None:
     folder = Path(first.describe()["directory"])
     (folder / "journal.1-0badbad.0").write_bytes(b"no journal")
     (folder / "journal.garbage").write_bytes(b"\xff" * 5000)
-    (folder / "seat.1-0badbad").write_bytes(b"no seat")
+    (folder / "presence.1-0badbad").write_bytes(b"no seat")
     first.append(call())
     assert shown(first) == 1
 
@@ -118,7 +117,7 @@ def test_a_damaged_checkpoint_is_told_and_counting_goes_on(worker: Make, caplog:
     first, second = worker(), worker()
     first.append(call())
     assert shown(first) == 1
-    first._leadership.keep(now=True)
+    first._role.leadership.keep(now=True)
     folder = Path(first.describe()["directory"])
     (folder / statedir.CHECKPOINT).write_bytes(b"\0" * 100)
     crash(first)
@@ -127,7 +126,7 @@ def test_a_damaged_checkpoint_is_told_and_counting_goes_on(worker: Make, caplog:
     for _ in range(3000):
         second.append(call())
     assert shown(second) == 3002
-    second._leadership.keep(now=True)  # cuts its journal off
+    second._role.leadership.keep(now=True)  # cuts its journal off
     third = worker()
     (folder / statedir.CHECKPOINT).write_bytes(b"otel-llm")
     crash(second)
@@ -141,7 +140,7 @@ def test_a_directory_that_somebody_removes_is_made_again(worker: Make, config: C
     second.append(call())
     assert shown(first) == 2
     shutil.rmtree(statedir.base(config))
-    until(lambda: all(one._member and one._member.is_there() for one in (first, second)))
+    until(lambda: all(one._membership._member and not one._membership.is_lost() for one in (first, second)))
     first.append(call())
     second.append(call())
     until(lambda: shown(first) == 4)
@@ -153,11 +152,11 @@ def test_what_was_not_read_yet_when_it_is_removed_is_counted(worker: Make, confi
     for one in (first, second):
         one.append(call())
     assert shown(first) == 2
-    with first._lock:
+    with first.lock:
         for one in (first, second):
             one.append(call())
         shutil.rmtree(statedir.base(config))
-    until(lambda: all(one._member and one._member.is_there() for one in (first, second)))
+    until(lambda: all(one._membership._member and not one._membership.is_lost() for one in (first, second)))
     until(lambda: shown(second) == 4)
 
 
@@ -177,8 +176,8 @@ def test_a_relative_one_stays_where_it_was(worker: Make, tmp_path: Path, monkeyp
 def test_a_long_path_can_be_asked_at(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 40)
     folder.mkdir()
-    listener = Listener(folder / "socket", lambda question: ("answer", *question))
-    assert ask(folder / "socket", ("question",)) == ("answer", "question")
+    listener = Listener(folder / "socket", Echo())
+    assert RemoteAggregator(folder / "socket").stats() == {"answer": 1}
     listener.stop()
 
 
@@ -209,9 +208,8 @@ def test_a_taken_port_is_one_warning_and_served_once_it_is_free(
 DROPPING = """
 import os, signal, sys
 from prometheus_client import CollectorRegistry
-from cluster_lab import call, until
+from cluster_lab import Worker, call, until
 from otel_llm.core.config import Config
-from otel_llm.cluster.member import Worker
 from otel_llm.aggregate import Store
 config = Config(port=int(sys.argv[1]), host="127.0.0.1", state_dir=sys.argv[2])
 worker = Worker(config, lambda: Store(config), registry=CollectorRegistry())
@@ -251,7 +249,7 @@ def scraped(port: int) -> str:
         return ""
 
 
-PROGRAM = "from otel_llm.export import processes as p; print(p.program(p.myself()).pid)"
+PROGRAM = "from otel_llm.cluster import processes as p; print(p.program(p.myself()).pid)"
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads, from Python 3.12 on

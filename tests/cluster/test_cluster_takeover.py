@@ -7,29 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster_lab import call, counted, crash, samples, until
+from cluster_lab import Worker, call, counted, crash, samples, until
 
 from otel_llm.aggregate import Store, Verdict
 from otel_llm.aggregate.window import Budget, Crossing
-from otel_llm.cluster import aggregator
-from otel_llm.cluster.member import Member
+from otel_llm.cluster import consumer
 from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 
-Make = Callable[..., Member]
+Make = Callable[..., Worker]
 
 
-def shown(one: Member) -> int:
+def shown(one: Worker) -> int:
     return counted(one.text(openmetrics=False).decode())
 
 
-def append(one: Member, number: int) -> None:
+def append(one: Worker, number: int) -> None:
     for _ in range(number):
         one.append(call())
 
 
-def start_folder(one: Member) -> Path:
+def start_folder(one: Worker) -> Path:
     return Path(one.describe()["directory"])
 
 
@@ -59,7 +58,7 @@ def test_a_takeover_counts_each_record_once(worker: Make) -> None:
     append(first, 10)
     append(second, 20)
     assert shown(first) == 30
-    first._leadership.keep(now=True)  # these are in the checkpoint
+    first._role.leadership.keep(now=True)  # these are in the checkpoint
     append(first, 3)
     append(second, 4)
     assert shown(first) == 37  # these were counted by the first, and are forgotten with it
@@ -79,8 +78,10 @@ def test_a_crash_between_checkpoint_and_clean_up_counts_nothing_twice(
     append(second, 20)
     crash(second)
     until(lambda: first.describe()["live"] == 1)
-    monkeypatch.setattr(aggregator.Leader, "_bury", lambda *_: None)  # killed right before it would remove the files
-    first._leadership.keep(now=True)
+    monkeypatch.setattr(
+        consumer.JournalConsumer, "_bury", lambda *_: None
+    )  # killed right before it would remove the files
+    first._role.leadership.keep(now=True)
     monkeypatch.undo()
     crash(first)
     assert shown(third) == 21
@@ -95,8 +96,9 @@ def test_a_stopped_leader_hands_over(worker: Make) -> None:
     until(lambda: second.role == "leader")
     assert shown(second) == 8
     assert start_folder(second).exists()
+    folder = start_folder(second)
     second.stop()
-    assert not start_folder(second).exists()  # the last one of a service cleans up
+    assert not folder.exists()  # the last one of a service cleans up
     with pytest.raises(UnreachableError):
         first.text(openmetrics=False)
 
@@ -113,8 +115,8 @@ def test_many_takeovers_in_a_row(worker: Make) -> None:
 
 
 def test_the_directory_does_not_grow(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregator, "CHECKPOINT_BYTES", 200_000)
-    monkeypatch.setattr(aggregator, "RETIRE_SECONDS", 0.0)
+    monkeypatch.setattr(consumer, "CHECKPOINT_BYTES", 200_000)
+    monkeypatch.setattr(consumer, "RETIRE_SECONDS", 0.0)
     first, second = worker(), worker()
     append(second, 20_000)  # about 4 MB
     for _ in range(20):
@@ -123,7 +125,7 @@ def test_the_directory_does_not_grow(worker: Make, monkeypatch: pytest.MonkeyPat
         crash(recycled)
     assert shown(first) == 20_100
     names = lambda: sorted(path.name.split(".")[0] for path in start_folder(first).iterdir())
-    until(lambda: (names().count("journal"), names().count("seat")) == (1, 1))
+    until(lambda: (names().count("journal"), names().count("presence")) == (1, 1))
     assert sum(path.stat().st_size for path in start_folder(first).glob("journal.*")) <= 1024 * 1024
 
 
@@ -150,7 +152,7 @@ def test_what_cannot_be_counted_does_not_stop_the_rest(worker: Make, monkeypatch
     monkeypatch.setattr(Guard, "errors", {})
     one = worker()
     append(one, 1)
-    one._desk.append(b"no record")
+    one._writer.append(b"no record")
     append(one, 1)
     assert shown(one) == 2
     assert Guard.errors == {"store": 1}
@@ -171,26 +173,26 @@ class Heard:
 
 
 @pytest.fixture
-def budgeted(worker: Make, config: Config) -> Callable[[], tuple[Member, Heard]]:
+def budgeted(worker: Make, config: Config) -> Callable[[], tuple[Worker, Heard]]:
     """Makes workers of a service that may spend 10 dollars a day."""
 
-    def make() -> tuple[Member, Heard]:
+    def make() -> tuple[Worker, Heard]:
         heard = Heard()
         one = worker(deliver=heard)
-        one._make_store = lambda: Store(config, budgets=(Budget("all", daily=10.0),))
-        if one._leadership is not None:
-            one._leadership.leader.store = one._make_store()
+        one._role._make_store = lambda: Store(config, budgets=(Budget("all", daily=10.0),))
+        if one._role.leadership is not None:
+            one._role.leadership.consumer.store = one._role._make_store()
         return one, heard
 
     return make
 
 
-def spend(one: Member, cost: float) -> None:
+def spend(one: Worker, cost: float) -> None:
     one.append(call(cost=cost, cost_source="prices"))
 
 
 def test_a_verdict_is_heard_once_by_the_process_that_made_the_call(
-    budgeted: Callable[[], tuple[Member, Heard]],
+    budgeted: Callable[[], tuple[Worker, Heard]],
 ) -> None:
     (first, heard_by_first), (second, heard_by_second) = budgeted(), budgeted()
     spend(second, 8.5)
@@ -204,7 +206,7 @@ def test_a_verdict_is_heard_once_by_the_process_that_made_the_call(
     assert heard_by_second.severities == ["warning"]
 
 
-def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Member, Heard]]) -> None:
+def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Worker, Heard]]) -> None:
     (first, _), (second, heard) = budgeted(), budgeted()
     spend(second, 8.5)
     until(lambda: heard.severities == ["warning"])
@@ -214,9 +216,9 @@ def test_a_takeover_does_not_repeat_verdicts(budgeted: Callable[[], tuple[Member
     until(lambda: heard.severities == ["warning", "critical"])
 
 
-def test_the_verdict_of_a_dead_process_is_heard_by_the_leader(budgeted: Callable[[], tuple[Member, Heard]]) -> None:
+def test_the_verdict_of_a_dead_process_is_heard_by_the_leader(budgeted: Callable[[], tuple[Worker, Heard]]) -> None:
     (first, heard_by_first), (second, heard_by_second) = budgeted(), budgeted()
-    with first._lock:  # nothing is read meanwhile
+    with first.lock:  # nothing is read meanwhile
         spend(second, 9.0)
         crash(second)
     until(lambda: heard_by_first.severities == ["warning"])

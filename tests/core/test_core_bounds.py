@@ -13,9 +13,9 @@ import openai
 import pytest
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
-from otel_llm.exposition.collector import StoreSource
 from otel_llm.testing import capture
 
 REPLY = {
@@ -72,7 +72,7 @@ def test_made_up_model_names_stay_within_the_bound(client: openai.OpenAI) -> Non
         dispatch.listen(store.apply)
         for number in range(10_000):
             ask(client, f"made-up-{number}" + "x" * (number % 300))
-    text = StoreSource(store).text(openmetrics=False).decode()
+    text = StoreFamilies(store).text(openmetrics=False).decode()
     models = {
         line.split('gen_ai_request_model="')[1].split('"')[0]
         for line in text.splitlines()

@@ -41,7 +41,7 @@ import runpy, sys, otel_llm.runtime
 runpy.run_path("script.py")
 with otel_llm.labels(tenant="acme"):
     runpy.run_path("script.py")
-print("port", otel_llm.runtime.current().member.describe()["port"], flush=True)
+print("port", otel_llm.runtime.current().endpoint.port, flush=True)
 sys.stdin.read()
 """
 

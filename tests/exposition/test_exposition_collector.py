@@ -16,10 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector as AnyCollector
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 from otel_llm.core.model import Observation
-from otel_llm.exposition.collector import Collector, StoreSource
+from otel_llm.exposition.collector import Collector
 from otel_llm.exposition.other_exporter import served_elsewhere
 
 AT = 1_763_711_000.0
@@ -30,7 +31,7 @@ class Scrapes:
     """A source that counts how often it is asked."""
 
     def __init__(self, store: Store) -> None:
-        self._source = StoreSource(store, clock=lambda: AT)
+        self._source = StoreFamilies(store, clock=lambda: AT)
         self.asked = 0
 
     def text(self, *, openmetrics: bool) -> bytes:
@@ -154,7 +155,8 @@ HOST = """
 import os, sys
 from prometheus_client import Counter
 from otel_llm.core.config import Config
-from otel_llm.exposition.collector import Collector, StoreSource
+from otel_llm.cluster.families import StoreFamilies
+from otel_llm.exposition.collector import Collector
 from otel_llm.core.model import Observation
 from otel_llm.aggregate import Store
 
@@ -168,7 +170,7 @@ requests.inc()
 config = Config.from_env()
 store = Store(config)
 store.apply(Observation(1.0, "openai", "gpt-5", "chat", "gpt-5", "api.openai.com", "", 0.5))
-mine = Collector(config, StoreSource(store))
+mine = Collector(config, StoreFamilies(store))
 mine.register()
 sys.stdout.buffer.write(mine.render("")[1])
 """

@@ -19,9 +19,10 @@ import trustme
 from prometheus_client import CollectorRegistry, Counter
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
-from otel_llm.exposition.collector import Collector, StoreSource
+from otel_llm.exposition.collector import Collector
 from otel_llm.exposition.server import serve
 
 CONFIG = """
@@ -70,7 +71,7 @@ def query(secrets: Path) -> Iterator[Callable[..., Any]]:
         store.apply(call)
     registry = CollectorRegistry()
     Counter("host_requests", "of the host", registry=registry).inc(5)
-    server = serve(config, Collector(config, StoreSource(store), registry).render)
+    server = serve(config, Collector(config, StoreFamilies(store), registry).render)
     (secrets / "prometheus.yml").write_text(CONFIG.format(folder=secrets, port=server.port), encoding="utf-8")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

@@ -12,10 +12,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster import text
+from otel_llm.cluster.families import StoreFamilies, parsed
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation
-from otel_llm.exposition import text
-from otel_llm.exposition.collector import Collector, StoreSource, parsed
+from otel_llm.exposition.collector import Collector
 
 AT = 1_763_711_000.25
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.8"
@@ -48,7 +49,7 @@ def busy(semconv: str = "both") -> Store:
 
 
 def collector(store: Store) -> Collector:
-    return Collector(store.config, StoreSource(store, clock=lambda: AT), CollectorRegistry())
+    return Collector(store.config, StoreFamilies(store, clock=lambda: AT), CollectorRegistry())
 
 
 def samples(families: object, *, exemplars: bool) -> dict:
@@ -159,7 +160,7 @@ def test_promtool_finds_nothing_to_complain_about_but_a_name_of_the_contract(sem
 
 def test_another_process_s_text_becomes_families_again() -> None:
     store = busy()
-    source = StoreSource(store, clock=lambda: AT)
+    source = StoreFamilies(store, clock=lambda: AT)
     source.text(openmetrics=True)
     text_again = parsed(source.text(openmetrics=True))
     assert samples(text_again, exemplars=True) == samples(source.families(), exemplars=True)
@@ -170,18 +171,10 @@ def test_big_families_are_written_in_slices(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(text, "_sleep", naps.append)
     store = busy()
     store.scraped(1.0)
-    whole = StoreSource(store, clock=lambda: AT).text(openmetrics=False)
+    whole = StoreFamilies(store, clock=lambda: AT).text(openmetrics=False)
     quiet = len(naps)
     monkeypatch.setattr(text, "SLICE", 30)
-    again = StoreSource(store, clock=lambda: AT).text(openmetrics=False)
+    again = StoreFamilies(store, clock=lambda: AT).text(openmetrics=False)
     strip = lambda body: [line for line in body.splitlines() if b"scrape_duration" not in line]
     assert strip(again) == strip(whole)
     assert len(naps) - quiet > 10
-
-
-def test_preparation_comes_before_the_scrape() -> None:
-    store = Store(Config())
-    source = StoreSource(store, prepare=lambda: store.apply(call()), clock=lambda: AT)
-    assert b"operation_duration_seconds_count" in source.text(openmetrics=False)
-    duration = next(family for family in source.families() if family.name == "gen_ai_client_operation_duration_seconds")
-    assert duration.samples[-2].value == 2

@@ -20,9 +20,9 @@ import pytest
 from prometheus_lab import needed
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster.text import render
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation, Record
-from otel_llm.exposition.text import render
 from otel_llm.ops.generate import generated
 from otel_llm.ops.promtests import document
 

@@ -18,10 +18,10 @@ import prometheus_lab as lab
 import pytest
 import scripted_run
 
+from otel_llm.cluster.text import render
 from otel_llm.core.catalogue import shown
 from otel_llm.core.objectives import DEFAULT
 from otel_llm.exposition.server import serve
-from otel_llm.exposition.text import render
 from otel_llm.ops.alerts import alert_group
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Query

@@ -1,23 +1,23 @@
-"""A process's desk: its seat, its journal and its inbox, set up when it makes its first call."""
+"""How a process keeps its records: a journal, a presence and a verdict inbox, set up when it makes its first call."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .journal import Journal, Memory
-from .presence import InFlight, Presence, seat_path
-from .rpc import UnreachableError, ask
+from .presence import InFlight, Presence, presence_path
+from .rpc import RemoteAggregator, UnreachableError
 from .statedir import SOCKET
-from .verdicts import Inbox
+from .verdict_queue import Inbox
 
 
 class RecordWriter:
-    """``lock`` is held while it is set up, ``opening`` is called right before, ``warn`` is told what an operator should know.
+    """``lock`` is held during the set-up, ``opening`` is called right before it, ``warn`` says what an operator should know.
 
     Without ``folder``, or while there is no room in it, records are kept in memory.
     """
@@ -28,17 +28,19 @@ class RecordWriter:
         lock: Any,
         inbox: Inbox,
         *,
+        in_flight: Callable[[], Mapping[tuple[str, str, str], int]] = dict,
         opening: Callable[[], None] = lambda: None,
         warn: Callable[[str], None],
     ) -> None:
         self.append: Callable[[bytes], object] = self._first
         self.journal: Journal | Memory | None = None
+        self.inbox = inbox
         self._folder = folder
         self._lock = lock
-        self._inbox = inbox
+        self._in_flight = in_flight
         self._opening = opening
         self._warn = warn
-        self._seat: Presence | None = None
+        self._presence: Presence | None = None
         self._outgrown: Journal | Memory | None = None
 
     @property
@@ -46,13 +48,18 @@ class RecordWriter:
         """The name of this process in the state directory; empty before its first call."""
         return "" if self.journal is None else self.journal.owner
 
-    def show(self, in_flight: InFlight) -> None:
-        """Let the leader know of the open calls."""
+    def open_calls(self) -> InFlight:
+        """How many calls are open, by provider, request model and operation."""
+        return {labels: count for labels, count in tuple(self._in_flight().items()) if count > 0}
+
+    def show(self) -> None:
+        """Let the leader see the open calls."""
+        in_flight = self.open_calls()
         if in_flight and self.journal is None:
             self._open()
-        if self._seat is not None:
+        if self._presence is not None:
             with suppress(OSError):  # no room: the next time
-                self._seat.show(in_flight)
+                self._presence.show(in_flight)
 
     def make_room(self) -> None:
         """Try again where there was no room for a journal, or for the next piece of it."""
@@ -66,21 +73,21 @@ class RecordWriter:
             self.append(self._outgrown.spilled.popleft())
 
     def hand_over(self) -> None:
-        """Give the leader what is waiting for room."""
+        """Give the leader what waits for room."""
         if self.journal is None or self._folder is None:
             return
         spilled = self.journal.spilled
         waiting = [spilled.popleft() for _ in range(len(spilled))]
         if waiting:
             try:
-                ask(self._folder / SOCKET, ("count", self.owner, waiting))
+                RemoteAggregator(self._folder / SOCKET).count(self.owner, waiting)
             except UnreachableError:
                 spilled.extendleft(reversed(waiting))
 
     def move(self, folder: Path | None) -> None:
-        """After leaving one directory, to another, with what has found no place yet."""
+        """After leaving one directory, to another, with what has not been put anywhere yet."""
         self._outgrown = self.journal
-        self._folder, self.journal, self._seat, self.append = folder, None, None, self._first
+        self._folder, self.journal, self._presence, self.append = folder, None, None, self._first
 
     def leave(self) -> None:
         """Close all, but not while another thread is writing."""
@@ -91,9 +98,9 @@ class RecordWriter:
         """Close all. In a forked child, too: the parent keeps its own."""
         if self.journal is not None:
             self.journal.close()
-        if self._seat is not None:
-            self._seat.leave()
-        self._inbox.close()
+        if self._presence is not None:
+            self._presence.leave()
+        self.inbox.close()
 
     def _first(self, payload: bytes) -> None:
         with self._lock:
@@ -117,15 +124,15 @@ class RecordWriter:
 
     def _mapped_journal(self, folder: Path) -> Journal:
         owner = _name()
-        seat = Presence(folder, owner)
+        presence = Presence(folder, owner)
         try:
             journal = Journal(folder, owner)
         except OSError:
-            seat.leave()
-            seat_path(folder, owner).unlink(missing_ok=True)
+            presence.leave()
+            presence_path(folder, owner).unlink(missing_ok=True)
             raise
-        self._seat = seat
-        self._inbox.open(folder, owner)
+        self._presence = presence
+        self.inbox.open(folder, owner)
         return journal
 
 

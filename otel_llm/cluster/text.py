@@ -15,7 +15,6 @@ from otel_llm.core.unpatched import original
 SLICE = 1000
 """Samples written in one go, about a millisecond; then others get the store's lock and the interpreter's."""
 _NAP = 0.0001  # seconds: long enough that a thread which waits for the interpreter wakes up and takes it
-_END = b"# EOF\n"
 _sleep = original("time", "sleep")
 
 
@@ -30,13 +29,6 @@ def render(views: Iterable[View], lock: AbstractContextManager[object], *, openm
             written = 0
             _sleep(_NAP)
     return b"".join(parts)
-
-
-def joined(ours: bytes, others: bytes) -> bytes:
-    """One exposition of two; an OpenMetrics one keeps its end mark at the end."""
-    if others.endswith(_END):
-        return others[: -len(_END)] + ours + _END
-    return others + ours
 
 
 def bounds_text(metric: Metric) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
-"""Locks on files: held as long as the process lives, given back by the kernel however it ends.
+"""Files that several processes share: replaced whole, locked, and only in directories that are ours.
 
-They belong to the open file and not to the process, so a forked child closes its copy and never unlocks: its parent goes on
-holding the lock.
+A lock is held as long as the process lives, and the kernel gives it back however that ends. It belongs to the open file and
+not to the process, so a forked child closes its copy and never unlocks: its parent goes on holding the lock.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,12 +17,59 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-AVAILABLE = fcntl is not None and hasattr(os, "register_at_fork")
-_SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+LOCKS = fcntl is not None and hasattr(os, "register_at_fork")
+"""Whether this system has locks that processes can share."""
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_SAFE = getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
+
+
+def user() -> int:
+    """The number of the user that this process acts as; 0 where the system has none."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def replace(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write ``path`` whole or not at all, readable by this user only; with ``sync``, also if the machine stops right after.
+
+    Raises ``OSError``; the former file is then still there.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFE, 0o600)
+    try:
+        with os.fdopen(file, "wb") as out:
+            out.write(data)
+            if sync:
+                out.flush()
+                os.fsync(file)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> bytes:
+    """The contents of ``path``, which may not be a link. Raises ``OSError``."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _SAFE), "rb") as source:
+        return source.read()
+
+
+def own_directory(path: Path) -> None:
+    """Make the directory ``path``, or make sure that it is this user's, closed to others and no link.
+
+    Raises ``OSError`` where it can be neither made nor trusted.
+    """
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        state = path.lstat()
+        if not stat.S_ISDIR(state.st_mode) or (hasattr(os, "geteuid") and state.st_uid != user()):
+            raise PermissionError(f"{path} belongs to somebody else") from None
+        if os.name == "posix" and state.st_mode & 0o077:
+            raise PermissionError(f"{path} is open to other users") from None
 
 
 class FileLock:
-    """A lock on ``path``, a directory or a file that is made if it is not there; a shared one any number of processes keep.
+    """A lock on ``path``, a directory or a file that is made if it is not there; any number of processes keep a shared one.
 
     Raises ``OSError`` where the file cannot be opened.
     """
@@ -59,7 +107,7 @@ class FileLock:
             return False
 
     def write(self, data: bytes) -> None:
-        """Replace what the locked file says. A reader may see half of it."""
+        """Overwrite the beginning of the locked file. A reader may see half of it."""
         os.pwrite(self._file, data, 0)
 
     def drop(self) -> None:
@@ -82,7 +130,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path, *, shared: bool = False) -> bool:
-    """Whether a living process holds the lock on ``path``, which is ``shared`` or not; also where that cannot be told just now."""
+    """Whether a living process holds the lock on ``path``, ``shared`` or not. True, too, where that cannot be known just now."""
     try:
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):

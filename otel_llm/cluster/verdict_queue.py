@@ -1,10 +1,11 @@
-"""Verdicts on their way to the process whose call they are about, each heard there once."""
+"""Verdicts on their way to the process whose call they are about, delivered there once."""
 
 from __future__ import annotations
 
 import marshal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from otel_llm.aggregate import Verdict
 from otel_llm.aggregate.window import Crossing, Judgement
@@ -12,13 +13,13 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import Observation
 
 from .journal import Journal, Position, Reader
-from .presence import occupied
+from .presence import is_present
 
 Deliver = Callable[[Verdict], object]
 Place = tuple[int, int, int]
 """Segment and offset of the record in its process's journal, number of the verdict about it."""
 _NOTHING: Place = (-1, 0, 0)
-_BOX = "mail"
+_BOX = "verdicts"
 _BOX_SIZE = 16 * 1024
 _FINDINGS = {"judgement": Judgement, "crossing": Crossing}
 
@@ -47,7 +48,7 @@ class Inbox:
                 self._reader.read(self._take)
             self._reader.discard()
 
-    def hear(self, verdict: Verdict, place: Place | None) -> None:
+    def deliver(self, verdict: Verdict, place: Place | None) -> None:
         """Deliver ``verdict`` unless it has been; without a place that cannot be told."""
         if place is not None:
             if place <= self._last:
@@ -60,24 +61,32 @@ class Inbox:
             self._reader.close()
 
     def _take(self, payload: bytes, _began: Position) -> None:
-        self.hear(*_unpack(payload))
+        self.deliver(*_unpack(payload))
 
 
-class Nobody:
-    """A post that nobody waits for."""
+class HasOwner(Protocol):
+    """The process that leads: its name in the directory, and where its own verdicts go."""
+
+    inbox: Inbox
+
+    @property
+    def owner(self) -> str: ...
+
+
+class Discard:
+    """An outbox that nobody reads from."""
 
     def send(self, verdict: Verdict, owner: str, place: Place | None) -> None: ...
 
     def forget(self, owner: str) -> None: ...
 
 
-class Post:
+class Outbox:
     """The leader's side: verdicts are collected while the store is read, and sent afterwards."""
 
-    def __init__(self, folder: Path | None, inbox: Inbox, mine: Callable[[], str]) -> None:
+    def __init__(self, folder: Path | None, writer: HasOwner) -> None:
         self._folder = folder
-        self._inbox = inbox
-        self._mine = mine
+        self._writer = writer
         self._waiting: list[tuple[Verdict, str, Place | None]] = []
         self._boxes: dict[str, Journal] = {}
 
@@ -105,12 +114,12 @@ class Post:
             box.close()
 
     def _pass_on(self, verdict: Verdict, owner: str, place: Place | None) -> None:
-        if self._folder is None or owner in ("", self._mine()):
-            self._inbox.hear(verdict, place)
-        elif occupied(self._folder, owner):
+        if self._folder is None or owner in ("", self._writer.owner):
+            self._writer.inbox.deliver(verdict, place)
+        elif is_present(self._folder, owner):
             self._box(self._folder, owner).append(_pack(verdict, place))
         else:
-            self._inbox.hear(verdict, None)
+            self._writer.inbox.deliver(verdict, None)
 
     def _box(self, folder: Path, owner: str) -> Journal:
         if owner not in self._boxes:

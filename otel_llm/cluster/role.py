@@ -1,0 +1,89 @@
+"""Whether this process aggregates for its service, or asks the process that does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from otel_llm.aggregate import Store
+
+from .aggregator import Aggregator
+from .checkpoint import Checkpoint
+from .election import Leadership, Warn, elect
+from .record_writer import RecordWriter
+from .rpc import RemoteAggregator
+from .statedir import SOCKET
+
+
+class Role:
+    """The part of a process in the service that meets in ``folder``: leader, follower, or alone where there is no folder.
+
+    Used by one thread at a time, which holds ``lock``.
+    """
+
+    def __init__(
+        self, folder: Path | None, writer: RecordWriter, make_store: Callable[[], Store], lock: Any, warn: Warn
+    ) -> None:
+        self.folder = folder
+        self.leadership: Leadership | None = None
+        self._writer = writer
+        self._make_store = make_store
+        self._lock = lock
+        self._warn = warn
+        self._stands_from = 0.0
+
+    @property
+    def name(self) -> str:
+        """``leader``, ``follower``, or ``single`` where processes cannot share."""
+        if self.folder is None:
+            return "single"
+        return "follower" if self.leadership is None else "leader"
+
+    def wait(self, seconds: float) -> None:
+        """Let others try to lead first."""
+        self._stands_from = time.monotonic() + seconds
+
+    def round(self) -> None:
+        """Lead if nobody else does, and do what is to be done now and then."""
+        if self.leadership is None and time.monotonic() >= self._stands_from:
+            self.leadership = elect(self.folder, self._make_store, self._writer, self._lock)
+        self._writer.make_room()
+        if self.leadership is not None:
+            self.leadership.round(self._warn)
+        else:
+            self._writer.show()
+            self._writer.hand_over()
+            self._writer.inbox.look()
+
+    def after_round(self) -> None:
+        """What may take its time, and so is done without the lock."""
+        if self.leadership is not None:
+            self.leadership.after_round()
+
+    def aggregator(self) -> Aggregator | RemoteAggregator | None:
+        """Whom to ask; None where this process is alone and does not lead any more."""
+        if self.leadership is not None:
+            return self.leadership.aggregator
+        return None if self.folder is None else RemoteAggregator(self.folder / SOCKET)
+
+    def leave(self) -> Checkpoint | None:
+        """Give everything back where the directory was removed; returns what was counted, if this process leads."""
+        leadership, self.leadership = self.leadership, None
+        return None if leadership is None else leadership.leave()
+
+    def resign(self) -> bool:
+        """Give everything back, so that somebody else can lead; returns whether there is spend that was not saved."""
+        leadership, self.leadership = self.leadership, None
+        if leadership is None:
+            return False
+        leadership.resign()
+        return leadership.owes
+
+    def drop_after_fork(self) -> None:
+        """In a forked child: close what is the parent's, without unlocking or shutting anything."""
+        if self.leadership is not None:
+            with suppress(OSError):
+                self.leadership.drop_after_fork()
