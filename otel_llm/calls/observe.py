@@ -27,6 +27,11 @@ def use(observer: Observer) -> Callable[[], None]:
     return lambda: _active.remove(observer) if observer in _active else None
 
 
+def active() -> Observer | None:
+    """The observer that calls are shown to now."""
+    return _active[-1] if _active else None
+
+
 def _reads_nothing(_: Any, __: Response) -> None: ...
 
 

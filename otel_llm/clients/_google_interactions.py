@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, DeferredStream, Hook, Kwargs, Later, Parsed, Patch, Stream, Value, Watched
+from otel_llm.calls.declarations import (
+    Args,
+    Around,
+    DeferredStream,
+    Hook,
+    Kwargs,
+    Later,
+    Parsed,
+    Patch,
+    Stream,
+    Value,
+    Watched,
+)
+from otel_llm.calls.resume import resume
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts, _stainless
@@ -86,7 +99,7 @@ def _asked(body: Any, name: str, host: str | None, port: int | None, *, stream: 
         attributes["gen_ai.agent.id"] = agent
     return Request(
         name, "chat" if agent is None else "invoke_agent", model or agent, INTERACTION, host, port, stream, attributes,
-        word(attr(body, "service_tier")), lambda: asked(attr(body, "input"), body),
+        word(attr(body, "service_tier")), lambda: asked(attr(body, "input"), body), background=attr(body, "background") is True,
     )  # fmt: skip
 
 
@@ -112,6 +125,16 @@ def _describe(client: Any, options: Any, stream: bool) -> Request | None:
     return _asked(_stainless.body_of(options), name, host, port, stream=stream)
 
 
+def _polls(_: Any, args: Args, kwargs: Kwargs) -> str:
+    return text(kwargs.get("id", args[0] if args else None)) or ""
+
+
+def _polled(_: Any, name: str, result: Any, error: BaseException | None) -> None:
+    """An answer that was made in the background, or a stream that goes on with it."""
+    if error is None:
+        resume(name, _watch, result)
+
+
 INTERACTION_HOOKS: tuple[Hook, ...] = (
     Patch(
         "google.genai._gaos.google_genai",
@@ -125,6 +148,12 @@ INTERACTION_HOOKS: tuple[Hook, ...] = (
         ("Stream.__init__", "AsyncStream.__init__"),
         _carrier,
         lambda stream: Stream(stream, "generator"),
+    ),
+    Around(
+        "google.genai._gaos.google_genai",
+        tuple(f"{twin}GeminiNextGenInteractions.{method}" for twin in ("", "Async") for method in ("get", "cancel")),
+        _polled,
+        _polls,
     ),
     *speakeasy_hooks("google.genai._gaos", "gcp.gemini", ()),
     *_stainless.hooks("google.genai._interactions", _describe),

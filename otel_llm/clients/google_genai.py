@@ -10,6 +10,7 @@ from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallba
 from otel_llm.core.model import Reader
 
 from ._google_answer import read_chunk, read_content, read_part
+from ._google_batches import hooks as batch_hooks
 from ._google_interactions import INTERACTION_HOOKS
 from ._google_live import hooks as live_hooks
 from ._google_request import chatting, reading
@@ -48,6 +49,7 @@ HOOKS: tuple[Hook, ...] = (
     SubRequest(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
     HostCallback(_TOOLS, ("invoke_function_from_dict_args", "invoke_function_from_dict_args_async")),
     Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
+    *batch_hooks(CONTENT, EMBEDDINGS),
     *INTERACTION_HOOKS,
     *live_hooks(),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from otel_llm.calls.declarations import ClientLibrary
 from . import _openai_realtime, _openai_responses_socket
 from ._hosts import COMPATIBLE
 from ._openai_api import describer
+from ._openai_aside import hooks as aside_hooks
 from ._stainless import hooks
 
 _CLASSES = {"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"}
@@ -36,6 +37,7 @@ library = ClientLibrary(
     ),
     hooks=(
         *hooks("openai", describer("openai", named=_named)),
+        *aside_hooks(),
         *_openai_realtime.hooks(),
         *_openai_responses_socket.hooks(),
     ),
