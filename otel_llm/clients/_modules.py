@@ -11,7 +11,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "openai.resources.models",
         "openai.resources.realtime.realtime",
         "openai.resources.beta.realtime.realtime",
-        "openai.resources.responses.responses",
         "openai.resources.beta.responses.responses",
     ),
     "anthropic": (

@@ -140,5 +140,6 @@ library = ClientLibrary(
         *batch_hooks(MESSAGES),
         Replace("anthropic._base_client", "BaseClient._tracer", own_span_instead),
     ),
-    notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours.",
+    notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours. "
+    "Results of batches count as `batch`.",
 )

@@ -71,6 +71,7 @@ library = ClientLibrary(
     hooks=HOOKS,
     notes=(
         "Functions that the library calls by itself and answers that it continues are one operation; before 2.18 it hides the streams "
-        "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched."
+        "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched. "
+        "An interaction in the background is one call until its end is polled here. Results of batches count as `batch`."
     ),
 )

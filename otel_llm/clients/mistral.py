@@ -124,5 +124,6 @@ library = ClientLibrary(
         *hooks("mistralai", "mistral_ai", METHODS, older=True),
         *batch_hooks("mistralai.client", {"chat.completion": CHAT, "list": EMBEDDINGS}),
     ),
-    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it.",
+    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it. "
+    "Results of batches that come with the job count as `batch`.",
 )  # fmt: skip

@@ -43,5 +43,6 @@ library = ClientLibrary(
     ),
     notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
     "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
+    "A background response is one call until its end is polled here. Results of batches count as `batch`. "
     "Live sessions are not watched.",
 )  # fmt: skip
