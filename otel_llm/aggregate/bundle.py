@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.core.catalogue import outcome
+from otel_llm.core.catalogue import NO_AGENT, outcome
 from otel_llm.core.model import BATCH, Observation
 
 from .cells import Histogram, Labels, Number
@@ -66,6 +66,7 @@ class Bundle:
         self._ended = identity
         self._outcome = (*self._call, outcome(error_type), error_type)
         self._counters: dict[tuple[str, str], Number] = {}
+        self._agents: dict[str, tuple[Number, Number, Number]] = {}
         self.success = not error_type
         self.operation = operation
         self.error_type = error_type
@@ -98,6 +99,21 @@ class Bundle:
     def usage_unknown(self, reason: str) -> Number:
         return self._labelled("otel_llm_usage_unknown_total", "reason", reason)
 
+    def agent(self, agent: str) -> tuple[Number, Number, Number]:
+        """Input tokens, output tokens and cost of the calls that are part of a run of ``agent``."""
+        found = self._agents.get(agent)
+        if found is None:
+            named = self._families.bounds.value("gen_ai_agent_name", agent or NO_AGENT), *self.key
+            tokens, cost = "otel_llm_agent_tokens_total", "otel_llm_agent_cost_usd_total"
+            found = (
+                self._families.number(tokens, (*named, "input", *self._custom)),
+                self._families.number(tokens, (*named, "output", *self._custom)),
+                self._families.number(cost, (*named, *self._custom)),
+            )
+            if named[0] == (agent or NO_AGENT):  # never remember what is without bound
+                self._agents[agent] = found
+        return found
+
     def anomaly(self, signal: str, direction: str, severity: str) -> Number:
         return self._families.number("otel_llm_anomalies_total", (*self._call, signal, direction, severity))
 
@@ -125,6 +141,10 @@ def count(bundle: Bundle, call: Observation) -> None:
     if gaps:
         _count_gaps(bundle.per_chunk, gaps, gap_sum)
     _count_tokens(bundle, taken, given, modalities)
+    if taken is not None or given is not None:
+        into, out, _ = bundle.agent(call.agent)
+        into.value += taken or 0
+        out.value += given or 0
     _count_parts(bundle, read, written, thought)
     if bundle.success:
         for size, tokens in (("input_size", taken), ("output_size", given), ("thinking_size", thought)):

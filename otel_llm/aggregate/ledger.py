@@ -20,6 +20,7 @@ class Ledger:
             bundle.savings.value += call.cost_saved
         if call.cost is not None:
             bundle.cost(call.cost_source).value += call.cost
+            bundle.agent(call.agent)[2].value += call.cost
             bundle.cost_size.observe(call.cost, call.trace_id, call.span_id, call.at)
             return self.spend.add(call.at, call.cost, bundle.spender)
         if call.cost_source == "unpriced":

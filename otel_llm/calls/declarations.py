@@ -158,6 +158,13 @@ class Around(NamedTuple):
     heirs: bool = False
 
 
+class Register(NamedTuple):
+    """A framework's own registry of hooks: ``put_in`` gets the imported module and returns what takes ours out again."""
+
+    module: str
+    put_in: Callable[[Any], Callable[[], None]]
+
+
 class HostCallback(NamedTuple):
     """A function that runs the host's own code inside of a call, as a tool's: the calls which that makes are no part of this one."""
 
@@ -220,7 +227,9 @@ class Session(NamedTuple):
         return tuple(f"{connection}.{method}" for connection in self.connections for method in methods)
 
 
-Hook = Patch | DeferredStream | Retry | Attempt | SubRequest | Reply | Replace | Around | HostCallback | Session
+Hook = (
+    Patch | DeferredStream | Retry | Attempt | SubRequest | Reply | Replace | Around | Register | HostCallback | Session
+)
 
 
 class ClientLibrary(NamedTuple):
@@ -250,7 +259,20 @@ class ReliabilityLibrary(NamedTuple):
     notes: str = ""
 
 
-Declaration = ClientLibrary | ReliabilityLibrary
+class Framework(NamedTuple):
+    """A library that runs agents, tools, MCP requests or retrievals. ``scope`` is the instrumentation scope of spans that it
+    makes by itself, where it does."""
+
+    name: str
+    distribution: str
+    requires: str
+    hooks: tuple[Hook, ...]
+    tested: tuple[str, ...] = ()
+    notes: str = ""
+    scope: str = ""
+
+
+Declaration = ClientLibrary | ReliabilityLibrary | Framework
 
 
 def modules(declaration: Declaration) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import background
+from . import runs
 from .context import FALLBACK, LABELS
 from .totals import TOTALS
 
@@ -103,7 +103,6 @@ class Observer:
     def in_flight(self) -> Mapping[tuple[str, str, str], int]:
         """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
         settle()
-        background.expire()
         counts: dict[tuple[str, str, str], int] = {}
         for key in list(self.open.values()):
             counts[key] = counts.get(key, 0) + 1
@@ -114,9 +113,9 @@ class Invocation:
     """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
 
     __slots__ = (
-        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "epoch", "error", "first_chunk", "gap_sum",
-        "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries",
-        "scope", "span", "status", "tally",
+        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "epoch", "error", "first_chunk", "foreign",
+        "gap_sum", "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries",
+        "scope", "span", "status", "step", "tally",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
@@ -128,6 +127,7 @@ class Invocation:
         self.read_chunk = request.reader.chunk
         self.response = Response.to([] if observer.capture else None)
         self.labels, self.tally = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
+        self.step: runs.Step | None = None  # the agent run or tool call that it is part of
         self.began = 0.0
         self.first_chunk: float | None = None
         self.last_chunk = 0.0
@@ -140,6 +140,7 @@ class Invocation:
         self.answered = 0.0  # when the answer was there, of a call that is open for what the caller does with it
         self.error: BaseException | None = None
         self.span: Any = None
+        self.foreign = False  # the span is another library's, which ends it
         self.recorded: Any = None  # the context of a span that is recorded
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
         self.release: Callable[[], None] | None = None  # puts back what was changed on the caller's objects
@@ -155,6 +156,7 @@ class Invocation:
         if told := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = told.pop()  # the first call inside claims it
+        self.step = runs.current()
         self.began = _CLOCK()
         for opened in observer.sinks_opened:
             opened(self)
@@ -185,29 +187,13 @@ class Invocation:
     _read = guarded("chunk", _value, 2)
 
     def value(self, result: Any) -> None:
-        """The provider's whole answer, or the promise of one that is made in the background."""
+        """The provider's whole answer."""
         self._read(result)
-        if self.response.pending and self.request.background:
-            background.keep(self)
-        else:
-            self.end()
-
-    def unseen(self, answer: Any) -> None:
-        """Count an answer whose request nobody waited for: it has no span and no duration, but it has a price."""
-        self.done = True
-        self._read(answer)
-        self.response.service_tier = self.request.service_tier
-        observation = self._observation("", 0.0, time.time())
-        if self.tally is not None:
-            self.tally.add(observation)
-        dispatch.emit(observation)
+        self.end()
 
     def left(self) -> None:
         """The caller closed or dropped the stream: the provider may have been done, or not."""
         response = self.response
-        if response.pending and self.request.background and not self.done:
-            background.keep(self)
-            return
         finished = response.done or response.finish_reasons
         if finished and response.usage is None and self.request.usage_asked:
             response.unknown = "left_early"
@@ -231,9 +217,6 @@ class Invocation:
                 self.replied(getattr(response, "status_code", 0), headers)
             if kind not in _UNANSWERED:
                 self._read_billed(response)
-        if self.response.pending and self.request.background and not self.done:
-            background.keep(self)  # the answer is made all the same, and the caller may come back for it
-            return
         self.end("abandoned" if isinstance(error, GeneratorExit) else kind)
 
     def _read_billed(self, reply: Any) -> None:
@@ -327,9 +310,7 @@ class Invocation:
         seen = self._observation(error, ended - self.began, time.time())
         for closed in self.observer.sinks_closed:
             closed(self, seen)
-        if self.tally is not None:
-            self.tally.add(seen)
-        dispatch.emit(seen)
+        self._tell(seen)
         if response.fallback is not None:
             dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *response.fallback, *seen.labels)))
         if self.release is not None:
@@ -337,11 +318,24 @@ class Invocation:
 
     _conclude = guarded("end", _concluded, 3)
 
+    def _tell(self, seen: Observation) -> None:
+        if self.tally is not None:
+            self.tally.add(seen)
+        if self.step is not None:
+            self.step.called(seen)
+        dispatch.emit(seen)
+
+    def reported(self, error: str, duration: float) -> None:
+        """Count a call that was never open here: somebody else reports it whole, ``duration`` seconds after its start."""
+        self.done = True
+        self._tell(self._observation(error, duration, time.time()))
+
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
         if self.span is not None:
             self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
-            self.span.end()
+            if not self.foreign:
+                self.span.end()
         if self.release is not None:
             self.release()
 
@@ -368,6 +362,7 @@ class Invocation:
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
             fees, (), response.cache_miss, response.cache_missed_tokens,
+            self.step.agent if self.step is not None else "",
         ))  # fmt: skip
 
     def __del__(self) -> None:

@@ -28,7 +28,7 @@ def use(observer: Observer) -> Callable[[], None]:
 
 
 def active() -> Observer | None:
-    """The observer that calls are shown to now."""
+    """Who watches the calls of this process now."""
     return _active[-1] if _active else None
 
 

@@ -28,6 +28,7 @@ from .declarations import (
     HostCallback,
     Parsed,
     Patch,
+    Register,
     Replace,
     Reply,
     Retry,
@@ -432,6 +433,9 @@ class Installed:
 
     def _install(self, hook: Hook, module: Any) -> None:
         if isinstance(hook, Retry) and hook.unless and _resolve(module, hook.unless)[0] is not None:
+            return
+        if isinstance(hook, Register):
+            self._undo.append(hook.put_in(module))
             return
         for target in (hook.target,) if isinstance(hook, Replace) else hook.targets:
             parent, name = _resolve(module, target)

@@ -13,6 +13,7 @@ Adds = Literal["sum", "max", "min", "mean", "none"]
 DURATION_BUCKETS = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 30.0, 40.96, 60.0, 81.92, 120.0, 300.0, 600.0,
 )  # fmt: skip
+COUNT_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0)
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
 COST_BUCKETS = (
     1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
@@ -28,15 +29,22 @@ ATTRIBUTES: Mapping[str, str] = {
     "server_address": "server.address",
     "error_type": "error.type",
     "http_route": "http.route",
+    "gen_ai_agent_name": "gen_ai.agent.name",
+    "gen_ai_tool_name": "gen_ai.tool.name",
+    "gen_ai_tool_type": "gen_ai.tool.type",
+    "gen_ai_workflow_name": "gen_ai.workflow.name",
+    "gen_ai_data_source_id": "gen_ai.data_source.id",
+    "mcp_method_name": "mcp.method.name",
 }  # label -> OpenTelemetry attribute; a label that is not here is its own attribute
 
 ERROR_TYPES = (
     "timeout", "connection", "rate_limit", "quota", "authentication", "permission", "not_found", "invalid_request",
     "context_length", "conflict", "overloaded", "server_error", "content_filter", "parse", "cancelled", "abandoned",
-    "_OTHER",
+    "tool_error", "_OTHER",
 )  # fmt: skip
 _OUTCOMES = {"": "ok", "cancelled": "cancelled", "abandoned": "abandoned"}
 OTHER = "_other"  # what a label value becomes past its bound
+NO_AGENT = "_none"  # the agent label of what no agent's run is part of
 
 CALL = ("gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name")
 WIDE = (*CALL, "gen_ai_response_model", "server_address")
@@ -159,6 +167,35 @@ def _conventions() -> tuple[Metric, ...]:
     )  # fmt: skip
 
 
+def _agents() -> tuple[Metric, ...]:
+    agent, method = ("gen_ai_agent_name",), ("mcp_method_name", "gen_ai_tool_name", "error_type")
+
+    def step(name: str, otel: str, unit: str, help: str, labels: tuple[str, ...]) -> Metric:
+        buckets = DURATION_BUCKETS if unit == "s" else COUNT_BUCKETS
+        return _histogram(name, otel, unit, help, labels, buckets, "")
+
+    return (
+        step("gen_ai_invoke_agent_duration_seconds", "gen_ai.invoke_agent.duration", "s",
+             "Duration of an agent's run.", (*agent, "error_type")),
+        step("gen_ai_invoke_agent_inference_calls", "gen_ai.invoke_agent.inference_calls", "{call}",
+             "Model calls of an agent's run, failed ones included, those of agents inside not.", agent),
+        step("gen_ai_invoke_agent_tool_calls", "gen_ai.invoke_agent.tool_calls", "{call}",
+             "Tool calls of an agent's run, failed ones included, those of agents inside not.", agent),
+        step("gen_ai_invoke_workflow_duration_seconds", "gen_ai.invoke_workflow.duration", "s",
+             "Duration of a workflow: a run of several agents or steps.", ("gen_ai_workflow_name", "error_type")),
+        step("gen_ai_execute_tool_duration_seconds", "gen_ai.execute_tool.duration", "s",
+             "Duration of a tool call.", ("gen_ai_tool_name", "gen_ai_tool_type", *agent, "error_type")),
+        step("mcp_client_operation_duration_seconds", "mcp.client.operation.duration", "s",
+             "Duration of a request to an MCP server, as its client sees it.", method),
+        step("mcp_server_operation_duration_seconds", "mcp.server.operation.duration", "s",
+             "Duration of a request that an MCP server answers.", method),
+        step("mcp_client_session_duration_seconds", "mcp.client.session.duration", "s",
+             "Duration of a session with an MCP server, as its client sees it.", ("error_type",)),
+        step("mcp_server_session_duration_seconds", "mcp.server.session.duration", "s",
+             "Duration of a session of an MCP server.", ("error_type",)),
+    )  # fmt: skip
+
+
 def _token_counters() -> tuple[Metric, ...]:
     what = {
         "input_tokens": "Input tokens, cached included.",
@@ -218,6 +255,23 @@ def _events() -> tuple[Metric, ...]:
                ("breaker", "from_state", "to_state"), custom=False),
         _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
                (*CALL, "signal", "direction", "severity"), custom=False),
+        _event("otel_llm_agent_tokens_total", "counter", "{token}",
+               "Input and output tokens by the agent whose run the call is part of; _none outside of any.",
+               ("gen_ai_agent_name", *MODEL, "gen_ai_token_type")),
+        _event("otel_llm_agent_cost_usd_total", "counter", "{USD}",
+               "Money spent by the agent whose run the call is part of, US dollars; _none outside of any.",
+               ("gen_ai_agent_name", *MODEL)),
+        _event("otel_llm_run_cost_usd", "histogram", "{USD}", "Cost of one outermost agent run, US dollars.",
+               ("gen_ai_agent_name",), buckets=COST_BUCKETS),
+        _event("otel_llm_tool_repeats_total", "counter", "{call}",
+               "Tool calls with the same arguments and the same result as before in the same agent run.",
+               ("gen_ai_agent_name", "gen_ai_tool_name")),
+        _event("otel_llm_retrieval_duration_seconds", "histogram", "s", "Duration of a retrieval from a vector store.",
+               ("gen_ai_data_source_id", "error_type"), buckets=DURATION_BUCKETS),
+        _event("otel_llm_retrieval_documents", "histogram", "{document}", "Documents that a retrieval returned.",
+               ("gen_ai_data_source_id",), buckets=COUNT_BUCKETS),
+        _event("otel_llm_duplicate_spans_total", "counter", "{span}",
+               "Spans that others make for calls that have a span of otel-llm as well.", ("scope",), custom=False),
         _event("otel_llm_http_request_cost_usd", "histogram", "{USD}", "LLM cost of one served HTTP request, US dollars.",
                ("http_route",), buckets=COST_BUCKETS),
     )  # fmt: skip
@@ -319,7 +373,14 @@ def _otel(name: str, kind: Kind, unit: str) -> str:
     return bare.replace("cost_usd", "cost.usd") if bare.startswith("otel_llm.cost_usd") else bare
 
 
-METRICS: tuple[Metric, ...] = (*_conventions(), *_token_counters(), *_events(), *_derived(), *_self_metrics())
+METRICS: tuple[Metric, ...] = (
+    *_conventions(),
+    *_agents(),
+    *_token_counters(),
+    *_events(),
+    *_derived(),
+    *_self_metrics(),
+)
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 

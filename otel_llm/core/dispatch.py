@@ -25,6 +25,20 @@ def breaker_opened(name: str) -> None:
         tell(name)
 
 
+_on_runaway: list[Callable[[str, str, int], None]] = []
+
+
+def on_runaway(tell: Callable[[str, str, int], None]) -> None:
+    """Have ``tell`` called when a run goes in circles, with the agent, the tool that repeats, and how often it did."""
+    _on_runaway.append(guarded("alerts", tell, 3))
+
+
+def runaway(agent: str, tool: str, times: int) -> None:
+    """A run of ``agent`` goes in circles. Never raises."""
+    for tell in _on_runaway:
+        tell(agent, tool, times)
+
+
 def listen(*recorders: Recorder) -> None:
     """Replace who listens. Called when the service starts and stops watching."""
     global _recorders  # noqa: PLW0603

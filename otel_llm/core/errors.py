@@ -161,7 +161,11 @@ def _closed(error: BaseException) -> str | None:
 
 def _by_name(error: BaseException) -> str:
     for kind in type(error).__mro__:
-        for label, parts in _NAMES:
-            if any(part in kind.__name__ for part in parts):
-                return label
+        if (label := named(kind.__name__)) != "_OTHER":
+            return label
     return "_OTHER"
+
+
+def named(kind: str) -> str:
+    """The error type of an exception of which only the class name is known, as ``TimeoutError``."""
+    return next((label for label, parts in _NAMES if any(part in kind for part in parts)), "_OTHER")

@@ -10,9 +10,9 @@ from typing import Any
 logger = logging.getLogger("otel_llm")
 
 COMPONENTS = (
-    "alert_handler", "alerts", "chunk", "content", "doctor", "end", "follow", "fork", "hook", "link", "middleware", "open",
-    "pricing", "read_request", "recorder", "registry", "scrape", "server", "spend", "start", "status", "stop", "store", "verdicts",
-    "watch", "workers",
+    "alert_handler", "alerts", "bridge", "chunk", "content", "doctor", "end", "follow", "fork", "framework", "hook", "link",
+    "middleware", "open", "pricing", "read_request", "recorder", "registry", "scrape", "server", "spend", "start", "status", "stop",
+    "store", "verdicts", "watch", "workers",
 )  # fmt: skip
 """Where errors stop: the values of the label of ``otel_llm_internal_errors_total``."""
 

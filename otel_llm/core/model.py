@@ -132,7 +132,6 @@ class Request:
     usage_asked: bool = False  # a stream was asked to report its usage, after its last piece of output
     hear: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
-    background: bool = False  # the answer is asked to be made in the background, and comes with a later request
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
 
@@ -225,6 +224,7 @@ class Observation(NamedTuple):
     incomplete: tuple[str, ...] = ()  # fees and parts of the usage that ``cost`` lacks, as no price of theirs is known
     cache_miss: str = ""  # why the prompt cache was missed, by the provider's own word
     cache_missed_tokens: int | None = None  # input tokens that would have been read from it
+    agent: str = ""  # the agent whose run the call is part of
 
 
 class Event(NamedTuple):

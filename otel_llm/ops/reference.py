@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm import clients
 from otel_llm.calls.declarations import modules
-from otel_llm.core.catalogue import COST_BUCKETS, DURATION_BUCKETS, ERROR_TYPES, METRICS, TOKEN_BUCKETS, Metric, Section
+from otel_llm.core.catalogue import (
+    COST_BUCKETS,
+    COUNT_BUCKETS,
+    DURATION_BUCKETS,
+    ERROR_TYPES,
+    METRICS,
+    TOKEN_BUCKETS,
+    Metric,
+    Section,
+)
 from otel_llm.core.config import Config
 from otel_llm.reliability import hooks
 
@@ -68,7 +77,7 @@ _CONFIGURATION = """\
 Nothing has to be set. What is set is read once, when the process starts. A value that makes no sense is a warning that
 names the variable, the value and what is allowed, and the default is used; a misspelt `OTEL_LLM_` variable is a
 warning with the name that was probably meant. `otel-llm doctor` shows the configuration as understood."""
-_BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost"}
+_BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost", COUNT_BUCKETS: "counts"}
 
 
 def _code(names: Iterable[str]) -> str:

@@ -50,6 +50,8 @@ def _blind(sampler: Any) -> bool:
     """Whether a sampler decides without a look at attributes."""
     from opentelemetry.sdk.trace.sampling import ParentBased, StaticSampler, TraceIdRatioBased  # noqa: PLC0415 - it is loaded
 
+    if hasattr(sampler, "host"):  # ours, which asks it first
+        sampler = sampler.host
     if type(sampler) is ParentBased:
         return all(map(_blind, vars(sampler).values()))
     return type(sampler) in (StaticSampler, TraceIdRatioBased)
@@ -63,6 +65,8 @@ def _deaf(processor: Any) -> bool:
     kind = type(processor)
     if kind in (trace.SynchronousMultiSpanProcessor, trace.ConcurrentMultiSpanProcessor):
         return all(map(_deaf, processor._span_processors))  # noqa: SLF001
+    if getattr(kind, "reads_own_attributes", True) is False:
+        return True
     return getattr(kind, "on_start", None) in (
         trace.SpanProcessor.on_start, export.BatchSpanProcessor.on_start, export.SimpleSpanProcessor.on_start,
     )  # fmt: skip
@@ -83,3 +87,25 @@ def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
             into.update(attributes)
             return
     span.set_attributes(attributes)
+
+
+def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:
+    """Put ``attributes`` on another library's span of the same call, without touching what it has set itself.
+
+    A span may stand for several calls, as where a framework tries again: tokens and cost of them are added up.
+    """
+    there = span.attributes or {}
+    sums = step.sums = step.sums or {}
+    into: dict[str, AttributeValue] = {}
+    for key, value in attributes.items():
+        if key.startswith(_ADDS_UP) and isinstance(value, (int, float)):
+            ours = key in sums
+            sums[key] = sums.get(key, 0) + value
+            if ours or key not in there:
+                into[key] = sums[key]
+        elif key not in there:
+            into[key] = value
+    put(span, into)
+
+
+_ADDS_UP = ("gen_ai.usage.", "otel_llm.cost.usd")

@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
-from otel_llm.core.catalogue import ATTRIBUTES, CALL, DURATION_BUCKETS, Metric, outcome, shown
+from otel_llm.core.catalogue import ATTRIBUTES, CALL, DURATION_BUCKETS, NO_AGENT, Metric, outcome, shown
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation
 
@@ -85,16 +85,24 @@ class Instruments:
                     self._put(f"gen_ai_client_inference_operation_{direction}_tokens", (*wide, *custom), tokens)
             if seen.thinking_tokens is not None:
                 self._put("otel_llm_thinking_tokens", (*call, *custom), seen.thinking_tokens)
+        self._agent(seen)
         if seen.usage_unknown:
             self._put("otel_llm_usage_unknown_total", (*call, seen.usage_unknown, *custom), 1)
         for reason in seen.finish_reasons:
             self._put("otel_llm_finish_reasons_total", (*call, reason, *custom), 1)
+
+    def _agent(self, seen: Observation) -> None:
+        who = seen.agent or NO_AGENT, seen.provider, seen.request_model
+        for direction in ("input", "output"):
+            if tokens := getattr(seen, f"{direction}_tokens"):
+                self._put("otel_llm_agent_tokens_total", (*who, direction, *seen.labels), tokens)
 
     def _money(self, seen: Observation) -> None:
         call, custom = self._wide(seen)[: len(CALL)], seen.labels
         if seen.cost is not None:
             self._put("otel_llm_cost_usd_total", (*call, seen.cost_source, *custom), seen.cost)
             self._put("otel_llm_request_cost_usd", (*call, *custom), seen.cost)
+            self._put("otel_llm_agent_cost_usd_total", (seen.agent or NO_AGENT, *call[:2], *custom), seen.cost)
         elif seen.cost_source == "unpriced":
             self._put("otel_llm_unpriced_requests_total", (*call, *custom), 1)
         if seen.cost_saved > 0:

@@ -12,8 +12,9 @@ from otel_llm.calls.invocation import Invocation
 from otel_llm.core.errors import http_status, provider_code
 from otel_llm.core.model import AttributeValue, Observation
 from otel_llm.core.semconv import end_attributes, span_name, start_attributes
+from otel_llm.frameworks.reading import named_by_form
 
-from .attributes import Onlookers, put
+from .attributes import Onlookers, add, put
 
 Capture = Callable[[Invocation, Observation], None]
 
@@ -31,6 +32,8 @@ class Spans:
         """Start the span under the caller's, with all that a sampler may ask for."""
         if self._waits and not self._found():
             return
+        if call.step is not None and self._joins(call):
+            return
         request = call.request
         if self._onlookers.any():
             attributes = start_attributes(request, call.labels)
@@ -45,6 +48,22 @@ class Spans:
             call.recorded = context
         if context.is_valid:
             call.scope = set_span_in_context(span)
+
+    @staticmethod
+    def _joins(call: Invocation) -> bool:
+        """Whether the current span is another library's for the same call: ours are its attributes then, not a second span."""
+        step = call.step
+        span = None if step is None else step.span
+        if step is None or span is None or not span.is_recording() or not span.get_span_context().is_valid:
+            return False
+        if step.resolve() != "inference" and named_by_form(span.name) != ("inference", call.request.model):
+            step.doubled = True  # it may turn out to be one when it ends
+            return False
+        call.span, call.foreign = span, True
+        if span.get_span_context().trace_flags.sampled:
+            call.recorded = span.get_span_context()
+        add(span, step, start_attributes(call.request, call.labels))
+        return True
 
     def _found(self) -> bool:
         """Whether the host has set up tracing by now."""
@@ -64,6 +83,9 @@ class Spans:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
             attributes["http.response.status_code"] = call.status
+        if call.foreign:
+            add(span, call.step, attributes)
+            return
         if seen.error_type:
             self._failed(call, seen, attributes)
         put(span, attributes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 import time
@@ -18,7 +17,7 @@ from otel_llm import clients
 from otel_llm.aggregate import Store, Verdict, printable
 from otel_llm.aggregate.budgets import read as read_budgets
 from otel_llm.aggregate.window import Budget, Crossing
-from otel_llm.calls import background, context, observe
+from otel_llm.calls import context, observe
 from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.invocation import Observer
@@ -33,6 +32,7 @@ from otel_llm.core.model import Event
 from otel_llm.core.version import __version__
 from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.other_exporter import served_elsewhere
+from otel_llm.frameworks import Frameworks
 from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.meter import HostMeter
 from otel_llm.outputs.spans import Spans
@@ -56,12 +56,6 @@ def _disown() -> None:
 fork.in_child(_disown)
 
 
-def _give_up() -> None:
-    """Count the answers that are still made in the background: this process will not see them."""
-    with guard("stop"):
-        background.expire(0.0)
-
-
 class Runtime:
     """All that watches one process. Made by ``start``."""
 
@@ -83,6 +77,7 @@ class Runtime:
         )
         self._unnotify: Callable[[], None] = lambda: None
         self._unobserve: Callable[[], None] = lambda: None
+        self.frameworks: Frameworks | None = None
         self.installed: dict[str, Installed] = {}
         self.beside: list[Installed] = []
         self.refused: dict[str, str] = {}  # distribution -> why it is left alone
@@ -94,19 +89,19 @@ class Runtime:
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels)
         self.member.start()
-        atexit.register(_give_up)  # after the member's own, so that it runs before it
         dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
+        self.frameworks = Frameworks(self.observer, self._knows)
         _OBSERVERS.add(self.observer)
 
     def stop(self) -> None:
         """Take every hook out, and leave."""
         for name in list(self.installed):
             self.unwatch(name)
-        atexit.unregister(_give_up)
-        _give_up()
+        if self.frameworks is not None:
+            self.frameworks.stop()
         while self.beside:
             self.beside.pop().uninstall()
         self._unnotify()

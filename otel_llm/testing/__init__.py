@@ -19,6 +19,7 @@ from otel_llm.core import dispatch
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 from otel_llm.core.model import Event, Observation, Record
+from otel_llm.frameworks import Frameworks
 from otel_llm.outputs.spans import Spans
 from otel_llm.reliability import hooks, rate_limits
 
@@ -99,9 +100,11 @@ def capture(
         Installed.of(clients.load(name), captured.observer, lambda _: True) for name in names or clients.NAMES
     ]
     captured.installed += hooks.install(captured.observer, lambda _: True)
+    frameworks = Frameworks(captured.observer, lambda _: True)
     try:
         yield captured
     finally:
+        frameworks.stop()
         for installed in captured.installed:
             installed.uninstall()
         unobserve()

@@ -39,6 +39,22 @@ NOT_CHARTED = {
     "otel_llm_budget_used_ratio": "each instance's own; the boards divide the spend of all instances by the budget",
     "otel_llm_calls_total": "what rules count calls by; boards read what they record",
     "otel_llm_start_time_seconds": "what rules tell a fresh pod by",
+    "gen_ai_invoke_agent_duration_seconds": "no board shows agents yet",
+    "gen_ai_invoke_agent_inference_calls": "no board shows agents yet",
+    "gen_ai_invoke_agent_tool_calls": "no board shows agents yet",
+    "gen_ai_invoke_workflow_duration_seconds": "no board shows agents yet",
+    "gen_ai_execute_tool_duration_seconds": "no board shows agents yet",
+    "mcp_client_operation_duration_seconds": "no board shows agents yet",
+    "mcp_server_operation_duration_seconds": "no board shows agents yet",
+    "mcp_client_session_duration_seconds": "no board shows agents yet",
+    "mcp_server_session_duration_seconds": "no board shows agents yet",
+    "otel_llm_agent_tokens_total": "no board shows agents yet",
+    "otel_llm_agent_cost_usd_total": "no board shows agents yet",
+    "otel_llm_run_cost_usd": "no board shows agents yet",
+    "otel_llm_tool_repeats_total": "no board shows agents yet",
+    "otel_llm_retrieval_duration_seconds": "no board shows agents yet",
+    "otel_llm_retrieval_documents": "no board shows agents yet",
+    "otel_llm_duplicate_spans_total": "no board shows agents yet",
 }
 
 

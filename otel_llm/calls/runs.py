@@ -1,0 +1,138 @@
+"""The agent runs, tool calls and workflows that a call is part of, whoever reports them."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any, Literal
+
+from opentelemetry.context import Context
+from opentelemetry.trace import get_current_span
+
+from otel_llm.core.model import Observation
+
+from .totals import RequestTotals
+
+Kind = Literal["", "agent", "workflow", "tool", "inference", "retrieval", "mcp_client", "mcp_server"]
+UNNAMED = "_unnamed"
+"""The agent label of an agent without a name."""
+
+_ON_SPAN = "_otel_llm_step"  # the attribute of a live span object that holds its step
+_used = False  # whether this process has ever had a step: calls of one that has no agents ask no further
+
+
+class Step:
+    """One run of an agent or a workflow, one tool call, one retrieval, one MCP request, or one inference reported by a span.
+
+    ``source`` names who reports it. ``span`` is the live OpenTelemetry span, or None where nobody records one. ``covered`` is
+    set on an inference step once a call inside of it has been counted, so that it is not counted again.
+    """
+
+    __slots__ = (
+        "__weakref__", "agents", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
+        "repeats", "source", "span", "sums", "tally", "tool_calls",
+    )  # fmt: skip
+
+    kind: Kind
+    name: str
+
+    def __init__(self, kind: Kind, name: str, source: str, parent: Step | None, span: Any = None) -> None:
+        global _used  # noqa: PLW0603 - one process, one answer
+        _used = True
+        self.kind = kind
+        self.name = name
+        self.source = source
+        self.parent = parent
+        self.span = span
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.ended = False
+        self.covered = False
+        self.doubled = False  # a call inside has a span of its own beside this one
+        self.sums: dict[str, float] | None = None  # what the calls inside have written on this step's span
+        self.inference_calls = 0
+        self.tool_calls = 0
+        self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
+        self.repeats: dict[Any, Any] | None = None  # what the tools of this agent run were asked and answered
+
+    def resolve(self) -> Kind:
+        """What kind of step this is; a span may reveal it only after its start."""
+        return self.kind
+
+    def around(self, *kinds: Kind) -> Step | None:
+        """The nearest step above this one that is of one of ``kinds``."""
+        step = self.parent
+        while step is not None and step.resolve() not in kinds:
+            step = step.parent
+        return step
+
+    @property
+    def agent(self) -> str:
+        """The name of the agent that this step belongs to, itself included; empty outside of any."""
+        step = self if self.resolve() == "agent" else self.around("agent")
+        return "" if step is None else step.label()
+
+    def label(self) -> str:
+        """The name that metrics show."""
+        return self.name or UNNAMED
+
+    def called(self, call: Observation) -> None:
+        """A call that began in this step has ended: count it for the nearest agent, add it to the outermost run."""
+        nearest = outermost = None
+        step: Step | None = self
+        while step is not None:
+            kind = step.resolve()
+            if kind in ("inference", ""):  # it may turn out to be one when it ends
+                step.covered = True
+            elif kind == "agent":
+                nearest, outermost = nearest or step, step
+            step = step.parent
+        if nearest is not None and outermost is not None:
+            nearest.inference_calls += 1
+            if outermost.tally is None:
+                outermost.tally = RequestTotals()
+            outermost.tally.add(call)
+
+
+STEP: ContextVar[Step | None] = ContextVar("otel_llm_step", default=None)
+
+
+def enter(step: Step) -> Token[Step | None]:
+    """Make ``step`` the current one of this context."""
+    return STEP.set(step)
+
+
+def leave(step: Step, token: Token[Step | None]) -> bool:
+    """Undo ``enter``, and say whether this is the context that entered. In another there is nothing to undo."""
+    try:
+        STEP.reset(token)
+    except ValueError:
+        if STEP.get() is step:
+            STEP.set(step.parent)
+        return False
+    return True
+
+
+def mark(span: Any, step: Step | None) -> None:
+    """Remember on a live span which step it is, or is inside of."""
+    if step is not None:
+        setattr(span, _ON_SPAN, step)
+
+
+def of(span: Any) -> Step | None:
+    """The step that a live span is, or is inside of; None for a span of another process."""
+    return getattr(span, _ON_SPAN, None)
+
+
+def current(context: Context | None = None) -> Step | None:
+    """The innermost open step here: of the current span (of ``context``, where given) or of a framework's hook."""
+    if not _used:
+        return None
+    step, hooked = _open(of(get_current_span(context))), _open(STEP.get())
+    if step is None or hooked is None:
+        return step or hooked
+    return hooked if hooked.depth >= step.depth else step
+
+
+def _open(step: Step | None) -> Step | None:
+    while step is not None and step.ended:
+        step = step.parent
+    return step

@@ -1,0 +1,51 @@
+"""Agents, tools, MCP and retrieval: seen through the spans and the official hooks of the frameworks, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from otel_llm.calls.declarations import Framework
+from otel_llm.calls.invocation import Observer
+from otel_llm.calls.wrap import Installed
+
+from . import attach
+from .bridge import Bridge
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "crewai": ("crewai.events.event_bus",),
+    "langchain": ("langchain_core.tracers.context",),
+    "llama_index": ("llama_index_instrumentation",),
+    "mcp": ("mcp.client.session", "mcp.shared.session", "mcp.server.lowlevel.server"),
+    "openai_agents": ("agents.tracing", "agents.tracing.provider"),
+    "smolagents": ("smolagents.agents",),
+}
+"""Declared framework -> the modules whose import puts its hooks in."""
+
+
+def load(name: str) -> Framework:
+    """The declaration of the framework ``name``. Raises ``KeyError`` for one that is not declared."""
+    if name not in MODULES:
+        raise KeyError(f"no framework is called {name!r}; there are {', '.join(MODULES)}")
+    declared: Framework = import_module(f"{__package__}.{name}").framework
+    return declared
+
+
+class Frameworks:
+    """All of them, watched in one process. ``accepts`` is asked whether the installed version of one is one we know."""
+
+    def __init__(self, observer: Observer, accepts: Callable[[Any], bool]) -> None:
+        self._bridge = Bridge(observer)
+        self._attached = attach.Attached(self._bridge)
+        declared = attach.declaration(self._bridge, self._attached)
+        self.installed = [Installed.of(declared, observer, lambda _: True)]
+        attach.now(self._attached)
+        self.installed += [Installed(MODULES[name], partial(load, name), observer, accepts) for name in MODULES]
+
+    def stop(self) -> None:
+        """Take all hooks out, and the bridge out of every provider."""
+        self._attached.detach()
+        while self.installed:
+            self.installed.pop().uninstall()

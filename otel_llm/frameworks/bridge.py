@@ -1,0 +1,156 @@
+"""Spans that other libraries make, as metrics of ours: agent runs, tools, workflows, MCP, retrieval, and inference."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
+
+from otel_llm.calls import runs
+from otel_llm.calls.current import CURRENT
+from otel_llm.calls.invocation import Observer
+from otel_llm.calls.runs import Kind, Step
+from otel_llm.core.guard import guarded
+
+from . import duplicates, reading
+from .inference import count
+from .report import Ending, report
+
+OURS = "otel_llm"  # the instrumentation scope of our own spans
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "agent": (reading.AGENT, "gen_ai.agent.id"), "workflow": ("gen_ai.workflow.name",), "tool": (reading.TOOL,),
+    "retrieval": ("gen_ai.data_source.id",),
+}  # fmt: skip
+
+
+class SpanStep(Step):
+    """A step that a live span reports. Its kind and name are read when they are asked for: a span may set them late."""
+
+    __slots__ = ("epoch", "handled", "inside_call", "server", "shadow")
+
+    def __init__(self, span: Any, source: str, parent: Step | None, epoch: int) -> None:
+        super().__init__("", "", source, parent, span)
+        self.epoch = epoch
+        self.server: bool = getattr(span, "kind", None) is SpanKind.SERVER
+        self.inside_call = False  # it began while a call of a library that we watch was open
+        self.shadow = False  # nobody records its span
+        self.handled = sys.exc_info()[1]  # an exception that is not this step's
+
+    def resolve(self) -> Kind:
+        """The kind, from what the span has by now."""
+        if not self.kind:
+            span = self.span
+            if span is None:
+                return ""
+            self.kind = reading.kind_of(span.attributes or {}, self.source, span.name, server=self.server)
+        return self.kind
+
+    def label(self) -> str:
+        """The name, from what the span has by now; else from the form of the span's name."""
+        if not self.name and self.span is not None:
+            attributes = self.span.attributes or {}
+            names = (attributes.get(key) for key in _NAMES.get(self.resolve(), ()))
+            self.name = str(next((name for name in names if name), reading.named_by_form(self.span.name)[1]))
+        return super().label()
+
+
+class Bridge:
+    """A span processor. It sees every span of the process that is recorded, and records metrics of those that it knows."""
+
+    reads_own_attributes = False  # our own spans are none of its business: they need no attributes at their start
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._live: WeakValueDictionary[int, SpanStep] = WeakValueDictionary()  # kept by their spans
+        self.active = True
+        self._start = guarded("bridge", self._started, 2)
+        self.on_end = guarded("bridge", self._ended, 1)
+
+    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+        """Give the span its step. Called by the SDK where the span starts."""
+        if self.active:
+            self._start(span, parent_context)
+
+    def _started(self, span: Any, parent_context: Context | None) -> None:
+        if _scope(span) == OURS:
+            runs.mark(span, runs.current(parent_context))
+            return
+        self._live[span.context.span_id] = self.begin(span, parent_context)
+
+    def begin(self, span: Any, parent_context: Context | None) -> SpanStep:
+        """The step of a span that starts. A server's span has its caller elsewhere, also where that is in this process."""
+        parent = runs.current(parent_context)
+        if span.kind is SpanKind.SERVER and (parent is None or parent.resolve() != "mcp_server"):
+            parent = None
+        step = SpanStep(span, _scope(span), parent, self._observer.epoch)
+        call = CURRENT.get()
+        step.inside_call = call is not None and not call.done
+        step.doubled = step.inside_call and call is not None and call.span is not None
+        runs.mark(span, step)
+        return step
+
+    def _ended(self, span: Any) -> None:
+        step = self._live.pop(span.context.span_id, None)
+        if step is not None:
+            self.finish(step, span)
+
+    def finish(self, step: SpanStep, span: Any) -> None:
+        """Record what ``span``, which has ended, reports. A span that began before a fork is the parent's to report."""
+        if step.ended or step.epoch != self._observer.epoch or not self.active:
+            return
+        attributes = span.attributes or {}
+        step.kind = reading.kind_of(attributes, step.source, span.name, server=step.server)
+        if not step.kind:
+            step.ended = True
+            return
+        step.label()
+        seconds = max(0.0, (span.end_time - span.start_time) / 1e9)
+        error = reading.failure(attributes, span.status, span.events) or _interrupted(step)
+        context = span.context
+        trace_id = format(context.trace_id, "032x") if context.trace_flags.sampled else ""
+        if step.kind == "inference":
+            step.ended = True
+            if step.doubled:
+                duplicates.seen(step.source)
+            if not step.covered and not step.inside_call:
+                count(self._observer, step, span, seconds, error)
+        else:
+            report(step, _ending(attributes, seconds, error, trace_id))
+
+    def shutdown(self) -> None:
+        """Part of OpenTelemetry's interface; there is nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
+        """Part of OpenTelemetry's interface; there is nothing to do."""
+        return True
+
+    def _on_ending(self, span: Any) -> None: ...
+
+
+def _scope(span: Any) -> str:
+    scope = getattr(span, "instrumentation_scope", None)
+    return scope.name if scope is not None else ""
+
+
+def _ending(attributes: Mapping[str, Any], seconds: float, error: str, trace_id: str) -> Ending:
+    if error == "_OTHER" and attributes.get(reading.METHOD) == "tools/call":
+        error = "tool_error"  # an exception of the tool: the protocol's own errors have codes
+    arguments = attributes.get("gen_ai.tool.call.arguments", attributes.get("tool_arguments"))
+    return Ending(
+        seconds, error, str(attributes.get("gen_ai.tool.type", "")), str(attributes.get(reading.METHOD, "")),
+        str(attributes.get(reading.TOOL, "")), arguments,
+        attributes.get("gen_ai.tool.call.result", attributes.get("tool_response")), trace_id=trace_id,
+    )  # fmt: skip
+
+
+def _interrupted(step: SpanStep) -> str:
+    """``cancelled`` or ``abandoned`` where the span ends because its code is being left: OpenTelemetry sets no status for
+    a ``CancelledError`` or a ``GeneratorExit``. One that was being handled when the span began is somebody else's."""
+    error = sys.exc_info()[1]
+    if error is None or error is step.handled or isinstance(error, Exception):
+        return ""
+    return reading.raised(error)

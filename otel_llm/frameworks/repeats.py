@@ -1,0 +1,43 @@
+"""Runs that go in circles: the same tool asked the same thing and answering the same again, within one run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Any
+
+from otel_llm.calls.runs import Step
+from otel_llm.core import dispatch
+from otel_llm.core.model import Event
+
+RUNAWAY = 5
+"""Repeats of one tool call in one run from which the run counts as going in circles."""
+MOST = 256
+"""Different tool calls that are remembered of one run; past it the oldest is forgotten."""
+
+
+def repeated(run: Step, tool: str, arguments: Any, result: Any, custom: tuple[str, ...]) -> None:
+    """Count a tool call of ``run`` whose arguments and result have been seen in it before. Both are kept as hashes only.
+
+    A result that changes is progress, as when a tool is polled. A call of which nobody reports the arguments is not judged.
+    """
+    if arguments is None:
+        return
+    if run.repeats is None:
+        run.repeats = {}
+    key, answered = (tool, _digest(arguments)), _digest(result)
+    before, times = run.repeats.pop(key, (None, 0))
+    times = times + 1 if before == answered else 0
+    run.repeats[key] = answered, times
+    if len(run.repeats) > MOST:
+        del run.repeats[next(iter(run.repeats))]
+    if times:
+        dispatch.emit(Event("otel_llm_tool_repeats_total", time.time(), (run.label(), tool, *custom)))
+    if times == RUNAWAY:
+        dispatch.runaway(run.label(), tool, times)
+
+
+def _digest(value: Any) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,121 @@
+"""Steps that a framework's hooks open and close: metrics always, a span by the conventions where the host records spans."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+from otel_llm.calls import runs
+from otel_llm.calls.runs import Kind, Step
+from otel_llm.core.version import __version__
+
+from . import reading
+from .report import Ending, report
+
+_OPERATIONS: Mapping[str, tuple[str, str]] = {
+    "agent": ("invoke_agent", reading.AGENT), "workflow": ("invoke_workflow", "gen_ai.workflow.name"),
+    "tool": ("execute_tool", reading.TOOL), "retrieval": ("retrieval", "gen_ai.data_source.id"),
+}  # fmt: skip
+HERE: Any = object()
+"""As a parent: the step that is current."""
+
+
+class Open:
+    """An open step. ``end`` it once; later ends change nothing, and one in a forked child is the parent's to report."""
+
+    __slots__ = ("_began", "_pid", "_tokens", "step")
+
+    def __init__(self, step: Step, *, enter: bool) -> None:
+        self.step = step
+        self._pid = os.getpid()
+        self._tokens: Any = None
+        if enter:
+            token = runs.enter(step)
+            span = _nearest(step)
+            self._tokens = token, attach(set_span_in_context(span)) if span is not None else None
+        self._began = time.perf_counter()
+
+    def end(self, error: BaseException | str | None = None, **details: Any) -> None:
+        """End the step. ``error`` is an exception or an error type of the closed set; ``details`` are fields of ``Ending``."""
+        step = self.step
+        if step.ended:
+            return
+        seconds = time.perf_counter() - self._began
+        told = error if isinstance(error, str) else reading.raised(error)
+        self._leave()
+        if self._pid != os.getpid():
+            step.ended = True
+            return
+        trace_id = _close(step, told, error)
+        report(step, Ending(seconds, told, trace_id=trace_id, **details))
+
+    def _leave(self) -> None:
+        if self._tokens is None:
+            return
+        (token, scope), self._tokens = self._tokens, None
+        if runs.leave(self.step, token) and scope is not None:
+            detach(scope)
+
+
+def begin(
+    kind: Kind, name: str, source: str, *, parent: Step | None = HERE, enter: bool = True, **attributes: Any
+) -> Open:
+    """Open a step below ``parent`` (the current one by default), and make it and its span current in this context.
+
+    ``attributes`` are span attributes with underscores for dots.
+    """
+    above = runs.current() if parent is HERE else parent
+    step = Step(kind, name, source, above)
+    if kind in _OPERATIONS:
+        record(step, attributes)
+    return Open(step, enter=enter)
+
+
+def record(step: Step, attributes: Mapping[str, Any], since: int | None = None) -> None:
+    """Give ``step`` a span of ours, begun at ``since`` (nanoseconds since the epoch) or now."""
+    step.span = _span(step.kind, step.name, step.parent, attributes, since)
+    if step.span is not None:
+        runs.mark(step.span, step)
+
+
+def _span(kind: Kind, name: str, above: Step | None, more: Mapping[str, Any], since: int | None) -> Any:
+    """A span of ours for the step, where the process has a provider and nobody else makes one."""
+    if getattr(trace, "_TRACER_PROVIDER", None) is None:
+        return None
+    operation, key = _OPERATIONS[kind]
+    attributes = {reading.OPERATION: operation, **({key: name} if name else {})}
+    attributes.update({key.replace("__", "."): value for key, value in more.items() if value})
+    outer = _nearest(above)
+    context = set_span_in_context(outer) if outer is not None else None
+    tracer = trace.get_tracer("otel_llm", __version__)
+    span = tracer.start_span(f"{operation} {name}".strip(), context, SpanKind.INTERNAL, attributes, (), since)
+    return span if span.get_span_context().is_valid else None
+
+
+def _nearest(step: Step | None) -> Any:
+    while step is not None and (step.span is None or step.ended):
+        step = step.parent
+    return None if step is None else step.span
+
+
+def _close(step: Step, told: str, error: Any) -> str:
+    span = step.span
+    if span is None or not span.is_recording():
+        return ""
+    if told:
+        span.set_attribute("error.type", told)
+        if isinstance(error, BaseException):
+            span.set_attribute("exception.type", f"{type(error).__module__}.{type(error).__qualname__}")
+        if told not in ("cancelled", "abandoned"):
+            span.set_status(
+                Status(StatusCode.ERROR, type(error).__name__ if isinstance(error, BaseException) else told)
+            )
+    span.end()
+    context = span.get_span_context()
+    return format(context.trace_id, "032x") if context.trace_flags.sampled else ""

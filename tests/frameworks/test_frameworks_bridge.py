@@ -1,0 +1,300 @@
+"""The bridge: what any library reports by spans of the conventions becomes our metrics, each call once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from otel_llm.frameworks import duplicates
+from otel_llm.testing import Captured, capture
+from otel_llm.testing.loopback import Loopback
+
+AGENT = "gen_ai_invoke_agent_duration_seconds"
+CALLS = "gen_ai_invoke_agent_inference_calls"
+TOOLS = "gen_ai_invoke_agent_tool_calls"
+TOOL = "gen_ai_execute_tool_duration_seconds"
+
+
+class World:
+    """A process that records spans, drops them, or has no provider; and a framework in it that makes spans."""
+
+    def __init__(self, captured: Captured, server: Loopback, tracer: Callable[[str], Any], spans: InMemorySpanExporter):
+        self.captured, self.server, self.tracer, self.spans = captured, server, tracer, spans
+        self.client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0)
+
+    def ask(self, model: str = "gpt-4o") -> None:
+        self.client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
+
+    def values(self, metric: str) -> list[tuple[tuple[str, ...], float]]:
+        return [(event.labels, event.value) for event in self.captured.events if event.metric == metric]
+
+    def labels(self, metric: str) -> list[tuple[str, ...]]:
+        return [labels for labels, _ in self.values(metric)]
+
+
+@contextmanager
+def world(sampler: str, *libraries: str) -> Iterator[World]:
+    spans, provider = InMemorySpanExporter(), None
+    if sampler != "none":
+        provider = TracerProvider(sampler=sampling.ALWAYS_OFF if sampler == "off" else sampling.ALWAYS_ON)
+        provider.add_span_processor(SimpleSpanProcessor(spans))
+
+    def make(scope: str) -> Any:
+        return trace.ProxyTracer(scope) if provider is None else provider.get_tracer(scope)
+
+    ours = provider.get_tracer("otel_llm") if provider is not None else None
+    with Loopback() as server, capture(*libraries, tracer=ours) as captured:
+        made = World(captured, server, make, spans)
+        yield made
+        made.client.close()
+    if provider is not None:
+        provider.shutdown()
+
+
+@pytest.fixture(params=["on", "off", "none"])
+def recording(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["patched", "unpatched"])
+def libraries(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    return ("openai",) if request.param == "patched" else ("ollama",)
+
+
+def turn(here: World, tracer: Any, *, late: bool) -> None:
+    """One inference as a framework makes it; ``late`` sets everything at the end, as Strands does."""
+    told = {
+        "gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20,
+    }  # fmt: skip
+    start = {} if late else {key: told[key] for key in ("gen_ai.operation.name", "gen_ai.request.model")}
+    with tracer.start_as_current_span("chat gpt-4o", kind=SpanKind.CLIENT, attributes=start) as span:
+        here.ask()
+        span.set_attributes(told)
+
+
+def run(here: World, scope: str, *, late: bool = False) -> None:
+    """An agent's run of two model calls and one tool call, with a span of the host's between."""
+    tracer, host = here.tracer(scope), here.tracer("host")
+    with tracer.start_as_current_span("invoke_agent weather") as agent:
+        if not late:
+            agent.set_attributes({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "weather"})
+        turn(here, tracer, late=late)
+        with (
+            host.start_as_current_span("GET /cache"),
+            tracer.start_as_current_span(
+                "execute_tool look", attributes={"gen_ai.operation.name": "execute_tool"}
+            ) as tool,
+        ):
+            tool.set_attribute("gen_ai.tool.name", "look")
+        turn(here, tracer, late=late)
+        agent.set_attributes({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "weather"})
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_in_every_world(recording: str, libraries: tuple[str, ...], late: bool) -> None:
+    with world(recording, *libraries) as here:
+        run(here, "strands.telemetry.tracer", late=late)
+        calls = [(call.provider, call.input_tokens, call.output_tokens, call.agent) for call in here.captured.calls]
+    assert calls == [("openai", 100, 20, "weather")] * 2
+    assert here.labels(AGENT) == [("weather", "")]
+    assert (here.values(CALLS), here.values(TOOLS)) == ([(("weather",), 2)], [(("weather",), 1)])
+    assert here.labels(TOOL) == [("look", "", "weather", "")]
+    inference = [span for span in here.spans.get_finished_spans() if span.name.startswith("chat")]
+    assert len(inference) == (2 if recording == "on" else 0)
+    assert sum(span.attributes["gen_ai.usage.input_tokens"] for span in inference) == (200 if recording == "on" else 0)
+    assert here.values("otel_llm_duplicate_spans_total") == []
+
+
+def test_a_foreign_span_of_the_same_call_is_enriched() -> None:
+    with world("on", "openai") as here:
+        run(here, "pydantic-ai")
+    first = next(span for span in here.spans.get_finished_spans() if span.name == "chat gpt-4o")
+    assert first.instrumentation_scope.name == "pydantic-ai"
+    assert first.attributes["gen_ai.provider.name"] == "openai"
+    assert first.attributes["gen_ai.response.model"] == "gpt-4o"
+    assert first.attributes["gen_ai.response.finish_reasons"] == ("stop",)
+
+
+def test_two_tries_in_one_foreign_span_add_up() -> None:
+    with world("on", "openai") as here, here.tracer("agent_framework").start_as_current_span("chat gpt-4o") as span:
+        here.ask()
+        here.ask()
+        assert (span.attributes["gen_ai.usage.input_tokens"], span.attributes["gen_ai.usage.output_tokens"]) == (
+            200,
+            40,
+        )
+
+
+def test_a_span_that_cannot_be_known_in_time_is_counted_once_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    duplicates._named.clear()
+    with world("on", "openai") as here:
+        for _ in range(2):
+            with here.tracer("opentelemetry.instrumentation.mystery").start_as_current_span("request") as span:
+                here.ask()
+                span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100})
+        assert len(here.captured.calls) == 2
+    assert here.values("otel_llm_duplicate_spans_total") == [(("opentelemetry.instrumentation.mystery",), 1)] * 2
+    assert len(caplog.records) == 1
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mystery" in caplog.text
+
+
+def test_a_tool_that_fails_without_an_error_type() -> None:
+    with world("on") as here:
+        tracer = here.tracer("x")
+        with tracer.start_as_current_span(
+            "t", attributes={"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
+        ) as span:
+            span.set_status(StatusCode.ERROR)
+        for error in (TimeoutError("secret"), ValueError("secret")):
+            with (
+                pytest.raises(type(error)),
+                tracer.start_as_current_span("t", attributes={"gen_ai.operation.name": "execute_tool"}),
+            ):
+                raise error
+    assert [labels[3] for labels in here.labels(TOOL)] == ["_OTHER", "timeout", "_OTHER"]
+
+
+async def test_cancelled_and_left(recording: str) -> None:
+    def agent() -> Any:
+        attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}
+        return here.tracer("x").start_as_current_span("invoke_agent a", attributes=attributes)
+
+    async def waits(started: asyncio.Event) -> None:
+        with agent():
+            started.set()
+            await asyncio.Event().wait()
+
+    def streams() -> Iterator[int]:
+        with agent():
+            yield 1
+
+    with world(recording) as here:
+        started = asyncio.Event()
+        task = asyncio.create_task(waits(started))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        stream = streams()
+        next(stream)
+        stream.close()
+        try:
+            await task
+        except asyncio.CancelledError:  # somebody else's: the run inside of its handler is fine
+            with agent():
+                pass
+    assert [labels[1] for labels in here.labels(AGENT)] == ["cancelled", "abandoned", ""]
+
+
+def test_an_agent_inside_a_tool_of_another() -> None:
+    with world("none", "openai") as here:
+        tracer = here.tracer("x")
+
+        def agent(name: str) -> Any:
+            attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
+            return tracer.start_as_current_span(f"invoke_agent {name}", attributes=attributes)
+
+        with agent("outer"):
+            here.ask()
+            with (
+                tracer.start_as_current_span("execute_tool t", attributes={"gen_ai.operation.name": "execute_tool"}),
+                agent("inner"),
+            ):
+                here.ask()
+        here.ask()
+    assert [call.agent for call in here.captured.calls] == ["outer", "inner", ""]
+    assert here.values(CALLS) == [(("inner",), 1), (("outer",), 1)]
+    assert here.values(TOOLS) == [(("inner",), 0), (("outer",), 1)]
+
+
+def test_the_cost_of_a_run_is_that_of_all_agents_in_it() -> None:
+    spans = InMemorySpanExporter()
+    with Loopback() as server, capture("openai", price=lambda *_: (0.5, "prices", 0.0)) as captured:
+        here = World(captured, server, trace.ProxyTracer, spans)
+        run(here, "x")
+        here.client.close()
+    assert here.values("otel_llm_run_cost_usd") == [(("weather",), 1.0)]
+
+
+def mcp(here: World, scope: str, name: str, kind: SpanKind, method: str = "tools/call", **more: Any) -> Any:
+    attributes = {"mcp.method.name": method, **{key.replace("__", "."): value for key, value in more.items()}}
+    return here.tracer(scope).start_as_current_span(name, kind=kind, attributes=attributes)
+
+
+def test_each_mcp_request_once_on_each_side(recording: str) -> None:
+    with world(recording) as here:
+        with (
+            mcp(
+                here,
+                "fastmcp",
+                "tools/call t",
+                SpanKind.CLIENT,
+                gen_ai__tool__name="t",
+                gen_ai__operation__name="execute_tool",
+            ),
+            mcp(here, "mcp-python-sdk", "MCP send tools/call t", SpanKind.CLIENT),
+            mcp(here, "fastmcp", "tools/call", SpanKind.SERVER, gen_ai__tool__name="t") as server,
+        ):
+            server.set_attribute("error.type", "tool_error")
+        with mcp(here, "mcp-python-sdk", "tools/call", SpanKind.SERVER, error__type="-32602"):
+            pass
+    assert here.labels("mcp_client_operation_duration_seconds") == [("tools/call", "t", "")]
+    assert here.labels("mcp_server_operation_duration_seconds") == [
+        ("tools/call", "t", "tool_error"), ("tools/call", "", "invalid_request"),
+    ]  # fmt: skip
+    assert here.labels(TOOL) == []
+
+
+@pytest.mark.parametrize(("answer", "repeats"), [(lambda _: "same", 19), (str, 0)], ids=["loop", "polling"])
+def test_a_loop_is_counted_and_polling_is_not(answer: Callable[[int], str], repeats: int) -> None:
+    with world("on") as here:
+        tracer = here.tracer("x")
+        attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}
+        with tracer.start_as_current_span("invoke_agent a", attributes=attributes):
+            for number in range(20):
+                asked = {"gen_ai.tool.call.arguments": '{"id": 7}', "gen_ai.tool.call.result": answer(number)}
+                told = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", **asked}
+                with tracer.start_as_current_span("execute_tool t", attributes=told):
+                    pass
+    assert here.values("otel_llm_tool_repeats_total") == [(("a", "t"), 1)] * repeats
+
+
+def test_a_fork_inside_of_a_run_counts_it_once() -> None:
+    with world("on", "openai") as here, here.tracer("x").start_as_current_span("invoke_agent a") as span:
+        span.set_attribute("gen_ai.operation.name", "invoke_agent")
+        child = os.fork()
+        if not child:
+            here.captured.observer.disown()
+            span.end()
+            os._exit(len(here.labels(AGENT)))
+        assert os.waitpid(child, 0)[1] == 0
+    assert len(here.labels(AGENT)) == 1
+
+
+def test_all_is_taken_out_again() -> None:
+    provider = TracerProvider(sampler=sampling.ALWAYS_OFF)
+    early = provider.get_tracer("early")
+    shadowed = trace.ProxyTracer.__dict__["_tracer"]
+    with capture():
+        tracer = provider.get_tracer("late")
+        for each in (early, tracer):
+            with each.start_as_current_span("chat m", attributes={"gen_ai.operation.name": "chat"}) as span:
+                assert span.is_recording()
+            with each.start_as_current_span("GET /") as span:
+                assert not span.is_recording()
+    assert provider.sampler is tracer.sampler is early.sampler is sampling.ALWAYS_OFF
+    assert provider._active_span_processor._span_processors == ()
+    assert trace.ProxyTracer.__dict__["_tracer"] is shadowed
+    provider.shutdown()
