@@ -62,6 +62,7 @@ class Situation(NamedTuple):
     internal_errors: Mapping[str, float]  # by component, in the last hour
     overflow: Mapping[str, float]  # by label, since the start
     in_flight: Mapping[Key, float]
+    watched: tuple[str, ...]  # client libraries with their versions
     spenders: tuple[str, str, tuple[tuple[str, float], ...]]  # label, period, US dollars by its values
 
     @property

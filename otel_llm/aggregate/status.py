@@ -59,8 +59,8 @@ def status(
         "data_until": moment(now.at),
         "fresh": "live" if now.first or calls_hour else "starting",
         "reason": None,
-        "service": {"version": __version__, **service},
-        "watched": list(service.get("watched", ())),
+        "service": {"version": __version__, "started": None, **service},
+        "watched": list(now.watched),
         "conditions": [condition(entry, judge.objectives) for entry in entries],
         "judged": _judged(now, readings),
         "not_judged": _not_judged(readings, judge.objectives),
@@ -253,7 +253,7 @@ def _model(key: Key, model: Model, now: Situation, entries: list[Entry]) -> dict
         },
         "calls": [None if one is None else one.calls for one in model.hour],
         "failed_calls": [None if one is None else one.failed for one in model.hour],
-        "latency_bins": sorted(cell.latency.items()),
+        "latency_bins": [list(pair) for pair in sorted(cell.latency.items())],
     }
 
 

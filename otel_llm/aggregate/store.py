@@ -19,7 +19,7 @@ from .readings import read
 from .sanitize import sound
 from .situation import Situation
 from .state import State
-from .status import status
+from .status import moment, status
 from .summary import summary
 from .survey import survey
 from .views import View
@@ -125,7 +125,8 @@ class Store:
             situation = self._survey(now, shown=True)
             readings = tuple(read(situation, self._state.judge.objectives))
             failures = self._state.recent.failed(now)
-            return status(situation, self._state.judge, readings, failures, service)
+            known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}
+            return status(situation, self._state.judge, readings, failures, known)
 
     def _survey(self, now: float, *, shown: bool) -> Situation:
         in_flight: Counter[Labels] = Counter()

@@ -50,6 +50,7 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         internal_errors=_sums((labels[0], count) for labels, count in errors),
         overflow=dict(state.bounds.overflow),
         in_flight=_sums(((labels[0], labels[1]), count) for labels, count in in_flight.items()),
+        watched=tuple(sorted(" ".join(labels) for labels, _ in _values(state, "otel_llm_instrumented"))),
         spenders=_spenders(state),
     )
 

@@ -19,7 +19,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import runs
+from . import background, runs
 from .context import FALLBACK, LABELS
 from .totals import TOTALS
 
@@ -103,6 +103,7 @@ class Observer:
     def in_flight(self) -> Mapping[tuple[str, str, str], int]:
         """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
         settle()
+        background.expire()
         counts: dict[tuple[str, str, str], int] = {}
         for key in list(self.open.values()):
             counts[key] = counts.get(key, 0) + 1
@@ -187,13 +188,29 @@ class Invocation:
     _read = guarded("chunk", _value, 2)
 
     def value(self, result: Any) -> None:
-        """The provider's whole answer."""
+        """The provider's whole answer, or the promise of one that is made in the background."""
         self._read(result)
-        self.end()
+        if self.response.pending and self.request.background:
+            background.keep(self)
+        else:
+            self.end()
+
+    def unseen(self, answer: Any) -> None:
+        """Count an answer whose request nobody waited for: it has no span and no duration, but it has a price."""
+        self.done = True
+        self._read(answer)
+        self.response.service_tier = self.request.service_tier
+        observation = self._observation("", 0.0, time.time())
+        if self.tally is not None:
+            self.tally.add(observation)
+        dispatch.emit(observation)
 
     def left(self) -> None:
         """The caller closed or dropped the stream: the provider may have been done, or not."""
         response = self.response
+        if response.pending and self.request.background and not self.done:
+            background.keep(self)
+            return
         finished = response.done or response.finish_reasons
         if finished and response.usage is None and self.request.usage_asked:
             response.unknown = "left_early"
@@ -217,6 +234,9 @@ class Invocation:
                 self.replied(getattr(response, "status_code", 0), headers)
             if kind not in _UNANSWERED:
                 self._read_billed(response)
+        if self.response.pending and self.request.background and not self.done:
+            background.keep(self)  # the answer is made all the same, and the caller may come back for it
+            return
         self.end("abandoned" if isinstance(error, GeneratorExit) else kind)
 
     def _read_billed(self, reply: Any) -> None:

@@ -28,7 +28,7 @@ def use(observer: Observer) -> Callable[[], None]:
 
 
 def active() -> Observer | None:
-    """Who watches the calls of this process now."""
+    """The observer that calls are shown to now."""
     return _active[-1] if _active else None
 
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, DeferredStream, Hook, Kwargs, Later, Parsed, Patch, Stream, Value, Watched
-from otel_llm.core.model import Reader, Request, Response
+from otel_llm.calls.declarations import (
+    Args,
+    Around,
+    DeferredStream,
+    Hook,
+    Kwargs,
+    Later,
+    Parsed,
+    Patch,
+    Stream,
+    Value,
+    Watched,
+)
+from otel_llm.calls.resume import resume
+from otel_llm.core.model import Reader, Request
 
 from . import _hosts, _stainless
 from ._google_content import asked
-from ._google_interaction_content import keep_delta, keep_start, keep_steps
-from ._google_usage import read_interaction_usage, word
+from ._google_interaction_read import read_event, read_reply
+from ._google_usage import word
 from ._read import attr, parameters, text
 from ._speakeasy import hooks as speakeasy_hooks
 
@@ -22,49 +35,6 @@ _PARAMETERS = {
     "stop_sequences": "gen_ai.request.stop_sequences",
     "max_output_tokens": "gen_ai.request.max_tokens",
 }
-_UNFINISHED = ("in_progress", "requires_continuation")
-
-
-def read_interaction(interaction: Any, into: Response) -> None:
-    """An interaction, whole or as far as it has come; its status is what others call a finish reason."""
-    into.model = word(attr(interaction, "model")) or into.model
-    into.id = text(attr(interaction, "id")) or into.id
-    status = word(attr(interaction, "status"))
-    if status is not None and status not in _UNFINISHED:
-        into.finish_reasons = [status]
-    into.pending = (into.id or "") if status == "in_progress" else ""
-    if status == "cancelled":
-        into.error_code = "cancelled"
-    elif status == "failed":
-        into.error_code = "server_error"
-    read_interaction_usage(attr(interaction, "usage"), into)
-
-
-def read_reply(interaction: Any, into: Response) -> None:
-    """A whole interaction, with what it says."""
-    read_interaction(interaction, into)
-    if into.content is not None:
-        keep_steps(into.content, interaction)
-
-
-def read_event(event: Any, into: Response) -> bool:
-    """An event of a stream. One that is continued has several requests, and each tells its own usage."""
-    kind = word(getattr(event, "event_type", None))
-    if kind in ("step.delta", "content.delta"):
-        if into.content is not None:
-            keep_delta(into.content, attr(event, "delta"))
-        return True
-    if kind == "step.start" and into.content is not None:
-        keep_start(into.content, attr(event, "step"))
-    if kind in ("interaction.created", "interaction.start"):
-        into.requests += 1
-        into.earlier = into.usage
-        read_interaction(attr(event, "interaction"), into)
-    elif kind in ("interaction.completed", "interaction.complete"):
-        read_interaction(attr(event, "interaction"), into)
-    elif kind == "error":
-        into.error_code, into.done = text(attr(event, "error", "code")) or "server_error", True
-    return False
 
 
 INTERACTION = Reader(read_reply, read_event)
@@ -86,7 +56,7 @@ def _asked(body: Any, name: str, host: str | None, port: int | None, *, stream: 
         attributes["gen_ai.agent.id"] = agent
     return Request(
         name, "chat" if agent is None else "invoke_agent", model or agent, INTERACTION, host, port, stream, attributes,
-        word(attr(body, "service_tier")), lambda: asked(attr(body, "input"), body),
+        word(attr(body, "service_tier")), lambda: asked(attr(body, "input"), body), background=attr(body, "background") is True,
     )  # fmt: skip
 
 
@@ -112,6 +82,16 @@ def _describe(client: Any, options: Any, stream: bool) -> Request | None:
     return _asked(_stainless.body_of(options), name, host, port, stream=stream)
 
 
+def _polls(_: Any, args: Args, kwargs: Kwargs) -> str:
+    return text(kwargs.get("id", args[0] if args else None)) or ""
+
+
+def _polled(_: Any, name: str, result: Any, error: BaseException | None) -> None:
+    """An answer that was made in the background, or a stream that goes on with it."""
+    if error is None:
+        resume(name, _watch, result)
+
+
 INTERACTION_HOOKS: tuple[Hook, ...] = (
     Patch(
         "google.genai._gaos.google_genai",
@@ -125,6 +105,12 @@ INTERACTION_HOOKS: tuple[Hook, ...] = (
         ("Stream.__init__", "AsyncStream.__init__"),
         _carrier,
         lambda stream: Stream(stream, "generator"),
+    ),
+    Around(
+        "google.genai._gaos.google_genai",
+        tuple(f"{twin}GeminiNextGenInteractions.{method}" for twin in ("", "Async") for method in ("get", "cancel")),
+        _polled,
+        _polls,
     ),
     *speakeasy_hooks("google.genai._gaos", "gcp.gemini", ()),
     *_stainless.hooks("google.genai._interactions", _describe),

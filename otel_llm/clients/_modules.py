@@ -6,14 +6,17 @@ MODULES: dict[str, tuple[str, ...]] = {
     "openai": (
         "openai._base_client",
         "openai._streaming",
+        "openai.resources.responses.responses",
+        "openai.resources.files",
+        "openai.resources.models",
         "openai.resources.realtime.realtime",
         "openai.resources.beta.realtime.realtime",
-        "openai.resources.responses.responses",
         "openai.resources.beta.responses.responses",
     ),
     "anthropic": (
         "anthropic._base_client",
         "anthropic._streaming",
+        "anthropic._decoders.jsonl",
     ),
     "groq": (
         "groq._base_client",
@@ -51,6 +54,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "mistralai.classifiers",
         "mistralai.transcriptions",
         "mistralai._hooks.sdkhooks",
+        "mistralai.client.jobs",
     ),
     "openrouter": (
         "openrouter.chat",
@@ -114,6 +118,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "google.genai.chats",
         "google.genai._extra_utils",
         "google.genai._api_client",
+        "google.genai.batches",
+        "google.genai.files",
         "google.genai._gaos.google_genai",
         "google.genai._gaos.utils.eventstreaming",
         "google.genai._gaos.utils.retries",

@@ -59,6 +59,8 @@ def describer(
             name, operation, model, spoken(reader, name, model), host, port, stream,
             _attributes(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
         )  # fmt: skip
+        if "background" in body:
+            request.background = body["background"] is True
         if stream and attr(body.get("stream_options"), "include_usage") is True:
             request.usage_asked = True
         if default == "openai" and host != _OWN:

@@ -66,8 +66,7 @@ def read_response_event(event: Any, into: Response) -> bool:
     elif kind in ("response.created", "response.queued"):
         response = told(fields.get("response"))
         read_head(response, into)
-        if response.get("background") is True:
-            into.pending = into.id or ""
+        into.pending = into.id or ""
     elif kind == "error":
         into.error_code = text(fields.get("code")) or "server_error"
     return False

@@ -9,6 +9,7 @@ from otel_llm.calls.declarations import ClientLibrary, Replace
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
+from ._anthropic_batches import hooks as batch_hooks
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message
 from ._anthropic_usage import read_usage
 from ._read import attr, count, items, parameters, text
@@ -134,6 +135,11 @@ library = ClientLibrary(
     requires=">=0.40",
     tested=("0.40.0", "0.125.0", "2.11.0"),
     operations=("chat", "count_tokens"),
-    hooks=(*hooks("anthropic", describe), Replace("anthropic._base_client", "BaseClient._tracer", own_span_instead)),
-    notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours.",
+    hooks=(
+        *hooks("anthropic", describe),
+        *batch_hooks(MESSAGES),
+        Replace("anthropic._base_client", "BaseClient._tracer", own_span_instead),
+    ),
+    notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours. "
+    "Results of batches count as `batch`.",
 )

@@ -10,6 +10,7 @@ from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallba
 from otel_llm.core.model import Reader
 
 from ._google_answer import read_chunk, read_content, read_part
+from ._google_batches import hooks as batch_hooks
 from ._google_interactions import INTERACTION_HOOKS
 from ._google_live import hooks as live_hooks
 from ._google_request import chatting, reading
@@ -48,6 +49,7 @@ HOOKS: tuple[Hook, ...] = (
     SubRequest(_MODELS, ("Models._generate_content", "AsyncModels._generate_content"), CONTENT, read_part),
     HostCallback(_TOOLS, ("invoke_function_from_dict_args", "invoke_function_from_dict_args_async")),
     Attempt(_CLIENT, ("BaseApiClient._request_once", "BaseApiClient._async_request_once")),
+    *batch_hooks(CONTENT, EMBEDDINGS),
     *INTERACTION_HOOKS,
     *live_hooks(),
 )  # fmt: skip
@@ -69,6 +71,7 @@ library = ClientLibrary(
     hooks=HOOKS,
     notes=(
         "Functions that the library calls by itself and answers that it continues are one operation; before 2.18 it hides the streams "
-        "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched."
+        "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched. "
+        "An interaction in the background is one call until its end is polled here. Results of batches count as `batch`."
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
+from ._mistral_batches import hooks as batch_hooks
 from ._openai_content import Message, keep_delta
 from ._openai_shape import EMBEDDINGS, NO_USAGE, read_chat, read_chat_chunk
 from ._openai_usage import read_usage
@@ -118,6 +119,11 @@ METHODS: tuple[Method, ...] = (
 library = ClientLibrary(
     name="mistral", distribution="mistralai", requires=">=1.8", tested=("1.8.0", "3.7.0"),
     operations=("chat", "text_completion", "invoke_agent", "embeddings", "ocr", "moderation", "transcription"),
-    hooks=(*hooks("mistralai.client", "mistral_ai", METHODS), *hooks("mistralai", "mistral_ai", METHODS, older=True)),
-    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it.",
+    hooks=(
+        *hooks("mistralai.client", "mistral_ai", METHODS),
+        *hooks("mistralai", "mistral_ai", METHODS, older=True),
+        *batch_hooks("mistralai.client", {"chat.completion": CHAT, "list": EMBEDDINGS}),
+    ),
+    notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it. "
+    "Results of batches that come with the job count as `batch`.",
 )  # fmt: skip

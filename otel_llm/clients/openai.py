@@ -9,6 +9,7 @@ from otel_llm.calls.declarations import ClientLibrary
 from . import _openai_realtime, _openai_responses_socket
 from ._hosts import COMPATIBLE
 from ._openai_api import describer
+from ._openai_aside import hooks as aside_hooks
 from ._stainless import hooks
 
 _CLASSES = {"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"}
@@ -36,10 +37,12 @@ library = ClientLibrary(
     ),
     hooks=(
         *hooks("openai", describer("openai", named=_named)),
+        *aside_hooks(),
         *_openai_realtime.hooks(),
         *_openai_responses_socket.hooks(),
     ),
     notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
     "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
+    "A background response is one call until its end is polled here. Results of batches count as `batch`. "
     "Live sessions are not watched.",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.aggregate import Store
+from otel_llm.aggregate.judgement import Change
 
 from .consumer import JournalConsumer
 from .record_writer import RecordWriter
@@ -66,6 +67,19 @@ class Aggregator:
         with self._lock:
             self.refresh()
             return dict(self.store.summary(time.time()))
+
+    def status(self) -> dict[str, Any]:
+        """``Store.status``: the facts of the status page, plain values."""
+        with self._lock:
+            self.refresh()
+            service = {"workers": max(self.consumer.live, 1), "exited": self.consumer.exited, "instances": 1}
+            return self.store.status(time.time(), service)
+
+    def judge(self) -> list[Change]:
+        """Judge the last minutes; returns which conditions opened, changed or ended."""
+        with self._lock:
+            self.refresh()
+            return self.store.judge(time.time())
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otel_llm.aggregate import Store, Verdict, encode
+from otel_llm.aggregate.judgement import Change
 from otel_llm.core import fork
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard, guard
@@ -133,6 +134,15 @@ class Member:
     def stats(self) -> dict[str, Any]:
         """``Store.summary`` of the whole service. Raises ``UnreachableError``."""
         return self._ask(lambda aggregator: aggregator.stats())
+
+    def status(self) -> dict[str, Any]:
+        """``Store.status`` of the whole service. Raises ``UnreachableError``."""
+        return self._ask(lambda aggregator: aggregator.status())
+
+    def judge(self) -> list[Change]:
+        """Judge the last minutes of the service, where this process leads: which conditions opened, changed or ended."""
+        leadership = self._role.leadership
+        return [] if leadership is None else leadership.aggregator.judge()
 
     def describe(self) -> dict[str, Any]:
         """What ``otel-llm doctor`` shows of this process; live and exited are known to the leader only."""

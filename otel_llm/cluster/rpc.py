@@ -33,6 +33,7 @@ class Answers(Protocol):
 
     def text(self, *, openmetrics: bool) -> bytes: ...
     def stats(self) -> dict[str, Any]: ...
+    def status(self) -> dict[str, Any]: ...
     def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
 
 
@@ -58,6 +59,10 @@ class RemoteAggregator:
     def stats(self) -> dict[str, Any]:
         """``Store.summary``: plain values."""
         return dict(ask(self._path, ("stats",)))
+
+    def status(self) -> dict[str, Any]:
+        """``Store.status`` of the whole service."""
+        return dict(ask(self._path, ("status",)))
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Have records counted that could not be put into a journal."""
@@ -125,6 +130,8 @@ class Listener:
                 _send(peer, self._answers.text(openmetrics=rest[0]))
             elif kind == "stats":
                 _send(peer, self._answers.stats())
+            elif kind == "status":
+                _send(peer, self._answers.status())
             elif kind == "count":
                 self._answers.count(*rest)
                 _send(peer, None)

@@ -132,6 +132,7 @@ class Request:
     usage_asked: bool = False  # a stream was asked to report its usage, after its last piece of output
     hear: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
+    background: bool = False  # the answer is asked to be made in the background, and comes with a later request
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
 

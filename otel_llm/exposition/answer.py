@@ -15,7 +15,13 @@ METHODS = ("GET", "HEAD")
 _TEXT = "text/plain; charset=utf-8"
 _FASTEST = 1  # of gzip: higher levels take four times as long and save a third more of what is small already
 _WORTH_IT = 1024  # bytes
-REASONS = {200: "OK", 405: "Method Not Allowed", 500: "Internal Server Error"}
+REASONS = {
+    200: "OK",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 class Answer(NamedTuple):

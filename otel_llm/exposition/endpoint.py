@@ -117,7 +117,7 @@ class Endpoint:
 
         again, self._next_bind = self._next_bind > 0, time.monotonic() + PORT_SECONDS
         try:
-            self._server = serve(self._config, self.scrape)
+            self._server = serve(self._config, self.scrape, self._member.status)
         except ServeError as error:
             if again:
                 self._member.warn(f"/metrics is not served, everything else works: {error}")

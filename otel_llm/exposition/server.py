@@ -16,8 +16,10 @@ from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import original
 from otel_llm.core.version import __version__
 
-from .answer import METHODS, Answer, Scrape, metrics, plain
+from .answer import Answer, Scrape, plain
 from .auth import Certificate, Users
+from .site import OPEN, Site
+from .snapshot import Ask, nobody
 from .stream import SecureStream, Stream
 
 MOST_CONNECTIONS = 32
@@ -101,18 +103,19 @@ class Server:
             peer.close()
 
 
-def serve(config: Config, scrape: Scrape) -> Server:
+def serve(config: Config, scrape: Scrape, status: Ask = nobody) -> Server:
     """Listen on ``config.host`` and ``config.port`` (all addresses of the name; port 0 picks one) and answer.
 
     Raises ``PortTakenError`` where the port is in use, ``ServeError`` for anything else that keeps us from serving.
     """
     certificate = _certificate(config)
     users = _users(config)
+    site = Site(scrape, status)
 
     def respond(peer: sockets.socket) -> None:
         secured = certificate.context() if certificate is not None else None
         stream = Stream(peer, REQUEST_SECONDS) if secured is None else SecureStream(peer, REQUEST_SECONDS, secured)
-        _Handler(stream, scrape, users)
+        _Handler(stream, site, users)
 
     return Server(_listeners(config), respond)
 
@@ -124,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     command, requestline, request_version = "GET", "", "HTTP/1.0"  # until the request says otherwise
 
-    def __init__(self, stream: Stream, scrape: Scrape, users: Users | None) -> None:
+    def __init__(self, stream: Stream, site: Site, users: Users | None) -> None:
         self._stream = stream
-        self._scrape = scrape
+        self._site = site
         self._users = users
         super().__init__(stream, ("", 0), None)  # type: ignore[arg-type]
 
@@ -147,19 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._answer())
 
     def _answer(self) -> Answer:
-        path = _path(self.path)
-        if path == "/-/healthy":
-            return plain(200, "otel-llm is healthy")
-        if self._users is not None and not self._users.allow(self.headers.get("Authorization", "")):
+        path, query = _target(self.path)
+        headers = self.headers
+        if path not in OPEN and self._users is not None and not self._users.allow(headers.get("Authorization", "")):
             return plain(401, "who are you?", ("WWW-Authenticate", 'Basic realm="otel-llm"'))
-        if path == "/metrics":
-            headers = self.headers
-            return metrics(self._scrape, self.command, headers.get("Accept", ""), headers.get("Accept-Encoding", ""))
-        if self.command not in METHODS:
-            return plain(405, f"use {' or '.join(METHODS)}", ("Allow", ", ".join(METHODS)))
-        if path == "/":
-            return plain(200, f"otel-llm {__version__}: metrics are at /metrics")
-        return plain(404, "not here: metrics are at /metrics")
+        accept, encoding = headers.get("Accept", ""), headers.get("Accept-Encoding", "")
+        return self._site.answer(self.command, path, query, accept, encoding)
 
     def _send(self, answer: Answer) -> None:
         headers, body = answer.sent(self.command)
@@ -174,11 +170,12 @@ class _Handler(BaseHTTPRequestHandler):
         """The host's log is not for us."""
 
 
-def _path(target: str) -> str:
-    """The path that a request asks for; empty where it asks for no address at all, as ``http://[``."""
+def _target(target: str) -> tuple[str, str]:
+    """Path and query that a request asks for; empty where it asks for no address at all, as ``http://[``."""
     with suppress(ValueError):
-        return urlsplit(target).path
-    return ""
+        parts = urlsplit(target)
+        return parts.path, parts.query
+    return "", ""
 
 
 def _listeners(config: Config) -> list[sockets.socket]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -48,7 +49,7 @@ class Site:
             return self._ready()
         if path in HEALTH:
             return plain(200, "otel-llm is healthy")
-        return plain(404, "not here: there are /, /status.json, /metrics, /healthz and /-/ready")
+        return plain(404, "not here: metrics are at /metrics, the status page is at /")
 
     def mounted(self, method: str, path: str, query: str, accept: str, encoding: str, base: str = "") -> Answer:
         """The same where a host mounts us: what is not asked for by name or by a browser is the metrics."""
@@ -87,7 +88,10 @@ class Site:
     def _text(self) -> Answer:
         from .page import text  # noqa: PLC0415 - only where somebody looks
 
-        return self._made("text", lambda facts: text.render(facts).encode(), "text/plain; charset=utf-8", "")
+        answer = self._made("text", lambda facts: text.render(facts).encode(), "text/plain; charset=utf-8", "")
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return plain(HTTPStatus.OK, f"otel-llm {__version__}: metrics are at /metrics; {_NOWHERE}")
+        return answer
 
     def _made(self, key: Any, make: Any, content_type: str, encoding: str, *headers: tuple[str, str]) -> Answer:
         zipped = "gzip" in encoding

@@ -11,8 +11,19 @@ from otel_llm.core.unpatched import Lock
 
 Facts = dict[str, Any]
 Ask = Callable[[], Facts]
+
+
+def nobody() -> Facts:
+    """Where there is nobody to ask. Raises ``OSError``."""
+    raise OSError("this process does not know its service")
+
+
 SECOND = 1.0
 """How old facts may be that are shown as they are."""
+PATIENCE = 5.0
+"""Seconds to wait for somebody else who makes the same."""
+MOST_MADE = 32
+"""Forms of the facts that are kept: orders of the page, and paths that it is mounted at."""
 
 
 class Snapshot:
@@ -28,14 +39,23 @@ class Snapshot:
 
     def get(self, key: Any, make: Callable[[Facts], Any]) -> Any:
         """What ``make`` makes of the facts, made once for each ``key``. None where there have never been facts."""
-        with self._lock:
-            if self._clock() - self._taken >= SECOND:
-                self._refresh()
-            if self._facts is None:
-                return None
-            if key not in self._made:
-                self._made[key] = make(self._facts)
-            return self._made[key]
+        held = self._lock.acquire(timeout=PATIENCE)  # a forked child may have it locked for ever
+        try:
+            return self._get(key, make)
+        finally:
+            if held:
+                self._lock.release()
+
+    def _get(self, key: Any, make: Callable[[Facts], Any]) -> Any:
+        if self._clock() - self._taken >= SECOND:
+            self._refresh()
+        if self._facts is None:
+            return None
+        if key not in self._made:
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            self._made[key] = make(self._facts)
+        return self._made[key]
 
     def _refresh(self) -> None:
         reason = "otel-llm failed to read its own numbers; the log of the service says why"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -17,7 +18,7 @@ from otel_llm import clients
 from otel_llm.aggregate import Store, Verdict, printable
 from otel_llm.aggregate.budgets import read as read_budgets
 from otel_llm.aggregate.window import Budget, Crossing
-from otel_llm.calls import context, observe
+from otel_llm.calls import background, context, observe
 from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.invocation import Observer
@@ -56,6 +57,12 @@ def _disown() -> None:
 fork.in_child(_disown)
 
 
+def _give_up() -> None:
+    """Count the answers that are still made in the background: this process will not see them."""
+    with guard("stop"):
+        background.expire(0.0)
+
+
 class Runtime:
     """All that watches one process. Made by ``start``."""
 
@@ -89,6 +96,7 @@ class Runtime:
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels)
         self.member.start()
+        atexit.register(_give_up)  # after the member's own, so that it runs before it
         dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
@@ -100,6 +108,8 @@ class Runtime:
         """Take every hook out, and leave."""
         for name in list(self.installed):
             self.unwatch(name)
+        atexit.unregister(_give_up)
+        _give_up()
         if self.frameworks is not None:
             self.frameworks.stop()
         while self.beside:

@@ -16,14 +16,21 @@ def _scrape(accept: str) -> tuple[str, bytes]:
     return running.endpoint.scrape(accept)
 
 
+def _status() -> dict[str, Any]:
+    running = runtime.start()
+    if running is None:
+        raise OSError("OTEL_SDK_DISABLED is set: nothing is watched")
+    return running.member.status()
+
+
 def asgi_app() -> apps.ASGIApp:
     """An ASGI application that answers with /metrics of the whole service, to mount in the host: ``app.mount("/metrics", ...)``."""
-    return apps.asgi_app(_scrape)
+    return apps.asgi_app(_scrape, _status)
 
 
 def wsgi_app() -> apps.WSGIApp:
     """A WSGI application that answers with /metrics of the whole service, to mount in the host."""
-    return apps.wsgi_app(_scrape)
+    return apps.wsgi_app(_scrape, _status)
 
 
 def stats() -> Stats | Any:
