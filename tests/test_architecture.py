@@ -161,7 +161,7 @@ def _reads_environment(node: ast.AST) -> bool:
 
 
 def test_a_provider_is_a_declaration() -> None:
-    for path in (ROOT / "clients").glob("*.py"):
+    for path in set((ROOT / "clients").glob("*.py")) - {ROOT / "clients" / "_modules.py"}:  # which is generated
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 150, path.name
     for name in clients.NAMES:
         declared = clients.load(name)

@@ -56,7 +56,16 @@ class Later(NamedTuple):
     read: Callable[[], Any]
 
 
-Watched = Value | Parsed | Stream | Item | Later
+class Body(NamedTuple):
+    """The answer lies unread in ``body``, a part of ``result``: it is read along as the caller reads it, piece by piece, and
+    ``read`` understands its bytes when it is whole. ``result`` itself is read like any value: it may be all there is."""
+
+    result: Any
+    body: Any
+    read: ReadValue
+
+
+Watched = Value | Parsed | Stream | Item | Later | Body
 Watch = Callable[[Any, Request], "Watched | None"]
 
 

@@ -187,6 +187,10 @@ class Invocation:
 
     _read = guarded("chunk", _value, 2)
 
+    def read(self, result: Any) -> None:
+        """A part of the provider's answer, of which more is to come."""
+        self._read(result)
+
     def value(self, result: Any) -> None:
         """The provider's whole answer, or the promise of one that is made in the background."""
         self._read(result)

@@ -22,8 +22,9 @@ import wrapt
 from otel_llm.core.guard import foreign, guard
 from otel_llm.core.model import Request
 
+from .bodies import read_along
 from .current import enter, leave
-from .declarations import Item, Later, Stream, Value
+from .declarations import Body, Item, Later, Stream, Value
 from .invocation import Invocation
 
 _FOLLOW = guard("follow")
@@ -49,7 +50,7 @@ def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None
         raise
     finally:
         call.busy = False
-    call.end()
+    call.drained()
 
 
 def _inside(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
@@ -114,7 +115,7 @@ def advance(call: Invocation, proceed: Callable[..., Any], *given: Any) -> Any:
     try:
         item = proceed(*given)
     except StopIteration:
-        call.end()
+        call.drained()
         raise
     except BaseException as error:
         call.fail(error)
@@ -157,7 +158,7 @@ async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any
     try:
         item = await following()
     except StopAsyncIteration:
-        call.end()
+        call.drained()
         raise
     except BaseException as error:
         call.fail(error)
@@ -170,7 +171,7 @@ async def step(following: Callable[[], Awaitable[Any]], call: Invocation) -> Any
     return item
 
 
-def follow(call: Invocation, watched: Stream | Item | Later) -> None:
+def follow(call: Invocation, watched: Stream | Item | Later | Body) -> None:
     """Follow a result that its provider has told us how to follow."""
     if isinstance(watched, Stream):
         if watched.carrier is not None:
@@ -178,6 +179,8 @@ def follow(call: Invocation, watched: Stream | Item | Later) -> None:
         tap(call, watched)
     elif isinstance(watched, Item):
         watched.owner[watched.key] = proxied(call, watched.owner[watched.key])
+    elif isinstance(watched, Body):
+        read_along(call, watched)
     else:
         watched.carrier[CARRIED] = call
         on_close(watched.closer, call, _ending(call, watched.read), reads=True)
@@ -433,7 +436,7 @@ class _AsyncIterator(_Watched):
             return await step(self.__wrapped__.__anext__, call)
         item = await self._self_aenter(lambda: anext(self.__wrapped__, _END))
         if item is _END:
-            call.end()
+            call.drained()
             raise StopAsyncIteration
         call.chunk(item)
         return item

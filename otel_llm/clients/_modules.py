@@ -136,6 +136,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "bedrock": (
         "botocore.client",
         "aiobotocore.client",
+        "botocore.eventstream",
+        "aiobotocore.eventstream",
         "botocore.endpoint",
         "aiobotocore.endpoint",
     ),

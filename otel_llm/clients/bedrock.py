@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, Stream, Value, Watched
+from otel_llm.calls.declarations import (
+    Args,
+    Around,
+    Attempt,
+    Body,
+    ClientLibrary,
+    Kwargs,
+    Patch,
+    Stream,
+    Value,
+    Watched,
+)
+from otel_llm.calls.iterate import CARRIED
+from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import AttributeValue, Request
 
 from . import _hosts
+from ._bedrock_body import read_body
+from ._bedrock_invoke import INVOKE
 from ._bedrock_models import operation_of
 from ._bedrock_operations import OPERATIONS
-from ._read import attr, parameters, text
+from ._read import attr, items, parameters, text
 
 _PARAMETERS = {
     "maxTokens": "gen_ai.request.max_tokens",
@@ -35,9 +50,10 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     for parameter, attribute in (("agentId", "gen_ai.agent.id"), ("sessionId", "gen_ai.conversation.id")):
         if (value := text(params.get(parameter))) is not None:
             attributes[attribute] = value
+    kind = operation.name or operation_of(model)
     return Request(
-        name, operation.name or operation_of(model), model, operation.reader, host, port, bool(operation.stream),
-        attributes, text(attr(params, "serviceTier", "type")), lambda: operation.asked(params),
+        name, kind, model, operation.reader, host, port, bool(operation.stream), attributes,
+        text(attr(params, "serviceTier", "type")), lambda: operation.asked(params), _regional(client), fees=_fees(kind, params),
     )  # fmt: skip
 
 
@@ -46,8 +62,26 @@ def _watch(result: Any, request: Request) -> Watched:
     if request.stream:
         for found in result.values():
             if hasattr(found, "_event_generator"):
-                return Stream(found, "_event_generator", found)
-    return Value(result)
+                return Stream(found, "_event_generator", found, vars(found))
+    body = result.get("body") if request.reader is INVOKE and request.operation == "chat" else None
+    return Body(result, body, read_body) if hasattr(body, "read") else Value(result)
+
+
+def _unparsed(events: Any, _: Any, __: Any, error: BaseException | None) -> None:
+    """A frame of a stream that the library cannot parse: the caller gets the error, and the call fails with it."""
+    call = vars(events).get(CARRIED)
+    if error is not None and call is not None:
+        call.fail(error)
+
+
+def _regional(client: Any) -> str | None:
+    return text(attr(client, "meta", "region_name"))
+
+
+def _fees(operation: str, params: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """Reranking is billed by the query, of 100 documents at most each. https://aws.amazon.com/bedrock/pricing"""
+    documents = items(attr(parsed(params.get("body")), "documents")) if operation == "rerank" else []
+    return (("rerank", float(-(-len(documents) // 100))),) if documents else ()
 
 
 def _failed(result: Any) -> int | BaseException | None:
@@ -77,11 +111,13 @@ library = ClientLibrary(
     hooks=(
         Patch("botocore.client", ("BaseClient._make_api_call",), _read, _watch),
         Patch("aiobotocore.client", ("AioBaseClient._make_api_call",), _read, _watch),
+        Around("botocore.eventstream", ("EventStream._parse_event",), _unparsed),
+        Around("aiobotocore.eventstream", ("AioEventStream._parse_event",), _unparsed),
         Attempt("botocore.endpoint", ("Endpoint._get_response",), _failed),
         Attempt("aiobotocore.endpoint", ("AioEndpoint._get_response",), _failed),
     ),
     notes=(
         "boto3, and aiobotocore over aiohttp or httpx, over which its own event streams do not work yet (3.10). InvokeModel is read "
-        "from its response's headers, its body is the caller's alone."
+        "from its response's headers, and from its body as the caller reads it."
     ),
 )
