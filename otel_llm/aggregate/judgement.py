@@ -131,6 +131,12 @@ class Judge:
         self.entries = entries
         return changes
 
+    def incidents(self, changes: Iterable[Change]) -> list[Change]:
+        """Of ``changes``, those that people are to be told: what is folded into another entry comes with that one."""
+        outer = {(one.reading.condition, one.reading.key): one for one in self.shown()}
+        told = ((change, outer.get((change.entry.reading.condition, change.entry.reading.key))) for change in changes)
+        return [change._replace(entry=entry) for change, entry in told if entry is not None]
+
     def shown(self) -> list[Entry]:
         """What to show: the gravest first, then what began first. Entries with one cause are one."""
         return sorted(folded(self.entries.values()), key=_order)

@@ -119,6 +119,12 @@ class Store:
             judge = self._state.judge
             return judge.judge(read(situation, judge.objectives), now)
 
+    def incidents(self, now: float) -> list[Change]:
+        """As ``judge``, without what is folded into another entry."""
+        changes = self.judge(now)
+        with self.lock:
+            return self._state.judge.incidents(changes)
+
     def status(self, now: float, service: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of ``/status.json``; ``service`` is what the caller knows of the processes."""
         with self.lock:

@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "Write Prometheus rules, Grafana dashboards, Alertmanager routes, Kubernetes objects.",
     "providers": "The client libraries that otel-llm watches.",
     "prices": "What a model costs, and what a call with given tokens would.",
+    "notify": "Send a test notification to where alerts of the service itself go.",
     "generate": "Rewrite the generated files of this repository (maintainers).",
 }
 

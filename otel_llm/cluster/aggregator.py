@@ -79,7 +79,7 @@ class Aggregator:
         """Judge the last minutes; returns which conditions opened, changed or ended."""
         with self._lock:
             self.refresh()
-            return self.store.judge(time.time())
+            return self.store.incidents(time.time())
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""

@@ -233,6 +233,9 @@ class Config:
         "Instrumentations not to load, as otel_llm_openai.",
         "entry point names, comma-separated",
     )
+    environment: str = _setting(
+        "OTEL_LLM_ENVIRONMENT", "", _text, "Where the service runs, as production; notifications name it."
+    )
     service_name: str = _setting("OTEL_SERVICE_NAME", "", _text, "Name of the service, shown by otel-llm doctor.")
     multiproc_dir: str = _setting(
         "PROMETHEUS_MULTIPROC_DIR", "", _text, "prometheus_client's own multiprocess mode, where the host uses it."

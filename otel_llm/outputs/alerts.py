@@ -10,33 +10,43 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from otel_llm.aggregate.judgement import Change, limit_of
 from otel_llm.aggregate.window import Crossing, Judgement, Key
 from otel_llm.core import dispatch, fork
 from otel_llm.core.guard import guard
 
 logger = logging.getLogger("otel_llm")
 
-TYPES = {
-    "latency": "latency_spike",
-    "output_tokens": "output_length_anomaly",
-    "cost": "cost_spike",
-    "budget": "budget_exceeded",
-    "breaker": "breaker_open",
-}  # signal -> type
+TYPES: dict[str, tuple[str, ...]] = {
+    "latency": ("latency_spike",),
+    "output_tokens": ("output_length_anomaly",),
+    "cost": ("cost_spike",),
+    "budget": ("budget_warning", "budget_exceeded"),
+    "breaker": ("breaker_open",),
+    "condition": ("condition_open", "condition_ended"),
+}  # signal -> types
 SEVERITIES = ("warning", "critical")
 QUEUED = 100  # anomalies that wait for one handler; more are dropped and counted
 QUIET = 300.0  # seconds in which the same anomaly is not told again
 BURST, PER_SECOND = 20, 20 / 60.0  # anomalies that one handler gets at once, and how fast that is made good
 PATIENCE = 30.0  # seconds that an async handler may take
-UNITS = {"latency_spike": "s", "cost_spike": " USD", "budget_exceeded": " USD", "output_length_anomaly": " tokens"}
+UNITS = {
+    "latency_spike": "s",
+    "cost_spike": " USD",
+    "budget_exceeded": " USD",
+    "budget_warning": " USD",
+    "output_length_anomaly": " tokens",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly:
     """Something unusual. Values are seconds, tokens or US dollars, by type; what does not apply is None or empty.
 
-    ``type`` is latency_spike, output_length_anomaly, cost_spike, budget_exceeded or breaker_open; ``severity`` warning or
-    critical; ``direction`` high or low. ``repeated`` tells how often the same was held back since it was last told.
+    ``type`` is latency_spike, output_length_anomaly, cost_spike, budget_warning (80 %), budget_exceeded, breaker_open,
+    condition_open or condition_ended (of the judgement that the status page shows: ``condition`` is which one, ``message`` its
+    sentence, ``value`` and ``baseline`` are its measure and limit); ``severity`` warning or critical;
+    ``direction`` high or low. ``repeated`` counts how often the same was held back since it was last delivered.
     """
 
     type: str
@@ -50,10 +60,14 @@ class Anomaly:
     trace_id: str = ""
     detail: str = ""  # the budget's or the breaker's name; for a shift of recent calls "shift"
     repeated: int = 0
+    condition: str = ""
+    message: str = ""
 
     def __str__(self) -> str:
         """One line, as ``[CRITICAL] latency_spike: value=9.1s, baseline=1.2s, z_score=4.7, provider=openai, model=gpt-4o``."""
         unit = UNITS.get(self.type, "")
+        if self.message:
+            return f"[{'ENDED' if self.type == 'condition_ended' else self.severity.upper()}] {self.message}"
         facts = [
             ("value", f"{self.value:.6g}{unit}"),
             ("baseline", "" if self.baseline is None else f"{self.baseline:.6g}{unit}"),
@@ -72,7 +86,7 @@ class Anomaly:
     def of(cls, key: Key, judgement: Judgement, *, trace_id: str = "", detail: str = "") -> Anomaly:
         """What the window said of ``key`` (provider, request model)."""
         return cls(
-            type=TYPES[judgement.signal], severity=judgement.severity, value=judgement.value, baseline=judgement.baseline_mean,
+            type=TYPES[judgement.signal][0], severity=judgement.severity, value=judgement.value, baseline=judgement.baseline_mean,
             z_score=judgement.zscore, direction=judgement.direction, provider=key[0], model=key[1], trace_id=trace_id, detail=detail,
         )  # fmt: skip
 
@@ -80,8 +94,24 @@ class Anomaly:
     def of_budget(cls, crossing: Crossing, *, trace_id: str = "") -> Anomaly:
         """A budget that a call went over; ``baseline`` is the budget."""
         detail = f"{crossing.period} {crossing.budget}".strip()
-        return cls(type="budget_exceeded", severity=crossing.severity, value=crossing.spend, baseline=crossing.limit,
+        kind = "budget_exceeded" if crossing.severity == "critical" else "budget_warning"
+        return cls(type=kind, severity=crossing.severity, value=crossing.spend, baseline=crossing.limit,
                    trace_id=trace_id, detail=detail)  # fmt: skip
+
+    @classmethod
+    def of_change(cls, change: Change) -> Anomaly:
+        """A condition that opened, became worse or less bad, or ended."""
+        entry = change.entry
+        ended = change.kind == "ended"
+        severity = "critical" if "critical" in (entry.level, entry.worst if ended else "") else "warning"
+        key = dict(entry.reading.key)
+        limit = limit_of(entry.condition, "critical" if severity == "critical" else "warning")
+        inside = [one.text for one in entry.folded if one.reading.condition != "error_type"]
+        return cls(
+            type="condition_ended" if ended else "condition_open", severity=severity, value=entry.reading.value or 0.0, baseline=limit,
+            provider=key.get("provider", ""), model=key.get("model", ""), condition=entry.reading.condition,
+            detail=entry.reading.subject if not key.get("model") else "", message="; ".join((entry.text, *inside)),
+        )  # fmt: skip
 
     @classmethod
     def of_breaker(cls, breaker: str) -> Anomaly:
@@ -193,7 +223,8 @@ class Dispatcher:
 
     def _fresh(self, anomaly: Anomaly, now: float) -> Anomaly | None:
         """``anomaly``, unless the same has been told lately; a worse one is another."""
-        same = (anomaly.type, anomaly.severity, anomaly.direction, anomaly.provider, anomaly.model, anomaly.detail)
+        what = (anomaly.type, anomaly.condition, anomaly.severity, anomaly.direction)
+        same = (*what, anomaly.provider, anomaly.model, anomaly.detail)
         last, held_back = self.told.get(same, (None, 0))
         if last is not None and now - last < QUIET:
             self.told[same] = (last, held_back + 1)
@@ -221,11 +252,12 @@ def _severity(severity: str | None) -> str:
 
 
 def _types(signal: str | None) -> frozenset[str]:
+    every = tuple(kind for kinds in TYPES.values() for kind in kinds)
     if signal is None:
-        return frozenset(TYPES.values())
-    if signal not in TYPES and signal not in TYPES.values():
-        raise ValueError(f"signal {signal!r} is unknown (allowed: {', '.join((*TYPES, *TYPES.values()))})")
-    return frozenset((TYPES.get(signal, signal),))
+        return frozenset(every)
+    if signal not in TYPES and signal not in every:
+        raise ValueError(f"signal {signal!r} is unknown (allowed: {', '.join((*TYPES, *every))})")
+    return frozenset(TYPES.get(signal, (signal,)))
 
 
 _DISPATCHER = Dispatcher()
@@ -235,8 +267,9 @@ fork.in_child(_DISPATCHER.begin)
 def on_anomaly(handler: Handler, severity: str | None = None, signal: str | None = None) -> Callable[[], None]:
     """Call ``handler`` (plain or async) with each ``Anomaly``, on a thread of its own; returns what takes it off again.
 
-    ``severity`` is ``warning`` (and worse; the default) or ``critical``. ``signal`` is latency, output_tokens, cost, budget or
-    breaker, or an anomaly's type; None is all. The same anomaly is told once in 5 minutes, and no handler gets more than 20 a minute.
+    ``severity`` is ``warning`` (and worse; the default) or ``critical``. ``signal`` is latency, output_tokens, cost, budget,
+    breaker or condition, or an anomaly's type; None is all. The same anomaly is delivered once in 5 minutes, and no handler gets more
+    than 20 a minute.
     Raises ValueError on any other severity or signal.
     """
     return _DISPATCHER.add(handler, severity, signal)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
+from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
+from otel_llm.core.objectives import DEFAULT
 
 from .alerts import Anomaly, on_anomaly
 
@@ -26,7 +29,12 @@ def start(config: Config) -> Callable[[], None]:
         if urls and find_spec("apprise") is None:
             logger.warning("%s needs the extra: pip install 'otel-llm[notify]'; nobody is notified.", variable)
         elif urls:
-            removers.append(on_anomaly(_Teller(variable, urls), severity=severity))
+            for number, url in enumerate(urls, 1):
+                if (
+                    "://" not in url
+                ):  # what else is wrong with a URL takes apprise, which is slow to load: otel-llm notify --test
+                    logger.warning("%s: URL number %d is without a scheme; it will not be notified.", variable, number)
+            removers.append(on_anomaly(_Notifier(variable, urls, config), severity=severity))
 
     def end() -> None:
         for remove in removers:
@@ -52,12 +60,39 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0] + "://..." if "://" in url else "without a scheme"
 
 
-class _Teller:
-    """A handler that notifies; that it could not is warned of once."""
+def message(anomaly: Anomaly, config: Config) -> tuple[str, str, str]:
+    """Title, body and apprise's kind of a notification."""
+    kind = "failure" if anomaly.severity == "critical" else "warning"
+    title = f"otel-llm: {anomaly.type}"
+    if anomaly.type == "condition_ended":
+        kind, title = "success", "otel-llm: ended"
+    elif anomaly.type == "condition_open":
+        title = f"otel-llm: {anomaly.severity}"
+    if config.service_name:
+        title = f"{config.service_name}: {title.removeprefix('otel-llm: ')}"
+    return title, "\n".join((str(anomaly), *_where(anomaly, config))), kind
 
-    def __init__(self, variable: str, urls: tuple[str, ...]) -> None:
+
+def _where(anomaly: Anomaly, config: Config) -> Iterator[str]:
+    """Where it is, and where to look."""
+    service = config.service_name or "no OTEL_SERVICE_NAME"
+    yield f"service {service} on {socket.gethostname()}" + (f", {config.environment}" if config.environment else "")
+    scheme, host = "https" if config.tls_cert else "http", config.host
+    if config.server != "off":
+        host = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - named, not bound
+        yield f"page {scheme}://{f'[{host}]' if ':' in host else host}:{config.port}/"
+    if anomaly.condition:
+        yield f"runbook {DEFAULT.runbook_url}#{BY_ID[anomaly.condition].alert.lower()}"
+        yield f"board {DEFAULT.grafana_url}/d/otel-llm-overview"
+
+
+class _Notifier:
+    """A handler that notifies; a notification that is not delivered is warned of once."""
+
+    def __init__(self, variable: str, urls: tuple[str, ...], config: Config) -> None:
         self.variable = variable
         self.urls = urls
+        self.config = config
         self.service: Any = None
         self.warned = False
 
@@ -66,8 +101,8 @@ class _Teller:
             self.service, problems = service(self.variable, self.urls)
             for problem in problems:
                 logger.warning("%s", problem)
-        kind = "failure" if anomaly.severity == "critical" else "warning"
-        sent = self.service.notify(title=f"otel-llm: {anomaly.type}", body=str(anomaly), notify_type=kind)
+        title, body, kind = message(anomaly, self.config)
+        sent = self.service.notify(title=title, body=body, notify_type=kind)
         if not sent and not self.warned:
             self.warned = True
             logger.warning("A notification of %s was not delivered (said once); see the log of apprise.", anomaly.type)

@@ -35,6 +35,7 @@ from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.other_exporter import served_elsewhere
 from otel_llm.frameworks import Frameworks
 from otel_llm.outputs import alerts, notifications
+from otel_llm.outputs.conditions import ConditionWatch
 from otel_llm.outputs.meter import HostMeter
 from otel_llm.outputs.spans import Spans
 from otel_llm.pricing import Prices
@@ -82,6 +83,7 @@ class Runtime:
             self.member,
             serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
         )
+        self.member.attach(ConditionWatch(self.member.judge))
         self._unnotify: Callable[[], None] = lambda: None
         self._unobserve: Callable[[], None] = lambda: None
         self.frameworks: Frameworks | None = None

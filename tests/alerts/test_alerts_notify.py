@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from otel_llm.cli import app
 from otel_llm.core.config import Config
 from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.alerts import Anomaly
@@ -66,7 +68,7 @@ def test_warnings_and_criticals_reach_their_urls(endpoint):
         ("/all", "otel-llm: latency_spike", "failure"),
         ("/pager", "otel-llm: latency_spike", "failure"),
     ]
-    lines = {body["message"] for _, body in endpoint.received}
+    lines = {body["message"].splitlines()[0] for _, body in endpoint.received}
     assert "[CRITICAL] latency_spike: value=9s, baseline=1s, z_score=4.00, model=gpt-4o" in lines
 
 
@@ -100,6 +102,54 @@ def test_a_server_starts_without_loading_apprise(endpoint, monkeypatch):
     monkeypatch.setattr(notifications, "service", lambda *_: pytest.fail("loaded"))
     notifications.start(Config(notify_warning=(url(endpoint, "x"),)))
     assert len(alerts._DISPATCHER.lanes) == 1
+
+
+def test_an_incident_names_the_service_and_where_to_look_and_its_end_is_notified(endpoint):
+    config = Config(
+        notify_warning=(url(endpoint, "x"),), service_name="checkout", environment="production", host="127.0.0.1"
+    )
+    notifications.start(config)
+    text = "gpt-4.1: 60 % of calls fail (rate_limit)"
+    for kind in ("condition_open", "condition_ended"):
+        alerts.deliver(
+            Anomaly(type=kind, severity="critical", value=0.6, model="gpt-4.1", condition="errors", message=text)
+        )
+    assert alerts.drain(WAIT)
+    (_, opened), (_, ended) = endpoint.received
+    assert (opened["title"], opened["type"]) == ("checkout: critical", "failure")
+    assert (ended["title"], ended["type"]) == ("checkout: ended", "success")
+    first, where, page, runbook, board = opened["message"].splitlines()
+    assert first == "[CRITICAL] gpt-4.1: 60 % of calls fail (rate_limit)"
+    assert where == f"service checkout on {socket.gethostname()}, production"
+    assert page == "page http://127.0.0.1:9464/"
+    assert runbook.endswith("runbook.md#llmerrorratehigh")
+    assert board.endswith("/d/otel-llm-overview")
+    assert ended["message"].startswith("[ENDED] gpt-4.1: ")
+
+
+def test_a_url_without_a_scheme_is_warned_of_at_the_start(caplog):
+    with caplog.at_level(logging.WARNING, "otel_llm"):
+        notifications.start(Config(notify_warning=("test-key@host",)))
+    assert "OTEL_LLM_NOTIFY_WARNING: URL number 1 is without a scheme" in caplog.text
+    assert "test-key" not in caplog.text
+
+
+@pytest.mark.parametrize(("status", "code", "says"), [(200, 0, "accepted"), (500, 1, "not delivered")])
+def test_a_test_notification_says_whether_it_arrives(endpoint, monkeypatch, capsys, status, code, says):
+    endpoint.status = status
+    monkeypatch.setenv("OTEL_LLM_NOTIFY_CRITICAL", url(endpoint, "pager"))
+    with pytest.raises(SystemExit) as ended:
+        app.run(["notify", "--test"])
+    assert ended.value.code == code
+    assert says in capsys.readouterr().out
+    assert endpoint.received[0][1]["message"].startswith("[CRITICAL] this is a test")
+
+
+def test_without_urls_there_is_nothing_to_test(capsys):
+    with pytest.raises(SystemExit) as ended:
+        app.run(["notify", "--test"])
+    assert ended.value.code == 2
+    assert "OTEL_LLM_NOTIFY_WARNING" in capsys.readouterr().err
 
 
 def test_nothing_configured_loads_nothing():
