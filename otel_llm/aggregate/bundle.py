@@ -5,34 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.core.catalogue import NO_AGENT, outcome
-from otel_llm.core.model import BATCH, Observation
+from otel_llm.core.catalogue import BY_NAME, NO_AGENT
+from otel_llm.core.measures import (
+    MEASURES,
+    UNKNOWN_MODALITY,
+    USAGE,
+    WORDS,
+    LabelSet,
+    label_sets,
+    takes_part,
+    tokens_by_modality,
+)
+from otel_llm.core.model import Observation
 
 from .cells import Histogram, Labels, Number
 from .families import Families
 
-_USAGE = "gen_ai_client_inference_usage_"
-_UNKNOWN = "unknown"  # the modality of tokens that the provider does not split
+_ROWS = tuple(
+    (number, Observation._fields.index(measure.field), BY_NAME[measure.metric].kind == "histogram")
+    for number, measure in enumerate(MEASURES)
+)  # the number of a measure, the place of its field in a call, whether it is a histogram
 
 
 class _Cell:
     """A cell that is made when a call first needs it: what never happened has no series. From then on it is an ordinary
     attribute, the fastest look-up there is."""
 
-    def __init__(self, metric: str, of: str, *more: str) -> None:
+    def __init__(self, metric: str, labels: LabelSet, *more: str) -> None:
         self._metric = metric
-        self._of = of  # which labels of the call it has, before ``more``
+        self._labels: LabelSet = labels  # which labels of the call it has, before ``more``
         self._more = more
 
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
     def __get__(self, bundle: Any, _: type) -> Any:
-        return bundle.make(self._name, self._metric, (*getattr(bundle, self._of), *self._more))
+        return bundle.make(self._name, self._metric, (*bundle.label_sets[self._labels], *self._more))
 
 
-def _cell(metric: str, of: str, *more: str) -> Any:
-    return _Cell(metric, of, *more)
+def _cell(metric: str, labels: LabelSet, *more: str) -> Any:
+    return _Cell(metric, labels, *more)
 
 
 class Bundle:
@@ -41,30 +53,22 @@ class Bundle:
     All values are bounded already, but those that methods take.
     """
 
-    calls: Number = _cell("otel_llm_calls_total", "_outcome")
-    duration: Histogram = _cell("gen_ai_client_operation_duration_seconds", "_ended")
-    first_chunk: Histogram = _cell("gen_ai_client_operation_time_to_first_chunk_seconds", "_wide")
-    per_chunk: Histogram = _cell("gen_ai_client_operation_time_per_output_chunk_seconds", "_wide")
-    input_size: Histogram = _cell("gen_ai_client_token_usage", "_wide", "input")
-    output_size: Histogram = _cell("gen_ai_client_token_usage", "_wide", "output")
-    thinking_size: Histogram = _cell("otel_llm_thinking_tokens", "_call")
-    cost_size: Histogram = _cell("otel_llm_request_cost_usd", "_call")
-    input: Number = _cell(f"{_USAGE}input_tokens_total", "_call", _UNKNOWN)
-    output: Number = _cell(f"{_USAGE}output_tokens_total", "_call", _UNKNOWN)
-    cache_read: Number = _cell(f"{_USAGE}cache_read_input_tokens_total", "_call", _UNKNOWN)
-    cache_write: Number = _cell(f"{_USAGE}cache_write_input_tokens_total", "_call", _UNKNOWN)
-    thinking: Number = _cell(f"{_USAGE}reasoning_output_tokens_total", "_call", _UNKNOWN)
-    savings: Number = _cell("otel_llm_cache_savings_usd_total", "_call")
-    unpriced: Number = _cell("otel_llm_unpriced_requests_total", "_call")
+    calls: Number = _cell("otel_llm_calls_total", "outcome")
+    per_chunk: Histogram = _cell("gen_ai_client_operation_time_per_output_chunk_seconds", "wide")
+    cost_size: Histogram = _cell("otel_llm_request_cost_usd", "call")
+    input: Number = _cell(f"{USAGE}input_tokens_total", "call", UNKNOWN_MODALITY)
+    output: Number = _cell(f"{USAGE}output_tokens_total", "call", UNKNOWN_MODALITY)
+    savings: Number = _cell("otel_llm_cache_savings_usd_total", "call")
+    unpriced: Number = _cell("otel_llm_unpriced_requests_total", "call")
 
     def __init__(self, families: Families, identity: Labels, labels: Labels) -> None:
         provider, model, operation, _response_model, _server, error_type = identity
         self._families = families
         self._custom = self.labels = labels
-        self._call = (provider, model, operation)
-        self._wide = identity[:-1]
-        self._ended = identity
-        self._outcome = (*self._call, outcome(error_type), error_type)
+        self.label_sets = label_sets(identity)
+        self._call = self.label_sets["call"]
+        self._cells: list[Any] = [None] * len(MEASURES)
+        self._takes = tuple([row for row in _ROWS if takes_part(MEASURES[row[0]], operation, success=not error_type)])
         self._counters: dict[tuple[str, str], Number] = {}
         self._agents: dict[str, tuple[Number, Number, Number]] = {}
         self.success = not error_type
@@ -82,22 +86,39 @@ class Bundle:
 
     def begin(self, at: float) -> None:
         """Show the counters of calls at 0 before the first one is counted. The series began when that call did, at ``at``."""
-        for outcome_of, error_type in (("ok", ""), self._outcome[-2:]):
+        for outcome_of, error_type in (("ok", ""), self.label_sets["outcome"][-2:]):
             cell = self._families.number("otel_llm_calls_total", (*self._call, outcome_of, error_type, *self._custom))
             cell.at = cell.at or at
 
+    def measure(self, call: Observation) -> None:
+        """Everything that the table of measures says of one field of the call."""
+        cells = self._cells
+        for number, place, is_histogram in self._takes:
+            value = call[place]
+            if value is None:
+                continue
+            cell = cells[number] or self._first(number)
+            if is_histogram:
+                cell.observe(value, call.trace_id, call.span_id, call.at)
+            else:
+                cell.value += value
+
+    def _first(self, number: int) -> Any:
+        measure = MEASURES[number]
+        labels = (*self.label_sets[measure.labels], *measure.more, *self._custom)
+        cell = self._cells[number] = self._families.cell(measure.metric, labels)
+        return cell
+
     def tokens(self, direction: str, modality: str) -> Number:
         """``direction`` is ``input`` or ``output``."""
-        return self._labelled(f"{_USAGE}{direction}_tokens_total", "gen_ai_token_modality", modality)
+        return self._labelled(f"{USAGE}{direction}_tokens_total", "gen_ai_token_modality", modality)
 
     def cost(self, source: str) -> Number:
         return self._labelled("otel_llm_cost_usd_total", "cost_source", source)
 
-    def finish_reason(self, reason: str) -> Number:
-        return self._labelled("otel_llm_finish_reasons_total", "finish_reason", reason)
-
-    def usage_unknown(self, reason: str) -> Number:
-        return self._labelled("otel_llm_usage_unknown_total", "reason", reason)
+    def word(self, metric: str, word: str) -> Number:
+        """The counter of ``word``, the last label of ``metric``."""
+        return self._labelled(metric, BY_NAME[metric].labels[-1], word)
 
     def agent(self, agent: str) -> tuple[Number, Number, Number]:
         """Input tokens, output tokens and cost of the calls that are part of a run of ``agent``."""
@@ -128,66 +149,30 @@ class Bundle:
 
 
 def count(bundle: Bundle, call: Observation) -> None:
-    """All of a call but its money. The record is taken apart once: to ask it for one field costs as much as to count it."""
-    (
-        at, _, _, _, _, _, _, duration, _, _, first_chunk, gaps, gap_sum, taken, given, read, written, thought, modalities, unknown,
-        _, _, _, reasons, trace_id, span_id, *_,
-    ) = call  # fmt: skip
+    """All of a call but its money."""
     bundle.calls.value += 1
-    if bundle.operation != BATCH:  # whose answers were made before anybody looked: no time of theirs is known
-        bundle.duration.observe(duration, trace_id, span_id, at)
-    if first_chunk is not None:
-        bundle.first_chunk.observe(first_chunk, trace_id, span_id, at)
-    if gaps:
-        _count_gaps(bundle.per_chunk, gaps, gap_sum)
-    _count_tokens(bundle, taken, given, modalities)
-    if taken is not None or given is not None:
+    bundle.measure(call)
+    if call.chunk_gaps:
+        _count_gaps(bundle.per_chunk, call.chunk_gaps, call.chunk_gap_sum)
+    if call.modalities:
+        for direction, modality, tokens in tokens_by_modality(call):
+            bundle.tokens(direction, modality).value += tokens
+    else:
+        if call.input_tokens is not None:
+            bundle.input.value += call.input_tokens
+        if call.output_tokens is not None:
+            bundle.output.value += call.output_tokens
+    if call.input_tokens is not None or call.output_tokens is not None:
         into, out, _ = bundle.agent(call.agent)
-        into.value += taken or 0
-        out.value += given or 0
-    _count_parts(bundle, read, written, thought)
-    if bundle.success:
-        for size, tokens in (("input_size", taken), ("output_size", given), ("thinking_size", thought)):
-            if tokens is not None:
-                getattr(bundle, size).observe(tokens, trace_id, span_id, at)
-    if unknown:
-        bundle.usage_unknown(unknown).value += 1
-    for reason in reasons:
-        bundle.finish_reason(reason).value += 1
+        into.value += call.input_tokens or 0
+        out.value += call.output_tokens or 0
+    for metric, _, field, *_rest in WORDS:
+        words = getattr(call, field)
+        for word in (words,) if isinstance(words, str) and words else words:
+            bundle.word(metric, word).value += 1
 
 
 def _count_gaps(pace: Histogram, gaps: tuple[tuple[int, int], ...], total: float) -> None:
     for bucket, number in gaps:
         pace.counts[bucket] += number
     pace.sum += total
-
-
-def _count_parts(bundle: Bundle, read: int | None, written: int | None, thought: int | None) -> None:
-    if read is not None:
-        bundle.cache_read.value += read
-    if written is not None:
-        bundle.cache_write.value += written
-    if thought is not None:
-        bundle.thinking.value += thought
-
-
-def _count_tokens(
-    bundle: Bundle, taken: int | None, given: int | None, modalities: tuple[tuple[str, str, int], ...]
-) -> None:
-    if modalities:
-        _split_tokens(bundle, {"input": taken, "output": given}, modalities)
-        return
-    if taken is not None:
-        bundle.input.value += taken
-    if given is not None:
-        bundle.output.value += given
-
-
-def _split_tokens(bundle: Bundle, rest: dict[str, int | None], modalities: tuple[tuple[str, str, int], ...]) -> None:
-    for direction, modality, tokens in modalities:
-        bundle.tokens(direction, modality).value += tokens
-        if (left := rest.get(direction)) is not None:
-            rest[direction] = left - tokens
-    for direction, left in rest.items():
-        if left is not None and left > 0:
-            bundle.tokens(direction, _UNKNOWN).value += left

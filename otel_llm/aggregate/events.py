@@ -21,7 +21,7 @@ _TRANSITIONS = "otel_llm_circuit_breaker_transitions_total"
 _STEPS = (("closed", "open"), ("open", "half_open"), ("half_open", "closed"), ("half_open", "open"))
 _FALLBACKS = "otel_llm_fallbacks_total"
 _CACHE = "otel_llm_cache_requests_total"
-_RESULT = 4  # where the labels of a look-up have its result
+_RESULT = BY_NAME[_CACHE].labels.index("result")
 _IN_WINDOW = {"hit": "cache_hit", "miss": "cache_miss"}
 
 

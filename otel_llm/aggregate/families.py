@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from otel_llm.core.catalogue import BY_NAME, METRICS, OTHER, Metric, shown
+from otel_llm.core.measures import latest
 
 from .bounds import Bounds
 from .cells import Cell, Family, Histogram, Labels, Number, Row, lines_per_row
@@ -17,26 +18,6 @@ COMBINATION = "_combination"
 _KEPT = frozenset(
     ("error_type", "gen_ai_token_type", "cost_source", "state", "from_state", "to_state", "result", "outcome")
 )
-_OPERATION = 2  # where the labels of a call have the operation, and after them
-_EXTRA = 5  # what follows the labels of a wide one: the error type or the token type
-
-_SAME_LABELS = {
-    "gen_ai_client_operation_time_to_first_chunk_seconds": "gen_ai_client_inference_time_to_first_chunk_seconds",
-    "gen_ai_client_operation_time_per_output_chunk_seconds": "gen_ai_client_inference_time_per_output_chunk_seconds",
-}
-
-
-def latest(name: str, labels: Labels) -> tuple[str, Labels] | None:
-    """Where the latest vocabulary shows what the released one calls ``name``; None where both call it the same."""
-    if name == "gen_ai_client_operation_duration_seconds":
-        what = "embeddings" if labels[_OPERATION] == "embeddings" else "inference"
-        return f"gen_ai_client_{what}_duration_seconds", labels
-    if name == "gen_ai_client_token_usage":
-        rest = labels[:_EXTRA] + labels[_EXTRA + 1 :]
-        return f"gen_ai_client_inference_operation_{labels[_EXTRA]}_tokens", rest
-    if name in _SAME_LABELS:
-        return _SAME_LABELS[name], labels
-    return None
 
 
 class Families:

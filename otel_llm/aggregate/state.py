@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from otel_llm.core import measures
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
 from otel_llm.core.objectives import DEFAULT
@@ -89,7 +90,7 @@ class State:
 
     def bundle(self, call: Observation) -> Bundle:
         """The cells that ``call`` touches."""
-        identity = (call[1:7], call.labels)
+        identity = (measures.identity(call), call.labels)
         return self._bundles.get(identity) or self._find(identity, call)
 
     def _find(self, identity: _Identity, call: Observation) -> Bundle:

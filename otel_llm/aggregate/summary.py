@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from otel_llm.core.measures import TOKEN_KINDS
+
 from .families import Families
 from .views import View
 from .window import Facts, Stats
-
-_USAGE = "gen_ai_client_inference_usage_"
-_TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "reasoning_output_tokens",
-)
 
 
 def summary(stats: Stats, families: Families, views: list[View]) -> dict[str, Any]:
@@ -81,7 +74,7 @@ def _since_start(families: Families) -> dict[str, float]:
     def total(name: str) -> float:
         return sum(cell.value for cell in families.numbers(name))
 
-    tokens = {part: total(f"{_USAGE}{part}_total") for part in _TOKENS}
+    tokens = {kind.part: total(kind.counter) for kind in TOKEN_KINDS}
     durations = families.histograms("gen_ai_client_operation_duration_seconds")
     return {
         "calls": sum(sum(cell.counts) for cell in durations),

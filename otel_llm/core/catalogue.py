@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .measures import TOKEN_KINDS
+
 Kind = Literal["counter", "gauge", "histogram"]
 Section = Literal["conventions", "latest", "events", "derived", "self"]
 Adds = Literal["sum", "max", "min", "mean", "none"]
@@ -42,7 +44,6 @@ ERROR_TYPES = (
     "context_length", "conflict", "overloaded", "server_error", "content_filter", "parse", "cancelled", "abandoned",
     "tool_error", "_OTHER",
 )  # fmt: skip
-_OUTCOMES = {"": "ok", "cancelled": "cancelled", "abandoned": "abandoned"}
 OTHER = "_other"  # what a label value becomes past its bound
 NO_AGENT = "_none"  # the agent label of what no agent's run is part of
 
@@ -120,11 +121,6 @@ class Metric:
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
 
 
-def outcome(error_type: str) -> str:
-    """How a call ended, by its ``error_type``: ``ok``, ``failed``, or ``cancelled`` or ``abandoned`` by its caller."""
-    return _OUTCOMES.get(error_type, "failed")
-
-
 def _operator(value: str) -> str:
     if value.startswith(("=~", "!~", "!=")):
         return f'{value[:2]}"{value[2:]}"'
@@ -197,17 +193,10 @@ def _agents() -> tuple[Metric, ...]:
 
 
 def _token_counters() -> tuple[Metric, ...]:
-    what = {
-        "input_tokens": "Input tokens, cached included.",
-        "output_tokens": "Output tokens, thinking included.",
-        "cache_read_input_tokens": "Input tokens read from the provider's prompt cache.",
-        "cache_write_input_tokens": "Input tokens written to the provider's prompt cache.",
-        "reasoning_output_tokens": "Output tokens spent on thinking.",
-    }
     return tuple(
-        Metric(f"gen_ai_client_inference_usage_{part}_total", f"gen_ai.client.inference.usage.{part}", "counter",
-               "{token}", help, (*CALL, "gen_ai_token_modality"), "conventions", custom=True)
-        for part, help in what.items()  # noqa: A001
+        Metric(kind.counter, f"gen_ai.client.inference.usage.{kind.dotted}", "counter", "{token}", kind.help,
+               (*CALL, "gen_ai_token_modality"), "conventions", custom=True)
+        for kind in TOKEN_KINDS
     )  # fmt: skip
 
 

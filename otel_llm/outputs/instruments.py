@@ -11,15 +11,23 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
-from otel_llm.core.catalogue import ATTRIBUTES, CALL, DURATION_BUCKETS, NO_AGENT, Metric, outcome, shown
+from otel_llm.core.catalogue import ATTRIBUTES, DURATION_BUCKETS, NO_AGENT, Metric, shown
 from otel_llm.core.config import Config
+from otel_llm.core.measures import (
+    MEASURES,
+    USAGE,
+    WORDS,
+    LabelSet,
+    identity,
+    label_sets,
+    latest,
+    takes_part,
+    tokens_by_modality,
+)
 from otel_llm.core.model import Event, Observation
 
-_USAGE = "gen_ai_client_inference_usage_"
-_PARTS = (
-    ("input_tokens", "input_tokens"), ("output_tokens", "output_tokens"), ("cache_read_input_tokens", "cache_read_tokens"),
-    ("cache_write_input_tokens", "cache_write_tokens"), ("reasoning_output_tokens", "thinking_tokens"),
-)  # fmt: skip
+MOST_BEGUN = 10_000
+"""Models (with custom labels) whose successes are known to be shown at 0; past it they are shown so again."""
 
 
 class Instruments:
@@ -33,6 +41,7 @@ class Instruments:
         self._record: Mapping[str, Callable[..., None]] = {
             metric.name: _instrument(meter, metric) for metric in metrics
         }
+        self._begun: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
         self._names: dict[str, tuple[str, ...]] = {metric.name: self._label_names(metric) for metric in metrics}
 
     def __call__(self, record: Observation | Event) -> None:
@@ -40,9 +49,11 @@ class Instruments:
         if isinstance(record, Event):
             self._put(record.metric, record.labels, record.value)
             return
-        self._timing(record)
-        self._usage(record)
-        self._money(record)
+        sets = label_sets(identity(record))
+        self._count(sets["call"], sets["outcome"], record.labels)
+        self._measure(record, sets)
+        self._agent(record)
+        self._money(record, sets["call"])
 
     def _label_names(self, metric: Metric) -> tuple[str, ...]:
         return (*metric.labels, *self._custom) if metric.custom else metric.labels
@@ -55,41 +66,29 @@ class Instruments:
         bounded = self._bounds.values(names, labels)
         record(value, {ATTRIBUTES.get(key, key): told for key, told in zip(names, bounded, strict=True) if told})
 
-    def _wide(self, seen: Observation) -> tuple[str, ...]:
-        return seen.provider, seen.request_model, seen.operation, seen.response_model, seen.server_address
+    def _count(self, call: tuple[str, ...], outcome: tuple[str, ...], custom: tuple[str, ...]) -> None:
+        """Count the call; the first of its model shows the successes at 0 as well, as a ratio over them needs."""
+        if (call, custom) not in self._begun:
+            if len(self._begun) >= MOST_BEGUN:
+                self._begun.clear()
+            self._begun.add((call, custom))
+            self._put("otel_llm_calls_total", (*call, "ok", "", *custom), 0)
+        self._put("otel_llm_calls_total", (*outcome, *custom), 1)
 
-    def _timing(self, seen: Observation) -> None:
-        wide, custom = self._wide(seen), seen.labels
-        self._put("otel_llm_calls_total", (*wide[: len(CALL)], outcome(seen.error_type), seen.error_type, *custom), 1)
-        latest = "embeddings" if seen.operation == "embeddings" else "inference"
-        for name in ("gen_ai_client_operation_duration_seconds", f"gen_ai_client_{latest}_duration_seconds"):
-            self._put(name, (*wide, seen.error_type, *custom), seen.duration)
-        if seen.first_chunk is not None:
-            for part in ("operation", "inference"):
-                self._put(f"gen_ai_client_{part}_time_to_first_chunk_seconds", (*wide, *custom), seen.first_chunk)
+    def _measure(self, seen: Observation, sets: Mapping[LabelSet, tuple[str, ...]]) -> None:
+        success, custom = not seen.error_type, seen.labels
+        for measure in MEASURES:
+            value = getattr(seen, measure.field)
+            if value is not None and takes_part(measure, seen.operation, success=success):
+                self._show(measure.metric, (*sets[measure.labels], *measure.more, *custom), value)
+        for metric, labels, field, *_rest in WORDS:
+            words = getattr(seen, field)
+            for word in (words,) if isinstance(words, str) and words else words:
+                self._show(metric, (*sets[labels], word, *custom), 1)
+        for direction, modality, tokens in tokens_by_modality(seen):
+            self._show(f"{USAGE}{direction}_tokens_total", (*sets["call"], modality, *custom), tokens)
         for gap in gaps(seen):
-            for part in ("operation", "inference"):
-                self._put(f"gen_ai_client_{part}_time_per_output_chunk_seconds", (*wide, *custom), gap)
-
-    def _usage(self, seen: Observation) -> None:
-        call, wide, custom = self._wide(seen)[: len(CALL)], self._wide(seen), seen.labels
-        for direction, modality, tokens in _split(seen):
-            self._put(f"{_USAGE}{direction}_tokens_total", (*call, modality, *custom), tokens)
-        for part, field in _PARTS[2:]:
-            if (tokens := getattr(seen, field)) is not None:
-                self._put(f"{_USAGE}{part}_total", (*call, "unknown", *custom), tokens)
-        if not seen.error_type:
-            for direction in ("input", "output"):
-                if (tokens := getattr(seen, f"{direction}_tokens")) is not None:
-                    self._put("gen_ai_client_token_usage", (*wide, direction, *custom), tokens)
-                    self._put(f"gen_ai_client_inference_operation_{direction}_tokens", (*wide, *custom), tokens)
-            if seen.thinking_tokens is not None:
-                self._put("otel_llm_thinking_tokens", (*call, *custom), seen.thinking_tokens)
-        self._agent(seen)
-        if seen.usage_unknown:
-            self._put("otel_llm_usage_unknown_total", (*call, seen.usage_unknown, *custom), 1)
-        for reason in seen.finish_reasons:
-            self._put("otel_llm_finish_reasons_total", (*call, reason, *custom), 1)
+            self._show("gen_ai_client_operation_time_per_output_chunk_seconds", (*sets["wide"], *custom), gap)
 
     def _agent(self, seen: Observation) -> None:
         who = seen.agent or NO_AGENT, seen.provider, seen.request_model
@@ -97,8 +96,14 @@ class Instruments:
             if tokens := getattr(seen, f"{direction}_tokens"):
                 self._put("otel_llm_agent_tokens_total", (*who, direction, *seen.labels), tokens)
 
-    def _money(self, seen: Observation) -> None:
-        call, custom = self._wide(seen)[: len(CALL)], seen.labels
+    def _show(self, name: str, labels: tuple[str, ...], value: float) -> None:
+        """Under the released name, and under the latest where that is another; each only if it is shown."""
+        self._put(name, labels, value)
+        if (other := latest(name, labels)) is not None:
+            self._put(other.metric, other.labels, value)
+
+    def _money(self, seen: Observation, call: tuple[str, ...]) -> None:
+        custom = seen.labels
         if seen.cost is not None:
             self._put("otel_llm_cost_usd_total", (*call, seen.cost_source, *custom), seen.cost)
             self._put("otel_llm_request_cost_usd", (*call, *custom), seen.cost)
@@ -125,17 +130,6 @@ def _histogram(meter: Meter, metric: Metric) -> Callable[..., None]:
     )
     record: Callable[..., None] = made.record
     return record
-
-
-def _split(seen: Observation) -> Iterable[tuple[str, str, int]]:
-    """Input and output tokens by modality; what the provider does not split is ``unknown``."""
-    rest = {"input": seen.input_tokens, "output": seen.output_tokens}
-    for direction, modality, tokens in seen.modalities:
-        yield direction, modality, tokens
-        rest[direction] = (rest.get(direction) or 0) - tokens
-    for direction, left in rest.items():
-        if left is not None and (left > 0 or not seen.modalities):
-            yield direction, "unknown", left
 
 
 def gaps(seen: Observation) -> Iterable[float]:

@@ -7,8 +7,9 @@ from otel_llm.exposition.text import render
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from otel_llm.aggregate import Store
-from otel_llm.core.catalogue import ERROR_TYPES, outcome
+from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.config import Config
+from otel_llm.core.measures import outcome
 from otel_llm.core.model import Observation
 from otel_llm.exposition.collector import StoreSource
 

@@ -7,8 +7,10 @@ import pytest
 from otel_llm.aggregate import Store, events
 from otel_llm.aggregate.bounds import Bounds
 from otel_llm.aggregate.families import Families
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.config import Config
-from otel_llm.core.model import Event
+from otel_llm.core.measures import MEASURES, WORDS, label_sets
+from otel_llm.core.model import Event, Observation
 
 AT = 1_763_711_000.0
 CALL = ("openai", "gpt-5", "chat")
@@ -27,7 +29,7 @@ def test_a_cell_is_of_its_metric_s_kind() -> None:
 
 def test_a_bundle_has_the_cells_that_calls_touch_and_no_others(call, store: Store) -> None:
     bundle = store._state.bundle(call())
-    assert bundle.duration is bundle.duration
+    assert bundle.per_chunk is bundle.per_chunk
     with pytest.raises(AttributeError, match="durations"):
         _ = bundle.durations
 
@@ -40,3 +42,12 @@ def test_events_count_on_where_more_labels_come_than_are_kept_at_hand(monkeypatc
         store.apply(Event(RETRIES, AT, (*CALL, reason), 1.0))
     assert [read(store, RETRIES, reason=reason) for reason in reasons] == [2, 2, 2]
     assert len(store._state.events._known) <= 2
+
+
+def test_each_measure_is_in_the_catalogue_under_the_labels_that_it_names() -> None:
+    """The table of measures and the catalogue say the same of a metric: its labels are those of the set, and what follows."""
+    sets = label_sets(("openai", "gpt-4o", "chat", "gpt-4o-2024", "api.example", "timeout"))
+    for measure in (*MEASURES, *WORDS):
+        follow = 1 if measure in WORDS else len(measure.more)
+        assert len(BY_NAME[measure.metric].labels) == len(sets[measure.labels]) + follow, measure.metric
+        assert measure.field in Observation._fields
