@@ -60,6 +60,7 @@ class Bundle:
     output: Number = _cell(f"{USAGE}output_tokens_total", "call", UNKNOWN_MODALITY)
     savings: Number = _cell("otel_llm_cache_savings_usd_total", "call")
     unpriced: Number = _cell("otel_llm_unpriced_requests_total", "call")
+    incomplete: Number = _cell("otel_llm_incomplete_requests_total", "call")
 
     def __init__(self, families: Families, identity: Labels, labels: Labels) -> None:
         provider, model, operation, _response_model, _server, error_type = identity

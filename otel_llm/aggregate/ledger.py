@@ -5,6 +5,7 @@ from __future__ import annotations
 from otel_llm.core.model import Observation
 
 from .bundle import Bundle
+from .ledger_rows import LedgerRows
 from .window import Crossing, Spend
 
 
@@ -13,11 +14,15 @@ class Ledger:
 
     def __init__(self, spend: Spend) -> None:
         self.spend = spend
+        self.rows = LedgerRows()
 
     def count(self, bundle: Bundle, call: Observation) -> tuple[Crossing, ...]:
         """The money of one call."""
+        self.rows.add(self.spend.day(call.at), bundle.spender, call)
         if call.cost_saved:
             bundle.savings.value += call.cost_saved
+        if call.incomplete:
+            _count_missing(bundle, call)
         if call.cost is not None:
             bundle.cost(call.cost_source).value += call.cost
             bundle.agent(call.agent)[2].value += call.cost
@@ -26,3 +31,12 @@ class Ledger:
         if call.cost_source == "unpriced":
             bundle.unpriced.value += 1
         return ()
+
+
+def _count_missing(bundle: Bundle, call: Observation) -> None:
+    """What a cost lacks: fees by their number, parts of the usage once for a call."""
+    counts = dict(call.fees)
+    for name in call.incomplete:
+        bundle.word("otel_llm_unpriced_fees_total", name).value += counts.get(name, 1)
+    if call.cost is not None:
+        bundle.incomplete.value += 1

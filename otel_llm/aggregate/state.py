@@ -17,6 +17,7 @@ from .events import Events
 from .families import Families
 from .judgement import Judge
 from .ledger import Ledger
+from .ledger_rows import LedgerRows
 from .recent import Recent
 from .views import Views
 from .window import Budget, Engine, Spend
@@ -74,6 +75,7 @@ class State:
             "spend": self.ledger.spend.dump(),
             "recent": self.recent.dump(),
             "judge": self.judge.dump(),
+            "ledger": self.ledger.rows.dump(),
         }
         return checkpoint.write(content, self.families.custom)
 
@@ -86,6 +88,7 @@ class State:
         self.views.began = content["began"]
         self.recent = self.events.recent = Recent.load(content["recent"])
         self.judge = Judge.load(content["judge"], DEFAULT)
+        self.ledger.rows = LedgerRows.load(content["ledger"])
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def bundle(self, call: Observation) -> Bundle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from otel_llm.core.unpatched import Lock
 from .bundle import Bundle, count
 from .cells import Labels
 from .judgement import Change
+from .ledger_rows import Batch
 from .readings import read
 from .sanitize import sound
 from .situation import Situation
@@ -27,6 +28,9 @@ from .window import Budget, Crossing, Judgement
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
+
+MOST_NOTED = 1_000
+"""Models of which it is remembered that a stream came without usage."""
 
 
 class Verdict(NamedTuple):
@@ -41,16 +45,22 @@ class Store:
     """Everything one service knows. Safe to use from several threads; a forked child makes its own.
 
     ``budgets`` are those beside the overall one of ``config``; ``price_date`` says from when the price table is, seconds since
-    the epoch. ``apply`` costs some microseconds.
+    the epoch; ``on_stream_without_usage`` is called once for each provider and model with such a stream. ``apply`` costs some microseconds.
     """
 
     def __init__(
-        self, config: Config, budgets: tuple[Budget, ...] = (), price_date: Callable[[], float | None] = lambda: None
+        self,
+        config: Config,
+        budgets: tuple[Budget, ...] = (),
+        price_date: Callable[[], float | None] = lambda: None,
+        on_stream_without_usage: Callable[[str, str], object] = lambda _provider, _model: None,
     ) -> None:
         self.config = config
         self.lock = Lock()
         self._budgets = budgets
         self._price_date = price_date
+        self._on_stream_without_usage = on_stream_without_usage
+        self._without_usage: set[tuple[str, str]] = set()
         self._state = State.new(config, budgets)
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
@@ -159,6 +169,26 @@ class Store:
         with self.lock:
             self._state.add_spend(spend)
 
+    def ledger(self) -> tuple[Any, ...]:
+        """What of the ledger is on no disk yet, as plain values for ``add_ledger`` and ``LedgerRows.load``."""
+        with self.lock:
+            return self._state.ledger.rows.dump()
+
+    def add_ledger(self, rows: object) -> None:
+        """Take over what another store's ``ledger`` gave. Raises ``ValueError`` for anything else."""
+        with self.lock:
+            self._state.ledger.rows.merge(rows)
+
+    def seal_ledger(self) -> tuple[Batch, ...]:
+        """Close what is open of the ledger; all batches that are to be written to disk."""
+        with self.lock:
+            return self._state.ledger.rows.seal()
+
+    def forget_ledger(self, batches: Iterable[Batch]) -> None:
+        """These batches are on disk."""
+        with self.lock:
+            self._state.ledger.rows.forget(batches)
+
     def dump(self) -> bytes:
         """All of it but the open calls, for ``load``."""
         with self.lock:
@@ -173,17 +203,24 @@ class Store:
         state = self._state
         bundle = state.bundle(call)
         call = sound(call)
+        if call.usage_unknown == "stream_without_usage" and bundle.key not in self._without_usage:
+            self._note_stream(bundle.key)
         count(bundle, call)
         state.recent.call(bundle.key, call, bundle.labels)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
-        if call.cost_source:
-            findings += state.ledger.count(bundle, call)
+        findings += state.ledger.count(bundle, call)
         for finding in findings:
             # one healthy call in twenty is unusual: counted, told to nobody
             if isinstance(finding, Crossing) or finding.alarm:
                 if isinstance(finding, Judgement):
                     state.recent.alarm(bundle.key, call.at, finding.signal)
                 self._verdicts.append(Verdict(source, call, finding))
+
+    def _note_stream(self, key: tuple[str, str]) -> None:
+        """The first stream of a model that brought no usage: whoever runs the service can change that."""
+        if len(self._without_usage) < MOST_NOTED:
+            self._without_usage.add(key)
+            self._on_stream_without_usage(*key)
 
     def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:
         judgements = self._state.engine.record(

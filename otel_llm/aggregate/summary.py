@@ -70,7 +70,17 @@ def _sum(view: View | None) -> float:
     return sum(row.cell.value for row in view.rows) if view is not None else 0
 
 
-def _since_start(families: Families) -> dict[str, float]:
+def _complete(families: Families) -> float | None:
+    """Share of the successful calls whose cost is whole: with usage, and a price for all of it. None before the first one."""
+    names = ("otel_llm_usage_unknown_total", "otel_llm_unpriced_requests_total", "otel_llm_incomplete_requests_total")
+    lacking = sum(cell.value for name in names for cell in families.numbers(name))
+    priced = sum(sum(cell.counts) for cell in families.histograms("otel_llm_request_cost_usd"))
+    incomplete = sum(cell.value for cell in families.numbers(names[2]))
+    calls = priced - incomplete + lacking
+    return max(0.0, 1 - lacking / calls) if calls else None
+
+
+def _since_start(families: Families) -> dict[str, float | None]:
     def total(name: str) -> float:
         return sum(cell.value for cell in families.numbers(name))
 
@@ -81,6 +91,9 @@ def _since_start(families: Families) -> dict[str, float]:
         "cost_usd": total("otel_llm_cost_usd_total"),
         "cache_savings_usd": total("otel_llm_cache_savings_usd_total"),
         "unpriced_calls": total("otel_llm_unpriced_requests_total"),
+        "incomplete_calls": total("otel_llm_incomplete_requests_total"),
+        "unknown_usage_calls": total("otel_llm_usage_unknown_total"),
+        "complete": _complete(families),
         "fallbacks": total("otel_llm_fallbacks_total"),
         **tokens,
     }

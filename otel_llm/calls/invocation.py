@@ -23,7 +23,9 @@ from . import background, runs
 from .context import FALLBACK, LABELS
 from .totals import TOTALS
 
-Priced = tuple[float | None, str, float]  # cost and what the cache saved in US dollars, between them who says so
+Priced = tuple[
+    float | None, str, float, tuple[str, ...]
+]  # cost, who says so, what the cache saved, what the cost lacks
 Price = Callable[[Request, Response, Usage, float], Priced]
 OnReply = Callable[["Invocation", int, Mapping[str, str]], None]
 
@@ -375,7 +377,7 @@ class Invocation:
         fees = (*request.fees, *response.fees) if not error and request.fees else response.fees
         if observer.price is not None and (usage.cost_usd is not None or usage.known or fees):
             priced = observer.price(request, response, usage, at)
-        cost, source, saved = priced
+        cost, source, saved, incomplete = priced
         context = self.recorded
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
@@ -385,7 +387,7 @@ class Invocation:
             _modalities(usage), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
-            fees, (), response.cache_miss, response.cache_missed_tokens,
+            fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "",
         ))  # fmt: skip
 
@@ -396,7 +398,7 @@ class Invocation:
 
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NO_USAGE = Usage()
-_NOTHING: Priced = (None, "", 0.0)
+_NOTHING: Priced = (None, "", 0.0, ())
 
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:

@@ -18,7 +18,7 @@ class RequestTotals:
     """
 
     __slots__ = (
-        "_busy", "_changed", "_lock", "_spans", "calls", "cost", "input_tokens", "labels", "output_tokens", "priced",
+        "_busy", "_changed", "_lock", "_spans", "calls", "cost", "incomplete", "input_tokens", "labels", "output_tokens", "priced",
         "unpriced", "usage_unknown",
     )  # fmt: skip
 
@@ -30,6 +30,7 @@ class RequestTotals:
         self.priced = 0  # calls that have one
         self.unpriced = 0  # calls with usage that have none
         self.usage_unknown = 0  # calls that brought no usage
+        self.incomplete = 0  # calls whose cost lacks a part
         self.labels: tuple[str, ...] = ()
         self._spans: list[tuple[float, float]] = []
         self._busy = 0.0
@@ -50,6 +51,7 @@ class RequestTotals:
             elif seen.cost_source == "unpriced":
                 self.unpriced += 1
             self.usage_unknown += bool(seen.usage_unknown)
+            self.incomplete += bool(seen.incomplete and seen.cost is not None)
         if self._changed is not None:
             self._changed()
 

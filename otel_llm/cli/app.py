@@ -20,6 +20,7 @@ COMMANDS = {
     "providers": "The client libraries that otel-llm watches.",
     "prices": "What a model costs, and what a call with given tokens would.",
     "notify": "Send a test notification to where alerts of the service itself go.",
+    "report": "Who used and spent what, by day, month, provider, model and label.",
     "generate": "Rewrite the generated files of this repository (maintainers).",
 }
 

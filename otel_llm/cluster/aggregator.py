@@ -81,6 +81,12 @@ class Aggregator:
             self.refresh()
             return self.store.incidents(time.time())
 
+    def ledger(self) -> tuple[Any, ...]:
+        """``Store.ledger``: what was counted and is on no disk yet."""
+        with self._lock:
+            self.refresh()
+            return self.store.ledger()
+
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""
         with self._lock:

@@ -79,6 +79,7 @@ class Leadership:
         with guard("spend"):  # which waits for a better time; the checkpoint does not
             if self._spend is not None:
                 self._spend.take(self.consumer)
+                self._spend.seal(self.consumer, now=now)
         self.consumer.keep(now=now)
 
     def after_round(self, *, now: bool = False) -> None:

@@ -34,6 +34,7 @@ class Answers(Protocol):
     def text(self, *, openmetrics: bool) -> bytes: ...
     def stats(self) -> dict[str, Any]: ...
     def status(self) -> dict[str, Any]: ...
+    def ledger(self) -> tuple[Any, ...]: ...
     def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
 
 
@@ -63,6 +64,10 @@ class RemoteAggregator:
     def status(self) -> dict[str, Any]:
         """``Store.status`` of the whole service."""
         return dict(ask(self._path, ("status",)))
+
+    def ledger(self) -> tuple[Any, ...]:
+        """``Store.ledger``: what was counted and is on no disk yet."""
+        return tuple(ask(self._path, ("ledger",)))
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Have records counted that could not be put into a journal."""
@@ -132,6 +137,8 @@ class Listener:
                 _send(peer, self._answers.stats())
             elif kind == "status":
                 _send(peer, self._answers.status())
+            elif kind == "ledger":
+                _send(peer, self._answers.ledger())
             elif kind == "count":
                 self._answers.count(*rest)
                 _send(peer, None)

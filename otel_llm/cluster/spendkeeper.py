@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 from otel_llm.aggregate import Store
+from otel_llm.aggregate.ledger_rows import Batch
 from otel_llm.core.files import FileLock, locked
 from otel_llm.core.guard import guard
 
 from . import spendfile
 from .consumer import JournalConsumer
-from .statedir import LOCK, SPEND, discard, has_members, is_alive, starts
+from .statedir import LEDGER, LOCK, SPEND, discard, has_members, is_alive, starts
 from .verdict_queue import Discard
 
 SAVE_SECONDS = 60.0
@@ -35,6 +37,8 @@ class SpendKeeper:
         self._saved = time.monotonic()
         self._next = 0.0
         self._taken: set[Path] = set()  # starts whose spend is in the store, and in no checkpoint yet
+        self._batches: tuple[Batch, ...] = ()  # of the ledger, in our checkpoint and perhaps not in the file yet
+        self._sealed = time.monotonic()
         self._is_kept = False  # in a checkpoint that says so: a file from before that would be counted again
 
     def take(self, leader: JournalConsumer) -> None:
@@ -52,11 +56,31 @@ class SpendKeeper:
         with locked(self._base / LOCK):
             self._take_over(leader)
 
+    def seal(self, leader: JournalConsumer, *, now: bool = False) -> None:
+        """Close, each minute or ``now``, what the ledger has counted since, and have a checkpoint hold it: from then on it is the same
+        whoever writes it to the ledger's file. Raises ``OSError``; it is tried again."""
+        if self._is_kept and (now or time.monotonic() - self._sealed >= SAVE_SECONDS):
+            self._sealed = time.monotonic()
+            if batches := leader.store.seal_ledger():
+                leader.keep(now=True)
+                self._batches = batches
+
     def save(self, leader: JournalConsumer, *, now: bool = False) -> None:
         """Save it each minute, or ``now``. Waits for the disk: not to be called with a lock that others need."""
         if self._is_kept and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
             self._saved = time.monotonic()
             self.owes = not spendfile.save(self._base / SPEND, leader.store.spend())
+        if self._batches:
+            with guard("spend"):
+                self._write_ledger(leader)
+
+    def _write_ledger(self, leader: JournalConsumer) -> None:
+        from . import ledgerfile  # noqa: PLC0415 - it takes sqlite3, which not every Python has
+
+        today = datetime.now(timezone.utc).date()
+        ledgerfile.apply(self._base / LEDGER, self._batches, today)
+        leader.store.forget_ledger(self._batches)
+        self._batches = ()
 
     def close(self) -> None:
         self._lock.drop()
@@ -73,10 +97,14 @@ class SpendKeeper:
             # what was kept last is newer in the store of who kept it than in the file
             kept = [one.store.spend() for one in left if one.with_spend]
             self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
+            for one in left:
+                if one.with_spend:
+                    leader.store.add_ledger(one.store.ledger())
             leader.with_spend = True
         for one in left:
             if not (one.with_spend or one.unreadable):
                 self._add(leader, one.store.spend())
+                leader.store.add_ledger(one.store.ledger())
         self._taken.update(dead)
         if self._taken or not self._is_kept:
             leader.keep(now=True)

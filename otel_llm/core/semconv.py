@@ -65,6 +65,10 @@ def end_attributes(request: Request, response: Response, seen: Observation) -> d
     if seen.cost is not None:
         found["otel_llm.cost.usd"] = seen.cost
         found["otel_llm.cost.source"] = seen.cost_source
+    if seen.cost_source:
+        found["otel_llm.cost.complete"] = seen.cost is not None and not seen.incomplete
+    if seen.incomplete:
+        found["otel_llm.cost.missing"] = seen.incomplete
     return found
 
 

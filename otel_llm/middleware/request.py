@@ -136,6 +136,8 @@ class Served:
             shown["otel_llm.request.cost.usd"] = tally.cost
         if tally.unpriced:
             shown["otel_llm.request.unpriced_calls"] = tally.unpriced
+        if tally.unpriced or tally.incomplete or tally.usage_unknown:
+            shown["otel_llm.request.cost.complete"] = False
         span.set_attributes(shown)
 
 

@@ -110,6 +110,11 @@ class Instruments:
             self._put("otel_llm_agent_cost_usd_total", (seen.agent or NO_AGENT, *call[:2], *custom), seen.cost)
         elif seen.cost_source == "unpriced":
             self._put("otel_llm_unpriced_requests_total", (*call, *custom), 1)
+        counts = dict(seen.fees)
+        for name in seen.incomplete:
+            self._put("otel_llm_unpriced_fees_total", (*call, name, *custom), counts.get(name, 1))
+        if seen.incomplete and seen.cost is not None:
+            self._put("otel_llm_incomplete_requests_total", (*call, *custom), 1)
         if seen.cost_saved > 0:
             self._put("otel_llm_cache_savings_usd_total", (*call, *custom), seen.cost_saved)
 

@@ -38,11 +38,20 @@ class Prices:
             self._pricer.close()
 
     def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
-        """What a call that ended ``at`` (seconds since the epoch) cost."""
-        return (self._pricer or self.load()).price(
-            request.provider, request.model or "", response.model or "", usage, at,
-            response.service_tier or request.service_tier, request.server_address or "",
-        )  # fmt: skip
+        """What a call that ended ``at`` (seconds since the epoch) cost, with its fees and the other models that worked inside."""
+        pricer, region = self._pricer or self.load(), response.region or request.region
+        fees = (*request.fees, *response.fees) if request.fees else response.fees
+        provider, address = request.provider, request.server_address or ""
+        tier = response.service_tier or request.service_tier
+        price = pricer.price(
+            provider, request.model or "", response.model or "", usage, at, tier, address, region, fees
+        )
+        if response.others and price.source != "provider":
+            others = [
+                pricer.price(provider, name, "", used, at, tier, address, region) for name, used in response.others
+            ]
+            return _with(price, others)
+        return price
 
     def date(self) -> float | None:
         """From when the prices are, seconds since the epoch; None where there are none. Loads nothing."""
@@ -51,3 +60,14 @@ class Prices:
         from . import sources  # noqa: PLC0415 - likewise
 
         return sources.newest_date(self._config.state_dir, fetched=self._config.prices_update == "daily")
+
+
+def _with(price: Price, others: list[Price]) -> Price:
+    """``price`` and those of models that worked inside; one without a price is named."""
+    cost, saved, lacking = price.cost or 0.0, price.saved, [*price.incomplete]
+    for other in others:
+        cost, saved = cost + (other.cost or 0.0), saved + other.saved
+        lacking += ["other_model"] if other.cost is None else other.incomplete
+    if price.cost is None and price.source:
+        return price._replace(incomplete=tuple(lacking))
+    return Price(cost, "prices", saved, tuple(lacking))

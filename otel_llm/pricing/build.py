@@ -14,7 +14,7 @@ from typing import Any
 
 from genai_prices import UpdatePrices, __version__, data_snapshot, types
 
-from .rates import LEAST_AUDIO, UNITS
+from .rates import FEE_UNITS, LEAST_AUDIO, UNITS
 from .table import FORMAT
 
 SOURCE = "https://github.com/pydantic/genai-prices"
@@ -113,8 +113,8 @@ def _rates(prices: types.ModelPrice, least_audio: float | None = None) -> dict[s
     given: Mapping[str, Any] = {
         key: value for key, value in vars(prices).items() if value is not None and key[0] != "_"
     }
-    rates: dict[str, Any] = {key: _rate(value) for key, value in given.items() if key in UNITS}
-    unseen = sorted(given.keys() - UNITS.keys())
+    rates: dict[str, Any] = {key: _rate(value) for key, value in given.items() if key in UNITS or key in FEE_UNITS}
+    unseen = sorted(given.keys() - UNITS.keys() - FEE_UNITS.keys())
     if "audio_hours" in rates and "input_audio_hours" in unseen:
         unseen.remove("input_audio_hours")  # the same seconds under another name
     if unseen:

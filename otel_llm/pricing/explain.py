@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
 
-from .lookup import BUILT_IN, Book, Looked
+from .lookup import BUILT_IN, SEARCHES, Book, Looked, Terms
 from .names import provider_id
 from .price import UNPRICED, Price, measured
-from .pricer import Pricer
-from .rates import UNITS, Rates, quote, tier_for
+from .pricer import Fees, Pricer
+from .rates import UNITS, Rates, tier_for, without
 
 _PER = {1_000_000.0: "1M tokens", 3600.0: "hour", 1000.0: "1000"}
 
@@ -42,7 +42,8 @@ class Explanation:
     """Where a name leads. ``source`` is ``genai-prices VERSION``, file and line of the user's own price, or empty.
 
     ``model`` is empty where there is no price; ``suggestions`` are then names that look like it. ``also`` are other
-    providers that sell the model under this name. ``unseen`` are things the provider charges for and no client reports.
+    providers that sell the model under this name. ``unseen`` are things the provider charges for and no client reports, ``gaps``
+    parts of a usage whose rate nobody knows; those of the given usage are in ``price.incomplete``.
     """
 
     asked: str
@@ -56,6 +57,9 @@ class Explanation:
     until: float = math.inf
     also: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    fees: tuple[tuple[str, float], ...] = ()
+    factor: float = 1.0
 
     def lines(self) -> Iterator[str]:
         """The same as plain text, line by line."""
@@ -69,6 +73,10 @@ class Explanation:
             above = f", over {part.above} input tokens" if part.above else ""
             amount = "" if part.amount is None else f"   x {part.quantity:g} = ${part.amount:.6f}"
             yield f"  {part.name:<20} ${part.rate:g} per {part.per}{above}{amount}"
+        for fee, usd in self.fees:
+            yield f"  {fee:<20} ${usd:g} each"
+        if self.factor != 1.0:
+            yield f"  {'surcharge':<20} x {self.factor:g} on tokens, for region or service tier"
         yield from self._remarks()
 
     def _remarks(self) -> Iterator[str]:
@@ -76,6 +84,10 @@ class Explanation:
             yield f"  {'total':<20} ${self.price.cost:.6f}" + (
                 f", cache saved ${self.price.saved:.6f}" if self.price.saved else ""
             )
+        if self.price.incomplete:
+            yield f"  incomplete: no rate is known for {', '.join(self.price.incomplete)}; calls show complete=false"
+        elif self.gaps:
+            yield f"  no rate is known for {', '.join(self.gaps)}: a call that uses it shows complete=false"
         if not self.components:
             yield "  charged by what no client reports: calls count as unpriced" if self.unseen else "  free of charge"
         if self.unseen:
@@ -94,6 +106,8 @@ def explain(
     config: Config | None = None,
     at: float | None = None,
     service_tier: str | None = None,
+    region: str | None = None,
+    fees: Fees = (),
     pricer: Pricer | None = None,
 ) -> Explanation:
     """Say what ``model`` costs at ``provider`` (default: who its name points to), and what ``usage`` would come to.
@@ -105,21 +119,29 @@ def explain(
     at = time.time() if at is None else at
     sellers = book.table.providers_of(model.lower()) if book.table is not None and provider is None else []
     seller = provider if provider is not None else (sellers[0] if sellers else "")
-    looked = book.look((seller, model, "", service_tier, ""), at)
+    key = (seller, model, "", service_tier, "", region)
+    looked = book.look(key, at)
     if looked is None:
         return Explanation(model, seller, "", "", suggestions=_near(book, model, provider))
-    return _explained(model, looked, book, usage or Usage(), tuple(sellers[1:]))
+    usage = usage or Usage()
+    price = pricer.price(seller, model, "", usage, at, service_tier, "", region, fees)
+    return _explained(model, looked, book.terms(key, at), price, usage, tuple(sellers[1:]), book)
 
 
-def _explained(asked: str, looked: Looked, book: Book, usage: Usage, also: tuple[str, ...]) -> Explanation:
+def _explained(
+    asked: str, looked: Looked, terms: Terms, price: Price, usage: Usage, also: tuple[str, ...], book: Book
+) -> Explanation:
     library = book.table.library if book.table is not None else ""
     source = f"{BUILT_IN} {library}" if looked.source == BUILT_IN else looked.source
-    price = quote(looked.terms.rates)(usage) if looked.priced else UNPRICED
-    parts = tuple(_components(looked.terms.rates, usage))
-    terms = looked.terms
+    missing = [gap for gap in terms.gaps if getattr(usage, gap.field)]
     return Explanation(
-        asked, looked.provider, looked.model, source, parts, price, terms.unseen, terms.since, terms.until, also
-    )
+        asked, looked.provider, looked.model, source,
+        components=tuple(_components(looked.terms.rates, without(usage, missing) if missing else usage)),
+        price=price, unseen=looked.terms.unseen, since=terms.since, until=terms.until, also=also,
+        gaps=tuple(gap.name for gap in terms.gaps),
+        fees=tuple(sorted((fee, usd) for fee, usd in terms.fees.items() if fee != "web_search" or SEARCHES not in looked.terms.rates)),
+        factor=terms.factor,
+    )  # fmt: skip
 
 
 def _components(rates: Rates, usage: Usage) -> Iterator[Component]:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from .fees import PLAIN_AUDIO, fee_rates, overlaid, region_factor, tier_factor
 from .names import LONGEST, provider_id
 from .overrides import Overrides, Rule
 from .price import Quote, unpriced
-from .rates import REQUESTS, quote
+from .rates import FEE_UNITS, REQUESTS, UNITS, Gap, gaps, quote
 from .table import Found, InForce, Table, in_force
 
 _MOST = 1024  # models at hand, and as many names at hand that are no known model's: names are user input
 
-Key = tuple[str, str, str, "str | None", str]
-Entry = tuple[float, float, Quote]
+Key = tuple[str, str, str, "str | None", str, "str | None"]  # provider, models asked and answered, tier, host, region
+
+
+class Terms(NamedTuple):
+    """What a model costs in a span of time, ready for many calls. ``since`` and ``until`` are seconds since the epoch.
+
+    Token rates are multiplied by ``factor``; ``gaps`` are parts without a rate, ``fees`` US dollars per unit, ``lacking``
+    what nobody knows of the rates whatever the usage.
+    """
+
+    since: float
+    until: float
+    quote: Quote
+    gaps: tuple[Gap, ...] = ()
+    fees: Mapping[str, float] = {}
+    factor: float = 1.0
+    lacking: tuple[str, ...] = ()
+
+
 BUILT_IN = "genai-prices"
+SEARCHES = "web_searches_kcount"  # billed as a fee
 
 
 class Looked(NamedTuple):
@@ -25,11 +45,14 @@ class Looked(NamedTuple):
     model: str
     source: str
     terms: InForce
+    based: bool = True  # on the list: False where the user's own entry has all the prices
 
     @property
     def priced(self) -> bool:
         """Whether what the model charges for is what clients report: speech by the letter, say, is not."""
-        return not self.terms.unseen or bool(self.terms.rates.keys() - {REQUESTS})
+        return bool(self.terms.rates.keys() & UNITS.keys() - {REQUESTS}) or not (
+            self.terms.unseen or self.terms.rates.keys() & FEE_UNITS.keys()
+        )
 
 
 class Book:
@@ -38,12 +61,12 @@ class Book:
     def __init__(self, table: Table | None, overrides: Overrides) -> None:
         self.table = table
         self.overrides = overrides
-        self.entries: dict[Key, Entry] = {}
-        self.unknown: dict[Key, Entry] = {}
+        self.entries: dict[Key, Terms] = {}
+        self.unknown: dict[Key, Terms] = {}
 
-    def quote(self, key: Key, at: float) -> Quote:
-        """The quote in force at ``at``, looked up anew; always one: that of an unknown model says ``unpriced``."""
-        return unpriced if max(len(part or "") for part in key) > LONGEST else self._look(key, at)[2]
+    def terms(self, key: Key, at: float) -> Terms:
+        """The terms in force at ``at``, looked up anew; always some: those of an unknown model say ``unpriced``."""
+        return _UNKNOWN if max(len(part or "") for part in key) > LONGEST else self._look(key, at)
 
     def look(self, key: Key, at: float) -> Looked | None:
         """Find the terms for a call: the user's own first, then the built-in list; the response's model before the request's."""
@@ -51,11 +74,13 @@ class Book:
         rule = choice.rule
         if rule is not None and not rule.built_in:
             own = InForce(rule.over({}, _tier(key[3])), (), choice.since, choice.until)
-            return Looked(key[0], rule.name, rule.source, own)
+            return Looked(key[0], rule.name, rule.source, own, based=False)
         found = self._base(key, rule)
         if found is None:
             return None
         terms = choice.within(in_force(found, at, _context(key[3])))
+        names = (found.model,) if rule is not None and rule.like is not None else names_of(key)
+        terms = terms._replace(rates=overlaid(found.provider, names, terms.rates))
         if rule is None:
             return Looked(found.provider, found.model, BUILT_IN, terms)
         laid = terms._replace(rates=rule.over(terms.rates, _tier(key[3])))
@@ -70,7 +95,7 @@ class Book:
 
     def _base(self, key: Key, rule: Rule | None) -> Found | None:
         """The built-in model that a call, or the rule for it, goes by; the response's model before the request's."""
-        provider, request_model, response_model, _, address = key
+        provider, request_model, response_model, _, address, _ = key
         if rule is not None and rule.like is not None:
             return self._built_in(rule.like[0], [rule.like[1]], "")
         return self._built_in(provider, [name for name in (response_model, request_model) if name], address)
@@ -86,22 +111,51 @@ class Book:
                 return found
         return None
 
-    def _look(self, key: Key, at: float) -> Entry:
+    def _look(self, key: Key, at: float) -> Terms:
         looked = self.look(key, at)
         if looked is None:
             choice = self.overrides.find(key[0], (key[1], key[2]), at)
-            return self._keep(self.unknown, key, (choice.since, choice.until, unpriced))
-        terms = looked.terms
-        return self._keep(
-            self.entries, key, (terms.since, terms.until, quote(terms.rates) if looked.priced else unpriced)
-        )
+            fees = fee_rates(self._seller(key), names_of(key), {}, own=False)
+            return self._keep(self.unknown, key, Terms(choice.since, choice.until, unpriced, fees=fees))
+        return self._keep(self.entries, key, self.priced(key, looked))
 
-    def _keep(self, entries: dict[Key, Entry], key: Key, entry: Entry) -> Entry:
-        """Remember a quote. Without a lock, which a fork could leave locked; past the bound, begin anew."""
+    def priced(self, key: Key, looked: Looked) -> Terms:
+        """The terms of a model that was found: with the fees, factors and gaps that hold for this call."""
+        rates, seller, names = looked.terms.rates, self._seller(key), names_of(key)
+        tier, own = _tier(key[3]), looked.source != BUILT_IN
+        tier_is = tier_factor(seller, names, tier, listed=own or looked.terms.tiered)
+        region_is = 1.0 if own else region_factor(seller, names, key[5] or "")
+        lacking = [name for name, factor in (("service_tier", tier_is), ("region", region_is)) if factor is None]
+        return Terms(
+            looked.terms.since, looked.terms.until,
+            quote({unit: rate for unit, rate in rates.items() if unit != SEARCHES}) if looked.priced else unpriced,
+            () if own and not looked.based else gaps(rates, plain_audio=seller in PLAIN_AUDIO),
+            fee_rates(seller, names, rates, own=own),
+            (tier_is or 1.0) * (region_is or 1.0),
+            tuple(lacking) if looked.priced else (),
+        )  # fmt: skip
+
+    def _seller(self, key: Key) -> str:
+        """genai-prices' id of who is asked: by name, else by address."""
+        seller = provider_id(key[0], key[1])[0]
+        if self.table is not None and seller not in self.table:
+            return self.table.provider_at(key[4]) or seller
+        return seller
+
+    def _keep(self, entries: dict[Key, Terms], key: Key, entry: Terms) -> Terms:
+        """Remember terms. Without a lock, which a fork could leave locked; past the bound, begin anew."""
         if len(entries) >= _MOST:
             entries.clear()
         entries[key] = entry
         return entry
+
+
+def names_of(key: Key) -> tuple[str, ...]:
+    """The models' names of a call, in lower case: as asked for, as answered."""
+    return tuple(name.lower() for name in key[1:3] if name)
+
+
+_UNKNOWN = Terms(-math.inf, math.inf, unpriced)
 
 
 def _tier(tier: str | None) -> str:

@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timezone
 from typing import Any
 
 from otel_llm.core.document import DocumentError, Items, Section, number, read
+from otel_llm.core.model import FEES
 
-from .rates import Rates, Tiers
+from .rates import FEE_KEY, Rates, Tiers
 from .table import InForce
 
 FIELDS: Mapping[str, tuple[str, float]] = {
@@ -30,6 +31,7 @@ FIELDS: Mapping[str, tuple[str, float]] = {
     "audio_minute": ("audio_hours", 60.0),
     "web_search": ("web_searches_kcount", 1000.0),
     "request": ("requests_kcount", 1000.0),
+    **{fee: (f"{FEE_KEY}{fee}", 1.0) for fee in FEES if fee != "web_search"},
 }  # field of the file -> unit of the price list, and how many of the field's make one of the unit's
 _OTHER_FIELDS = ("provider", "model", "like", "factor", "from", "above", "tiers")
 _ALWAYS: Tiers = ()

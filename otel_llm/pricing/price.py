@@ -13,12 +13,20 @@ class Price(NamedTuple):
 
     ``source`` is ``provider`` (the provider reported the amount), ``prices`` (usage times a price), ``unpriced`` (usage,
     but no known price: ``cost`` is None, never zero) or empty (nothing to price).
-    ``saved`` is what cached reads would have cost more at the uncached input price; 0 where that is not known.
+    ``saved`` is what cached reads would have cost more at the uncached input price; 0 where that is not known. ``incomplete``
+    names what was used and has no known price, and so is no part of ``cost``: fees (``FEES``), parts of the usage, ``region``,
+    ``service_tier``.
     """
 
     cost: float | None
     source: str
     saved: float = 0.0
+    incomplete: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether ``cost`` is all of it."""
+        return self.cost is not None and not self.incomplete
 
 
 Quote = Callable[[Usage], Price]

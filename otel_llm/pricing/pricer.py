@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from collections.abc import Sequence
 
 from otel_llm.core import fork
 from otel_llm.core.config import Config
@@ -12,16 +13,21 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
 
 from . import sources
-from .lookup import Book
+from .lookup import Book, Terms
 from .overrides import Overrides
 from .price import Price
+from .rates import Gap, without
 from .table import Table
 
+Fees = Sequence[tuple[str, float]]
 logger = logging.getLogger("otel_llm")
 
 _REFRESH = 3600.0  # seconds between looks at whether newer prices have been fetched
 _PRICERS: weakref.WeakSet[Pricer] = weakref.WeakSet()
 _INFINITE = float("inf")
+_SEARCHES = frozenset(
+    ("web_search", "web_search_premium", "grounding")
+)  # fees that Usage.web_searches may count as well
 _make = tuple.__new__  # half the time of a named tuple's own
 
 
@@ -84,22 +90,31 @@ class Pricer:
         at: float,
         service_tier: str | None = None,
         server_address: str = "",
+        region: str | None = None,
+        fees: Fees = (),
     ) -> Price:
         """What a call cost.
 
         ``provider`` and the models are named as in the conventions; ``at`` is when the call ended, seconds since the
-        epoch; ``service_tier`` is what the provider says it served (``flex``, ``priority``, ``batch``, ...).
+        epoch; ``service_tier`` is what the provider says it served (``flex``, ``priority``, ``batch``, ...), ``region`` where.
+        ``fees`` are (name, count) of what is billed beside tokens, by the names of ``core.model.FEES``.
         """
         book, reported = self._book or self.load(), usage.cost_usd
         if reported is not None and not 0.0 <= reported < _INFINITE:
             reported = None  # no amount of money
         if usage.billed_input_tokens is not None or usage.billed_output_tokens is not None:
             usage = usage.billed()
-        key = (provider, request_model, response_model, service_tier, server_address)
-        entry = book.entries.get(key) or book.unknown.get(key)
-        quote = entry[2] if entry is not None and entry[0] <= at < entry[1] else book.quote(key, at)
-        price = quote(usage)
-        return price if reported is None else _make(Price, (float(reported), "provider", price[2]))
+        key = (provider, request_model, response_model, service_tier, server_address, region)
+        terms = book.entries.get(key) or book.unknown.get(key)
+        if terms is None or not terms.since <= at < terms.until:
+            terms = book.terms(key, at)
+        missing = [gap for gap in terms.gaps if getattr(usage, gap.field)] if terms.gaps else None
+        price = terms.quote(without(usage, missing) if missing else usage)
+        if reported is not None:
+            return _make(Price, (float(reported), "provider", price[2], ()))
+        if missing or fees or usage.web_searches or terms.factor != 1.0 or terms.lacking:
+            return _completed(price, terms, missing or (), fees, usage)
+        return price
 
     def _read(self) -> Book:
         config = self._config
@@ -132,6 +147,22 @@ class Pricer:
         book = self.book
         if table is not None and (book.table is None or book.table.made < table.made):
             self._book = Book(table, book.overrides)
+
+
+def _completed(price: Price, terms: Terms, missing: Sequence[Gap], fees: Fees, usage: Usage) -> Price:
+    """``price`` of the tokens with the fees and the factor, and the names of what has no price."""
+    if usage.web_searches and not any(name in _SEARCHES for name, _ in fees):
+        fees = (*fees, ("web_search", usage.web_searches))
+    charged = sum(count * terms.fees.get(name, 0.0) for name, count in fees)
+    lacking = [gap.name for gap in missing]
+    lacking += [name for name, count in fees if count and name not in terms.fees]
+    if price.cost is not None:
+        lacking += terms.lacking
+        cost = price.cost * terms.factor + charged
+        return Price(cost, price.source, price.saved * terms.factor, tuple(lacking))
+    if usage.known or not fees:
+        return price._replace(incomplete=tuple(lacking))
+    return Price(charged, "prices", 0.0, tuple(lacking)) if charged else Price(None, "unpriced", 0.0, tuple(lacking))
 
 
 def _after_fork() -> None:

@@ -9,6 +9,7 @@ price, applied on top of all input at the input price).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from otel_llm.core.model import Usage
@@ -44,6 +45,8 @@ UNITS: Mapping[str, Unit] = {
     "input_audio_mtok": _unit("input_audio_tokens", _M, "input audio", "audio input"),
     "cache_audio_read_mtok": _unit("cache_audio_read_tokens", _M, "input audio read", "cached audio read"),
     "input_image_mtok": _unit("input_image_tokens", _M, "input image", "image input"),
+    "cache_image_read_mtok": _unit("cache_image_read_tokens", _M, "input image read", "cached image read"),
+    "input_video_mtok": _unit("input_video_tokens", _M, "input video", "video input"),
     "output_mtok": _unit("output_tokens", _M, "output", "output"),
     "output_text_mtok": _unit("output_text_tokens", _M, "output text", "text output"),
     "output_audio_mtok": _unit("output_audio_tokens", _M, "output audio", "audio output"),
@@ -53,6 +56,72 @@ UNITS: Mapping[str, Unit] = {
     "web_searches_kcount": _unit("web_searches", 1000.0, "search", "web search"),
     REQUESTS: _unit("", 1000.0, "request", "request"),
 }  # keys and nesting as genai-prices has them (its data_units.py), for the counts that Usage knows
+
+FEE_UNITS: Mapping[str, tuple[str, float]] = {
+    "web_searches_kcount": ("web_search", 1000.0),
+    "storage_searches_kcount": ("file_search", 1000.0),
+    "input_document_kpages": ("ocr_pages", 1000.0),
+    "input_mchars": ("speech_characters", _M),
+}  # keys of genai-prices for what is billed beside tokens: the fee (core.model.FEES), and how many make one price
+
+FEE_KEY = "fee:"
+"""Before a fee's name: its rate in a user's price file, US dollars for one."""
+
+
+class Gap(NamedTuple):
+    """A part of a usage that costs something else than its whole, and whose rate nobody knows."""
+
+    field: str  # of Usage
+    whole: str  # the field that includes it
+    name: str
+
+
+def gaps(rates: Rates, *, plain_audio: bool = False) -> tuple[Gap, ...]:
+    """The parts that ``rates`` lack. Images and thinking cost what their whole does where there is no rate of their own, and
+    audio where ``plain_audio``; cached tokens never do."""
+    if "input_mtok" not in rates or not any(
+        rate for key in ("input_mtok", "output_mtok") for _, rate in rates.get(key, ())
+    ):
+        return ()  # it is free, or is not billed by tokens
+    lacking = [gap for key, gap in _GAPS.items() if key not in rates]
+    if plain_audio:
+        lacking = [gap for gap in lacking if "audio" not in gap.field]
+    if "input_audio_mtok" not in rates or "cache_read_mtok" not in rates:  # the more general gap says it
+        lacking = [gap for gap in lacking if gap.field != "cache_audio_read_tokens"]
+    if "cache_write_mtok" not in rates:
+        lacking = [gap for gap in lacking if gap.whole != "cache_write_tokens"]
+    return tuple(lacking)
+
+
+_GAPS = {
+    "cache_read_mtok": Gap("cache_read_tokens", "input_tokens", "cache_read"),
+    "cache_write_mtok": Gap("cache_write_tokens", "input_tokens", "cache_write"),
+    "cache_write_1h_mtok": Gap("cache_write_1h_tokens", "cache_write_tokens", "cache_write_1h"),
+    "cache_write_12h_mtok": Gap("cache_write_12h_tokens", "cache_write_tokens", "cache_write_12h"),
+    "input_audio_mtok": Gap("input_audio_tokens", "input_tokens", "input_audio"),
+    "output_audio_mtok": Gap("output_audio_tokens", "output_tokens", "output_audio"),
+    "cache_audio_read_mtok": Gap("cache_audio_read_tokens", "cache_read_tokens", "cache_audio_read"),
+}
+
+
+def without(usage: Usage, missing: Sequence[Gap]) -> Usage:
+    """``usage`` without the parts that have no rate, in the context length that it had. A part within a part is taken out once."""
+    left = replace(usage, longest=usage.longest or usage.input_tokens)
+    for gap in missing:
+        count = getattr(left, gap.field) or 0
+        setattr(left, gap.field, None)
+        for part in _WITHIN.get(gap.field, ()):
+            setattr(left, part, None)
+        for whole in dict.fromkeys((gap.whole, "output_tokens" if gap.whole == "output_tokens" else "input_tokens")):
+            if (total := getattr(left, whole)) is not None:
+                setattr(left, whole, max(0, total - count))
+    return left
+
+
+_WITHIN = {
+    "cache_read_tokens": ("cache_audio_read_tokens", "cache_image_read_tokens"),
+    "cache_write_tokens": ("cache_write_1h_tokens", "cache_write_12h_tokens"),
+}
 
 
 class _Step(NamedTuple):
@@ -126,7 +195,7 @@ def _flat(step: _Step) -> Quote:
                 cost += (usage.cache_write_1h_tokens or 0) * per_1h
         if per_search and usage.web_searches:
             cost += usage.web_searches * per_search
-        return make(Price, (cost + tokens * per_input, "prices", saved))
+        return make(Price, (cost + tokens * per_input, "prices", saved, ()))
 
     return _with(price, others) if others else price
 
@@ -138,7 +207,7 @@ def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
     make = tuple.__new__
 
     def whole(usage: Usage) -> Price:
-        cost, source, saved = price(usage)
+        cost, source, saved, _ = price(usage)
         if cost is None:
             return NOTHING
         for field, coefficient in others:
@@ -146,7 +215,7 @@ def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
                 cost += part * coefficient
         if per_audio_read:
             saved -= (usage.cache_audio_read_tokens or 0) * per_audio_read
-        return make(Price, (cost, source, saved))
+        return make(Price, (cost, source, saved, ()))
 
     return whole
 

@@ -34,6 +34,7 @@ class InForce(NamedTuple):
     unseen: tuple[str, ...]
     since: float
     until: float
+    tiered: bool = False  # whether some rates are those of the call's service tier
 
 
 class _Maker:
@@ -178,7 +179,7 @@ def in_force(found: Found, at: float, context: Mapping[str, str]) -> InForce:
     edges = [edge for when in conditions if when for edge in _edges(when, at)]
     since = max((edge for edge in edges if edge <= at), default=-math.inf)
     until = min((edge for edge in edges if edge > at), default=math.inf)
-    return InForce({key: _tiers(rate) for key, rate in rates.items()}, unseen, since, until)
+    return InForce({key: _tiers(rate) for key, rate in rates.items()}, unseen, since, until, bool(tiered))
 
 
 def _tiers(rate: Any) -> tuple[tuple[int, float], ...]:

@@ -136,7 +136,7 @@ class Runtime:
             installed.uninstall()
 
     def _make_store(self) -> Store:
-        return Store(self.config, _budgets(self.config), self.prices.date)
+        return Store(self.config, _budgets(self.config), self.prices.date, _warn_of_stream)
 
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
@@ -179,6 +179,25 @@ def _budgets(config: Config) -> tuple[Budget, ...]:
     except DocumentError as error:
         logger.warning("OTEL_LLM_BUDGETS_FILE: %s; going on without budgets of its own", error)
         return ()
+
+
+def _warn_of_stream(provider: str, model: str) -> None:
+    """Logged once for each model of a service: its tokens and cost are missing from every total."""
+    change = _USAGE_OF_STREAMS.get(
+        provider, "ask for it: stream_options={'include_usage': True}, where the API is OpenAI's"
+    )
+    logger.warning(
+        "A stream of %s at %s came without usage, so its tokens and cost are not counted; %s.", model, provider, change
+    )
+
+
+_USAGE_OF_STREAMS = {
+    "anthropic": "the stream was left before its end, or a proxy drops message_delta events",
+    "gcp.gemini": "read the stream to its end: usage is in its last chunk",
+    "gcp.vertex_ai": "read the stream to its end: usage is in its last chunk",
+    "aws.bedrock": "read the stream to its end: usage is in its metadata event",
+    "openai_compatible": "ask for it with stream_options={'include_usage': True}; the server may have to be told to report it",
+}  # what to change, by provider
 
 
 def _capture(config: Config) -> Any:

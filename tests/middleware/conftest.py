@@ -15,7 +15,7 @@ from otel_llm.testing.loopback import Loopback
 
 
 def price(request, response, usage, at):
-    return (usage.input_tokens * 2.5 + usage.output_tokens * 10) / 1e6, "prices", 0.0
+    return (usage.input_tokens * 2.5 + usage.output_tokens * 10) / 1e6, "prices", 0.0, ()
 
 
 @pytest.fixture(scope="session")

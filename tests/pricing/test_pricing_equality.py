@@ -31,7 +31,8 @@ def random_usage(dice: random.Random) -> Usage:
         input_tokens=total, output_tokens=output, cache_read_tokens=read, cache_write_tokens=write,
         cache_write_1h_tokens=dice.randint(0, write), thinking_tokens=dice.randint(0, output // 4),
         input_audio_tokens=audio, output_audio_tokens=dice.randint(0, output // 4),
-        cache_audio_read_tokens=dice.randint(0, min(audio, read)), input_image_tokens=image,
+        cache_audio_read_tokens=(cached := dice.randint(0, min(audio, read))), input_image_tokens=image,
+        cache_image_read_tokens=dice.randint(0, min(image, read - cached)), input_video_tokens=dice.randint(0, total // 8),
         output_image_tokens=dice.randint(0, output // 4), web_searches=dice.randint(0, 3), audio_seconds=dice.uniform(0, 90),
     )  # fmt: skip
 
@@ -42,10 +43,13 @@ def theirs(model, provider, usage: Usage, at: datetime, context) -> float:
     fields = {
         renamed.get(unit.field, unit.field): getattr(usage, unit.field) for key, unit in UNITS.items() if unit.field
     }
-    # What a model has no price for says nothing about its parts, and they insist on those where parts overlap.
-    given = dict(fields) if "cache_image_read_mtok" not in prices else {**fields, "cache_image_read_tokens": 0}
+    # What a model has no price for says nothing about its parts.
+    given = {name: value for name, value in fields.items() if name not in _SELDOM or _SELDOM[name] in prices}
     calculation = model.calc_price(TheirUsage(**given), provider, genai_request_timestamp=at, price_context=context)
     return float(calculation.total_price)
+
+
+_SELDOM = {"cache_image_read_tokens": "cache_image_read_mtok", "input_video_tokens": "input_video_mtok"}
 
 
 def _steps(model):

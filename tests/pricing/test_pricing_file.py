@@ -53,7 +53,7 @@ def test_a_local_model_gets_a_price_or_is_declared_free(make_pricer, write):
     text = "prices:\n- {provider: vllm, model: 'qwen*', input: 0.1, output: 0.2}\n- {provider: ollama, model: '*', input: 0, output: 0}\n"
     pricer = make_pricer(prices_file=write(text))
     assert price(pricer, "vllm", "Qwen3-32B").cost == pytest.approx((1000 * 0.1 + 500 * 0.2) / 1e6)
-    assert price(pricer, "ollama", "llama3.1:8b") == (0.0, "prices", 0.0)
+    assert price(pricer, "ollama", "llama3.1:8b") == (0.0, "prices", 0.0, ())
     assert price(pricer, "vllm", "llama3").source == "unpriced"
 
 

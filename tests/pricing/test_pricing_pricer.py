@@ -48,7 +48,7 @@ class TestPrices:
         assert reported == Price(0.01, "provider", pytest.approx(400 * 1.25 / 1e6))
 
     def test_a_reported_cost_of_nothing_is_nothing(self, pricer):
-        assert pricer.price(**CALL, usage=Usage(input_tokens=10, cost_usd=0)) == (0.0, "provider", 0.0)
+        assert pricer.price(**CALL, usage=Usage(input_tokens=10, cost_usd=0)) == (0.0, "provider", 0.0, ())
 
     @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -0.5])
     def test_a_reported_cost_that_is_no_amount_is_not_believed(self, pricer, odd):

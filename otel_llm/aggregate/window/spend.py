@@ -145,7 +145,7 @@ class Spend:
         """
         if not 0 <= cost < inf:
             return ()
-        day = self._day(at)
+        day = self.day(at)
         crossed: list[Crossing] = []
         for budget in self.budgets:
             if budget.match and not budget.covers(labels):
@@ -159,7 +159,8 @@ class Spend:
             crossed += _crossings(budget.name, before, _used(budget, account, day))
         return tuple(crossed)
 
-    def _day(self, at: float) -> int:
+    def day(self, at: float) -> int:
+        """The ordinal of the calendar day in the zone; ``at`` is seconds since the epoch."""
         quarter = int(at // QUARTER)
         if quarter != self._today[0]:
             self._today = (quarter, self._date(at).toordinal())

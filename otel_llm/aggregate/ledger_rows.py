@@ -1,0 +1,139 @@
+"""What was used and spent by day, provider, model and labels, until it is on disk: rows that are open, and batches that are sealed.
+
+A batch never changes, and its id (who made it, its number) says whether a file has it already: so it is written once, whatever
+is killed when.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from math import inf
+from typing import Any, NamedTuple
+
+from otel_llm.core.catalogue import OTHER
+from otel_llm.core.model import Observation
+
+VERSION = 1
+MOST_ROWS = 2_000
+"""Open rows; past it what is new is counted under ``_other``."""
+FIELDS = (
+    "calls", "errors", "unpriced_calls", "incomplete_calls", "unknown_usage_calls", "cost_usd", "saved_usd", "input_tokens",
+    "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens",
+)  # fmt: skip
+Labels = tuple[tuple[str, str], ...]
+Key = tuple[int, str, str, Labels]  # the day's ordinal, provider, request model, labels that are not empty
+Rows = dict[Key, list[float]]
+_FOREIGN = (TypeError, ValueError, KeyError, OverflowError)
+
+
+class Batch(NamedTuple):
+    """Rows that do not change any more. ``maker`` and ``number`` are its id; numbers of one maker ascend."""
+
+    maker: str
+    number: int
+    rows: tuple[tuple[Key, tuple[float, ...]], ...]
+
+
+class LedgerRows:
+    """Counts calls into rows; not thread-safe: the caller holds its lock."""
+
+    def __init__(self) -> None:
+        self.maker = os.urandom(8).hex()
+        self.number = 1
+        self.rows: Rows = {}
+        self.sealed: list[Batch] = []
+
+    def add(self, day: int, spender: Mapping[str, str], call: Observation) -> None:
+        """Count a call of ``day`` (an ordinal); ``spender`` are its bounded labels, provider and model among them."""
+        labels = tuple((name, value) for name, value in spender.items() if value and name not in _OWN)
+        row = self._row((day, spender["provider"], spender["model"], labels))
+        for index, value in enumerate(_values(call)):
+            row[index] += value
+
+    def seal(self) -> tuple[Batch, ...]:
+        """Close the rows that are open; all batches that are not forgotten yet."""
+        if self.rows:
+            self.sealed.append(self.open_batch())
+            self.rows, self.number = {}, self.number + 1
+        return tuple(self.sealed)
+
+    def open_batch(self) -> Batch:
+        """What ``seal`` would close now."""
+        return Batch(self.maker, self.number, tuple((key, tuple(row)) for key, row in self.rows.items()))
+
+    def forget(self, batches: Iterable[Batch]) -> None:
+        """These are on disk."""
+        done = {batch[:2] for batch in batches}
+        self.sealed = [batch for batch in self.sealed if batch[:2] not in done]
+
+    def merge(self, state: object) -> None:
+        """Take over what another ledger's ``dump`` gave. Raises ValueError for anything else."""
+        other = LedgerRows.load(state)
+        self.sealed += other.sealed
+        for key, values in other.rows.items():
+            row = self._row(key)
+            for index, value in enumerate(values):
+                row[index] += value
+
+    def dump(self) -> tuple[Any, ...]:
+        """Plain values, for ``load``."""
+        return ("otel_llm.ledger", VERSION, tuple(self.open_batch()), [tuple(batch) for batch in self.sealed])
+
+    @classmethod
+    def load(cls, state: Any) -> LedgerRows:
+        """What ``dump`` gave. Raises ValueError for anything else."""
+        ledger = cls()
+        try:
+            name, version, opened, sealed = state
+            if (name, version) != ("otel_llm.ledger", VERSION):
+                raise ValueError(f"not this format: {name} {version}")
+            ledger.maker, ledger.number, rows = opened
+            ledger.rows = {_key(key): [*_checked(values)] for key, values in rows}
+            ledger.sealed = [
+                Batch(str(maker), int(number), tuple((_key(key), _checked(values)) for key, values in rows))
+                for maker, number, rows in sealed
+            ]
+        except _FOREIGN as error:
+            raise ValueError(f"no state of a ledger: {error}") from error
+        return ledger
+
+    def _row(self, key: Key) -> list[float]:
+        row = self.rows.get(key)
+        if row is None:
+            if len(self.rows) >= MOST_ROWS:
+                key = (key[0], key[1], OTHER, tuple((name, OTHER) for name, _ in key[3]))
+            row = self.rows.setdefault(key, [0.0] * len(FIELDS))
+        return row
+
+
+_OWN = frozenset(("provider", "model", "operation"))
+
+
+def _values(call: Observation) -> tuple[float, ...]:
+    return (
+        1, bool(call.error_type), call.cost is None and call.cost_source == "unpriced", bool(call.incomplete) and call.cost is not None,
+        bool(call.usage_unknown), call.cost or 0.0, call.cost_saved, call.input_tokens or 0, call.output_tokens or 0,
+        call.cache_read_tokens or 0, call.cache_write_tokens or 0, call.thinking_tokens or 0,
+    )  # fmt: skip
+
+
+def _key(key: Any) -> Key:
+    day, provider, model, labels = key
+    date.fromordinal(day)
+    return int(day), str(provider), str(model), tuple((str(name), str(value)) for name, value in labels)
+
+
+def _checked(values: Any) -> tuple[float, ...]:
+    checked = tuple(map(float, values))
+    if len(checked) != len(FIELDS) or not all(-inf < value < inf for value in checked):
+        raise ValueError("a row that is none")
+    return checked
+
+
+def by_day(batches: Iterable[Batch]) -> Iterator[tuple[date, str, str, dict[str, str], dict[str, float]]]:
+    """The rows of ``batches``: day, provider, model, labels, and values by the names of ``FIELDS``."""
+    for batch in batches:
+        for (day, provider, model, labels), values in batch.rows:
+            yield date.fromordinal(day), provider, model, dict(labels), dict(zip(FIELDS, values, strict=True))

@@ -1,0 +1,202 @@
+"""The ledger on disk: every call once, whatever was killed when; and the report on it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cluster_lab import call, crash
+
+from otel_llm.aggregate.ledger_rows import FIELDS, Batch
+from otel_llm.cli import report
+from otel_llm.cluster import ledgerfile, ledgerview, spendkeeper, statedir
+from otel_llm.core.config import Config
+
+DAY = date(2026, 11, 28)
+
+
+def batch(number, cost=1.0, day=DAY, model="gpt-5", maker="a", **labels):
+    values = tuple({"calls": 1.0, "cost_usd": cost}.get(field, 0.0) for field in FIELDS)
+    return Batch(maker, number, (((day.toordinal(), "openai", model, tuple(labels.items())), values),))
+
+
+def money(path, first=date(1, 1, 1), last=date(9999, 1, 1)):
+    return {
+        (row.day, row.model, *row.labels.items()): row.values["cost_usd"]
+        for row in ledgerfile.read(path, first, last)[0]
+    }
+
+
+class TestFile:
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "ledger.sqlite"
+
+    def test_a_batch_is_added_once(self, path):
+        assert ledgerfile.read(path, DAY, DAY) == ([], {})
+        for batches in (
+            [batch(1)],
+            [batch(1), batch(2, 0.5, tenant="acme")],
+            [batch(2, 0.5, tenant="acme")],
+            [batch(1, maker="b")],
+        ):
+            ledgerfile.apply(path, batches, DAY)
+        assert money(path) == {(DAY, "gpt-5"): 2.0, (DAY, "gpt-5", ("tenant", "acme")): 0.5}
+        assert ledgerfile.read(path, DAY, DAY)[1] == {"a": 2, "b": 1}
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_what_is_old_is_forgotten(self, path):
+        days = [DAY - timedelta(days=back) for back in (401, 400, 0)]
+        ledgerfile.apply(path, [batch(number, day=day) for number, day in enumerate(days, 1)], DAY)
+        assert {key[0] for key in money(path)} == set(days[1:])
+
+    def test_a_day_has_so_many_rows_and_loses_no_money(self, path, monkeypatch):
+        monkeypatch.setattr(ledgerfile, "MOST_ROWS", 2)
+        ledgerfile.apply(path, [batch(number, tenant=f"t{number % 4}") for number in range(1, 9)], DAY)
+        found = money(path)
+        assert found[DAY, "_other", ("tenant", "_other")] == 4.0
+        assert sum(found.values()) == 8.0
+
+    def test_a_damaged_file_is_put_aside(self, path, caplog):
+        path.write_bytes(b"no database" * 500)
+        ledgerfile.apply(path, [batch(1)], DAY)
+        assert money(path) == {(DAY, "gpt-5"): 1.0}
+        assert path.with_name("ledger.sqlite.damaged").exists()
+        assert "is damaged" in caplog.text
+
+    def test_a_file_that_another_writes_just_now_is_tried_again(self, path, monkeypatch):
+        ledgerfile.apply(path, [batch(1)], DAY)
+        connect = sqlite3.connect
+        monkeypatch.setattr(
+            ledgerfile.sqlite3, "connect", lambda *args, **more: connect(*args, **{**more, "timeout": 0})
+        )
+        other = connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError):
+            ledgerfile.apply(path, [batch(2)], DAY)
+        other.close()
+        assert money(path) == {(DAY, "gpt-5"): 1.0}
+
+
+def spent(config):
+    today = datetime.now(timezone.utc).date()
+    rows = ledgerview.read(config, today - timedelta(days=1), today + timedelta(days=1))
+    return sum(row.values["calls"] for row in rows), sum(row.values["cost_usd"] for row in rows)
+
+
+def database(config: Config) -> Path:
+    return statedir.base(config) / statedir.LEDGER
+
+
+def test_calls_count_at_once_and_once_over_writes_and_kills(worker, config, monkeypatch):
+    one = worker()
+    for number in range(1, 4):
+        one.append(call(cost=0.5, cost_source="prices"))
+        assert spent(config) == (number, 0.5 * number)
+        monkeypatch.setattr(spendkeeper, "SAVE_SECONDS", 0.0)
+        one._round()  # sealed, kept, written
+        monkeypatch.setattr(spendkeeper, "SAVE_SECONDS", 60.0)
+        assert sum(money(database(config)).values()) == 0.5 * number
+        assert spent(config) == (number, 0.5 * number)
+    one.append(call(cost=0.25, cost_source="prices"))
+    crash(one)
+    assert spent(config) == (4, 1.75)  # by what it left behind
+    other = worker()
+    other._round()
+    assert spent(config) == (4, 1.75)
+    other.append(call(cost=0.25, cost_source="prices"))
+    other.stop()
+    assert sum(money(database(config)).values()) == 2.0
+    assert spent(config) == (5, 2.0)
+
+
+@pytest.mark.parametrize("moment", ["before the checkpoint", "before the file", "before it is forgotten"])
+def test_a_kill_while_the_ledger_is_written_counts_nothing_twice(worker, config, monkeypatch, moment):
+    one = worker()
+    one.append(call(cost=0.5, cost_source="prices"))
+    one._round()
+    leadership = one._role.leadership
+    leader, keeper = leadership.consumer, leadership._spend
+    if moment == "before the checkpoint":
+        leader.store.seal_ledger()
+    else:
+        keeper.seal(leader, now=True)
+    if moment == "before it is forgotten":
+        ledgerfile.apply(database(config), keeper._batches, DAY)
+    crash(one)
+    assert spent(config) == (1, 0.5)
+    other = worker()
+    other.append(call(cost=0.25, cost_source="prices"))
+    assert spent(config) == (2, 0.75)
+    other.stop()
+    assert spent(config) == (2, 0.75)
+
+
+class TestReport:
+    @pytest.fixture
+    def run(self, config, monkeypatch):
+        monkeypatch.setenv("OTEL_LLM_STATE_DIR", config.state_dir)
+        monkeypatch.setenv("OTEL_EXPORTER_PROMETHEUS_PORT", str(config.port))
+        base = statedir.base(config)
+        base.mkdir(mode=0o700, parents=True)
+        batches = [
+            batch(1, 1.5, tenant="acme"), batch(2, 0.5, tenant="acme", model="gpt-5-mini"), batch(3, 0.25, tenant="bee"),
+            batch(4, 9.0, day=date(2026, 12, 1), tenant="acme"), batch(5, 0.125),
+        ]  # fmt: skip
+        ledgerfile.apply(base / statedir.LEDGER, batches, DAY)
+        return lambda *arguments: CliRunner().invoke(report.command, arguments)
+
+    def test_by_label(self, run):
+        told = json.loads(run("--month", "2026-11", "--by", "tenant", "--json").output)
+        assert [(row["tenant"], row["calls"], row["cost_usd"]) for row in told["rows"]] == [
+            ("acme", 2, 2.0),
+            ("bee", 1, 0.25),
+            ("", 1, 0.125),
+        ]
+        assert (told["total"]["cost_usd"], told["total"]["calls"], told["total"]["complete"]) == (2.375, 4, 1.0)
+
+    def test_as_csv_and_as_text(self, run):
+        rows = list(csv.DictReader(io.StringIO(run("--day", "2026-11-28", "--by", "day,model", "--csv").output)))
+        assert [(row["day"], row["model"], row["cost_usd"]) for row in rows] == [
+            ("2026-11-28", "gpt-5", "1.875"), ("2026-11-28", "gpt-5-mini", "0.5"),
+        ]  # fmt: skip
+        lines = run("--month", "2026-11", "--by", "month,provider").output.splitlines()
+        assert lines[0] == "2026-11-01 to 2026-11-30"
+        assert lines[2].split() == ["2026-11", "openai", "4", "0", "0", "2.375000", "100.0", "%"]
+        assert lines[3].split() == ["total", "4", "0", "0", "2.375000", "100.0", "%"]
+
+    def test_nothing_was_spent(self, run):
+        assert json.loads(run("--month", "2020-01", "--json").output)["rows"] == []
+        assert run("--month", "2020-01", "--csv").output.startswith("model,calls,")
+
+    @pytest.mark.parametrize(
+        ("arguments", "wrong"),
+        [
+            (("--month", "2026-13"), "'2026-13' is not a month"),
+            (("--day", "yesterday"), "'yesterday' is not a day"),
+            (("--day", "2026-11-28", "--month", "2026-11"), "exclude each other"),
+            (
+                ("--month", "2026-11", "--by", "user"),
+                "known are day, month, provider, model, tenant; other labels need OTEL_LLM_METRIC_LABELS=user",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_one_clear_line(self, run, arguments, wrong):
+        done = run(*arguments)
+        assert done.exit_code != 0
+        assert wrong in f"{done.exception} {done.output}"
+
+    def test_a_damaged_ledger(self, run, config):
+        database(config).write_bytes(b"no database" * 500)
+        done = run("--month", "2026-11")
+        assert "the ledger cannot be read" in f"{done.exception} {done.output}"
+
+
+def test_without_a_state_directory_nothing_was_spent(tmp_path):
+    assert spent(Config(port=1, state_dir=str(tmp_path / "none"))) == (0, 0)
