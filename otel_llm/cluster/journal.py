@@ -2,7 +2,8 @@
 
 A journal is a row of files ``journal.<owner>.<n>``. Each opens with the length that is committed; frames follow, each a
 length, a CRC-32 and a payload. The length is written after the frame, in one store of eight bytes: what ``append`` returned
-from is committed, and what it had not finished is not there.
+from is committed, and what it had not finished is not there. Where the file system does not keep the room that was reserved,
+files are written by system calls instead. They are always read by system calls: a file that somebody truncates ends no process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from otel_llm.core.files import NO_FOLLOW
 from otel_llm.core.unpatched import RLock
+
+from .filesystem import may_map
 
 FIRST_SEGMENT = 256 * 1024
 SEGMENT = 1024 * 1024
@@ -75,7 +79,8 @@ class Journal:
         self._number = after
         self._busy = False
         self._late: list[bytes] = []
-        self._map: mmap.mmap
+        self._map: mmap.mmap | _File
+        self._committed: memoryview | _Head
         self._mapped = False
         self._open(first)
 
@@ -97,8 +102,10 @@ class Journal:
                 self._busy = False
 
     def unspill(self) -> None:
-        """Try again to find room, and write what found none."""
+        """Try again to find room, and write what found none. Goes on in another file where somebody truncated this one."""
         with self.lock:
+            if self._mapped and self._is_truncated():
+                self.close()
             if not self._mapped and self._grow(max(map(len, self.spilled), default=0)):
                 waiting = tuple(self.spilled)
                 self.spilled.clear()
@@ -109,7 +116,8 @@ class Journal:
         """Let go of the memory; what was written stays in the files."""
         if self._mapped:
             self._committed.release()
-            self._map.close()
+            with suppress(OSError):
+                self._map.close()
         self._mapped = False
         self._at = self._ready = self._end = 0
 
@@ -122,16 +130,26 @@ class Journal:
                 self._overflow(payload)
                 return
             self._make_ready(end)
-        self._map[at:end] = _pack(size, crc32(payload)) + payload
-        self._committed[0] = end
+        try:
+            self._map[at:end] = _pack(size, crc32(payload)) + payload
+            self._committed[0] = end
+        except OSError:  # no room for a file that is not mapped
+            self._overflow(payload)
+            return
         self._at = end
 
     def _make_ready(self, end: int) -> None:
         """Have the system bring in the memory up to ``end`` and some more: page by page, at the first touch, it takes longer."""
         begin, self._ready = self._ready, min(self._end, -(-end // _STEP) * _STEP)
-        if sys.platform == "linux":
+        if isinstance(self._map, mmap.mmap) and sys.platform == "linux":
             with suppress(OSError):
                 self._map.madvise(_MADV_POPULATE_WRITE, begin, self._ready - begin)
+
+    def _is_truncated(self) -> bool:
+        try:
+            return self._map.size() < (self._end if isinstance(self._map, mmap.mmap) else self._at)
+        except OSError:  # the host has closed the descriptor: the memory is there still
+            return False
 
     def _overflow(self, payload: bytes) -> None:
         if not self.spilled and self._grow(len(payload)):
@@ -150,10 +168,16 @@ class Journal:
     def _open(self, size: int) -> None:
         """The next file, its blocks reserved: writing to mapped memory without a block behind it kills the process."""
         path = segment_path(self._folder, self.owner, self._number + 1, self._prefix)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            _reserve(file, size)
-            mapped = mmap.mmap(file, size)
+            written: mmap.mmap | _File
+            if may_map(self._folder):
+                _reserve(file, size)
+                written = mmap.mmap(file, size)
+            else:
+                written = _File(os.dup(file))
+            committed = memoryview(written).cast("Q") if isinstance(written, mmap.mmap) else _Head(written)
+            committed[0] = _START
         except OSError:
             path.unlink()
             raise
@@ -161,11 +185,42 @@ class Journal:
             os.close(file)
         self.close()
         self._number += 1
-        self._map = mapped
-        self._mapped = True
-        self._committed = memoryview(mapped).cast("Q")
-        self._committed[0] = self._at = _START
+        self._map, self._committed, self._mapped = written, committed, True
+        self._at = _START
         self._ready, self._end = 0, size
+
+
+class _File:
+    """A segment that is written by system calls. Slices of it are assigned to, as to a mapping; raises ``OSError``."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._is = os.fstat(file)
+
+    def __setitem__(self, at: slice, data: bytes) -> None:
+        if not os.path.samestat(os.fstat(self._file), self._is):
+            raise OSError(errno.EBADF, "the host has closed the journal")
+        if os.pwrite(self._file, data, at.start) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def size(self) -> int:
+        return os.fstat(self._file).st_size
+
+    def close(self) -> None:
+        if os.path.samestat(os.fstat(self._file), self._is):
+            os.close(self._file)
+
+
+class _Head:
+    """The committed length of a ``_File``, assigned to as the memory of a mapping."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def __setitem__(self, _: int, committed: int) -> None:
+        self._file[0:8] = committed.to_bytes(8, sys.byteorder)
+
+    def release(self) -> None: ...
 
 
 class Memory:
@@ -188,7 +243,7 @@ class Reader:
         self.position = position
         self._folder = folder
         self._prefix = prefix
-        self._map: mmap.mmap | None = None
+        self._file = -1
         self._doubts = 0
 
     def read(self, take: Callable[[bytes, Position], object]) -> int:
@@ -209,14 +264,14 @@ class Reader:
         return total
 
     def close(self) -> None:
-        if self._map is not None:
-            self._map.close()
-            self._map = None
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     @property
     def blocked(self) -> bool:
-        """Whether there is something to read that cannot be mapped just now, for want of a descriptor, say."""
-        if self._map is not None:
+        """Whether there is something to read that cannot be opened just now, for want of a descriptor, say."""
+        if self._file >= 0:
             return False
         try:
             return self._path(self.position.segment).stat().st_size > 0
@@ -241,48 +296,57 @@ class Reader:
         first = last = self.position.segment
         while self._path(last + 1).exists():
             last += 1
-        with suppress(OSError), self._path(last).open("rb") as file:
-            return [_WHOLE] * (last - first) + [_committed(file.read(_START))]
-        return [] if self._map is None else [_committed(self._map)]  # mapped memory outlives its file
+        if last == first and self._opened() < 0:
+            return []
+        with suppress(OSError):
+            return [_WHOLE] * (last - first) + [self._committed_of(last)]
+        return []
+
+    def _committed_of(self, segment: int) -> int:
+        if segment == self.position.segment:
+            return _committed(os.pread(self._opened(), _START, 0))
+        with self._path(segment).open("rb") as file:
+            return _committed(file.read(_START))
 
     def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
-        data = self._mapped()
-        if data is None:
-            return
         segment, at = self.position
-        committed = min(_committed(data), until)
-        if committed > len(data):  # mapped while its writer was still making room
-            self.close()
-            return
-        while at + 8 <= committed:
-            size, check = _FRAME.unpack_from(data, at)
-            payload = data[at + 8 : at + 8 + size]
-            if at + 8 + size > committed or crc32(payload) != check:
+        data = self._contents(at, until)
+        end, done = at + len(data), 0
+        while at + 8 <= end:
+            size, check = _FRAME.unpack_from(data, done)
+            payload = data[done + 8 : done + 8 + size]
+            if at + 8 + size > end or crc32(payload) != check:
                 self._doubts += 1  # another processor's writes may arrive late: it is looked at again
                 return
             self._doubts = 0
-            began, at = self.position, at + 8 + size
+            began, at, done = self.position, at + 8 + size, done + 8 + size
             self.position = Position(segment, at)
             yield payload, began
 
+    def _contents(self, at: int, until: int) -> bytes:
+        """What is committed from ``at`` on, up to ``until``; nothing where the file cannot be read just now, or was truncated."""
+        file = self._opened()
+        if file < 0:
+            return b""
+        end = min(_committed(os.pread(file, _START, 0)), until)
+        return os.pread(file, end - at, at) if end > at else b""
+
     def _finished(self) -> bool:
-        data = self._mapped()
-        if data is None:
+        file = self._opened()
+        if file < 0:
             return not self.blocked
-        return self.position.offset >= _committed(data) or self._doubts > _PATIENCE
+        end = min(_committed(os.pread(file, _START, 0)), os.fstat(file).st_size)
+        return self.position.offset >= end or self._doubts > _PATIENCE
 
-    def _mapped(self) -> mmap.mmap | None:
-        if self._map is None:
-            with suppress(OSError, ValueError):
-                file = os.open(self._path(self.position.segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                try:
-                    self._map = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
-                finally:
-                    os.close(file)
-        return self._map
+    def _opened(self) -> int:
+        """The descriptor of the segment at hand, kept open: its contents outlive its name. Negative where there is none."""
+        if self._file < 0:
+            with suppress(OSError):
+                self._file = os.open(self._path(self.position.segment), os.O_RDONLY | NO_FOLLOW | os.O_CLOEXEC)
+        return self._file
 
 
-def _committed(data: mmap.mmap | bytes) -> int:
+def _committed(data: bytes) -> int:
     return int.from_bytes(data[:8], sys.byteorder) if len(data) >= _START else 0
 
 

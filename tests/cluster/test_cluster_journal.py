@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_llm.cluster import filesystem
 from otel_llm.cluster import journal as journals
 from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
 
@@ -173,10 +176,10 @@ def test_what_cannot_be_mapped_just_now_is_read_later(tmp_path: Path, monkeypatc
     journal, reading = Journal(tmp_path, OWNER, first=4096), reader(tmp_path)
     journal.append(b"first")
     journal.append(bytes(8192))  # in a file of its own
-    monkeypatch.setattr(journals.mmap, "mmap", exhausted)
+    monkeypatch.setattr(journals.os, "open", exhausted)
     assert read(reading) == []
     assert reading.blocked
-    monkeypatch.setattr(journals.os, "stat", exhausted)  # not even that can be told
+    monkeypatch.setattr(journals.os, "stat", exhausted)  # not even that can be known
     assert reading.blocked
     monkeypatch.undo()
     assert read(reading) == [b"first", bytes(8192)]
@@ -201,3 +204,107 @@ def test_a_link_in_the_place_of_a_segment_is_not_followed(tmp_path: Path) -> Non
         Journal(tmp_path, OWNER)
     assert target.read_bytes() == b"precious"
     assert read(reader(tmp_path)) == []
+
+
+MOUNTS = """\
+22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+30 22 0:25 / /dev/shm rw - tmpfs tmpfs rw
+31 22 0:40 / /data rw - btrfs /dev/vdb rw
+32 22 0:41 / /data/fast\\040disk rw - xfs /dev/vdc rw
+33 22 0:42 / /box rw - overlay overlay rw,lowerdir=/lower,upperdir=/,workdir=/work
+34 22 0:43 / /pod rw - overlay overlay rw,lowerdir=/lower,upperdir=/not/here,workdir=/work
+35 22 0:44 / /home rw - nfs4 server:/home rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/tmp/a", "ext4"), ("/dev/shm/a", "tmpfs"), ("/data", "btrfs"), ("/data/fast disk/a", "xfs"), ("/database", "ext4"),
+        ("/box/tmp", "ext4"), ("/pod/tmp", "overlay"), ("/home/me", "nfs4"),
+    ],
+)  # fmt: skip
+def test_the_file_system_of_a_directory_is_known(folder: str, kind: str) -> None:
+    assert filesystem._kind(Path(folder), MOUNTS.splitlines()) == kind
+
+
+def test_without_a_list_of_mounts_nothing_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "_MOUNTS", tmp_path / "nothing")
+    assert not filesystem.may_map(tmp_path / "here")
+
+
+@pytest.fixture
+def by_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that does not keep the room that was reserved."""
+    monkeypatch.setattr(journals, "may_map", lambda _: False)
+
+
+@pytest.mark.usefixtures("by_calls")
+def test_a_journal_that_may_not_be_mapped_is_written_by_system_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, reading = Journal(tmp_path, OWNER, first=4096), reader(tmp_path)
+    payloads = [bytes([number]) * 1000 for number in range(10)]
+    for payload in payloads:
+        journal.append(payload)
+    assert read(reading) == payloads
+    monkeypatch.setattr(journals.os, "pwrite", lambda *_: 3)  # the disk is full in the middle of a frame
+    journal.append(b"waits")
+    assert read(reading) == []
+    assert list(journal.spilled) == [b"waits"]
+    monkeypatch.undo()
+    monkeypatch.setattr(journals, "may_map", lambda _: False)
+    journal.unspill()
+    assert read(reading) == [b"waits"]
+    journal.close()
+
+
+@pytest.mark.usefixtures("by_calls")
+def test_a_descriptor_that_the_host_closed_and_has_again_is_left_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, OWNER)
+    journal.append(b"first")
+    ours = journal._map._file
+    os.close(ours)
+    theirs = os.open(tmp_path / "precious", os.O_RDWR | os.O_CREAT)
+    os.dup2(theirs, ours)
+    journal.append(b"second")
+    journal.append(b"third")
+    assert (tmp_path / "precious").read_bytes() == b""
+    os.fstat(ours)  # nor is it closed
+    journal.unspill()
+    assert read(reader(tmp_path)) == [b"first", b"second", b"third"]
+    os.close(ours)
+    os.close(theirs)
+    journal.close()
+
+
+TRUNCATED = """
+import os, sys
+from pathlib import Path
+from otel_llm.cluster import filesystem
+from otel_llm.cluster import journal as journals
+from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
+folder = Path(sys.argv[1])
+journals.may_map = lambda _: sys.argv[2] == "mapped"
+journal, found = Journal(folder, "1-a"), []
+reading = Reader(folder, "1-a", Position())
+for number in range(3):
+    journal.append(b"before")
+    if number < 2:
+        reading.read(lambda payload, _: found.append(payload))
+os.truncate(segment_path(folder, "1-a", 0), 0)
+for _ in range(2):
+    reading.read(lambda payload, _: found.append(payload))
+    journal.unspill()  # as the clerk does in each round
+    journal.append(b"after")
+reading.read(lambda payload, _: found.append(payload))
+print(len(found), found.count(b"after"))
+"""
+
+
+@pytest.mark.parametrize(("how", "shown"), [("mapped", "4 2"), ("by calls", "4 2")])
+def test_a_truncated_journal_ends_no_process(tmp_path: Path, how: str, shown: str) -> None:
+    command = [sys.executable, "-c", TRUNCATED, str(tmp_path), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == shown
