@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from .verdict_queue import Outbox
 
 INTERNAL_ERRORS = "otel_llm_internal_errors_total"
 RETRY_SECONDS = 1.0  # between two attempts to listen
+DEAF_SECONDS = 1.0  # after which a leader that cannot listen lets others try
+
+_SHORT = (None, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # None: no thread
 
 Warn = Callable[[str], None]
 
@@ -65,6 +69,12 @@ class Leadership:
         self._spend = None if folder is None else SpendKeeper(folder, make_store)
         self._listener: Listener | None = None
         self._next_listen = 0.0
+        self._deaf_since: float | None = None
+
+    @property
+    def cannot_work(self) -> bool:
+        """Whether there was neither thread nor descriptor, for a second by now, to answer the other processes with."""
+        return self._deaf_since is not None and time.monotonic() - self._deaf_since >= DEAF_SECONDS
 
     def round(self, warn: Warn) -> None:
         """Answer the others, count what they have done, and keep it."""
@@ -125,7 +135,10 @@ class Leadership:
         self._next_listen = time.monotonic() + RETRY_SECONDS
         try:
             self._listener = Listener(folder / SOCKET, self.aggregator)
+            self._deaf_since = None
         except OSError as error:
+            if error.errno in _SHORT and self._deaf_since is None:
+                self._deaf_since = time.monotonic()
             warn(f"other processes of this service cannot ask for its metrics: {error}")
 
     def _close(self) -> None:

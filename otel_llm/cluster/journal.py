@@ -226,13 +226,23 @@ class _Head:
 class Memory:
     """A journal for this process alone, where there is no directory to share."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, *, keep: bool = False) -> None:
         self.owner = owner
         self.lock = RLock()
         self.spilled: deque[bytes] = deque(maxlen=SPILL)
-        self.append = self.spilled.append
+        self.kept: list[bytes] | None = [] if keep else None
+        """Every record so far, to be written to a journal once there is a directory; None where they became too many."""
+        self.append: Callable[[bytes], object] = self._append if keep else self.spilled.append
 
     def close(self) -> None: ...
+
+    def _append(self, payload: bytes) -> None:
+        with self.lock:
+            self.spilled.append(payload)
+            if self.kept is not None:
+                self.kept.append(payload)
+                if len(self.kept) > SPILL:
+                    self.kept = None
 
 
 class Reader:

@@ -24,7 +24,7 @@ from .election import INTERNAL_ERRORS
 from .membership import Membership
 from .record_writer import RecordWriter
 from .role import Role
-from .rpc import RemoteAggregator, UnreachableError
+from .rpc import RemoteAggregator, StoppedError, UnreachableError
 from .verdict_queue import Inbox
 from .warn import Warnings
 
@@ -114,8 +114,10 @@ class Member:
             self._running = True
             fork.watch(self)
             atexit.register(self.stop)
+            attended = self._clerk.hire()
             self._tick()
-            self._clerk.hire()
+            if not attended:
+                self._let_others_lead()
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
@@ -196,10 +198,20 @@ class Member:
         if self._running:
             self._clerk.hire()
 
-    def _prepare(self) -> None:
-        """Before the first record."""
+    def _let_others_lead(self) -> None:
+        """Without a thread this process can answer nobody: it leads only while it has something to do itself."""
+        with self.lock, guard("workers"):
+            if self._membership.folder is not None:
+                self._role.resign()
+
+    def _prepare(self) -> bool:
+        """Before the first record, and now and then while there is no clerk; returns whether there is one."""
         self._follow_user()
         self._hire()
+        if not self._clerk.at_work and self._running and self._writer.journal is not None:
+            self._tick()
+            self._let_others_lead()
+        return self._clerk.at_work or not self._running
 
     def _tick(self) -> None:
         with guard("workers"):
@@ -223,6 +235,8 @@ class Member:
 
     def _follow_directory(self) -> None:
         """Where somebody has removed the directory, go on in a new one."""
+        if self._membership.folder is None and self._membership.due():
+            self._join_late()
         if not self._membership.is_lost():
             return
         self._writer.leave()  # what comes from now on waits in memory
@@ -232,6 +246,17 @@ class Member:
             self._role.wait(3 * TICK_SECONDS)  # for the leader, which has the counts
         elif self._membership.folder is not None:
             statedir.inherit(self._membership.folder, counted)
+
+    def _join_late(self) -> None:
+        """Where there was no directory at first, join the others as soon as there is one, with all records so far."""
+        if not self._writer.keeps_all:
+            return  # too many by now: this process goes on alone
+        self._membership.enter()
+        if self._membership.folder is None:
+            return
+        self._role.leave()
+        self._writer.replay(self._membership.folder)
+        self._role = self._new_role()
 
     def _move(self) -> None:
         self._writer.leave()  # from now on, records wait in memory
@@ -245,14 +270,27 @@ class Member:
         until = time.monotonic() + TAKEOVER_SECONDS
         while True:
             aggregator = self._role.aggregator()
-            with suppress(UnreachableError):
+            try:
                 if aggregator is not None:
-                    return question(aggregator)
+                    return self._answered(question, aggregator)
+            except StoppedError:
+                raise
+            except UnreachableError:
+                pass
             if not self._running or time.monotonic() > until:
                 raise UnreachableError("nobody leads the processes of this service just now")
             self._hire()
             self._round()
             pause(0.02)
+
+    def _answered(
+        self, question: Callable[[Aggregator | RemoteAggregator], T], aggregator: Aggregator | RemoteAggregator
+    ) -> T:
+        try:
+            return question(aggregator)
+        finally:
+            if not self._clerk.at_work and self._running:
+                self._let_others_lead()
 
     def _count_errors(self) -> None:
         for component, count in tuple(Guard.errors.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from otel_llm.core.config import Config
@@ -10,6 +11,9 @@ from otel_llm.core.files import LOCKS, FileLock
 from . import processes, statedir
 from .effective_user import EffectiveUser
 from .warn import Warnings
+
+RETRY_SECONDS = 5.0
+"""Between two attempts to share a directory, where there was none."""
 
 
 class Membership:
@@ -24,17 +28,23 @@ class Membership:
         self._member: FileLock | None = None
         self._program: processes.Process | None = None
         self._user: EffectiveUser | None = None
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time to try again to find a directory."""
+        return LOCKS and time.monotonic() >= self._next
 
     def enter(self) -> None:
         """Find or make the directory, and keep it from being removed."""
         if not LOCKS:
             self._warn("this system has no file locks, so each process shows its own metrics only")
             return
+        self._next = time.monotonic() + RETRY_SECONDS
         try:
             self._config = statedir.settled(self._config)
             self._program = self._program or processes.program(processes.myself())
-            self.folder, self._member = statedir.enter(self._config, self._program)
             self._user = self._user or EffectiveUser()
+            self.folder, self._member = statedir.enter(self._config, self._program)
         except OSError as error:
             self._warn(
                 f"the processes of this service cannot share metrics, so each shows its own only: {error}; "

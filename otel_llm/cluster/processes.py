@@ -51,6 +51,12 @@ def alive(name: str) -> bool:
     return found is not None and found.name == name
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether the process was stopped by a signal or a debugger (states T and t of proc_pid_stat(5)); False where nobody knows."""
+    stat = _read(f"/proc/{pid}/stat")
+    return stat[stat.rfind(b")") + 2 :][:1] in (b"T", b"t")
+
+
 def myself() -> Process:
     """Who runs this; without /proc, its process group stands for the start of the service."""
     return look(os.getpid()) or Process(os.getpgid(0), 0, os.getsid(0), (0, 0), b"")

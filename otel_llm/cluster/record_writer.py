@@ -15,11 +15,16 @@ from .rpc import RemoteAggregator, UnreachableError
 from .statedir import SOCKET
 from .verdict_queue import Inbox
 
+UNATTENDED_RECORDS = 500
+"""After so many records, a process without a clerk tries again to have one."""
+
 
 class RecordWriter:
-    """``lock`` is held during the set-up, ``opening`` is called right before it, ``warn`` says what an operator should know.
+    """``lock`` is held during the set-up, ``opening`` is called right before it and returns whether a clerk is at work; ``warn``
+    says what an operator should know.
 
-    Without ``folder``, or while there is no room in it, records are kept in memory.
+    Without ``folder``, or while there is no room in it, records are kept in memory. Without a clerk, ``opening`` is called again
+    now and then.
     """
 
     def __init__(
@@ -29,7 +34,7 @@ class RecordWriter:
         inbox: Inbox,
         *,
         in_flight: Callable[[], Mapping[tuple[str, str, str], int]] = dict,
-        opening: Callable[[], None] = lambda: None,
+        opening: Callable[[], bool] = lambda: True,
         warn: Callable[[str], None],
     ) -> None:
         self.append: Callable[[bytes], object] = self._first
@@ -42,6 +47,8 @@ class RecordWriter:
         self._warn = warn
         self._presence: Presence | None = None
         self._outgrown: Journal | Memory | None = None
+        self._attended = True
+        self._since = 0  # records since ``opening`` was called
 
     @property
     def owner(self) -> str:
@@ -68,7 +75,8 @@ class RecordWriter:
         elif self.journal is not None and self._folder is not None:
             with suppress(OSError):
                 journal = self._mapped_journal(self._folder)
-                self._outgrown, self.journal, self.append = self.journal, journal, journal.append
+                self._outgrown, self.journal = self.journal, journal
+                self.append = self._appender(journal)
         while self._outgrown is not None and self._outgrown.spilled:  # looked at again and again: a thread may be late
             self.append(self._outgrown.spilled.popleft())
 
@@ -89,6 +97,22 @@ class RecordWriter:
         self._outgrown = self.journal
         self._folder, self.journal, self._presence, self.append = folder, None, None, self._first
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every record of this process is still in memory."""
+        return self.journal is None or (isinstance(self.journal, Memory) and self.journal.kept is not None)
+
+    def replay(self, folder: Path) -> None:
+        """Go on in ``folder``, with every record so far: nobody else has counted them."""
+        memory = self.journal
+        self.move(folder)
+        if isinstance(memory, Memory) and memory.kept is not None:
+            with memory.lock:
+                memory.spilled.clear()
+                memory.spilled.extend(memory.kept)
+                memory.kept = None
+            self.make_room()
+
     def leave(self) -> None:
         """Close all, but not while another thread is writing."""
         with self._lock if self.journal is None else self.journal.lock:
@@ -104,18 +128,35 @@ class RecordWriter:
 
     def _first(self, payload: bytes) -> None:
         with self._lock:
-            self._opening()
+            self._attended = self._opening()
             if self.journal is None:
                 self._open()
         self.append(payload)
 
     def _open(self) -> None:
         self.journal = self._new_journal()
-        self.append = self.journal.append
+        self.append = self._appender(self.journal)
+
+    def _appender(self, journal: Journal | Memory) -> Callable[[bytes], object]:
+        return journal.append if self._attended else self._unattended
+
+    def _unattended(self, payload: bytes) -> None:
+        """Keep ``payload`` where there is no clerk: what he would do is done here, now and then."""
+        journal = self.journal
+        if journal is None:
+            self._first(payload)
+            return
+        journal.append(payload)
+        self._since += 1
+        if self._since >= UNATTENDED_RECORDS:
+            self._since = 0
+            self._attended = self._opening()
+            if self._attended and self.journal is not None:
+                self.append = self.journal.append
 
     def _new_journal(self) -> Journal | Memory:
         if self._folder is None:
-            return Memory(_name())
+            return Memory(_name(), keep=True)
         try:
             return self._mapped_journal(self._folder)
         except OSError as error:

@@ -17,6 +17,9 @@ from .record_writer import RecordWriter
 from .rpc import RemoteAggregator
 from .statedir import SOCKET
 
+SHORTAGE_SECONDS = 5.0
+"""How long a process that lacked what it takes to lead lets others try."""
+
 
 class Role:
     """The part of a process in the service that meets in ``folder``: leader, follower, or alone where there is no folder.
@@ -53,6 +56,9 @@ class Role:
         self._writer.make_room()
         if self.leadership is not None:
             self.leadership.round(self._warn)
+            if self.leadership.cannot_work and self.folder is not None:
+                self.resign()  # somebody else may have what is short here
+                self.wait(SHORTAGE_SECONDS)
         else:
             self._writer.show()
             self._writer.hand_over()

@@ -6,13 +6,18 @@ import _socket as sockets  # socket.socket may be gevent's or eventlet's by now;
 import marshal
 import os
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from otel_llm.core import unpatched
 from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import Thread, pause
+
+from . import processes
+from .statedir import LEADER
 
 if TYPE_CHECKING:
     from prometheus_client import Metric as Samples
@@ -22,10 +27,16 @@ Question = tuple[Any, ...]
 _LENGTH = struct.Struct("<I")
 _LONGEST_PATH = 100  # of a socket's address there are 104 to 108 bytes, depending on the system
 _PATIENCE = 5.0  # seconds for one side to answer
+_LOOK_SECONDS = 0.5  # between two looks whether a leader that does not answer was stopped
+_MOST_PEERS = 16  # answered at once; a peer that says nothing holds up nobody else
 
 
 class UnreachableError(OSError):
     """There is no leader to ask just now."""
+
+
+class StoppedError(UnreachableError):
+    """The leader was stopped by a signal or a debugger, and nobody can lead until it goes on or ends."""
 
 
 class Answers(Protocol):
@@ -82,6 +93,7 @@ class Listener:
         self._path = path
         self._socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         self._thread = Thread(self._serve, 0.0)
+        self._peers = 0
         try:
             self._listen()
         except OSError:
@@ -123,12 +135,29 @@ class Listener:
             pause(0.1)
             return
         peer = sockets.socket(fileno=file)
+        if self._peers < _MOST_PEERS:
+            self._peers += 1
+            try:
+                unpatched.start_thread(self._answer, (peer,))
+            except RuntimeError:  # no thread to be had
+                self._peers -= 1
+            else:
+                return
+        self._answer_now(peer, _LOOK_SECONDS)
+
+    def _answer(self, peer: sockets.socket) -> None:
+        try:
+            self._answer_now(peer, _PATIENCE)
+        finally:
+            self._peers -= 1
+
+    def _answer_now(self, peer: sockets.socket, patience: float) -> None:
         with guard("link"):
+            peer.settimeout(patience)
             self._reply(peer)
         peer.close()
 
     def _reply(self, peer: sockets.socket) -> None:
-        peer.settimeout(_PATIENCE)
         with suppress(OSError):  # it went away
             kind, *rest = _receive(peer)
             if kind == "text":
@@ -145,18 +174,49 @@ class Listener:
 
 
 def ask(path: Path, question: Question) -> Any:
-    """The leader's answer, made of plain values. Raises ``UnreachableError``."""
+    """The leader's answer, made of plain values. Raises ``UnreachableError``; ``StoppedError`` where it was stopped."""
     peer = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
-        peer.settimeout(_PATIENCE)
+        peer.settimeout(_LOOK_SECONDS)
         with _address(path) as address:
             peer.connect(address)
         _send(peer, question)
-        return _receive(peer)
+        return _receive(_Waiting(peer, path.with_name(LEADER)))
+    except StoppedError:
+        raise
     except (OSError, EOFError, ValueError) as error:
+        _raise_if_stopped(path.with_name(LEADER))
         raise UnreachableError(str(error)) from None
     finally:
         peer.close()
+
+
+class _Waiting:
+    """The end of a peer that may take its time, as long as it runs."""
+
+    def __init__(self, peer: sockets.socket, leader: Path) -> None:
+        self._peer = peer
+        self._leader = leader
+        self._until = time.monotonic() + _PATIENCE
+
+    def recv(self, size: int) -> bytes:
+        while True:
+            try:
+                return self._peer.recv(size)
+            except TimeoutError:  # noqa: PERF203 - it waits half a second each time
+                _raise_if_stopped(self._leader)
+                if time.monotonic() > self._until:
+                    raise
+
+
+def _raise_if_stopped(leader: Path) -> None:
+    with suppress(OSError, ValueError):
+        pid = int(leader.read_bytes())
+        if processes.is_stopped(pid):
+            raise StoppedError(
+                f"process {pid}, which aggregates for this service, is stopped (SIGSTOP or a debugger); "
+                "calls are kept and shown when it goes on or ends"
+            )
 
 
 def _send(peer: sockets.socket, message: Any) -> None:
@@ -164,12 +224,12 @@ def _send(peer: sockets.socket, message: Any) -> None:
     peer.sendall(_LENGTH.pack(len(data)) + data)
 
 
-def _receive(peer: sockets.socket) -> Any:
+def _receive(peer: sockets.socket | _Waiting) -> Any:
     (size,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size))
     return marshal.loads(_exactly(peer, size))  # noqa: S302 - only this user's processes can enter the directory
 
 
-def _exactly(peer: sockets.socket, size: int) -> bytes:
+def _exactly(peer: sockets.socket | _Waiting, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         part = peer.recv(min(size - len(data), 1 << 20))

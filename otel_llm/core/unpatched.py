@@ -28,6 +28,11 @@ RLock: Callable[[], Any] = original("_thread", "RLock")
 _start: Callable[[Callable[..., object], tuple[Any, ...]], int] = original("_thread", "start_new_thread")
 
 
+def start_thread(work: Callable[..., object], arguments: tuple[Any, ...] = ()) -> None:
+    """Run ``work`` in a thread of its own. Raises ``RuntimeError`` where none is to be had."""
+    _start(work, arguments)
+
+
 def pause(seconds: float) -> None:
     """Let other threads go on for a while."""
     wait = Lock()

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable
 from typing import NamedTuple
 
+from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core.guard import guard
 
 Scrape = Callable[[str], tuple[str, bytes]]
@@ -47,7 +48,10 @@ def metrics(scrape: Scrape, method: str, accept: str, encoding: str) -> Answer:
     if method not in METHODS:
         return plain(405, f"use {' or '.join(METHODS)}", ("Allow", ", ".join(METHODS)))
     with guard("scrape"):
-        return _scraped(scrape, accept, encoding)
+        try:
+            return _scraped(scrape, accept, encoding)
+        except UnreachableError as error:
+            return plain(503, f"otel-llm has no metrics to show: {error}")
     return plain(500, "otel-llm could not write its metrics; the log of the service says why")
 
 

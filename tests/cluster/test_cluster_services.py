@@ -163,7 +163,7 @@ def test_what_cannot_be_read_just_now_is_taken_over_later(serve: Serve, monkeypa
     first = serve("a")
     spend(first, 100.0)
     kill(first)
-    monkeypatch.setattr(journal.Reader, "_mapped", lambda _: None)
+    monkeypatch.setattr(journal.Reader, "_opened", lambda _: -1)
     second = serve("b")
     assert spent(second) == 0.0
     assert folders(second) == ["a", "b"]

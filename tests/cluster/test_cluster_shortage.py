@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_lab import Echo, Worker, call, counted, crash, until
+from cluster_lab import HERE, Echo, Worker, call, counted, crash, until
 
-from otel_llm.cluster import checkpoint, election, journal, rpc, statedir
+from otel_llm.cluster import checkpoint, election, journal, membership, record_writer, rpc, statedir
 from otel_llm.cluster.rpc import Listener, RemoteAggregator
 from otel_llm.core import files, unpatched
+from otel_llm.core.config import Config
 from otel_llm.core.files import FileLock, is_locked
 from otel_llm.core.guard import Guard
+from otel_llm.exposition.answer import metrics
 
 Make = Callable[..., Worker]
 
@@ -114,7 +121,8 @@ def test_the_dead_are_counted_to_their_end_before_they_go(worker: Make, monkeypa
     second.append(call())
     with first.lock:
         crash(second)
-        monkeypatch.setattr(journal.mmap, "mmap", exhausted)
+        first._role.leadership.consumer.close()
+        monkeypatch.setattr(journal.Reader, "_opened", lambda _: -1)
         first._role.leadership.aggregator.refresh()
         first._role.leadership.aggregator.survey()
         assert first.describe()["exited"] == 0
@@ -163,11 +171,101 @@ def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkey
 def test_a_clerk_is_hired_as_soon_as_there_is_a_thread(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpatched, "_start", no_thread)
     first = worker()
-    assert not first._clerk.at_work
-    assert first.role == "leader"
-    monkeypatch.undo()
+    second = worker()
+    assert (first._clerk.at_work, first.role, second.role) == (False, "follower", "follower")
+    assert shown(second) == 0  # whoever is asked leads as long as that takes
+    assert not is_locked(folder(first) / statedir.LEADER)
     first.append(call())
+    monkeypatch.undo()
+    for _ in range(record_writer.UNATTENDED_RECORDS):
+        first.append(call())
     assert first._clerk.at_work
+    until(lambda: first.role == "leader")
+    assert shown(first) == 1 + record_writer.UNATTENDED_RECORDS
+
+
+def test_a_process_without_a_clerk_keeps_its_directory_small(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpatched, "_start", no_thread)
+    first = worker()
+    for _ in range(12_000):  # 3 MB
+        first.append(call())
+    assert sum(path.stat().st_size for path in folder(first).glob("journal.*")) <= 2 * 1024 * 1024
+    assert shown(first) == 12_000
+
+
+def test_a_leader_that_can_answer_nobody_gives_the_lock_back(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = worker(), worker()
+    assert (first.role, second.role) == ("leader", "follower")
+    with second.lock:  # does not stand meanwhile
+        leadership = first._role.leadership
+        with first.lock:
+            leadership._listener.stop()
+            leadership._listener = None
+            monkeypatch.setattr(election, "Listener", exhausted)
+        until(lambda: first.role == "follower", 10)
+        monkeypatch.undo()
+    until(lambda: second.role == "leader", 3)
+
+
+def test_a_directory_that_was_not_to_be_had_at_first_is_shared_later(
+    worker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "RETRY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(statedir, "enter", full)
+        first, second = worker(), worker()
+        for _ in range(5):
+            first.append(call())
+            second.append(call())
+        assert (shown(first), shown(second), first.role) == (5, 5, "single")
+    until(lambda: {first.role, second.role} == {"leader", "follower"})
+    first.append(call())
+    until(lambda: (shown(first), shown(second)) == (11, 11))
+
+
+def test_a_peer_that_says_nothing_holds_up_nobody(worker: Make) -> None:
+    first, second = worker(), worker()
+    second.append(call())
+    path, silent = folder(first) / statedir.SOCKET, []
+    for _ in range(5):
+        silent.append(socket.socket(socket.AF_UNIX))
+        silent[-1].connect(str(path))
+    began = time.monotonic()
+    assert shown(second) == 1
+    assert time.monotonic() - began < rpc._PATIENCE  # as long as one of them may be silent
+    for one in silent:
+        one.close()
+
+
+STOPPED = """
+import sys, time
+from prometheus_client import CollectorRegistry
+from cluster_lab import Worker
+from otel_llm.core.config import Config
+from otel_llm.aggregate import Store
+config = Config(port=int(sys.argv[1]), host="127.0.0.1", state_dir=sys.argv[2])
+worker = Worker(config, lambda: Store(config), registry=CollectorRegistry(), serve=False)
+worker.start()
+print(worker.role, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_followers_say_that_their_leader_was_stopped(worker: Make, config: Config, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", STOPPED, str(config.port), str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
+        assert leader.stdout is not None
+        assert leader.stdout.readline() == b"leader\n"
+        second = worker()
+        assert second.role == "follower"
+        second.append(call())
+        leader.send_signal(signal.SIGSTOP)
+        answer = metrics(second.scrape, "GET", "", "")
+        assert answer.status == 503
+        assert f"process {leader.pid}".encode() in answer.body
+        leader.send_signal(signal.SIGCONT)
+        assert counted(metrics(second.scrape, "GET", "", "").body.decode()) == 1
 
 
 def test_a_listener_without_a_thread_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
