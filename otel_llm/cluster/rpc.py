@@ -210,13 +210,15 @@ class _Waiting:
 
 
 def _raise_if_stopped(leader: Path) -> None:
-    with suppress(OSError, ValueError):
+    try:
         pid = int(leader.read_bytes())
-        if processes.is_stopped(pid):
-            raise StoppedError(
-                f"process {pid}, which aggregates for this service, is stopped (SIGSTOP or a debugger); "
-                "calls are kept and shown when it goes on or ends"
-            )
+    except (OSError, ValueError):
+        return
+    if processes.is_stopped(pid):
+        raise StoppedError(
+            f"process {pid}, which aggregates for this service, is stopped (SIGSTOP or a debugger); "
+            "calls are kept and shown when it goes on or ends"
+        )
 
 
 def _send(peer: sockets.socket, message: Any) -> None:

@@ -254,7 +254,8 @@ sys.stdin.read()
 def test_followers_say_that_their_leader_was_stopped(worker: Make, config: Config, tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-c", STOPPED, str(config.port), str(tmp_path)]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
+    leader = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
         assert leader.stdout is not None
         assert leader.stdout.readline() == b"leader\n"
         second = worker()
@@ -266,6 +267,9 @@ def test_followers_say_that_their_leader_was_stopped(worker: Make, config: Confi
         assert f"process {leader.pid}".encode() in answer.body
         leader.send_signal(signal.SIGCONT)
         assert counted(metrics(second.scrape, "GET", "", "").body.decode()) == 1
+    finally:
+        leader.kill()
+        leader.communicate()
 
 
 def test_a_listener_without_a_thread_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
