@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
 from otel_llm.core.errors import error_type, from_code, from_status
+from otel_llm.core.fork import check
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
@@ -122,6 +123,7 @@ class Invocation:
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
+        check()  # for a fork that no hook announced: what is open there is not this process's
         self.observer = observer
         self.epoch = observer.epoch
         self.request = request

@@ -121,6 +121,7 @@ class Member:
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
+        fork.check()
         self._writer.append(encode(record))
 
     def text(self, *, openmetrics: bool) -> bytes:
@@ -267,6 +268,7 @@ class Member:
 
     def _ask(self, question: Callable[[Aggregator | RemoteAggregator], T]) -> T:
         """Ask who aggregates, this process or another; while nobody does, try to."""
+        fork.check()
         until = time.monotonic() + TAKEOVER_SECONDS
         while True:
             aggregator = self._role.aggregator()

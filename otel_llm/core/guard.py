@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from traceback import extract_tb, format_list
 from types import TracebackType
 from typing import Any
 
@@ -41,9 +42,10 @@ class Guard:
         if place not in Guard._logged:
             Guard._logged.add(place)
             logger.warning(
-                "Your call is unaffected: otel-llm failed in %s (said once for each kind of error).",
+                "Your call is unaffected: otel-llm failed in %s with %s (said once for each kind of error), at\n%s",
                 self.component,
-                exc_info=error,
+                type(error).__qualname__,
+                "".join(format_list(extract_tb(trace))),  # not its text, which may quote a prompt or an answer
             )
         return not Guard.strict
 

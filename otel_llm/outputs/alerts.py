@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from otel_llm.aggregate.judgement import Change, limit_of
 from otel_llm.aggregate.window import Crossing, Judgement, Key
-from otel_llm.core import dispatch, fork
+from otel_llm.core import dispatch, fork, unpatched
 from otel_llm.core.guard import guard
 
 logger = logging.getLogger("otel_llm")
@@ -133,10 +132,11 @@ class Lane:
         self.begin()
 
     def begin(self) -> None:
-        """Start anew, without a thread until there is something to tell; also in a forked child, where the thread is gone."""
-        self.waiting: queue.Queue[Anomaly] = queue.Queue(QUEUED)
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
+        """Start anew, without a thread until there is something to deliver; also in a forked child, where the thread is gone."""
+        self.waiting: deque[Anomaly] = deque()
+        self.unfinished = 0
+        self.lock = unpatched.Lock()
+        self.running = False
 
     def wants(self, anomaly: Anomaly) -> bool:
         return anomaly.type in self.types and SEVERITIES.index(anomaly.severity) >= self.least
@@ -147,36 +147,45 @@ class Lane:
         if self.allowance < 1.0:
             self.dropped += 1
             return
-        try:
-            self.waiting.put_nowait(anomaly)
-        except queue.Full:
-            self.dropped += 1
-            return
-        self.allowance -= 1.0
-        self._start()
+        with self.lock:
+            if len(self.waiting) >= QUEUED:
+                self.dropped += 1
+                return
+            self.waiting.append(anomaly)
+            self.unfinished += 1
+            self.allowance -= 1.0
+            start, self.running = not self.running, True
+        if start:
+            self._start()
 
     def drain(self, end: float) -> bool:
-        """Wait until all is told, up to ``end`` on the monotonic clock; whether it is."""
-        with self.waiting.all_tasks_done:
-            return self.waiting.all_tasks_done.wait_for(
-                lambda: not self.waiting.unfinished_tasks, max(0.0, end - time.monotonic())
-            )
+        """Wait until all is delivered, up to ``end`` on the monotonic clock; whether it is."""
+        while self.unfinished and time.monotonic() < end:
+            unpatched.pause(0.005)
+        return not self.unfinished
 
     def _start(self) -> None:
-        with self.lock:
-            if self.thread is None or not self.thread.is_alive():
-                self.thread = threading.Thread(
-                    target=self._run, args=(self.waiting,), name="otel-llm-alerts", daemon=True
-                )
-                self.thread.start()
+        """A real thread, also under gevent and eventlet: their own would only go on when this one lets them."""
+        try:
+            unpatched.start_thread(self._run)
+        except RuntimeError:  # no thread to be had: the next anomaly tries again
+            self.running = False
 
-    def _run(self, waiting: queue.Queue[Anomaly]) -> None:
+    def _run(self) -> None:
         while True:
-            anomaly = waiting.get()
+            with self.lock:
+                if not self.waiting:
+                    self.running = False
+                    return
+                anomaly = self.waiting.popleft()
+            ended = False
             try:
                 self._call(anomaly)
+                ended = True
             finally:
-                waiting.task_done()
+                with self.lock:
+                    self.unfinished -= 1
+                    self.running = ended
 
     def _call(self, anomaly: Anomaly) -> None:
         with guard("alert_handler"):
@@ -195,7 +204,7 @@ class Dispatcher:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.lanes: tuple[Lane, ...] = ()
-        self.lock = threading.Lock()
+        self.lock = unpatched.Lock()
         self.told: dict[tuple[str, ...], tuple[float, int]] = {}  # when, and how often held back since
 
     def add(self, handler: Handler, severity: str | None, signal: str | None) -> Callable[[], None]:
@@ -235,7 +244,7 @@ class Dispatcher:
 
     def begin(self) -> None:
         """In a forked child: locks may be held and threads are gone."""
-        self.lock = threading.Lock()
+        self.lock = unpatched.Lock()
         for lane in self.lanes:
             lane.begin()
 

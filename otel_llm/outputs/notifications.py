@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -47,13 +49,49 @@ def service(variable: str, urls: tuple[str, ...]) -> tuple[Any, list[str]]:
     """Apprise with those of ``urls`` that it knows, and what is wrong with the others, one line each."""
     import apprise  # noqa: PLC0415 - an extra, and slow to load
 
-    found = apprise.Apprise()
-    problems = [
-        f"{variable}: URL number {number} ({_scheme(url)}) is none that apprise knows; it is left out."
-        for number, url in enumerate(urls, 1)
-        if not found.add(url)
-    ]
-    return found, problems
+    notifier = apprise.Apprise()
+    with _quiet(logging.getLogger("apprise")):
+        problems = [
+            f"{variable}: URL number {number} ({_scheme(url)}) is none that apprise knows; it is left out."
+            for number, url in enumerate(urls, 1)
+            if not notifier.add(url)
+        ]
+    return notifier, problems
+
+
+@contextmanager
+def _quiet(other: logging.Logger) -> Iterator[None]:
+    """While the block runs, ``other`` logs nothing: apprise quotes an URL that it does not understand, secrets included."""
+    before, other.disabled = other.disabled, True
+    try:
+        yield
+    finally:
+        other.disabled = before
+
+
+_PLAIN = str.maketrans(
+    {
+        "<": "\u2039",
+        ">": "\u203a",
+        "@": "\uff20",
+        "[": "(",
+        "]": ")",
+        "`": "'",
+        "*": "\u2217",
+        "|": "\u00a6",
+        "&": "\uff06",
+    }
+)
+"""What is markup to Slack, Discord, Teams or a reader of Markdown, and what stands for it."""
+
+
+def readable(anomaly: Anomaly) -> Anomaly:
+    """``anomaly`` with nothing in it that a chat would take for a mention, a link or other markup: names of models may be user input."""
+    plain = {
+        name: " ".join(getattr(anomaly, name).translate(_PLAIN).replace("://", ":\u2060//").split())
+        for name in ("provider", "model", "trace_id", "detail")
+    }
+    return replace(anomaly, **plain)
 
 
 def _scheme(url: str) -> str:
@@ -70,7 +108,7 @@ def message(anomaly: Anomaly, config: Config) -> tuple[str, str, str]:
         title = f"otel-llm: {anomaly.severity}"
     if config.service_name:
         title = f"{config.service_name}: {title.removeprefix('otel-llm: ')}"
-    return title, "\n".join((str(anomaly), *_where(anomaly, config))), kind
+    return title, "\n".join((str(readable(anomaly)), *_where(anomaly, config))), kind
 
 
 def _where(anomaly: Anomaly, config: Config) -> Iterator[str]:

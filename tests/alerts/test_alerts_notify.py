@@ -163,3 +163,26 @@ def test_without_the_extra_it_is_said(monkeypatch, caplog):
         notifications.start(Config(notify_warning=("json://localhost",)))
     assert "pip install 'otel-llm[notify]'" in caplog.text
     assert alerts._DISPATCHER.lanes == ()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "<!channel> pay <https://evil.example|invoice>",
+        "@everyone [x](https://evil.example)",
+        "a, severity=none] \n[OK]",
+    ],
+)
+def test_user_text_is_no_markup(model: str) -> None:
+    text = str(notifications.readable(Anomaly(type="latency_spike", severity="critical", value=9.0, model=model)))
+    assert text.startswith("[CRITICAL] latency_spike: value=9s, model=")
+    assert not set("<>@[]|\n") & set(text.partition("model=")[2])
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("url", ["json//user:s3cret@host/x", "jsonx://user:s3cret@host/x", "slack://s3cret"])
+def test_a_url_that_apprise_does_not_know_is_in_no_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    _, problems = notifications.service("OTEL_LLM_NOTIFY_WARNING", (url,))
+    assert len(problems) == 1
+    assert "s3cret" not in caplog.text + problems[0]

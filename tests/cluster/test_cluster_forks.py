@@ -138,6 +138,21 @@ until(lambda: os.getppid() != parent)
 calls(10)
 assert shown() == 21
 """,
+    "that no hook announces, as servers written in C do it": """
+import ctypes
+worker.start()
+calls(1)
+children = []
+for _ in range(3):
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        calls(10)
+        assert worker.role == "follower" and shown() >= 11
+        os._exit(0)
+    children.append(pid)
+wait(*children)
+assert shown() == 31 and worker.role == "leader"
+""",
     "multiprocessing": """
 worker.start()
 import pool_work
