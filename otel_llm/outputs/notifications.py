@@ -87,11 +87,17 @@ _PLAIN = str.maketrans(
 
 def readable(anomaly: Anomaly) -> Anomaly:
     """``anomaly`` with nothing in it that a chat would take for a mention, a link or other markup: names of models may be user input."""
-    plain = {
-        name: " ".join(getattr(anomaly, name).translate(_PLAIN).replace("://", ":\u2060//").split())
-        for name in ("provider", "model", "trace_id", "detail")
-    }
-    return replace(anomaly, **plain)
+    return replace(
+        anomaly,
+        provider=_unmarked(anomaly.provider),
+        model=_unmarked(anomaly.model),
+        trace_id=_unmarked(anomaly.trace_id),
+        detail=_unmarked(anomaly.detail),
+    )
+
+
+def _unmarked(text: str) -> str:
+    return " ".join(text.translate(_PLAIN).replace("://", ":\u2060//").split())
 
 
 def _scheme(url: str) -> str:
