@@ -15,23 +15,28 @@ if TYPE_CHECKING:
     from .calls.context import labels
     from .calls.observe import observe
     from .calls.track import track_cost
+    from .cli.text import dashboard
     from .core.config import Config
     from .core.model import Reader, Response, Usage
-    from .outputs.alerts import Anomaly, on_anomaly
+    from .outputs.alerts import alert, on_anomaly
+    from .outputs.anomaly import Anomaly
     from .reliability.breakers import circuit_breaker
     from .reliability.caches import record_cache
     from .reliability.fallbacks import fallback, record_fallback
     from .runtime import instrument, uninstrument
-    from .runtime.public import asgi_app, stats, wsgi_app
+    from .runtime.public import asgi_app, check, stats, wsgi_app
 
 _HOME = {
-    "Anomaly": "outputs.alerts",
+    "Anomaly": "outputs.anomaly",
     "Config": "core.config",
     "Reader": "core.model",
     "Response": "core.model",
     "Usage": "core.model",
+    "alert": "outputs.alerts",
     "asgi_app": "runtime.public",
+    "check": "runtime.public",
     "circuit_breaker": "reliability.breakers",
+    "dashboard": "cli.text",
     "fallback": "reliability.fallbacks",
     "instrument": "runtime",
     "labels": "calls.context",
@@ -52,8 +57,11 @@ __all__ = [
     "Response",
     "Usage",
     "__version__",
+    "alert",
     "asgi_app",
+    "check",
     "circuit_breaker",
+    "dashboard",
     "fallback",
     "instrument",
     "labels",

@@ -49,7 +49,7 @@ class State:
 
     @classmethod
     def new(cls, config: Config, budgets: tuple[Budget, ...]) -> State:
-        engine = Engine(window=config.window, scale=config.anomaly_scale)
+        engine = Engine(**_judging(config))
         return cls(config, engine, Spend(**_money(config, budgets)))
 
     @classmethod
@@ -118,8 +118,20 @@ def _money(config: Config, budgets: tuple[Budget, ...]) -> dict[str, Any]:
 
 def _engine(dumped: Any, config: Config) -> Engine:
     """The window of a checkpoint; a fresh one where it was kept for another length: the counters are worth keeping without."""
-    fresh = Engine(window=config.window, scale=config.anomaly_scale)
+    fresh = Engine(**_judging(config))
     expected: Any = fresh.dump()
     if dumped[:2] == expected[:2] and dumped[2] != expected[2]:
         return fresh
-    return Engine.load(dumped, window=config.window, scale=config.anomaly_scale)
+    return Engine.load(dumped, **_judging(config))
+
+
+def _judging(config: Config) -> dict[str, Any]:
+    return {
+        "window": config.window,
+        "scale": config.anomaly_scale,
+        "sensitivity": config.anomaly_sensitivity,
+        "line": config.anomaly_line,
+        "alarms": config.anomaly_alarms,
+        "signals": config.anomaly_signals,
+        "labels": config.metric_labels,
+    }

@@ -24,7 +24,7 @@ from .status import moment, status
 from .summary import summary
 from .survey import survey
 from .views import View
-from .window import Budget, Crossing, Judgement
+from .window import Budget, Check, Crossing, Judgement
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
@@ -154,6 +154,26 @@ class Store:
         """How long a scrape took to answer."""
         self._state.views.scrape_seconds = seconds
 
+    def check(self, key: tuple[str, str], signal: Any, value: float, now: float) -> Check | None:
+        """What a call with ``value`` would be called; None without a baseline."""
+        with self.lock:
+            return self._state.engine.check(key, signal, value, now)
+
+    def tend(self, now: float) -> None:
+        """Make some of the baselines that are due, some milliseconds' worth: where this is called regularly, no scrape makes any."""
+        with self.lock:
+            self._state.engine.tend(now)
+
+    def baselines(self) -> object:
+        """What calls are judged against, in short, for ``add_baselines`` of a later start of the service."""
+        with self.lock:
+            return self._state.engine.learned()
+
+    def add_baselines(self, learned: object) -> None:
+        """Judge by what an earlier start knew. Raises ``ValueError`` for what is none of it."""
+        with self.lock:
+            self._state.engine.take_up(learned)
+
     def spend(self) -> object:
         """What was spent, for ``add_spend`` of a later start of the service."""
         with self.lock:
@@ -233,7 +253,11 @@ class Store:
             output_tokens=call.output_tokens,
             thinking_tokens=call.thinking_tokens,
             cost=call.cost,
+            first_chunk=call.first_chunk,
+            labels=call.labels,
         )
         for found in judgements:
+            if found.kind != "call":
+                continue  # of minutes, and so not of this call alone
             bundle.anomaly(found.signal, found.direction, found.severity).value += 1
         return judgements

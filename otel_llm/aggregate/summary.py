@@ -19,6 +19,7 @@ def summary(stats: Stats, families: Families, views: list[View]) -> dict[str, An
         "models": [{"provider": key[0], "model": key[1], **_facts(facts)} for key, facts in stats.models.items()],
         "budgets": _budgets(by_name),
         "zscores": _zscores(by_name.get("otel_llm_zscore")),
+        "shifted": [one._asdict() for one in stats.shifted],
         "in_flight": _sum(by_name.get("otel_llm_in_flight_requests")),
         "since_start": _since_start(families),
     }
@@ -43,6 +44,9 @@ def _facts(facts: Facts) -> dict[str, Any]:
         "cost_usd": facts.cost,
         "cost_usd_per_request": facts.cost_per_request,
         "cost_usd_per_hour": facts.cost_per_hour,
+        "cost_usd_median": facts.cost_median,
+        "cost_usd_max": facts.cost_max,
+        "cost_count": facts.cost_count,
     }
 
 

@@ -22,7 +22,7 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
     """The situation at ``now``, seconds since the epoch; where it is to be ``shown``, with the last hour."""
     recent, engine = state.recent, state.engine
     recent.forget(now)
-    engine.forget(now)
+    engine.renewed(now)
     usual = _Usual(state)
     models = {}
     for key in recent.models:
@@ -80,9 +80,11 @@ def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float
             continue
         if (peak := track.peak(signal, at)) is not None:
             peaks[signal] = peak
-        recent = track.recent(signal, at)
-        if recent.count:
-            shifts[signal] = baseline.shift(recent)
+        if (shift := track.shift(signal, at, baseline)) is not None:
+            shifts[signal] = shift
+    for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
+        if kind == "trend" and signal in shifts and abs(score) > abs(shifts[signal]):
+            shifts[signal] = score
     return shifts, peaks
 
 

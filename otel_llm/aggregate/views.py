@@ -18,7 +18,6 @@ from .window import Engine
 
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
 """Gauges that disappear when nobody has set them for a window's length."""
-_TIDY_SECONDS = 60.0  # between two looks for models that have nothing in the window any more
 
 Processes = Mapping[int, Mapping[Labels, int]]
 _Sample = tuple[str, Labels, float]
@@ -42,16 +41,12 @@ class Views:
         self._window = window
         self._rows: dict[tuple[str, Labels], Row] = {}
         self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
-        self._tidy_at = 0.0
         self.scrape_seconds: float | None = None
         self.began = 0.0  # when what is counted began, seconds since the epoch
 
     def at(self, now: float, processes: Processes, price_age: float | None = None) -> list[View]:
         """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds."""
         self.begin(now)
-        if now >= self._tidy_at:
-            self._engine.forget(now)
-            self._tidy_at = now + _TIDY_SECONDS
         gauges = chain(
             self._engine.gauges(now),
             self._ledger.spend.gauges(now),

@@ -8,7 +8,7 @@ import click
 
 from otel_llm.core.config import Config
 from otel_llm.outputs import notifications
-from otel_llm.outputs.alerts import Anomaly
+from otel_llm.outputs.anomaly import Anomaly
 
 from .problems import Failed, Problem
 

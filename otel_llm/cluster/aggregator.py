@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Change
+from otel_llm.core.guard import guard
 
 from .consumer import JournalConsumer
 from .record_writer import RecordWriter
@@ -97,6 +98,18 @@ class Aggregator:
     def survey(self) -> None:
         """Look after the other processes."""
         self.consumer.survey(self._writer.owner)
+
+    def tend(self) -> None:
+        """Have baselines ready before a scrape asks for them."""
+        with guard("store"):
+            self.store.tend(time.time())
+
+    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
+        """What a call with ``value`` would be called, as plain values; None without a baseline."""
+        with self._lock:
+            self.refresh()
+            verdict = self.store.check((provider, model), signal, value, time.time())
+            return None if verdict is None else tuple(verdict)
 
     def close(self) -> None:
         """Answer nobody any more."""

@@ -82,6 +82,7 @@ class Leadership:
             self._listen(self._folder, warn)
         self.aggregator.refresh()
         self.aggregator.survey()
+        self.aggregator.tend()
         self.keep()
 
     def keep(self, *, now: bool = False) -> None:

@@ -46,6 +46,7 @@ class Answers(Protocol):
     def stats(self) -> dict[str, Any]: ...
     def status(self) -> dict[str, Any]: ...
     def ledger(self) -> tuple[Any, ...]: ...
+    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None: ...
     def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
 
 
@@ -79,6 +80,11 @@ class RemoteAggregator:
     def ledger(self) -> tuple[Any, ...]:
         """``Store.ledger``: what was counted and is on no disk yet."""
         return tuple(ask(self._path, ("ledger",)))
+
+    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
+        """What a call with ``value`` would be called; None without a baseline."""
+        answer = ask(self._path, ("check", provider, model, signal, value))
+        return None if answer is None else tuple(answer)
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Have records counted that could not be put into a journal."""
@@ -168,6 +174,8 @@ class Listener:
                 _send(peer, self._answers.status())
             elif kind == "ledger":
                 _send(peer, self._answers.ledger())
+            elif kind == "check":
+                _send(peer, self._answers.check(*rest))
             elif kind == "count":
                 self._answers.count(*rest)
                 _send(peer, None)

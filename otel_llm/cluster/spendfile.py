@@ -1,4 +1,4 @@
-"""Spend on disk: one small file in the state directory that outlives restarts and crashes."""
+"""Spend and baselines on disk: a small file each in the state directory that outlives restarts and crashes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ logger = logging.getLogger("otel_llm")
 FORMAT = "otel-llm-spend 1"
 
 
-def save(path: str | os.PathLike[str], state: object) -> bool:
-    """Write what ``Spend.dump`` gave. A reader sees the old file or the new one, never a part; False (and a warning) on failure."""
+def save(path: str | os.PathLike[str], state: object, what: str = "Spend") -> bool:
+    """Write what ``Spend.dump`` gave, or ``what`` else. A reader sees the old file or the new one, never a part.
+
+    False (and a warning) on failure.
+    """
     target = Path(path)
     body = json.dumps(state, separators=(",", ":"))
     beside = target.with_name(f"{target.name}.{os.getpid()}.new")
@@ -26,35 +29,38 @@ def save(path: str | os.PathLike[str], state: object) -> bool:
             os.fsync(file.fileno())
         beside.replace(target)
     except OSError as error:
-        logger.warning("Spend could not be saved to %s (%s); it would be lost with this process.", target, error)
+        logger.warning("%s could not be saved to %s (%s); it would be lost with this process.", what, target, error)
         return False
     return True
 
 
-def load(path: str | os.PathLike[str]) -> object | None:
-    """What ``Spend.load`` takes; None where there is no file, or (with a warning) none of ours. Raises ``OSError``."""
+def load(path: str | os.PathLike[str], what: str = "Spend") -> object | None:
+    """What ``Spend.load`` takes, or ``what`` else was saved; None where there is no file, or (with a warning) none of ours.
+
+    Raises ``OSError``.
+    """
     target = Path(path)
     try:
         head, _, body = target.read_text(encoding="utf-8").partition("\n")
     except FileNotFoundError:
         return None
     except (IsADirectoryError, UnicodeDecodeError) as error:
-        _warn(target, str(error))
+        _warn(target, what, str(error))
         return None
     name, _, checksum = head.rpartition(" ")
     if name != FORMAT:
-        _warn(target, f"not of format {FORMAT!r}")
+        _warn(target, what, f"not of format {FORMAT!r}")
         return None
     body = body.removesuffix("\n")
     if checksum != _checksum(body):
-        _warn(target, "its checksum is wrong")
+        _warn(target, what, "its checksum is wrong")
         return None
     return json.loads(body)  # type: ignore[no-any-return] # whatever was saved
 
 
-def _warn(target: Path, why: str) -> None:
+def _warn(target: Path, what: str, why: str) -> None:
     logger.warning(
-        "Spend could not be read from %s (%s); counting begins anew. Your calls are unaffected.", target, why
+        "%s could not be read from %s (%s); counting begins anew. Your calls are unaffected.", what, target, why
     )
 
 

@@ -14,10 +14,11 @@ from otel_llm.core.guard import guard
 
 from . import spendfile
 from .consumer import JournalConsumer
-from .statedir import LEDGER, LOCK, SPEND, discard, has_members, is_alive, starts
+from .statedir import BASELINES, LEDGER, LOCK, SPEND, discard, has_members, is_alive, starts
 from .verdict_queue import Discard
 
 SAVE_SECONDS = 60.0
+BASELINES_SECONDS = 600.0
 
 
 class SpendKeeper:
@@ -35,7 +36,7 @@ class SpendKeeper:
         self._make_store = make_store
         self._lock = FileLock(self._base / f"{SPEND}.lock")
         self._saved = time.monotonic()
-        self._next = 0.0
+        self._next = self._next_baselines = 0.0
         self._taken: set[Path] = set()  # starts whose spend is in the store, and in no checkpoint yet
         self._batches: tuple[Batch, ...] = ()  # of the ledger, in our checkpoint and perhaps not in the file yet
         self._sealed = time.monotonic()
@@ -70,6 +71,9 @@ class SpendKeeper:
         if self._is_kept and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
             self._saved = time.monotonic()
             self.owes = not spendfile.save(self._base / SPEND, leader.store.spend())
+            if now or time.monotonic() >= self._next_baselines:
+                self._next_baselines = time.monotonic() + BASELINES_SECONDS
+                spendfile.save(self._base / BASELINES, leader.store.baselines(), "Baselines")
         if self._batches:
             with guard("spend"):
                 self._write_ledger(leader)
@@ -97,6 +101,7 @@ class SpendKeeper:
             # what was kept last is newer in the store of who kept it than in the file
             kept = [one.store.spend() for one in left if one.with_spend]
             self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
+            self._take_up_baselines(leader)
             for one in left:
                 if one.with_spend:
                     leader.store.add_ledger(one.store.ledger())
@@ -128,3 +133,10 @@ class SpendKeeper:
         if spend is not None:
             with guard("spend"):
                 leader.store.add_spend(spend)
+
+    def _take_up_baselines(self, leader: JournalConsumer) -> None:
+        """Judge the first calls by what was usual before this start."""
+        learned = spendfile.load(self._base / BASELINES, "Baselines")
+        if learned is not None:
+            with guard("store"):
+                leader.store.add_baselines(learned)

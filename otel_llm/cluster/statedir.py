@@ -24,6 +24,7 @@ from .checkpoint import Checkpoint
 _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
 LEDGER = "ledger.sqlite"
+BASELINES = "baselines"
 
 
 def base(config: Config) -> Path:

@@ -312,6 +312,8 @@ def _derived() -> tuple[Metric, ...]:
         _gauge("otel_llm_baseline_mean", "{value}", "Mean that z-scores are measured against, in the signal's plain unit.", "signal",
                adds="none"),
         _gauge("otel_llm_baseline_stddev", "{value}", "Standard deviation that z-scores are measured against.", "signal", adds="none"),
+        _gauge("otel_llm_baseline_shifted_seconds", "s",
+               "How long ago a shift that stayed became the baseline; absent once the former level is back.", "signal", adds="none"),
         _gauge("otel_llm_baseline_samples", "{sample}", "Calls that the baseline holds.", "signal"),
     )  # fmt: skip
 

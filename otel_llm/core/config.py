@@ -175,6 +175,34 @@ class Config:
         "Scale on which a value is unusual.",
         "linear, log, calibrated",
     )
+    anomaly_sensitivity: float = _setting(
+        "OTEL_LLM_ANOMALY_SENSITIVITY",
+        2.0,
+        _number(float, 1, 10),
+        "Distance from the baseline, in standard deviations, from which a single call is counted as unusual.",
+        "1 to 10",
+    )
+    anomaly_line: float = _setting(
+        "OTEL_LLM_ANOMALY_LINE",
+        3.0,
+        _number(float, 2, 20),
+        "Distance of recent calls from the baseline from which handlers are called.",
+        "2 to 20",
+    )
+    anomaly_alarms: int = _setting(
+        "OTEL_LLM_ANOMALY_ALARMS",
+        3,
+        _number(int, 1, 20),
+        "Critical calls of a kind within 5 minutes that make a critical anomaly; those before are warnings.",
+        "1 to 20",
+    )
+    anomaly_signals: tuple[str, ...] = _setting(
+        "OTEL_LLM_ANOMALY_SIGNALS",
+        (),
+        _names,
+        "Signals that handlers hear of; empty is all.",
+        "latency, output_tokens, cost, errors ..., comma-separated",
+    )
     budget_daily: float | None = _setting(
         "OTEL_LLM_BUDGET_DAILY_USD", None, _number(float, 0, _BIG), "Budget of a calendar day.", _USD
     )

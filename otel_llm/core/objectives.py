@@ -24,7 +24,9 @@ BASELINE_GAP = 600  # the newest part of the baseline, left out, so that nothing
 SLO_WINDOWS = (300, 1_800, 3_600, 7_200, 21_600, 86_400, 259_200)
 SLO_PERIOD = 30 * 86_400
 SEASON_WINDOW = 3_600
-SEASON_OFFSETS = (84_600, 603_000)  # 23h30m and 167h30m: the hour around this time, yesterday and last week
+# the hour around this time, one, two and three days and a week ago: half an hour less than that
+SEASON_OFFSETS = {"1d": 84_600, "2d": 171_000, "3d": 257_400, "7d": 603_000}
+SEASONS = 3  # of these, at least: fewer say nothing about how far days lie apart
 
 # (burn rate, long window, short window, severity), https://sre.google/workbook/alerting-on-slos/ table 5-8
 BURN_RATES = (
@@ -159,6 +161,9 @@ class Objectives:
     output_tokens_factor: float = _factor(2.0, (1.05, 100), "mean output tokens over their daily average")
     output_drop: float = _share(0.30, (0.01, 0.99), "fall of mean output tokens below their daily average")
     output_variance_factor: float = _factor(2.0, (1.05, 100), "spread of output tokens over its daily average")
+    output_variance_drop: float = _share(
+        0.30, (0.01, 0.99), "fall of the spread of output tokens below its daily average"
+    )
     budget_warning: float = _factor(0.8, (0.01, 100), "spend over its budget that is a warning")
     budget_reached: float = _factor(1.0, (0.01, 100), "spend over its budget that is critical")
     daily_budget_factor: float = _factor(1.5, (0.01, 100), "today's spend over the budget that pages again")
@@ -176,6 +181,9 @@ class Objectives:
     rate_limit_refused: float = _share(0.05, (0.0001, 1), "share of calls that the provider refuses by a rate limit")
     zscore_warning: float = _sigmas(2.0, (1, 20), "distance from the baseline that is a warning")
     zscore_critical: float = _sigmas(3.0, (1, 20), "distance from the baseline that is critical")
+    zscore_grave: float = _sigmas(
+        6.0, (1, 100), "shift of recent calls that is critical as soon as it has lasted 2 minutes"
+    )
     min_change: float = _share(0.10, (0, 1), "change of a mean below which no distance is an anomaly")
     min_samples: int = _count(20, (2, 280), "means of 5 minutes, one after the other, that make a baseline")
     anomalous_share_warning: float = _share(0.15, (0.001, 1), "share of calls that are anomalous, a warning")

@@ -79,7 +79,7 @@ def of_model(severity: str, category: str, summary: str, description: str, **lab
     return Expected(severity, category, summary, description, board, {**MODEL, **labels})
 
 
-def anomaly(kind: str, severity: str, signal: str, direction: str, says: str) -> Expected:
+def anomaly(kind: str, severity: str, signal: str, direction: str, says: str, **more: str) -> Expected:
     """An LLMAnomaly about the model."""
     return Expected(
         severity,
@@ -87,7 +87,7 @@ def anomaly(kind: str, severity: str, signal: str, direction: str, says: str) ->
         f"LLM {signal} is unusually {direction}",
         f"{signal} of gpt-5 (openai) {says}.",
         f"otel-llm-anomalies{AND_MODEL}&var-signal={signal}",
-        {**MODEL, "signal": signal, "direction": direction, "kind": kind},
+        {**MODEL, "signal": signal, "direction": direction, "kind": kind, **more},
     )
 
 

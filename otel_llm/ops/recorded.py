@@ -40,7 +40,7 @@ FINISH_BASELINE = "provider_model_finish:otel_llm_finish_reasons:baseline_ratio1
 
 HOUR_STDDEV = "provider_model:otel_llm_signal:stddev1h"
 SPREAD = "provider_model:otel_llm_signal:spread1d"  # the deviation that is usual within an hour
-SEASON = "provider_model:otel_llm_signal:season_mean1h"  # the hour around this time, one day and one week ago
+SEASON = "provider_model:otel_llm_signal:season_mean1h"  # the hour around this time, one, two, three and seven days ago
 LEVEL = "otel_llm_anomaly:level"
 UPPER = "otel_llm_anomaly:upper"  # by severity: warning and critical
 LOWER = "otel_llm_anomaly:lower"

@@ -196,10 +196,11 @@ def _baseline(it: Context, function: str, name: str) -> str:
 
 
 def seasonal(it: Context) -> list[Recording]:
-    """Where a signal should be at this time of the day and the week, for services with a rhythm.
+    """Where a signal should be at this time of the day, for services with a rhythm.
 
-    The band spans the hour around this time yesterday and last week, widened by the least change that matters and by
-    two (warning) or three (critical) of the deviations that are usual within an hour. It holds nothing of the hour judged.
+    The band lies around the mean of the hours around this time one, two, three and seven days ago, of which there must be three. It
+    is as wide as the least change that matters and two (warning) or three (critical) times the deviation between those days and the
+    one that is usual within an hour. It holds nothing of the hour judged.
     """
     hour, signal = it.over(normal.SEASON_WINDOW), recorded.SIGNAL
     enough = f">= {it.objectives.min_samples}"
@@ -211,7 +212,7 @@ def seasonal(it: Context) -> list[Recording]:
             f"count_over_time({signal}[{hour}] offset {it.over(offset)}) {enough}",
             {"season": season},
         )
-        for season, offset in zip(("day", "week"), normal.SEASON_OFFSETS, strict=True)
+        for season, offset in normal.SEASON_OFFSETS.items()
     ]
     return [
         Recording(
@@ -229,9 +230,10 @@ def _bands(it: Context) -> list[Recording]:
     severities = {"warning": it.objectives.zscore_warning, "critical": it.objectives.zscore_critical}
     bands = []
     for severity, sigmas in severities.items():
-        margin = f"{sigmas:g} * {recorded.SPREAD}"
-        high = f"{1 + change:g} * max without (season) ({season}) + {margin}"
-        low = f"clamp_min({1 - change:g} * min without (season) ({season}) - {margin}, 0)"
+        margin = f"{sigmas:g} * ({recorded.SPREAD} + stddev without (season) ({season}))"
+        days = f"\nand\ncount without (season) ({season}) >= {normal.SEASONS}"
+        high = f"{1 + change:g} * avg without (season) ({season}) + {margin}{days}"
+        low = f"clamp_min({1 - change:g} * avg without (season) ({season}) - {margin}, 0){days}"
         bands += [
             Recording(recorded.UPPER, high, {"severity": severity}),
             Recording(recorded.LOWER, low, {"severity": severity}),

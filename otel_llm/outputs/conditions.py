@@ -8,7 +8,8 @@ from collections.abc import Callable
 from otel_llm.aggregate.judgement import Change
 from otel_llm.core.guard import guard
 
-from .alerts import Anomaly, deliver
+from .alerts import deliver
+from .anomaly import Anomaly
 
 PERIOD = 15.0
 """Seconds between two judgements: twice in an evaluation of the rules."""

@@ -14,7 +14,8 @@ from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
 from otel_llm.core.objectives import DEFAULT
 
-from .alerts import Anomaly, on_anomaly
+from .alerts import on_anomaly
+from .anomaly import Anomaly
 
 logger = logging.getLogger("otel_llm")
 
@@ -25,7 +26,7 @@ def start(config: Config) -> Callable[[], None]:
     apprise takes a second to load, so it is loaded with the first anomaly, on the alerts' thread. What is wrong is warned of,
     without the URL, which holds secrets.
     """
-    removers: list[Callable[[], None]] = []
+    removers: list[Callable[[], object]] = []
     for severity, urls in (("warning", config.notify_warning), ("critical", config.notify_critical)):
         variable = f"OTEL_LLM_NOTIFY_{severity.upper()}"
         if urls and find_spec("apprise") is None:

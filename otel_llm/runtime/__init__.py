@@ -35,6 +35,7 @@ from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.other_exporter import served_elsewhere
 from otel_llm.frameworks import Frameworks
 from otel_llm.outputs import alerts, notifications
+from otel_llm.outputs.anomaly import Anomaly
 from otel_llm.outputs.conditions import ConditionWatch
 from otel_llm.outputs.meter import HostMeter
 from otel_llm.outputs.spans import Spans
@@ -164,10 +165,10 @@ def deliver(verdict: Verdict) -> None:
     """Tell the handlers of this process of a verdict about one of its calls."""
     call, finding = verdict.call, verdict.finding
     if isinstance(finding, Crossing):
-        alerts.deliver(alerts.Anomaly.of_budget(finding, trace_id=call.trace_id))
+        alerts.deliver(Anomaly.of_budget(finding, trace_id=call.trace_id))
     else:
         key = call.provider, printable(call.request_model)  # it may be user input, and goes into messages to people
-        alerts.deliver(alerts.Anomaly.of(key, finding, trace_id=call.trace_id))
+        alerts.deliver(Anomaly.of(key, finding, trace_id=call.trace_id))
 
 
 def _budgets(config: Config) -> tuple[Budget, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from otel_llm import runtime
-from otel_llm.aggregate.window import Stats
+from otel_llm.aggregate.window import Check, Stats
+from otel_llm.aggregate.window.slices import SIGNALS
 from otel_llm.exposition import apps
 
 
@@ -40,3 +41,16 @@ def stats() -> Stats | Any:
     """
     running = runtime.current()
     return running.member.stats() if running is not None else None
+
+
+def check(signal: str, value: float, *, model: str, provider: str = "") -> Check | None:
+    """What one value would be called: its z-score against the baseline of ``model``, and how severe that is.
+
+    ``signal`` is latency (seconds), output_tokens or cost (US dollars); without ``provider`` any with that model is taken. None where
+    there is no baseline yet or nothing is watched. Nothing is counted. Raises ValueError on another signal.
+    """
+    if signal not in SIGNALS:
+        raise ValueError(f"signal {signal!r} is unknown (allowed: {', '.join(SIGNALS)})")
+    running = runtime.current()
+    verdict = running.member.check(provider, model, signal, float(value)) if running is not None else None
+    return None if verdict is None else Check(*verdict)

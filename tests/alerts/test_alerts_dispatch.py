@@ -18,6 +18,7 @@ from otel_llm.outputs import alerts
 from otel_llm.outputs.alerts import Anomaly, Dispatcher, on_anomaly
 
 WAIT = 10.0
+EVERYTHING = alerts.Wanted("warning")
 
 
 class Clock:
@@ -44,9 +45,9 @@ def anomaly(kind: str = "latency_spike", severity: str = "critical", **more) -> 
     )
 
 
-def heard(dispatcher: Dispatcher, severity: str | None = None, signal: str | None = None) -> list[Anomaly]:
+def heard(dispatcher: Dispatcher, severity: str | None = "warning", signal: str | None = None) -> list[Anomaly]:
     told: list[Anomaly] = []
-    dispatcher.add(told.append, severity, signal)
+    dispatcher.add(told.append, alerts.wanted(severity, signal))
     return told
 
 
@@ -114,7 +115,7 @@ def test_async_handlers_are_awaited(dispatcher):
         await asyncio.sleep(0)
         told.append(one.type)
 
-    dispatcher.add(handler, None, None)
+    dispatcher.add(handler, EVERYTHING)
     dispatcher.deliver(anomaly())
     assert dispatcher.drain(WAIT)
     assert told == ["latency_spike"]
@@ -122,8 +123,8 @@ def test_async_handlers_are_awaited(dispatcher):
 
 def test_handlers_run_on_their_own_threads(dispatcher):
     threads = []
-    dispatcher.add(lambda _one: threads.append(threading.current_thread()), None, None)
-    dispatcher.add(lambda _one: threads.append(threading.current_thread()), None, None)
+    dispatcher.add(lambda _one: threads.append(threading.current_thread()), EVERYTHING)
+    dispatcher.add(lambda _one: threads.append(threading.current_thread()), EVERYTHING)
     dispatcher.deliver(anomaly())
     assert dispatcher.drain(WAIT)
     assert len({id(thread) for thread in threads}) == 2
@@ -140,7 +141,7 @@ def test_a_handler_that_raises_is_counted_and_hurts_nobody(dispatcher, caplog, m
         raise RuntimeError("no luck")
 
     before = Guard.errors.get("alert_handler", 0)
-    dispatcher.add(broken, None, None)
+    dispatcher.add(broken, EVERYTHING)
     fine = heard(dispatcher)
     for kind in ("latency_spike", "cost_spike"):
         dispatcher.deliver(anomaly(kind))
@@ -160,7 +161,7 @@ def test_an_async_handler_that_takes_too_long_is_cut_off(dispatcher, monkeypatch
         finally:
             ended.append(True)
 
-    dispatcher.add(slow, None, None)
+    dispatcher.add(slow, EVERYTHING)
     dispatcher.deliver(anomaly())
     assert dispatcher.drain(WAIT)
     assert ended == [True]
@@ -168,7 +169,7 @@ def test_an_async_handler_that_takes_too_long_is_cut_off(dispatcher, monkeypatch
 
 def test_a_handler_that_hangs_holds_up_nobody_and_drops_what_it_cannot_take(dispatcher, clock):
     release = threading.Event()
-    dispatcher.add(lambda _one: release.wait(WAIT), None, None)
+    dispatcher.add(lambda _one: release.wait(WAIT), EVERYTHING)
     fine = heard(dispatcher)
     hung = dispatcher.lanes[0]
     for number in range(300):
@@ -231,7 +232,7 @@ def test_memory_of_what_was_told_ends(dispatcher, clock):
 
 def test_a_handler_can_be_taken_off(dispatcher):
     told: list[Anomaly] = []
-    remove = dispatcher.add(told.append, None, None)
+    remove = dispatcher.add(told.append, EVERYTHING)
     remove()
     remove()
     dispatcher.deliver(anomaly())
@@ -277,3 +278,60 @@ def test_a_forked_child_tells_its_own():
     assert told == [f"{os.getpid()} parent", f"{child} child"]
     os.close(reading)
     os.close(writing)
+
+
+def test_only_critical_ones_come_unless_warnings_are_asked_for():
+    critical, both = [], []
+    removers = [on_anomaly(critical.append), on_anomaly(both.append, severity="warning")]
+    for severity in ("warning", "critical"):
+        alerts.alert("deploy_failed", severity=severity, detail="api")
+    assert alerts.drain(WAIT)
+    for remove in removers:
+        remove()
+    assert [one.severity for one in critical] == ["critical"]
+    assert [(one.severity, one.type, one.detail) for one in both] == [
+        ("warning", "deploy_failed", "api"),
+        ("critical", "deploy_failed", "api"),
+    ]
+
+
+def test_an_applications_own_alert_is_deduplicated():
+    told = []
+    remove = on_anomaly(told.append, severity="warning", z_score=9.0, model="gpt-*")
+    for _ in range(3):
+        alerts.alert("queue_full", 7.0, baseline=2.0, model="gpt-4o", detail="again")
+    alerts.alert("queue_full", 7.0, model="claude")
+    assert alerts.drain(WAIT)
+    remove()
+    assert [(one.value, one.baseline, one.model) for one in told] == [(7.0, 2.0, "gpt-4o")]
+    with pytest.raises(ValueError, match="fatal"):
+        alerts.alert("queue_full", severity="fatal")
+
+
+def test_it_decorates_with_and_without_arguments():
+    told = []
+
+    @on_anomaly
+    def plain(one):
+        told.append(("plain", one.type))
+
+    @on_anomaly(severity="warning", signal=("latency", "errors"))
+    def chosen(one):
+        told.append(("chosen", one.type))
+
+    for kind in ("latency_spike", "cost_spike"):
+        alerts.deliver(anomaly(kind, model="decorated"))
+    assert alerts.drain(WAIT)
+    assert sorted(told) == [("chosen", "latency_spike"), ("plain", "cost_spike"), ("plain", "latency_spike")]
+    plain(anomaly())  # what was decorated still is the function
+    assert told[-1] == ("plain", "latency_spike")
+    plain()  # and without an anomaly takes it off
+
+
+def test_an_anomaly_says_where_it_comes_from():
+    judgement = Judgement(
+        "cost", "high", "critical", 0.2, 0.1, 0.01, 5.0, True, "warning", "shift", (("tenant", "acme", 0.8, 0.05, 0.4),)
+    )
+    made = Anomaly.of(("openai", "gpt"), judgement)
+    assert (made.severity, made.detail) == ("warning", "shift")
+    assert str(made).endswith("causes=tenant=acme 80% of the change (5% -> 40% of calls)")

@@ -62,8 +62,8 @@ def test_fewer_output_tokens_are_a_shift_downwards():
 def test_below_twenty_samples_there_is_no_score(calls, judged):
     engine = Engine()
     feed(engine, steady(START, calls))
-    feed(engine, steady(START + 900, 30, factor=20, seed=2))
-    told = gauges(engine, START + 930)
+    feed(engine, [Call(START + 900, 20.0, "", 100, 200)])
+    told = gauges(engine, START + 901)
     assert (("otel_llm_zscore", "latency", "shift") in told) is judged
     assert (told.get(("otel_llm_baseline_samples", "latency")) == calls) is judged
 

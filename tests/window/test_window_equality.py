@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from window_calls import KEY, Call, feed, gauges
+from window_calls import KEY, Call, added, feed, gauges
 
 from otel_llm.aggregate.window import Engine
 
@@ -184,7 +184,7 @@ def test_a_scrape_in_between_changes_nothing():
     scraped, now = fed(calls, "calibrated")
     quiet = Engine()
     feed(quiet, calls)
-    assert gauges(scraped, now) == pytest.approx(gauges(quiet, now), rel=1e-9)
+    assert added(scraped, now) == pytest.approx(added(quiet, now), rel=1e-9)
 
 
 def test_stats_are_the_gauges():

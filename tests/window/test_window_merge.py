@@ -7,7 +7,7 @@ import marshal
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from window_calls import KEY, Call, feed, gauges, steady
+from window_calls import KEY, Call, added, feed, gauges, steady
 
 from otel_llm.aggregate.window import Budget, Engine, Spend
 
@@ -45,7 +45,7 @@ def test_splitting_over_workers_in_any_order_changes_nothing(stream, workers, sh
     merged = parts[0]
     for part in parts[1:]:
         merged.merge(part)
-    assert gauges(merged, START + later) == pytest.approx(gauges(one, START + later), rel=1e-9, abs=1e-9)
+    assert added(merged, START + later) == pytest.approx(added(one, START + later), rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("workers", [2, 3, 7])
@@ -62,8 +62,8 @@ def test_busy_workers_make_the_same_baselines_and_scores(workers):
     merged = Engine()
     for part in reversed(parts):
         merged.merge(part)
-    expected = gauges(one, now)
-    assert gauges(merged, now) == pytest.approx(expected, rel=1e-9)
+    expected = added(one, now)
+    assert added(merged, now) == pytest.approx(expected, rel=1e-9)
     assert expected["otel_llm_zscore", "latency", "shift"] > 3
 
 
@@ -95,9 +95,9 @@ def test_a_window_survives_the_dump(window):
 @pytest.mark.parametrize(
     "state",
     [
-        None, 5, "text", (), ("otel_llm.window", 0, 3600.0, 0.0, []), ("other", 1, 3600.0, 0.0, []), ("otel_llm.window", 1, 300.0, 0.0, []),
-        ("otel_llm.window", 1, 3600.0, 0.0, [(("a", "b"), ([(1, "junk")], []))]),
-        ("otel_llm.window", 1, 3600.0, 0.0, [(("a",), ([], []))]), {"otel_llm.window": 1},
+        None, 5, "text", (), ("otel_llm.window", 0, 3600.0, 0.0, []), ("other", 1, 3600.0, 0.0, []), ("otel_llm.window", 2, 300.0, 0.0, []),
+        ("otel_llm.window", 2, 3600.0, 0.0, [(("a", "b"), ([(1, "junk")], []))]),
+        ("otel_llm.window", 2, 3600.0, 0.0, [(("a",), ([], []))]), {"otel_llm.window": 1},
     ],
 )  # fmt: skip
 def test_foreign_states_are_refused(state):

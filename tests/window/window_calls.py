@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from otel_llm.aggregate.window import Engine
+from otel_llm.aggregate.window.slices import SIGNALS
 
 KEY = ("openai", "gpt-4o")
 
@@ -36,6 +37,15 @@ def gauges(engine: Engine, now: float) -> dict[tuple[str, ...], float]:
     """The gauges by (name, labels ...), those of one key without it."""
     found = {(name, *labels): value for name, labels, value in engine.gauges(now)}
     return {(name[0], *name[3:]) if name[1:3] == KEY else name: value for name, value in found.items()}
+
+
+def added(engine: Engine, now: float) -> dict[tuple[str, ...], float]:
+    """All that adds up; errors that are learned over time do not, and of two windows the longer past stays."""
+    return {
+        labels: value
+        for labels, value in gauges(engine, now).items()
+        if labels[0] != "otel_llm_zscore" or labels[2] == "peak" or (labels[1] in SIGNALS and labels[2] == "shift")
+    }
 
 
 def steady(

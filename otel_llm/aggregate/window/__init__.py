@@ -4,7 +4,7 @@ Nothing in here reads a clock, a file or the environment: times come in as secon
 """
 
 from .engine import Engine
-from .facts import Facts, Judgement, Key, Severity, Signal, Stats
+from .facts import Check, Facts, Judgement, Key, Severity, Signal, Stats
 from .spend import Budget, Crossing, Spend
 
-__all__ = ["Budget", "Crossing", "Engine", "Facts", "Judgement", "Key", "Severity", "Signal", "Spend", "Stats"]
+__all__ = ["Budget", "Check", "Crossing", "Engine", "Facts", "Judgement", "Key", "Severity", "Signal", "Spend", "Stats"]

@@ -6,11 +6,13 @@ apart are less alike than calls seconds apart, and the textbook's standard error
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, sqrt
+from math import inf, nan, sqrt
 from operator import mul
 
-from .facts import Direction, Judgement, Severity, Signal
+from .facts import Check, Direction, Judgement, Severity, Signal
+from .length import Lengths
 from .scales import NARROWEST, SCALES, Linear, Scale, of_student
 from .sketch import WIDTH, Bins, add, middle, subtract
 from .summary import Summary
@@ -23,6 +25,8 @@ WANDER = 0.15  # by so many standard deviations of single calls
 LOOKS = 1.12  # times the variance of a mean: a shift is looked for at every moment, not once
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
+
+MOSTLY = 0.8  # share of calls that have told the length of their answer, from which latency is judged by it
 
 Logs = tuple[int, int, int]  # count, sum and sum of squares of bin numbers
 
@@ -129,11 +133,42 @@ class _Lesson:
         return self.wander.deviation(logs[1] / logs[0], logs[0], spread)
 
 
+class Scores:
+    """Scores of a sketch's bins by number, dense: a lookup of a whole sketch runs at C's speed. Bins below zero stand at the end."""
+
+    def __init__(self, scale: Scale, bins: Mapping[int, int]) -> None:
+        self.scale = scale
+        self.low, self.high = min(bins), max(bins)
+        self.table = array("d", [nan]) * (max(self.high, -1) + 1 - min(self.low, 0))
+        for place, score in scale.scores(bins).items():
+            self.table[place] = score
+
+    def total(self, bins: Mapping[int, int]) -> float:
+        """The sum over calls that are among those that the scores were made from."""
+        return float(sum(map(mul, bins.values(), map(self.table.__getitem__, bins))))
+
+    def squares(self, bins: Mapping[int, int]) -> float:
+        """As ``total``, of the squares."""
+        return sum(count * self.table[place] ** 2 for place, count in bins.items())
+
+    def total_of_any(self, bins: Mapping[int, int]) -> float:
+        return sum(count * self._score(place) for place, count in bins.items())
+
+    def _score(self, place: int) -> float:
+        within = self.low <= place <= self.high
+        score = self.table[place] if within else nan
+        if score != score:  # noqa: PLR0124 - not a number: not asked for yet
+            score = self.scale.scores({place: 0})[place]
+            if within:
+                self.table[place] = score
+        return score
+
+
 class Baseline:
-    """The baseline of one signal. ``moments`` are those of the calls that teach, ``blocks`` their bins, block by block."""
+    """The baseline of one signal. ``moments`` are those of the calls that teach, ``blocks`` are those calls, block by block."""
 
     def __init__(
-        self, signal: Signal, scale: str, moments: Summary, blocks: Iterable[Sequence[Bins]], sensitivity: float
+        self, signal: Signal, scale: str, moments: Summary, blocks: Sequence[Sequence[Summary]], sensitivity: float
     ) -> None:
         self.signal = signal
         self.count = moments.count
@@ -144,22 +179,36 @@ class Baseline:
         # short answers are as suspicious as long ones; fast and cheap calls are not
         self.both = signal == "output_tokens"
         self.wander = Wander()
+        self.made = 0  # the slice that it was made in
+        self.lengths: Lengths | None = None
         if not isinstance(self.scale, Linear):
             self._learn(moments.bins, blocks)
+            self._learn_lengths(blocks)
         places = sorted(moments.bins)
         self.high = self._last_usual(reversed(places), 1)
         self.low = self._last_usual(places, -1) if self.both else -inf
 
-    def _learn(self, bins: Bins, blocks: Iterable[Sequence[Bins]]) -> None:
-        self.scores = self.scale.scores(bins)
-        squares = sum(count * self.scores[place] ** 2 for place, count in bins.items())
+    def _learn(self, bins: Bins, blocks: Sequence[Sequence[Summary]]) -> None:
+        self.scores = Scores(self.scale, bins)
+        squares = self.scores.squares(bins)
         for block in blocks:
-            calls = sum(sum(one.values()) for one in block)
-            self.wander.add(sum(map(self._sum, block)) / calls, calls)
+            calls = sum(one.count for one in block)
+            self.wander.add(sum(self.scores.total(one.bins) for one in block) / calls, calls)
         self.spread = max(sqrt(max(squares / self.count - self.wander.centre**2, 0.0)), LEAST_SPREAD)
 
-    def _sum(self, bins: Bins) -> float:
-        return float(sum(map(mul, bins.values(), map(self.scores.__getitem__, bins))))
+    def _learn_lengths(self, blocks: Sequence[Sequence[Summary]]) -> None:
+        """Where nearly all calls have told how long their answer is: what is usual at each length."""
+        joints = [[one.joint for one in block if one.joint is not None] for block in blocks]
+        known = sum(joint.count for block in joints for joint in block)
+        if known < max(MOSTLY * self.count, LEAST):
+            return
+        self.lengths, self.rest, squares = Lengths(joint for block in joints for joint in block), Wander(), 0.0
+        for block in joints:
+            parts = [self.lengths.rest(joint) for joint in block if joint.count]
+            if calls := sum(part[0] for part in parts):
+                self.rest.add(sum(part[1] for part in parts) / calls, calls)
+                squares += sum(part[2] for part in parts)
+        self.rest_spread = max(sqrt(max(squares / known - self.rest.centre**2, 0.0)), NARROWEST)
 
     def _last_usual(self, places: Iterable[int], side: int) -> float:
         """The last value to a side that is within the sensitivity: what lies before it need not be judged."""
@@ -175,6 +224,13 @@ class Baseline:
         direction: Direction = "high" if zscore > 0 else "low"
         return Judgement(self.signal, direction, severity, value, self.mean, self.stddev, zscore)
 
+    def check(self, value: float) -> Check:
+        """The verdict on any value, the usual ones too."""
+        judgement, zscore = self.judge(value), self.scale.z(value)
+        severity = "" if judgement is None else judgement.severity
+        direction: Direction = "high" if zscore > 0 else "low"
+        return Check(self.signal, value, zscore, severity, direction, self.mean, self.stddev, self.count)
+
     def peak(self, low: float, high: float) -> float:
         """The z-score of the most extreme of the calls between ``low`` and ``high``; of latency and cost, of the highest."""
         above = self.scale.z(high)
@@ -186,7 +242,8 @@ class Baseline:
         if isinstance(self.scale, Linear):
             gap = recent.total / recent.count - self.scale.mean
             return gap / self.scale.stddev * sqrt(recent.count)
-        unseen = [place for place in recent.bins if place not in self.scores]
-        self.scores.update(self.scale.scores(dict.fromkeys(unseen, 0)))
-        mean = self._sum(recent.bins) / recent.count
-        return self.wander.deviation(mean, recent.count, self.spread)
+        joint = recent.joint
+        if self.lengths is not None and joint is not None and joint.count >= MOSTLY * recent.count:
+            calls, rest = self.lengths.trimmed(joint)
+            return self.rest.deviation(rest, calls, self.rest_spread)
+        return self.wander.deviation(self.scores.total_of_any(recent.bins) / recent.count, recent.count, self.spread)

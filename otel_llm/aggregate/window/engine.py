@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
-from .facts import Facts, Judgement, Key, Sample, Stats
+from .facts import Check, Facts, Judgement, Key, Sample, Shifted, Signal, Stats
 from .scales import SCALES
+from .sketch import Bins, add
 from .slices import Grid, Slice
 from .track import Track
 from .views import facts, samples
+from .watch import Telling
 
-VERSION = 1
+VERSION = 2
 NOTHING: tuple[Judgement, ...] = ()
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -23,16 +25,31 @@ class Engine:
 
     ``window`` is 300 to 86400 seconds, ``scale`` ``linear``, ``log`` or ``calibrated``, ``sensitivity`` the z-score from which
     a call is unusual (critical from 3). Raises ValueError on anything else. Not thread-safe: the caller holds its lock.
+
+    People hear of recent calls from the score ``line`` on, of a single call as critical from the ``alarms``-th of a kind within five
+    minutes on, and of ``signals`` only, where there are any. ``labels`` are the names of the calls' label values.
     """
 
-    def __init__(self, *, window: float = 3600.0, scale: str = "calibrated", sensitivity: float = 2.0) -> None:
+    def __init__(
+        self,
+        *,
+        window: float = 3600.0,
+        scale: str = "calibrated",
+        sensitivity: float = 2.0,
+        line: float = 3.0,
+        alarms: int = 3,
+        signals: Sequence[str] = (),
+        labels: tuple[str, ...] = (),
+    ) -> None:
         if not 300 <= window <= 86400 or scale not in SCALES or not sensitivity > 0:  # noqa: PLR2004 - as documented
             raise ValueError(f"no window: {window=}, {scale=}, {sensitivity=}")
         self.grid = Grid.of_window(window)
         self.scale = scale
         self.sensitivity = sensitivity
+        self.telling = Telling(line, alarms, frozenset(signals), labels)
         self.first = inf  # when the cell of the first call began, seconds since the epoch
         self.tracks: dict[Key, Track] = {}
+        self.tended = -2  # the slice in which ``tend`` was last called
 
     def record(
         self,
@@ -47,6 +64,8 @@ class Engine:
         thinking_tokens: int | None,
         cost: float | None,
         fallback: bool = False,
+        first_chunk: float | None = None,
+        labels: tuple[str, ...] = (),
     ) -> tuple[Judgement, ...]:
         """Count one call of ``key`` (provider, request model) that ended at ``at``; returns what is unusual about it.
 
@@ -56,6 +75,7 @@ class Engine:
         track = self.tracks.get(key) or self._track(key)
         cell = track.current if track.start <= at < track.end else self._enter(track, at)
         cell.calls += 1
+        track.samples.add((duration, output_tokens, input_tokens, cost, error_type, labels))
         if fallback:
             cell.fallbacks += 1
         if error_type:
@@ -64,21 +84,25 @@ class Engine:
         if input_tokens is not None:
             cell.input_count += 1
             cell.input_total += input_tokens
+            cell.input_tokens.add(input_tokens)
+        if first_chunk is not None:
+            cell.time_to_first_chunk.add(first_chunk)
         if thinking_tokens is not None:
             cell.thinking_count += 1
             cell.thinking_total += thinking_tokens
         latency_high, output_low, output_high, cost_high = track.bounds
         unusual = duration > latency_high
-        cell.latency.add(duration)
+        took = cell.latency.add(duration)
         if output_tokens is not None and operation not in WITHOUT_OUTPUT:
-            cell.output_tokens.add(output_tokens)
+            joint = cell.latency.joint or cell.latency.of_lengths()
+            joint.add(cell.output_tokens.add(output_tokens), took)
             unusual = unusual or not output_low <= output_tokens <= output_high
         else:
             output_tokens = None
         if cost is not None:
             cell.cost.add(cost)
             unusual = unusual or cost > cost_high
-        return track.judge(duration, output_tokens, cost) if unusual else NOTHING
+        return track.judge(at, duration, output_tokens, cost) if unusual else NOTHING
 
     def count(self, key: Key, at: float, what: str, n: int = 1) -> None:
         """Count ``n`` of ``fallback``, ``cache_hit`` or ``cache_miss``. Raises KeyError on anything else."""
@@ -88,7 +112,7 @@ class Engine:
         setattr(cell, name, getattr(cell, name) + n)
 
     def _track(self, key: Key) -> Track:
-        return self.tracks.setdefault(key, Track(self.grid, self.scale, self.sensitivity))
+        return self.tracks.setdefault(key, Track(self.grid, self.scale, self.sensitivity, self.telling))
 
     def _enter(self, track: Track, at: float) -> Slice:
         self.first = min(self.first, self.grid.of(at) * self.grid.cell)  # of the cell, so that no call's order matters
@@ -96,29 +120,52 @@ class Engine:
 
     def gauges(self, now: float) -> Iterator[Sample]:
         """The derived gauges of the catalogue, but for spend: (Prometheus name, label values in the catalogue's order, value)."""
-        self.forget(now)
-        at = self.grid.of(now)
+        at = self.renewed(now)
         span = self._span(now)
         for key, track in self.tracks.items():
-            yield from samples(key, track, at, span)
+            if track.slices or track.cells:
+                yield from samples(key, track, at, span)
 
     def stats(self, now: float) -> Stats:
         """The same facts for code: all calls together, and by model."""
-        self.forget(now)
-        at = self.grid.of(now)
+        at = self.renewed(now)
         span = self._span(now)
         everything = Slice()
         models: dict[Key, Facts] = {}
+        all_costs: Bins = {}
+        shifted: list[Shifted] = []
         for key, track in self.tracks.items():
-            total = track.total(at)
-            everything.merge(total)
-            models[key] = facts(total, span)
-        return Stats(facts(everything, span), models)
+            if track.slices or track.cells:
+                total = track.total(at)
+                costs = track.costs(at)
+                everything.merge(total)
+                add(all_costs, costs)
+                models[key] = facts(total, span, costs)
+                shifted += track.shifted(key, at)
+        return Stats(facts(everything, span, all_costs), models, tuple(shifted))
+
+    def renewed(self, now: float) -> int:
+        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it."""
+        at = self.grid.of(now)
+        if not 0 <= at // self.grid.per_slice - self.tended <= 1:
+            self.forget(now)
+        return at
 
     def _span(self, now: float) -> float:
         """Seconds that rates are over: from the window's first slice or the first call, and a minute at least."""
         slice_start = (self.grid.of(now) // self.grid.per_slice - 59) * self.grid.slice
         return max(now - max(self.first, slice_start), 60.0)
+
+    def check(self, key: Key, signal: Signal, value: float, now: float) -> Check | None:
+        """What a single call with ``value`` would be called; None without a baseline. An empty provider is any."""
+        at = self.renewed(now)
+        for (provider, model), track in self.tracks.items():
+            if model == key[1] and key[0] in ("", provider):
+                if track.now != at // self.grid.per_slice:
+                    track.prepare(at)
+                baseline = track.baselines.get(signal)
+                return None if baseline is None else baseline.check(value)
+        return None
 
     def merge(self, other: Engine) -> None:
         """Add what ``other`` holds; in any order and grouping the result is the same. Raises ValueError on another window."""
@@ -139,9 +186,10 @@ class Engine:
         )
 
     @classmethod
-    def load(cls, state: Any, *, window: float = 3600.0, scale: str = "calibrated", sensitivity: float = 2.0) -> Engine:
-        """Take up what ``dump`` gave. Raises ValueError on what is not of this version and window, or damaged."""
-        engine = cls(window=window, scale=scale, sensitivity=sensitivity)
+    def load(cls, state: Any, **settings: Any) -> Engine:
+        """Take up what ``dump`` gave, with the settings of an engine. Raises ValueError on what is not of this version and window,
+        or damaged."""
+        engine = cls(**settings)
         try:
             name, version, length, engine.first, tracks = state
             if (name, version, length) != ("otel_llm.window", VERSION, engine.grid.window):
@@ -152,6 +200,42 @@ class Engine:
             raise ValueError(f"no state of a window: {error}") from error
         return engine
 
+    def tend(self, now: float) -> None:
+        """Renew what is due of one model in a hundred. Called every half second, ``gauges`` has nothing to renew."""
+        at = self.grid.of(now)
+        slice_now = at // self.grid.per_slice
+        minute = at // self.grid.per_minute
+        due = [key for key, track in self.tracks.items() if track.now != slice_now or 0 <= track.minute < minute - 1]
+        for key in due[: len(self.tracks) // 100 + 1]:
+            self._renew(key, at)
+            if key in self.tracks:
+                self.tracks[key].keep(slice_now)
+        self.tended = slice_now
+
+    def _renew(self, key: Key, at: int) -> None:
+        track = self.tracks[key]
+        track.forget(at)
+        if track.slices or track.cells:
+            track.prepare(at)
+        elif track.memory.blocks:
+            track.now = at // self.grid.per_slice
+        else:
+            del self.tracks[key]
+
+    def learned(self) -> list[Any]:
+        """What outlives a restart, by model: plain values that JSON can hold, under 2 kB a signal."""
+        return [[*key, track.kept or track.learned()] for key, track in self.tracks.items()]
+
+    def take_up(self, learned: Any) -> None:
+        """What ``learned`` gave. Raises ValueError on what is none of it."""
+        try:
+            for provider, model, state in learned:
+                Track(self.grid, self.scale, self.sensitivity).take_up(state)  # damaged: before ours is touched
+                ours = self._track((provider, model))
+                ours.take_up(state)
+        except _FOREIGN as error:
+            raise ValueError(f"no baselines: {error}") from error
+
     def forget(self, now: float) -> None:
         """Drop what is past the window; models that have nothing in it disappear.
 
@@ -159,8 +243,5 @@ class Engine:
         renews a model's baselines every five minutes.
         """
         at = self.grid.of(now)
-        for key, track in list(self.tracks.items()):
-            track.forget(at)
-            track.prepare(at)
-            if not track.slices and not track.cells:
-                del self.tracks[key]
+        for key in list(self.tracks):
+            self._renew(key, at)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Signal = Literal["latency", "output_tokens", "cost"]
+Signal = Literal[
+    "latency", "output_tokens", "cost", "time_to_first_chunk", "input_tokens", "output_spread", "output_short", "output_long",
+    "latency_slow", "calls", "spend", "errors",
+]  # fmt: skip
+Cause = tuple[str, str, float, float, float]  # dimension, value, share of the change, before, now
 Direction = Literal["high", "low"]
 Severity = Literal["warning", "critical"]
 Key = tuple[str, str]  # provider, request model
@@ -13,10 +17,11 @@ Sample = tuple[str, tuple[str, ...], float]  # Prometheus name, label values in 
 
 
 class Judgement(NamedTuple):
-    """A single call beyond the sensitivity. ``value`` and the baseline are in seconds, tokens or US dollars.
+    """A single call beyond the sensitivity, or recent calls that have shifted. Values are in seconds, tokens or US dollars.
 
-    ``alarm`` says whether people are to be told: the call is far out on its own, or recent calls as a whole have shifted to
-    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each.
+    ``alarm`` says whether people are to hear of it: the call is far out on its own, or recent calls as a whole have shifted to
+    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each. ``urgency`` is what they are
+    told: critical only from the third alarm of a kind within five minutes on.
     """
 
     signal: Signal
@@ -27,6 +32,9 @@ class Judgement(NamedTuple):
     baseline_stddev: float
     zscore: float
     alarm: bool = False
+    urgency: Severity | None = None  # None: as the severity
+    kind: Literal["call", "shift", "trend"] = "call"
+    causes: tuple[Cause, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -50,6 +58,33 @@ class Facts(NamedTuple):
     cost: float | None  # spent over the window
     cost_per_request: float | None
     cost_per_hour: float | None
+    cost_count: int = 0  # calls with a known cost
+    cost_median: float | None = None  # of successful calls
+    cost_max: float | None = None
+
+
+class Check(NamedTuple):
+    """What one value would be called. ``severity`` is ``warning``, ``critical`` or empty; ``direction`` high or low."""
+
+    signal: Signal
+    value: float
+    z_score: float
+    severity: str
+    direction: Direction
+    baseline: float
+    stddev: float
+    samples: int
+
+
+class Shifted(NamedTuple):
+    """A shift that has stayed until it was the baseline: the mean before and now, and how long ago that was, in seconds."""
+
+    provider: str
+    model: str
+    signal: Signal
+    before: float
+    now: float
+    seconds: float
 
 
 class Stats(NamedTuple):
@@ -57,3 +92,4 @@ class Stats(NamedTuple):
 
     total: Facts
     models: Mapping[Key, Facts]
+    shifted: tuple[Shifted, ...] = ()

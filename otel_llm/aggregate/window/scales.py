@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -83,19 +84,14 @@ class Calibrated:
         self.centre = quantiles(baseline.bins, (0.5,))[0]
         self.middle = log(max(self.centre, self.unit))
         self.count = baseline.count
-        self.places = sorted(baseline.bins)
-        counts = [baseline.bins[place] for place in self.places]
-        self.below = [0, *accumulate(counts)]
-        values = [middle(place) for place in self.places]
-        logs = [log(max(value, self.unit)) for value in values]
+        places = sorted(baseline.bins)
+        counts = [baseline.bins[place] for place in places]
+        self.places = array("l", places)
+        self.below = array("L", [0, *accumulate(counts)])
+        logs = [log(max(middle(place), self.unit)) for place in places]
         share = min(0.5, max(TAIL / self.count, THIN))
         self.high = _Tail(logs, counts, share * self.count)
         self.low = _Tail([-level for level in reversed(logs)], counts[::-1], share * self.count)
-        ranks = map(self._share, self.below, self.below[1:])
-        self.known = {
-            place: clipped(self._judged(value, level, rank))
-            for place, value, level, rank in zip(self.places, values, logs, ranks, strict=False)
-        }
 
     def z(self, value: float) -> float:
         """Continuous in the tails, in steps of the sketch's bins between them; of alike values none is rarer than all are."""
@@ -106,8 +102,15 @@ class Calibrated:
         return self._judged(value, log(max(value, self.unit)), self._share(usual, usual))
 
     def scores(self, bins: Mapping[int, int]) -> dict[int, float]:
-        known = self.known
-        return {place: known[place] if place in known else clipped(self.z(middle(place))) for place in bins}
+        return {place: clipped(self._of_bin(place)) for place in bins}
+
+    def _of_bin(self, place: int) -> float:
+        """Of the middle of a bin; of one in the baseline, by the ranks that it spans."""
+        value, position = middle(place), bisect_left(self.places, place)
+        if position == len(self.places) or self.places[position] != place:
+            return self.z(value)
+        share = self._share(self.below[position], self.below[position + 1])
+        return self._judged(value, log(max(value, self.unit)), share)
 
     def _share(self, before: float, through: float) -> float:
         """The share of the baseline that lies before the middle between two ranks."""

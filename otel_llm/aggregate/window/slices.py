@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from .facts import Signal
+from .light import Light
 from .summary import Summary
 
 SLICES = 60
@@ -23,6 +24,7 @@ class Grid(NamedTuple):
     recent: int  # cells: what a shift judges at least, 2 minutes or a tenth of the window
     minute: int  # cells: what a peak looks at
     reach: int  # slices that the recent calls may be sought in where traffic is thin: 10 minutes or a quarter of the window
+    per_minute: int  # cells
     block: int  # slices that a baseline's spread is taken over: as long as ``recent``, at least one
 
     @classmethod
@@ -36,6 +38,7 @@ class Grid(NamedTuple):
             recent=round(recent / cell),
             minute=max(1, round(min(60.0, recent) / cell)),
             reach=int(min(600.0, window / 4) / width),
+            per_minute=max(1, round(60 / cell)),
             block=max(1, round(recent / width)),
         )  # fmt: skip
 
@@ -48,7 +51,8 @@ class Slice:
 
     __slots__ = (
         "cache_hits", "cache_misses", "calls", "cost", "errors", "failed_cost", "failed_costs", "failed_tokens", "fallbacks",
-        "input_count", "input_total", "latency", "output_tokens", "thinking_count", "thinking_total",
+        "input_count", "input_tokens", "input_total", "latency", "output_tokens", "thinking_count", "thinking_total",
+        "time_to_first_chunk",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -60,6 +64,8 @@ class Slice:
         self.latency = Summary()
         self.output_tokens = Summary()
         self.cost = Summary()
+        self.time_to_first_chunk = Light()
+        self.input_tokens = Light()
         self.input_count = 0
         self.input_total = 0
         self.thinking_count = 0
@@ -89,6 +95,16 @@ class Slice:
         self.output_tokens.merge_moments(other.output_tokens)
         self.cost.merge_moments(other.cost)
 
+    def freeze(self) -> None:
+        """What is complete takes little memory."""
+        for signal in SIGNALS:
+            getattr(self, signal).freeze()
+
+    def thaw(self) -> None:
+        """A late call is to be added."""
+        for signal in SIGNALS:
+            getattr(self, signal).thaw()
+
     def _merge_counts(self, other: Slice) -> None:
         self.calls += other.calls
         self.fallbacks += other.fallbacks
@@ -100,18 +116,22 @@ class Slice:
         self.thinking_total += other.thinking_total
         self.failed_cost += other.failed_cost
         self.failed_costs += other.failed_costs
+        self.time_to_first_chunk.merge(other.time_to_first_chunk)
+        self.input_tokens.merge(other.input_tokens)
         _add(self.errors, other.errors)
         _add(self.failed_tokens, other.failed_tokens)
 
     def dump(self) -> tuple[Any, ...]:
         counts = tuple(getattr(self, name) for name in _COUNTS)
         signals = tuple(getattr(self, signal).dump() for signal in SIGNALS)
-        return (counts, dict(self.errors), dict(self.failed_tokens), signals)
+        light = (self.time_to_first_chunk.dump(), self.input_tokens.dump())
+        return (counts, dict(self.errors), dict(self.failed_tokens), signals, light)
 
     @classmethod
     def load(cls, state: Any) -> Slice:
         loaded = cls()
-        counts, loaded.errors, loaded.failed_tokens, signals = state
+        counts, loaded.errors, loaded.failed_tokens, signals, (first_chunk, inputs) = state
+        loaded.time_to_first_chunk, loaded.input_tokens = Light(*first_chunk), Light(*inputs)
         for name, value in zip(_COUNTS, counts, strict=True):
             setattr(loaded, name, value)
         for signal, summary in zip(SIGNALS, signals, strict=True):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil, inf, log, sqrt
 from typing import Any
 
-from .sketch import PER_LOG, TINY, ZERO, Bins, add, pack, unpack
+from .length import Joint
+from .sketch import PER_LOG, TINY, ZERO, Bins, Packed, add, pack, unpack
 
 
 class Summary:
     """Values, O(1) each to add; summaries merge in any order."""
 
-    __slots__ = ("bins", "count", "deviations", "high", "logs", "low", "total")
+    __slots__ = ("bins", "count", "deviations", "high", "joint", "logs", "low", "total")
 
     def __init__(self) -> None:
         self.count = 0
@@ -21,9 +23,10 @@ class Summary:
         self.high = -inf
         self.bins: Bins = {}
         self.logs: tuple[int, int, int] | None = None  # see log_moments
+        self.joint: Joint | None = None  # of latency: by length of the answer
 
-    def add(self, value: float) -> None:
-        """Count ``value``. One straight run of code: it is the hot path of every record."""
+    def add(self, value: float) -> int:
+        """Count ``value``; returns its bin. One straight run of code: it is the hot path of every record."""
         count = self.count
         if count:
             gap = value - self.total / count
@@ -38,11 +41,36 @@ class Summary:
         place = ceil(log(value) * PER_LOG) if value > TINY else ZERO
         bins[place] = bins.get(place, 0) + 1
         self.logs = None
+        return place
+
+    def of_lengths(self) -> Joint:
+        """By length of the answer, from now on."""
+        self.joint = Joint()
+        return self.joint
 
     def merge(self, other: Summary) -> None:
         self.merge_moments(other)
+        self.thaw()
         add(self.bins, other.bins)
         self.logs = None
+        if other.joint is not None:
+            if self.joint is None:
+                self.joint = Joint()
+            self.joint.merge(other.joint)
+
+    def freeze(self) -> None:
+        """Keep the sketch in little memory, until ``thaw``: nothing is added any more."""
+        if type(self.bins) is dict:
+            self.log_moments()
+            self.bins = _packed(self.bins)
+            if self.joint is not None:
+                self.joint.freeze()
+
+    def thaw(self) -> None:
+        if type(self.bins) is not dict:
+            self.bins = dict(self.bins.items())
+            if self.joint is not None:
+                self.joint.thaw()
 
     def merge_moments(self, other: Summary) -> None:
         """All but the sketch. Deviations add up by Chan, Golub and LeVeque's formula (1979)."""
@@ -75,13 +103,27 @@ class Summary:
         return self.logs
 
     def dump(self) -> tuple[Any, ...]:
-        return (self.count, self.total, self.deviations, self.low, self.high, pack(self.bins))
+        return (
+            self.count,
+            self.total,
+            self.deviations,
+            self.low,
+            self.high,
+            pack(self.bins),
+            self.joint and self.joint.dump(),
+        )
 
     @classmethod
     def load(cls, state: Any) -> Summary:
         summary = cls()
-        summary.count, summary.total, summary.deviations, summary.low, summary.high, packed = state
+        summary.count, summary.total, summary.deviations, summary.low, summary.high, packed, joint = state
         summary.bins = unpack(packed)
+        summary.joint = Joint.load(joint) if joint else None
         if sum(summary.bins.values()) != summary.count:
             raise ValueError("no summary")
         return summary
+
+
+def _packed(bins: Mapping[int, int]) -> Any:
+    """What reads like ``bins``; it is typed as what may change, which only ``thaw`` makes it again."""
+    return Packed(bins)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .facts import Facts, Key, Sample, Signal
 from .sketch import quantiles
@@ -13,8 +13,8 @@ QUANTILES = (0.5, 0.95, 0.99)
 HOUR = 3600.0
 
 
-def facts(total: Slice, span: float) -> Facts:
-    """``total`` of a window, of which ``span`` seconds have passed."""
+def facts(total: Slice, span: float, cost_bins: Mapping[int, int] | None = None) -> Facts:
+    """``total`` of a window, of which ``span`` seconds have passed; ``cost_bins`` is the sketch of the costs, for their median."""
     cost, costs = _cost(total)
     looked_up = total.cache_hits + total.cache_misses
     return Facts(
@@ -33,6 +33,9 @@ def facts(total: Slice, span: float) -> Facts:
         cost=cost if costs else None,
         cost_per_request=cost / costs if costs else None,
         cost_per_hour=cost / span * HOUR if costs else None,
+        cost_count=costs,
+        cost_median=quantiles(cost_bins, (0.5,))[0] if cost_bins else None,
+        cost_max=total.cost.high if total.cost.count else None,
     )
 
 
@@ -75,6 +78,9 @@ def samples(key: Key, track: Track, at: int, span: float) -> Iterator[Sample]:
     yield from _traffic(key, facts(total, span), span)
     for signal in SIGNALS:
         yield from _anomaly(key, track, signal, at)
+    if total.calls:
+        for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
+            yield "otel_llm_zscore", (*key, signal, kind), score
 
 
 def _traffic(key: Key, fact: Facts, span: float) -> Iterator[Sample]:
@@ -106,12 +112,15 @@ def _anomaly(key: Key, track: Track, signal: Signal, at: int) -> Iterator[Sample
     yield "otel_llm_baseline_mean", (*key, signal), baseline.mean
     yield "otel_llm_baseline_stddev", (*key, signal), baseline.stddev
     yield "otel_llm_baseline_samples", (*key, signal), baseline.count
+    if signal in track.before:
+        since = (at // track.grid.per_slice - track.before[signal][0]) * track.grid.slice
+        yield "otel_llm_baseline_shifted_seconds", (*key, signal), since
     peak = track.peak(signal, at)
     if peak is not None:
         yield "otel_llm_zscore", (*key, signal, "peak"), peak
     recent = track.recent(signal, at)
     if not recent.count:
         return
-    yield "otel_llm_zscore", (*key, signal, "shift"), baseline.shift(recent)
+    yield "otel_llm_zscore", (*key, signal, "shift"), track.lines[signal].shown(baseline.shift(recent))
     if signal == "output_tokens" and baseline.mean > 0:
         yield "otel_llm_output_tokens_change_ratio", key, recent.total / recent.count / baseline.mean - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.objectives import percent
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import PM
@@ -12,7 +13,13 @@ from otel_llm.ops.promql import PM
 from .alert import MINUTE, MODEL, MODEL_VARIABLES, Alert, busy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otel_llm.ops.rules import Context
+
+# signals that may page, and those of which low is as suspicious as high
+PAGING = "latency|output_tokens|cost|time_to_first_chunk|errors|calls|spend"
+BOTH = "output_tokens|output_spread"
 
 
 def tokens(it: Context) -> list[Alert]:
@@ -47,6 +54,15 @@ def tokens(it: Context) -> list[Alert]:
             f"The lengths of {MODEL}'s answers spread by {{{{ $value | humanizePercentage }}}} of their mean.",
             10 * MINUTE,
         ),
+        Alert(
+            "LLMOutputVarianceDrop",
+            f"{recorded.OUTPUT_VARIATION}\n< {1 - o.output_variance_drop:g} * {recorded.VARIATION_BASELINE}{busy(it)}",
+            "warning",
+            "quality",
+            f"LLM answers are alike: spread of lengths {percent(o.output_variance_drop)} below the daily average",
+            f"The lengths of {MODEL}'s answers spread by {{{{ $value | humanizePercentage }}}} of their mean.",
+            10 * MINUTE,
+        ),
     ]
 
 
@@ -67,22 +83,36 @@ def cost(it: Context) -> list[Alert]:
 
 def anomalies(it: Context) -> list[Alert]:
     o = it.objectives
+    found = [
+        _recent("warning", MINUTE, o.zscore_critical),
+        _recent("critical", 5 * MINUTE, o.zscore_critical),
+        _recent("critical", 2 * MINUTE, o.zscore_grave),
+        # what one process cannot see: the mean over all instances, and the rhythm of days
+        _anomaly("fleet", "warning", 5 * MINUTE, _shift(it, o.zscore_critical)),
+        _anomaly("season", "warning", 10 * MINUTE, _season(it, "warning")),
+    ]
     waits = {"warning": 10 * MINUTE, "critical": 5 * MINUTE}
-    sigmas = {"warning": o.zscore_warning, "critical": o.zscore_critical}
     shares = {"warning": o.anomalous_share_warning, "critical": o.anomalous_share_critical}
-    found = []
-    for severity, wait in waits.items():
-        found += [
-            _anomaly("shift", severity, wait, _shift(it, sigmas[severity])),
-            _anomaly("season", severity, wait, _season(it, severity)),
-            _anomaly("share", severity, wait, _share(it, severity, shares[severity])),
-        ]
-    return found
+    return found + [
+        _anomaly("share", severity, wait, _share(it, severity, shares[severity])) for severity, wait in waits.items()
+    ]
 
 
-def _anomaly(kind: str, severity: str, wait: float, expr: str) -> Alert:
+def _recent(severity: str, wait: float, sigmas: float) -> Alert:
+    """What each process says of its recent calls: severity by how far they are, and for how long."""
+    zscore = BY_NAME["otel_llm_zscore"]
+    high = zscore.selector(signal=f"=~{PAGING if severity == 'critical' else '.+'}", kind="=~shift|trend")
+    low = zscore.selector(signal=f"=~{BOTH}", kind="=~shift|trend")
+    by = f"by ({PM}, signal, kind)"
+    expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
+    grave = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
+    return _anomaly("recent", severity, wait, expr, grave)
+
+
+def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str, str] | None = None) -> Alert:
     says = {
-        "shift": 'is {{ $value | printf "%.1f" }} standard deviations from its daily average',
+        "recent": 'is {{ $value | printf "%.1f" }} standard errors from what is usual for this service',
+        "fleet": 'is {{ $value | printf "%.1f" }} standard deviations from its daily average',
         "season": "is at {{ $value | humanize }}, outside of what is usual at this time",
         "share": "is unusual in {{ $value | humanizePercentage }} of the calls",
     }
@@ -94,7 +124,7 @@ def _anomaly(kind: str, severity: str, wait: float, expr: str) -> Alert:
         "LLM {{ $labels.signal }} is unusually {{ $labels.direction }}",
         f"{{{{ $labels.signal }}}} of {MODEL} {says[kind]}.",
         wait,
-        {"kind": kind},
+        dict(more or {}) if kind == "recent" else {"kind": kind},
         {**MODEL_VARIABLES, "signal": "signal"},
     )
 

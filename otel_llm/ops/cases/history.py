@@ -16,7 +16,7 @@ _SINCE = 30  # minutes after the change
 
 def cases(v: Vocabulary) -> list[Case]:
     """In the order of the rules."""
-    parts = (_long, _short, _varied, _dear, _shift, _truncated, _filtered)
+    parts = (_long, _short, _varied, _alike, _dear, _recent, _shift, _truncated, _filtered)
     return [case for part in parts for case in part(v)]
 
 
@@ -54,14 +54,29 @@ def _short(v: Vocabulary) -> list[Case]:
     )
 
 
-def _varied(v: Vocabulary) -> list[Case]:
-    def fed(before: float, after: float) -> tuple[Series, ...]:
-        return (
-            series("otel_llm_output_tokens_stddev", level(*_changed(before, after))),
-            series("otel_llm_tokens_per_request", level((100, _HISTORY + _SINCE)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
-            *calls(v, (60, _HISTORY + _SINCE)),
-        )
+def _spread(v: Vocabulary, before: float, after: float) -> tuple[Series, ...]:
+    """A standard deviation that changes, around a mean of 100 tokens."""
+    return (
+        series("otel_llm_output_tokens_stddev", level(*_changed(before, after))),
+        series("otel_llm_tokens_per_request", level((100, _HISTORY + _SINCE)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
+        *calls(v, (60, _HISTORY + _SINCE)),
+    )
 
+
+def _alike(v: Vocabulary) -> list[Case]:
+    expected = of_model(
+        "warning",
+        "quality",
+        "LLM answers are alike: spread of lengths 30% below the daily average",
+        "The lengths of gpt-5 (openai)'s answers spread by 10% of their mean.",
+    )
+    return pair(
+        Case("LLMOutputVarianceDrop", "50 % of the mean become 10 %", _spread(v, 50, 10), 145, (expected,), (119, 129)),
+        ("50 % of the mean become 36 %", _spread(v, 50, 36)),
+    )
+
+
+def _varied(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "quality",
@@ -69,8 +84,10 @@ def _varied(v: Vocabulary) -> list[Case]:
         "The lengths of gpt-5 (openai)'s answers spread by 160% of their mean.",
     )
     return pair(
-        Case("LLMOutputVarianceHigh", "50 % of the mean become 160 %", fed(50, 160), 145, (expected,), (119, 129)),
-        ("50 % of the mean become 99 %", fed(50, 99)),
+        Case(
+            "LLMOutputVarianceHigh", "50 % of the mean become 160 %", _spread(v, 50, 160), 145, (expected,), (119, 129)
+        ),
+        ("50 % of the mean become 99 %", _spread(v, 50, 99)),
     )
 
 
@@ -100,15 +117,51 @@ def _shift(v: Vocabulary) -> list[Case]:
 
     def expected(severity: str, direction: str, sigmas: str) -> Expected:
         says = f"is {sigmas} standard deviations from its daily average"
-        return anomaly("shift", severity, "output_tokens", direction, says)
+        return anomaly("fleet", severity, "output_tokens", direction, says)
 
     # promtool evaluates groups in any order: the values stay the same to one digit a minute earlier or later
     name, constant = "LLMAnomaly", [(100 + 2 * (wave % 2), 10) for wave in range(12)]
     return [
-        Case(name, "2.6 deviations above", fed((120, 30)), 134, (expected("warning", "high", "2.6"),), (119, 129)),
-        Case(name, "6.2 deviations below", fed((54.6, 20)), 129, (expected("critical", "low", "-6.2"),), (119, 125)),
-        Case(name, "1.9 deviations above", fed((115, 20)), 137),
+        Case(name, "6.2 deviations below", fed((54.6, 20)), 129, (expected("warning", "low", "-6.2"),), (119, 125)),
+        Case(name, "2.6 deviations above", fed((120, 30)), 137),
         Case(name, "far in deviations, but a change of 9 %", output(v, *constant, (110, 20)), 137),
+    ]
+
+
+def _recent(_: Vocabulary) -> list[Case]:
+    def fed(signal: str, *parts: tuple[float, int], kind: str = "shift") -> tuple[Series, ...]:
+        return (series("otel_llm_zscore", level((0, 5), *parts, (0, 10)), signal=signal, kind=kind),)
+
+    def expected(severity: str, signal: str, direction: str, value: str, kind: str = "shift", **more: str) -> Expected:
+        says = f"is {value} standard errors from what is usual for this service"
+        return anomaly(kind, severity, signal, direction, says, **more)
+
+    name, grave = "LLMAnomaly", {"size": "grave"}
+    both = (expected("critical", "latency", "high", "3.2"), expected("warning", "latency", "high", "3.2"))
+    large = (
+        expected("critical", "cost", "high", "7.0", "trend", **grave),
+        expected("warning", "cost", "high", "7.0", "trend"),
+    )
+    return [
+        Case(name, "recent calls 3.2 errors slower for 2 minutes", fed("latency", (3.2, 3)), 7, both[1:], (5, 9)),
+        Case(name, "recent calls 3.2 errors slower for 6 minutes", fed("latency", (3.2, 7)), 11, both, (5, 13)),
+        Case(name, "recent calls 7 errors dearer for 3 minutes", fed("cost", (7.0, 4), kind="trend"), 8, large, (5,)),
+        Case(name, "recent calls 9 errors faster", fed("latency", (-9, 10)), 14),
+        Case(name, "2.9 errors longer", fed("output_tokens", (2.9, 10)), 14),
+        Case(
+            name,
+            "answers 3.5 errors shorter",
+            fed("output_tokens", (-3.5, 3)),
+            7,
+            (expected("warning", "output_tokens", "low", "-3.5"),),
+        ),
+        Case(
+            name,
+            "more short answers never page",
+            fed("output_short", (9, 8)),
+            12,
+            (expected("warning", "output_short", "high", "9.0"),),
+        ),
     ]
 
 

@@ -1,0 +1,149 @@
+"""What is judged by the minute: each signal's values, made from what a minute holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log, sqrt
+from typing import NamedTuple
+
+from .facts import Signal
+from .length import Lengths
+from .scales import NARROWEST, UNIT
+from .sketch import WIDTH, index, quantiles
+from .slices import Slice
+from .summary import Summary
+from .trend import Sums, Trend
+
+NONE: Sums = (0.0, 0.0, 0.0)
+CALLER_ENDED = frozenset(("cancelled", "abandoned"))  # the caller went away: no failure
+CLIP = 3.0  # spreads that a single value may lie from the centre
+KNOWN = 60.0  # calls in the table of lengths, from which latency is judged by it
+FADED = 0.5 ** (1 / 720)  # what a minute leaves of that table
+EDGES = (0.05, 0.95)
+ENOUGH_FOR_EDGES = 200
+
+
+class Kind(NamedTuple):
+    """Of a signal: least spread of single values, least error of a mean, and whether low is as suspicious as high."""
+
+    floor: float
+    least: float
+    both: bool = False
+
+
+_LOGARITHM = (NARROWEST, NARROWEST / 3)  # a change of a tenth matters
+_RATE = (0.5, 0.35)  # of logarithms: a change to the threefold
+_SHARE = (sqrt(EDGES[0] * EDGES[1]), 0.025)  # a change by 7.5 of a hundred calls
+KINDS: Mapping[Signal, Kind] = {
+    "latency": Kind(*_LOGARITHM),
+    "output_tokens": Kind(*_LOGARITHM, both=True),
+    "cost": Kind(*_LOGARITHM),
+    "time_to_first_chunk": Kind(*_LOGARITHM),
+    "input_tokens": Kind(*_LOGARITHM),
+    "output_spread": Kind(*_LOGARITHM, both=True),
+    "output_short": Kind(*_SHARE),
+    "output_long": Kind(*_SHARE),
+    "latency_slow": Kind(*_SHARE),
+    "calls": Kind(*_RATE),
+    "spend": Kind(*_RATE),
+    "errors": Kind(0.1, 0.025),
+}
+
+
+class Edges(NamedTuple):
+    """Bins below and above which an answer is short or long, and a call slow: the outer twentieths of the past."""
+
+    short: int
+    long: int
+    slow: int
+
+    @classmethod
+    def of(cls, output: Mapping[int, int], latency: Mapping[int, int]) -> Edges | None:
+        if sum(output.values()) < ENOUGH_FOR_EDGES:
+            return None
+        short, long = quantiles(output, EDGES)
+        return cls(index(short), index(long), index(quantiles(latency, EDGES)[1]))
+
+
+class Reading:
+    """Turns minutes of one model into values; remembers what is usual at each length, and the edges."""
+
+    def __init__(self) -> None:
+        self.lengths = Lengths()
+        self.edges: Edges | None = None
+
+    def read(self, minute: Slice, trends: Mapping[Signal, Trend]) -> dict[Signal, Sums]:
+        values: dict[Signal, Sums] = {
+            "latency": self._latency(minute.latency, trends["latency"]),
+            "output_tokens": _logs("output_tokens", minute.output_tokens, trends["output_tokens"]),
+            "cost": _logs("cost", minute.cost, trends["cost"]),
+            "output_spread": _spread(minute.output_tokens, trends["output_tokens"]),
+            **_rates(minute),
+        }
+        first_chunk, inputs = minute.time_to_first_chunk, minute.input_tokens
+        values["time_to_first_chunk"] = (first_chunk.count, first_chunk.first * WIDTH, first_chunk.second * WIDTH**2)
+        values["input_tokens"] = (inputs.count, inputs.first * WIDTH, inputs.second * WIDTH**2)
+        if self.edges is not None:
+            values.update(_shares(self.edges, minute))
+        return values
+
+    def _latency(self, latency: Summary, trend: Trend) -> Sums:
+        """What is beyond the usual at a length where lengths are known; else the logarithm."""
+        joint = latency.joint
+        if joint is None or not joint.count:
+            return _logs("latency", latency, trend)
+        rest = self.lengths.rest(joint) if self.lengths.count >= KNOWN else NONE
+        self.lengths.fade(FADED)
+        self.lengths.learn(joint)
+        return rest
+
+
+def _logs(signal: Signal, summary: Summary, trend: Trend) -> Sums:
+    if not summary.count:
+        return NONE
+    low, high = log(UNIT[signal]), 700.0
+    if trend.known:
+        low = max(low, trend.centre - CLIP * trend.spread)
+        high = trend.centre + CLIP * trend.spread
+    count, total, squares = 0, 0.0, 0.0
+    for place, calls in summary.bins.items():
+        value = min(max(place * WIDTH, low), high)
+        count, total, squares = count + calls, total + calls * value, squares + calls * value * value
+    return count, total, squares
+
+
+def _spread(summary: Summary, trend: Trend) -> Sums:
+    """How far answers lie from the usual length, by logarithm: low where all are alike."""
+    if not summary.count or not trend.known:
+        return NONE
+    far, total, squares = CLIP * trend.spread, 0.0, 0.0
+    for place, calls in summary.bins.items():
+        value = min(abs(place * WIDTH - trend.centre), far)
+        total, squares = total + calls * value, squares + calls * value * value
+    return summary.count, total, squares
+
+
+def _shares(edges: Edges, minute: Slice) -> dict[Signal, Sums]:
+    output, latency = minute.output_tokens, minute.latency
+    short = sum(calls for place, calls in output.bins.items() if place < edges.short)
+    long = sum(calls for place, calls in output.bins.items() if place > edges.long)
+    slow = sum(calls for place, calls in latency.bins.items() if place > edges.slow)
+    return {
+        "output_short": (output.count, short, short),
+        "output_long": (output.count, long, long),
+        "latency_slow": (latency.count, slow, slow),
+    }
+
+
+def _rates(minute: Slice) -> dict[Signal, Sums]:
+    """Of minutes that had calls: silence is no baseline."""
+    failed = sum(count for error_type, count in minute.errors.items() if error_type not in CALLER_ENDED)
+    rates: dict[Signal, Sums] = {"errors": (minute.calls, failed, failed)}
+    spent = minute.cost.total + minute.failed_cost
+    rates["calls"] = _rate(log(1 + minute.calls))
+    rates["spend"] = _rate(log(1 + spent * 1e6) if spent else 0.0)
+    return rates
+
+
+def _rate(amount: float) -> Sums:
+    return (1.0, amount, amount * amount) if amount else NONE

@@ -1,0 +1,261 @@
+"""How unusual minutes to an hour are, held against the hour and the day before, by errors learned from the service itself.
+
+Means of two to sixty minutes are compared with the hour before them and with a fading memory of the day. How far such differences
+lie apart when all is well is learned for each of these ten, an hour late, so that a fault does not teach its own size. The most
+unusual of the ten is the score. Its line is conformal: scores of the last three days, two hours at a time, say how large the
+largest is on an ordinary day, and a score is shown as a share of that, so that 3 means the same on every service.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from math import sqrt
+from typing import Any
+
+from .scales import of_student
+
+SCALES = (2, 5, 15, 30, 60)  # minutes
+HOUR = 60
+SIZE = 256  # minutes that are kept: what an error is learned from, an hour late
+BEHIND = 120  # minutes after which the day's memory takes a minute in
+KEPT = 0.5 ** (1 / 720)  # what a minute leaves of the memory: half of it is gone in 12 hours
+PRIOR = 3  # windows' worth of belief in ``WANDER``
+WANDER = 0.15  # of the spread of single calls: how far means wander before it is known
+WILD = 9.0  # squared: one difference teaches at most three times the error that is known
+LEAST = 20  # calls in a past
+LINE = 3.0
+BLOCK = 120  # minutes whose largest score is kept
+BLOCKS = 36
+SETTLED, LEAST_LINE = 12, 2.3  # after a day, a calm service is held to less
+BELIEVED = (1.7, 2.1, 2.45)  # largest scores of a service that is not known yet
+CALM, BUSY, BEYOND = (
+    0.5,
+    0.8,
+    3.0,
+)  # quantiles of the largest scores, and how many times their distance beyond the first the line lies
+MOST = 6.0  # a score teaches the line at most so much
+
+
+class Line:
+    """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has."""
+
+    def __init__(self) -> None:
+        self.block = -1
+        self.largest = 0.0
+        self.seen: array[float] = array("f")
+        self.level = LINE
+
+    def see(self, minute: int, score: float) -> None:
+        if minute // BLOCK != self.block:
+            if self.block >= 0:
+                self.seen.append(self.largest)
+                del self.seen[:-BLOCKS]
+                self.level = self._level()
+            self.block, self.largest = minute // BLOCK, 0.0
+        self.largest = max(self.largest, min(score, MOST))
+
+    def _level(self) -> float:
+        ordered = sorted([*self.seen, *BELIEVED])
+        calm, busy = _quantile(ordered, CALM), _quantile(ordered, BUSY)
+        least = LINE if len(self.seen) < SETTLED else LEAST_LINE
+        return max(least, calm + BEYOND * (busy - calm))
+
+    def shown(self, score: float) -> float:
+        """``score`` on the scale where 3 is the line."""
+        return score * LINE / self.level
+
+    def dump(self) -> tuple[Any, ...]:
+        return (self.block, self.largest, self.seen.tolist())
+
+    def load(self, state: Any) -> None:
+        self.block, self.largest, seen = state
+        self.take_up(seen)
+
+    def short(self) -> list[float]:
+        """What outlives a restart."""
+        return [round(one, 2) for one in self.seen]
+
+    def take_up(self, seen: Any) -> None:
+        self.seen = array("f", [float(one) for one in seen][-BLOCKS:])
+        if self.seen:
+            self.level = self._level()
+
+
+Sums = tuple[float, float, float]  # count, sum, sum of squares
+
+
+class Minutes:
+    """Running sums of one signal, minute by minute: what lies between two minutes is a subtraction."""
+
+    def __init__(self) -> None:
+        self.first = self.last = -1  # the minute before the oldest, and the newest
+        self.sums = tuple(array("d", bytes(8 * SIZE)) for _ in range(3))
+
+    def push(self, minute: int, values: Sums) -> None:
+        """Append ``minute``, after the last one."""
+        if self.last < 0 or minute - self.last >= SIZE:
+            self.first = self.last = minute - 1
+            for one in self.sums:
+                one[self.last % SIZE] = 0.0
+        for one, value in zip(self.sums, values, strict=True):
+            before = one[self.last % SIZE]
+            for between in range(self.last + 1, minute):
+                one[between % SIZE] = before
+            one[minute % SIZE] = before + value
+        self.last = minute
+
+    def between(self, after: int, upto: int) -> Sums:
+        """Of the minutes past ``after``, ``upto`` included; what is not kept counts as empty."""
+        oldest = max(self.first, self.last - SIZE + 1)
+        after, upto = max(after, oldest) % SIZE, max(upto, oldest) % SIZE
+        counts, totals, squares = self.sums
+        return counts[upto] - counts[after], totals[upto] - totals[after], squares[upto] - squares[after]
+
+
+class Trend:
+    """One signal's. ``floor`` is the least spread of single values, ``least`` the least error of a difference, of which three are a
+    change that matters; ``both`` says whether low is as suspicious as high."""
+
+    def __init__(self, floor: float, least: float, *, both: bool = False) -> None:
+        self.floor = floor
+        self.least = least
+        self.both = both
+        self.minutes = Minutes()
+        self.day: Sums = (0.0, 0.0, 0.0)  # fading
+        self.weights = [0.0] * (2 * len(SCALES))
+        self.squares = [0.0] * (2 * len(SCALES))
+        self.line, self.quick_line = Line(), Line()
+        self.score = self.quick = 0.0
+        self.known = False
+
+    def close(self, minute: int, count: float, total: float, squares: float) -> None:
+        """A minute is over: learn from what is an hour past, and score what is new."""
+        last = self.minutes.last
+        if minute <= last:
+            return
+        self.minutes.push(minute, (count, total, squares))
+        kept = KEPT ** min(minute - last, 1e5) if last >= 0 else 1.0
+        left = self.minutes.between(last - BEHIND, minute - BEHIND)
+        day, total, squares = (one * kept + more for one, more in zip(self.day, left, strict=True))
+        self.day = (day, total, squares)
+        self._learn(minute)
+        self._judge(minute)
+
+    @property
+    def spread(self) -> float:
+        """Of single values, from the day and the last hour."""
+        last = self.minutes.last
+        near = self.minutes.between(last - HOUR, last)
+        count, total, squares = (one + more for one, more in zip(self.day, near, strict=True))
+        if count < 2:  # noqa: PLR2004 - one value has no spread
+            return self.floor
+        return max(sqrt(max(squares / count - (total / count) ** 2, 0.0)), self.floor)
+
+    @property
+    def centre(self) -> float:
+        """The mean that is remembered: of the day, or of the last hour where that is all there is."""
+        count, total, _ = self.day
+        if count < LEAST:
+            count, total, _ = self.minutes.between(self.minutes.last - HOUR, self.minutes.last)
+        return total / count if count else 0.0
+
+    def dump(self) -> tuple[Any, ...]:
+        minutes = self.minutes
+        sums = [one.tolist() for one in minutes.sums]
+        lines = (self.line.dump(), self.quick_line.dump())
+        return (minutes.first, minutes.last, sums, list(self.day), self.weights, self.squares, *lines)
+
+    def learned(self) -> tuple[Any, ...]:
+        """What outlives a restart: the day's memory, the errors, and what the lines are drawn from."""
+        day, weights, squares = (
+            [float(f"{one:.5g}") for one in some] for some in (self.day, self.weights, self.squares)
+        )
+        return (day, weights, squares, self.line.short(), self.quick_line.short())
+
+    def load(self, state: Any) -> None:
+        first, last, sums, *learned = state
+        self.minutes.first, self.minutes.last = int(first), int(last)
+        *learned, line, quick_line = learned
+        self.line.load(line)
+        self.quick_line.load(quick_line)
+        self.minutes.sums = tuple(array("d", one) for one in sums)
+        if [len(one) for one in self.minutes.sums] != [SIZE] * 3:
+            raise ValueError("no minutes")
+        self._take_up(learned)
+        self._score(self.minutes.last)
+
+    def take_up(self, learned: Any) -> None:
+        """What ``learned`` gave."""
+        *errors, line, quick_line = learned
+        self._take_up(errors)
+        self.line.take_up(line)
+        self.quick_line.take_up(quick_line)
+
+    def _take_up(self, errors: Any) -> None:
+        day, weights, squares = errors
+        if (len(day), len(weights), len(squares)) != (3, len(self.weights), len(self.squares)):
+            raise ValueError("no learned errors")
+        self.day = (float(day[0]), float(day[1]), float(day[2]))
+        self.weights, self.squares = list(map(float, weights)), list(map(float, squares))
+
+    def _differences(self, place: int, minute: int) -> Iterable[tuple[int, float, float]]:
+        """Number of the pair, mean minus past, and what chance makes of that, as if a single value's spread were 1."""
+        width = SCALES[place]
+        count, total, _ = self.minutes.between(minute - width, minute)
+        if not count:
+            return
+        past, before, _ = self.minutes.between(minute - width - HOUR, minute - width)
+        day, of_day, _ = self.day
+        if past >= LEAST:
+            yield 2 * place, total / count - before / past, 1 / count + 1 / past
+        if day >= LEAST:
+            yield 2 * place + 1, total / count - of_day / day, 1 / count + 1 / day
+
+    def _learn(self, minute: int) -> None:
+        spread = self.spread
+        self.weights = [weight * KEPT for weight in self.weights]
+        self.squares = [square * KEPT for square in self.squares]
+        for place, width in enumerate(SCALES):
+            for pair, gap, chance in self._differences(place, minute - HOUR - width):
+                expected = self._error(pair, chance, spread)
+                self.weights[pair] += 1.0
+                self.squares[pair] += min(gap * gap, WILD * expected) - chance * spread * spread
+
+    def _error(self, pair: int, chance: float, spread: float) -> float:
+        """Squared, of the difference of a pair."""
+        width = SCALES[pair // 2]
+        wander = (PRIOR * width * (WANDER * spread) ** 2 + max(self.squares[pair], 0.0)) / (
+            PRIOR * width + self.weights[pair]
+        )
+        return max(chance * spread * spread + wander, self.least**2)
+
+    def _judge(self, minute: int) -> None:
+        self._score(minute)
+        if self.known:
+            self.line.see(minute, self._size(self.score))
+            self.quick_line.see(minute, self._size(self.quick))
+
+    def _score(self, minute: int) -> None:
+        spread = self.spread
+        scores = [
+            (self._scored(pair, gap, chance, spread), pair)
+            for place in range(len(SCALES))
+            for pair, gap, chance in self._differences(place, minute)
+        ]
+        self.known = bool(scores) and minute >= 0
+        self.score = max((score for score, _ in scores), key=self._size, default=0.0)
+        self.quick = max((score for score, pair in scores if pair < 2), key=self._size, default=0.0)  # noqa: PLR2004 - of two minutes
+
+    def _scored(self, pair: int, gap: float, chance: float, spread: float) -> float:
+        freedom = PRIOR + self.weights[pair] / SCALES[pair // 2]
+        return of_student(gap / sqrt(self._error(pair, chance, spread)), freedom)
+
+    def _size(self, score: float) -> float:
+        return abs(score) if self.both else score
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    low = ordered[int(place)]
+    return low + (place - int(place)) * (ordered[min(int(place) + 1, len(ordered) - 1)] - low)

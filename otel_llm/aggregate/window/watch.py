@@ -1,0 +1,132 @@
+"""What a model's minutes say: scores of every signal, and which of them people are to hear of."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from math import exp
+from typing import Any, NamedTuple
+
+from .facts import Direction, Judgement, Severity, Signal
+from .length import Lengths
+from .signals import KINDS, Edges, Reading
+from .slices import Slice
+from .trend import LINE, Trend
+
+WITHIN = 300.0  # seconds in which alarms of a kind add up to a critical one
+EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are drawn anew
+HELD = 5  # minutes in a row beyond the line after which a shift is critical
+GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
+LASTING = 2
+SHORTEST = 3  # minutes of calls before anything is said of them by the minute
+PAGING = frozenset(("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend"))
+LOGARITHMS = frozenset(("output_tokens", "cost", "time_to_first_chunk", "input_tokens"))
+
+
+class Telling(NamedTuple):
+    """What people hear of: recent calls from the score ``line`` on, as critical the ``alarms``-th critical call of a kind.
+
+    Empty ``signals`` are all.
+    """
+
+    line: float = LINE
+    alarms: int = 3
+    signals: frozenset[str] = frozenset()
+    labels: tuple[str, ...] = ()
+
+    def tells(self, signal: str) -> bool:
+        return not self.signals or signal in self.signals
+
+
+DEFAULT = Telling()
+
+
+class Watch:
+    """Trends by signal, and which scores people hear of."""
+
+    def __init__(self, telling: Telling = DEFAULT) -> None:
+        self.trends: Mapping[Signal, Trend] = {
+            signal: Trend(kind.floor, kind.least, both=kind.both) for signal, kind in KINDS.items()
+        }
+        self.reading = Reading()
+        self.drawn = -EDGES_KEPT  # the minute of the edges
+        self.telling = telling
+        self.beyond: dict[tuple[Signal, str], int] = {}  # minutes in a row, by signal and kind
+        self.alarms: dict[tuple[Signal, Direction], deque[float]] = {}
+
+    def close(self, minute: int, content: Slice) -> None:
+        """A minute with calls is over."""
+        for signal, sums in self.reading.read(content, self.trends).items():
+            if sums[0]:
+                self.trends[signal].close(minute, *sums)
+
+    def draw_edges(self, minute: int, output: Mapping[int, int], latency: Mapping[int, int]) -> None:
+        """What counts as short, long and slow, from bins of an ordinary past; once a day."""
+        if minute - self.drawn >= EDGES_KEPT and (edges := Edges.of(output, latency)) is not None:
+            self.reading.edges, self.drawn = edges, minute
+
+    def scores(self, minute: int) -> Iterator[tuple[Signal, str, float]]:
+        """Signal, kind and calibrated score of what has been seen lately."""
+        for signal, trend in self.trends.items():
+            if trend.known and minute - trend.minutes.last <= SHORTEST:
+                yield signal, "trend", trend.line.shown(trend.score)
+                if signal not in ("latency", "output_tokens", "cost"):
+                    yield signal, "shift", trend.quick_line.shown(trend.quick)
+
+    def lasting(self, signal: Signal, kind: str, score: float) -> Severity | None:
+        """Called once a minute: how bad a score is that has lasted."""
+        low = KINDS[signal].both
+        far = abs(score) if low else score
+        minutes = (
+            self.beyond.get((signal, kind), 0) + 1 if far >= self.telling.line and self.telling.tells(signal) else 0
+        )
+        self.beyond[signal, kind] = minutes
+        if signal in PAGING and (minutes >= HELD or (minutes >= LASTING and far >= GRAVE)):
+            return "critical"
+        return "warning" if minutes >= LASTING else None
+
+    def judgement(self, signal: Signal, kind: Any, score: float, severity: Severity) -> Judgement:
+        """Of minutes, for people. Value and baseline are typical ones: geometric means."""
+        trend = self.trends[signal]
+        count, total, _ = trend.minutes.between(trend.minutes.last - 2, trend.minutes.last)
+        now, before, spread = total / count if count else 0.0, trend.centre, trend.spread
+        if signal in LOGARITHMS:
+            now, before, spread = exp(now), exp(before), exp(before) * spread
+        direction: Direction = "high" if score > 0 else "low"
+        return Judgement(signal, direction, severity, now, before, spread, score, alarm=True, kind=kind)
+
+    def urgency(self, at: float, judgement: Judgement) -> Severity:
+        """Of an alarm by a single call: critical from the third of a kind within five minutes on."""
+        if judgement.severity != "critical":
+            return judgement.severity
+        alarms = self.telling.alarms
+        times = self.alarms.setdefault((judgement.signal, judgement.direction), deque(maxlen=alarms))
+        times.append(at)
+        return "critical" if len(times) == alarms and abs(times[-1] - times[0]) <= WITHIN else "warning"
+
+    def dump(self) -> tuple[Any, ...]:
+        reading = self.reading
+        return (
+            [(signal, trend.dump()) for signal, trend in self.trends.items()],
+            reading.lengths.dump(),
+            tuple(reading.edges or ()),
+            self.drawn,
+        )
+
+    def load(self, state: Any) -> None:
+        trends, lengths, edges, self.drawn = state
+        for signal, trend in trends:
+            self.trends[signal].load(trend)
+        self.reading.lengths = Lengths.load(lengths)
+        self.reading.edges = Edges(*edges) if edges else None
+
+    def learned(self) -> dict[str, Any]:
+        """What outlives a restart, in some hundred bytes a signal."""
+        trends = {signal: trend.learned() for signal, trend in self.trends.items() if trend.known}
+        return {"trends": trends, "lengths": self.reading.lengths.short()}
+
+    def take_up(self, state: Any) -> None:
+        for signal, learned in state["trends"].items():
+            if signal in self.trends:
+                self.trends[signal].take_up(learned)
+        self.reading.lengths = Lengths.load(state["lengths"])
