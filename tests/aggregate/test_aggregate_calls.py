@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from otel_llm.exposition.text import render
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster.families import StoreFamilies
+from otel_llm.cluster.text import render
 from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.config import Config
 from otel_llm.core.measures import outcome
 from otel_llm.core.model import Observation
-from otel_llm.exposition.collector import StoreSource
 
 AT = 1_790_000_000.0
 NAME = "otel_llm_calls_total"
@@ -78,7 +78,7 @@ def test_openmetrics_says_when_a_series_began() -> None:
 def test_the_registrys_own_exposition_has_it_too() -> None:
     store = Store(Config())
     store.apply(call(AT))
-    (family,) = [one for one in StoreSource(store, clock=lambda: AT).families() if one.name == "otel_llm_calls"]
+    (family,) = [one for one in StoreFamilies(store, clock=lambda: AT).families() if one.name == "otel_llm_calls"]
     assert [(sample.name, sample.value) for sample in family.samples] == [
         (NAME, 1),
         ("otel_llm_calls_created", AT - 2),
