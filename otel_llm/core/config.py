@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -337,3 +338,18 @@ def environment(**changes: str | None) -> dict[str, str]:
     """The environment for a child of this process, with ``changes``; None takes a variable away."""
     merged: dict[str, str | None] = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+@contextmanager
+def overridden(changes: Mapping[str, str]) -> Iterator[None]:
+    """While the block runs, the environment of this process has ``changes``: for a library that reads it by itself."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint, entry_points
@@ -16,7 +15,8 @@ from otel_llm.clients import NAMES
 from otel_llm.core.config import Config
 from otel_llm.core.guard import guard
 
-logger = logging.getLogger("otel_llm")
+from . import exporters
+
 _GROUP = "opentelemetry_distro"
 
 
@@ -33,7 +33,7 @@ class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
         if self._other is not None:
             self._other.configure(**kwargs)
         elif not list(entry_points(group="opentelemetry_configurator")):
-            configure(Config.from_env())
+            exporters.set_up(Config.from_env())
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # type: ignore[override,unused-ignore]
         """Load an instrumentor, as the other distribution would have it."""
@@ -48,35 +48,6 @@ def _others() -> Iterator[BaseDistro]:
     for entry_point in entry_points(group=_GROUP):
         if entry_point.name != "otel_llm":
             yield entry_point.load()()
-
-
-def configure(config: Config) -> None:
-    """Set up OpenTelemetry's SDK as its own variables say. Without an exporter or endpoint it is not even imported.
-
-    Spans go to OTLP where an endpoint is set; metrics and logs only where they are asked for by name, for /metrics has ours.
-    """
-    traces = config.traces_exporter or (("otlp",) if config.otlp_endpoint or config.otlp_traces_endpoint else ())
-    metrics = config.metrics_exporter or (("otlp",) if config.otlp_metrics_endpoint else ())
-    named = [[name for name in names if name != "none"] for names in (traces, metrics, config.logs_exporter)]
-    if config.sdk_disabled or not any(named):
-        return
-    named = [[_otlp(config) if name == "otlp" else name for name in names] for names in named]
-    from opentelemetry.sdk import _configuration  # noqa: PLC0415 - 100 ms, and only where it is needed
-
-    try:
-        _configuration._initialize_components(  # noqa: SLF001 - what OpenTelemetry's own configurator calls
-            trace_exporter_names=named[0], metric_exporter_names=named[1], log_exporter_names=named[2]
-        )
-    except RuntimeError as error:
-        logger.warning("OpenTelemetry's exporters cannot be set up: %s. For OTLP: pip install 'otel-llm[otlp]'", error)
-
-
-def _otlp(config: Config) -> str:
-    """OpenTelemetry's name for OTLP by the protocol asked for; else by what is installed, gRPC first as its own default is."""
-    if config.otlp_protocol:
-        return "otlp_proto_grpc" if config.otlp_protocol == "grpc" else "otlp_proto_http"
-    installed = {found.name for found in entry_points(group="opentelemetry_traces_exporter")}
-    return "otlp_proto_grpc" if "otlp_proto_grpc" in installed else "otlp_proto_http"
 
 
 def _instrumentor(name: str) -> type[BaseInstrumentor]:
