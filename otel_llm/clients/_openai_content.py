@@ -74,7 +74,11 @@ def keep_answer(kept: list[Any], choice: Any) -> None:
     content = attr(message, "content") if message is not None else attr(choice, "text")
     calls = [_tool_call(call) for call in items(attr(message, "tool_calls"))]
     kept.append(
-        {"role": "assistant", "parts": [*_parts(content), *calls], "finish_reason": attr(choice, "finish_reason") or ""}
+        {
+            "role": "assistant",
+            "parts": [*_parts(content), *calls],
+            "finish_reason": text(attr(choice, "finish_reason")) or "",
+        }
     )
 
 
@@ -87,7 +91,7 @@ def keep_delta(kept: list[Any], choice: Any) -> None:
         append(message["parts"], said)
     for call in items(attr(choice, "delta", "tool_calls")):
         _append_call(message["parts"], call)
-    message["finish_reason"] = attr(choice, "finish_reason") or message["finish_reason"]
+    message["finish_reason"] = text(attr(choice, "finish_reason")) or message["finish_reason"]
 
 
 def opened(kept: list[Any], index: int = 0) -> Message:
@@ -115,11 +119,11 @@ def append(parts: list[Message], said: str) -> None:
 
 
 def _append_call(parts: list[Message], call: Any) -> None:
-    told = _tool_call(call)
-    if told["id"] is None and parts and parts[-1]["type"] == "tool_call":
-        parts[-1]["arguments"] = (parts[-1]["arguments"] or "") + (told["arguments"] or "")
+    begun = _tool_call(call)
+    if begun["id"] is None and parts and parts[-1]["type"] == "tool_call":
+        parts[-1]["arguments"] = (text(parts[-1]["arguments"]) or "") + (text(begun["arguments"]) or "")
     else:
-        parts.append(told)
+        parts.append(begun)
 
 
 def keep_output(kept: list[Any], reply: Any) -> None:
