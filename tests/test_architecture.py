@@ -80,6 +80,8 @@ def imports(path: Path) -> set[str]:
 
 
 def room(name: str) -> str:
+    if name == "otel_llm.__main__":  # python -m otel_llm: the command line's own door
+        return "cli"
     return name.split(".")[1] if "." in name else "__init__"
 
 

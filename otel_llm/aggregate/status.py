@@ -41,6 +41,7 @@ NEXT: Mapping[str, str] = {
 }
 """What to do first, by the kind of a condition."""
 TITLES: Mapping[str, str] = {"errors": "errors", "rate_limit_refused": "refused calls", "burn": "error budget"}
+_SAME = ("error_type", "burn")  # the same calls as the errors that they are folded into
 _OUTSIDE = ("endpoint", "old_prices")  # judged by Prometheus only
 
 
@@ -149,8 +150,7 @@ def condition(entry: Entry, objectives: Objectives) -> dict[str, Any]:
         "who": [{"label": label, "value": value, "share": share} for label, value, share in facts.get("who", ())],
         "why": "; ".join(dict.fromkeys(_within(one, entry) for one in inside["why"])) or None,
         "meanwhile": "; ".join(map(_meanwhile, inside["meanwhile"])) or None,
-        "also": "; ".join(_within(one, entry) for one in inside["also"] if one.reading.condition != "error_type")
-        or None,
+        "also": "; ".join(_within(one, entry) for one in inside["also"] if one.reading.condition not in _SAME) or None,
         "cause_of": list(dict.fromkeys(one.reading.condition for one in entry.folded)),
         "folded": [condition(one, objectives) for one in entry.folded],
         "next": NEXT.get(reason, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 import click
 
 from otel_llm.core.version import __version__
+
+from .problems import Closed
 
 COMMANDS = {
     "demo": "Watch a simulated service live its day: no keys, no Docker, no network.",
@@ -48,6 +51,22 @@ class Lazy(click.Group):
             ctx.exit(2)
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Closed from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a suggestion for a command that there is not."""
+        name = args[0]
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        if name not in COMMANDS and not name.startswith("-") and near:
+            raise click.UsageError(f"No such command {name!r}; did you mean {near[0]}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -73,6 +92,10 @@ def run(arguments: list[str] | None = None) -> None:
     """Run the command line; a usage error is one line with exit code 2, as every other bad input."""
     try:
         code: Any = group.main(arguments, prog_name="otel-llm", standalone_mode=False)
+        sys.stdout.flush()
+    except (Closed, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at its end
+        raise SystemExit(0) from None
     except click.exceptions.Abort:
         raise SystemExit(130) from None
     except click.UsageError as error:

@@ -9,7 +9,7 @@ import click
 from . import findings as found
 from . import inspect_page, inspect_prometheus, screen, theme
 from .problems import Failed
-from .scrape import Endpoint
+from .scrape import Endpoint, distinct
 from .terminal import default_url, screen_for
 
 HELP = """Check a service's /metrics: scrapeable, complete against the catalogue, within cardinality.
@@ -38,7 +38,7 @@ def command(
     insecure: bool,
 ) -> None:  # fmt: skip
     bounds = inspect_page.Bounds(max_series, max_label_values)
-    endpoints = [Endpoint.parse(text, cacert=cacert, insecure=insecure) for text in url or (default_url(),)]
+    endpoints = distinct([Endpoint.parse(text, cacert=cacert, insecure=insecure) for text in url or (default_url(),)])
     parts = {endpoint.url: inspect_page.inspect(endpoint, time.time(), bounds)[1] for endpoint in endpoints}
     if prometheus:
         server = inspect_prometheus.Prometheus(Endpoint.parse(prometheus, cacert=cacert, insecure=insecure))

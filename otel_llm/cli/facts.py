@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +83,8 @@ class View:
     unpriced_requests: float
     usage_unknown: float
     internal_errors: float
+    conditions: tuple[Mapping[str, Any], ...] | None = None  # the service's own judgement; None where it has none
+    fresh: str = "live"  # or old, where the numbers are
 
 
 def filtered(view: View, text: str) -> View:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -36,10 +36,13 @@ PACES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between pages
 def gather(endpoints: Sequence[Endpoint]) -> Page:
     """One page of all endpoints, asked at the same time. Raises Problem of the first that cannot be read."""
     with ThreadPoolExecutor(max_workers=len(endpoints)) as pool:
-        pages = list(
-            pool.map(lambda endpoint: samples.parse(scrape.fetch(endpoint).text, time.time(), endpoint.url), endpoints)
-        )
+        pages = list(pool.map(_page, endpoints))
     return samples.merge(pages)
+
+
+def _page(endpoint: Endpoint) -> Page:
+    page = samples.parse(scrape.fetch(endpoint).text, time.time(), endpoint.url)
+    return replace(page, status=scrape.status(endpoint))
 
 
 @dataclass(slots=True)

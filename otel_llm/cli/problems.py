@@ -14,6 +14,10 @@ class Problem(click.ClickException):
         click.echo(f"otel-llm: {self.format_message()}", err=True)
 
 
+class Closed(Exception):  # noqa: N818 - nothing is wrong: whoever read our output has read enough
+    """The other end of the pipe has closed."""
+
+
 class Failed(click.exceptions.Exit):
     """Ends the command with exit code 1: it ran, and what it looked at is not in order."""
 

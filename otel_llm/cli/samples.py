@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from otel_llm.core.catalogue import METRICS
 
 from . import latency
 from .problems import Problem
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Labels = tuple[tuple[str, str], ...]
+Status = dict[str, Any]
 MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
 
 
@@ -25,6 +28,7 @@ class Page:
     at: float  # seconds since the epoch
     series: Mapping[str, Mapping[Labels, float]]
     kinds: Mapping[str, str] = field(default_factory=dict)
+    status: Status | None = None  # what /status.json says, where there is one
 
     def rows(self, name: str) -> Iterator[tuple[dict[str, str], float]]:
         """Every sample of ``name`` with its labels."""
@@ -67,27 +71,48 @@ def parse(text: str, at: float, where: str) -> Page:
 
 
 def merge(pages: Iterable[Page]) -> Page:
-    """One page for several services: what counts is added, means are weighted by traffic, verdicts are the gravest."""
+    """One page for several instances of a service, by the catalogue's table of how metrics add up."""
     pages = tuple(pages)
     if len(pages) == 1:
         return pages[0]
     series: dict[str, dict[Labels, float]] = {}
     for name in dict.fromkeys(name for page in pages for name in page.series):
-        gathered: dict[Labels, list[tuple[float, float]]] = defaultdict(list)
+        metric = _METRICS.get(name)
+        gathered: dict[Labels, Weighted] = defaultdict(list)
         for page in pages:
             for labels, value in page.series.get(name, {}).items():
-                gathered[labels].append((value, _weight(page, labels)))
-        combine = _COMBINE.get(name, _sum)
+                weight = _weight(page, metric.weight, labels) if metric is not None and metric.weight else 1.0
+                gathered[labels].append((value, weight))
+        combine = _COMBINE[metric.adds if metric is not None else "sum"]
         series[name] = {labels: combine(values) for labels, values in gathered.items()}
-    _budgets(pages, series)
     _latencies(pages, series)
-    return Page(max(page.at for page in pages), series, pages[0].kinds)
+    known = [page.status for page in pages if page.status is not None]
+    return Page(
+        max(page.at for page in pages), series, pages[0].kinds, _statuses(known) if len(known) == len(pages) else None
+    )
 
 
-def _weight(page: Page, labels: Labels) -> float:
-    """Calls per second of the provider and model that the labels name."""
-    model = tuple((key, value) for key, value in labels if key in MODEL)
-    return page.series.get("otel_llm_requests_per_second", {}).get(model, 0.0)
+def _statuses(known: list[Status]) -> Status:
+    """The conditions of all instances, the gravest first; one that several have is one."""
+    conditions = {one["text"]: one for status in known for one in status["conditions"]}
+    order = ("critical", "warning", "pending", "ended")
+    return {
+        **known[0],
+        "conditions": sorted(conditions.values(), key=lambda one: (order.index(one["level"]), one["since"])),
+    }
+
+
+_METRICS = {sample: metric for metric in METRICS for sample in metric.samples}
+
+
+def _weight(page: Page, weight: str, labels: Labels) -> float:
+    """What the metric ``weight`` counts of the provider and model that the labels name."""
+    model = {key: value for key, value in labels if key in MODEL}
+    return page.total(weight, **model) or 0.0
+
+
+def _calls(page: Page, model: Labels) -> float:
+    return _weight(page, "otel_llm_requests_per_second", model)
 
 
 Weighted = list[tuple[float, float]]
@@ -108,44 +133,18 @@ def _largest(values: Weighted) -> float:
     return max(value for value, _ in values)
 
 
+def _smallest(values: Weighted) -> float:
+    return min(value for value, _ in values)
+
+
 def _gravest(values: Weighted) -> float:
+    """What does not add up is shown at its worst."""
     return max((value for value, _ in values), key=abs)
 
 
 _COMBINE: Mapping[str, Callable[[Weighted], float]] = {
-    **dict.fromkeys(
-        (
-            "otel_llm_tokens_per_request", "otel_llm_error_ratio", "otel_llm_fallback_ratio",
-            "otel_llm_cache_hit_ratio", "otel_llm_output_tokens_stddev", "otel_llm_output_tokens_change_ratio",
-            "otel_llm_cost_usd_per_request", "otel_llm_baseline_mean", "otel_llm_baseline_stddev",
-        ),
-        _mean,
-    ),
-    **dict.fromkeys(
-        (
-            "otel_llm_build_info", "otel_llm_instrumented", "otel_llm_circuit_breaker_state",
-            "otel_llm_scrape_duration_seconds",
-        ),
-        _largest,
-    ),
-    "otel_llm_zscore": _gravest,
+    "sum": _sum, "max": _largest, "min": _smallest, "mean": _mean, "none": _gravest,
 }  # fmt: skip
-
-
-def _budgets(pages: Iterable[Page], series: dict[str, dict[Labels, float]]) -> None:
-    """A ratio of sums: used and forecast of several services weigh by their budgets."""
-    for name in ("otel_llm_budget_used_ratio", "otel_llm_budget_forecast_ratio"):
-        for labels in series.get(name, {}):
-            pairs = [
-                (page.series[name][labels], _budget(page, labels))
-                for page in pages
-                if labels in page.series.get(name, {})
-            ]
-            series[name][labels] = _mean(pairs)
-
-
-def _budget(page: Page, labels: Labels) -> float:
-    return page.series.get("otel_llm_budget_usd", {}).get(labels, 0.0)
 
 
 def latencies(page: Page) -> dict[Labels, latency.Latency]:
@@ -163,7 +162,7 @@ def _latencies(pages: Iterable[Page], series: dict[str, dict[Labels, float]]) ->
     parts: dict[Labels, list[tuple[latency.Latency, float]]] = defaultdict(list)
     for page in pages:
         for model, found in latencies(page).items():
-            parts[model].append((found, _weight(page, model)))
+            parts[model].append((found, _calls(page, model)))
     mixed = {model: latency.mix(found) for model, found in parts.items()}
     series["otel_llm_latency_seconds"] = {
         tuple(sorted((*model, ("quantile", rank)))): value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from .problems import Problem
@@ -50,6 +52,14 @@ class Endpoint:
             raise Problem(f"{_harmless(text)!r} is no address; give a port, host:port or http(s)://host:port/metrics")
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], _path(parts), parts.query, ""))
         return cls(bare, _authorization(parts), cacert, insecure)
+
+
+def distinct(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """``endpoints``. Raises Problem where one is named twice: it would count twice."""
+    for place, endpoint in enumerate(endpoints):
+        if endpoint.url in (other.url for other in endpoints[:place]):
+            raise Problem(f"{endpoint.url} is named twice; name each address once")
+    return endpoints
 
 
 def _path(parts: SplitResult) -> str:
@@ -94,6 +104,21 @@ def fetch(endpoint: Endpoint, accept: str = ACCEPT) -> Answer:
     if not start:
         raise Problem(f"{endpoint.url} answers with nothing at all: is otel-llm loaded there (otel-llm doctor)?")
     return answer
+
+
+SCHEMA = 1  # of /status.json, as this version of otel-llm reads it
+
+
+def status(endpoint: Endpoint) -> dict[str, Any] | None:
+    """What ``/status.json`` beside the metrics says; None where there is none, as of an older version."""
+    parts = urlsplit(endpoint.url)
+    path = parts.path.removesuffix("/metrics").rstrip("/") + "/status.json"
+    beside = replace(endpoint, url=urlunsplit((parts.scheme, parts.netloc, path, "", "")))
+    try:
+        facts = json.loads(get(beside, "application/json").text)
+    except (Problem, ValueError):
+        return None
+    return facts if isinstance(facts, dict) and facts.get("schema") == SCHEMA else None
 
 
 def get(endpoint: Endpoint, accept: str) -> Answer:

@@ -121,6 +121,13 @@ def _verdict(view: View, state: State) -> tuple[str, str, str]:
         return "LOST", state.trouble, RED
     if state.paused:
         return "PAUSED", "p goes on", AMBER
+    if view.fresh == "old":
+        return "UNKNOWN", "nobody in the service can say what is going on now; these numbers are old", RED
+    return _judged(view) if view.conditions is not None else _guessed(view)
+
+
+def _guessed(view: View) -> tuple[str, str, str]:
+    """What the metrics of a service without a judgement of its own let one say."""
     troubles = _troubles(view)
     grave = [words for words, critical in troubles if critical]
     if grave:
@@ -128,6 +135,24 @@ def _verdict(view: View, state: State) -> tuple[str, str, str]:
     if troubles:
         return "WARNING", ", ".join(words for words, _ in troubles), AMBER
     return ("CALM", "", GREEN) if view.total.requests else ("WAITING", "no calls yet", DIM)
+
+
+def _judged(view: View) -> tuple[str, str, str]:
+    """What the service itself says is wrong: the same as its page, its alerts and its handlers."""
+    by_level: dict[str, list[str]] = {}
+    for one in view.conditions or ():
+        by_level.setdefault(one["level"], []).append(" ".join(one["what"].replace("{who}", one["subject"], 1).split()))
+    for level, colour in (("critical", RED), ("warning", AMBER)):
+        if level in by_level:
+            return (
+                level.upper(),
+                "; ".join([*by_level[level], *(by_level.get("warning", ()) if level == "critical" else ())]),
+                colour,
+            )
+    if not view.total.requests:
+        return "WAITING", "no calls yet", DIM
+    ended = by_level.get("ended", ())
+    return "CALM", f"ended: {'; '.join(ended)}" if ended else "", GREEN
 
 
 def _troubles(view: View) -> list[tuple[str, bool]]:

@@ -7,6 +7,8 @@ from rich.console import Console, RenderableType
 
 from otel_llm.core.config import Config
 
+from .problems import Closed
+
 PLAIN_WIDTH = 120  # columns, where no terminal says otherwise
 
 
@@ -17,11 +19,17 @@ def default_url(config: Config | None = None) -> str:
     return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end with exit code 1, which says that a check has failed."""
+        raise Closed
+
+
 def screen_for(width: int | None) -> Console:
     """A console for standard output: of the terminal's width, or a fixed one where there is no terminal."""
-    console = Console(width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    console = _Screen(width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
     if width is None and not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
+        console = _Screen(width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
     return console
 
 

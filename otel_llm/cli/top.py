@@ -20,7 +20,7 @@ from .live import Watch
 from .models import SORTS, ordered
 from .panels import Frame
 from .problems import Problem
-from .scrape import Endpoint
+from .scrape import Endpoint, distinct
 from .screen import State
 from .terminal import default_url, is_live, put, screen_for
 
@@ -73,7 +73,7 @@ def command(
     url: tuple[str, ...], *, once: bool, as_json: bool, interval: float, sort: str, reverse: bool, wanted: str,
     group: str, width: int | None, plain: bool, cacert: str, insecure: bool, picture: str | None,
 ) -> None:  # fmt: skip
-    endpoints = [Endpoint.parse(text, cacert=cacert, insecure=insecure) for text in url or (default_url(),)]
+    endpoints = distinct([Endpoint.parse(text, cacert=cacert, insecure=insecure) for text in url or (default_url(),)])
     page = live.gather(endpoints)
     if group not in live.groupings(page):
         raise Problem(f"no calls carry the label {group!r}; group by one of {', '.join(live.groupings(page))}")

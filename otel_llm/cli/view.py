@@ -60,6 +60,8 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
         unpriced_requests=page.total("otel_llm_unpriced_requests_total") or 0.0,
         usage_unknown=page.total("otel_llm_usage_unknown_total") or 0.0,
         internal_errors=page.total("otel_llm_internal_errors_total") or 0.0,
+        conditions=None if page.status is None else tuple(page.status["conditions"]),
+        fresh="live" if page.status is None else page.status["fresh"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -216,3 +217,28 @@ def test_without_the_extra():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == "otel-llm: the command line needs click and rich: pip install 'otel-llm[cli]'\n"
+
+
+def test_a_closed_pipe_is_no_failed_check(serve):
+    address = serve(cli_pages.busy().text()).address
+    for arguments in (["check", address], ["top", address, "--once"], ["providers"]):
+        command = " ".join([sys.executable, "-m", "otel_llm", *arguments])
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command} | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}"],
+            capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "TERM": "dumb"},
+        )  # fmt: skip
+        assert (done.stdout.strip(), done.stderr) == ("0", ""), arguments
+
+
+@pytest.mark.parametrize("command", ["top", "check"])
+def test_the_same_address_twice_is_refused(in_process, command):
+    ran = in_process(command, "localhost:9464", "http://localhost:9464/metrics")
+    assert ran.code == 2
+    assert ran.err == "otel-llm: http://localhost:9464/metrics is named twice; name each address once\n"
+
+
+@pytest.mark.parametrize(("typo", "meant"), [("tpo", "top"), ("docter", "doctor"), ("price", "prices")])
+def test_a_command_that_there_is_not_suggests_one(in_process, typo, meant):
+    ran = in_process(typo)
+    assert ran.code == 2
+    assert f"No such command '{typo}'; did you mean {meant}?" in ran.err

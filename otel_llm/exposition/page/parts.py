@@ -22,6 +22,7 @@ MARKS = (
 )
 WHO = "{who}"  # where a sentence has its subject
 LEVELS = ("critical", "warning", "pending", "ended")
+SAYS_SOMETHING = 20.0  # seconds of a minute
 HEADLINE = 48  # characters of a name in the judgement
 _CLASS = {"critical": "over", "warning": "near"}
 
@@ -269,6 +270,19 @@ def _axis(facts: Facts) -> str:
     )
 
 
+def whole(facts: Facts, values: Sequence[float | None]) -> list[float | None]:
+    """The minutes that charts show: without the last one while too little of it has passed to say anything."""
+    return list(values[:-1] if facts["series"]["partial_s"] < SAYS_SOMETHING else values)
+
+
+def grown(facts: Facts, counts: Sequence[float | None]) -> list[float | None]:
+    """Counts by minute, of which the last one has not passed yet: it is drawn as high as it will be at this rate."""
+    shown, passed = whole(facts, counts), facts["series"]["partial_s"]
+    if len(shown) == len(counts) and shown[-1] is not None:
+        shown[-1] *= 60.0 / passed
+    return shown
+
+
 def _known(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
@@ -285,7 +299,7 @@ def _beyond(value: float | None, limits: Sequence[float | None]) -> str:
 
 def _calls(facts: Facts) -> str:
     totals, series = facts["totals"], facts["series"]
-    calls, failed = series["calls"], series["failed"]
+    calls, failed = grown(facts, series["calls"]), grown(facts, series["failed"])
     chart, below = "", "none yet"
     if known := _known(calls):
         top, kind = max(known), _CLASS.get(_beyond(totals["failed"], facts["limits"]["failed"]), "")
@@ -302,6 +316,7 @@ def _calls(facts: Facts) -> str:
 def _line(
     facts: Facts, values: Sequence[float | None], value: float | None, limits: Sequence[float | None], what: str
 ) -> str:
+    values = whole(facts, values)
     known = _known(values)
     if not known:
         return ""

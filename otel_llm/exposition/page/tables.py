@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from . import charts
-from .parts import mark
+from .parts import grown, mark
 from .words import NONE, dollars, moment, name, number, percent, seconds, sigma
 
 Facts = Mapping[str, Any]
@@ -58,7 +58,7 @@ def models(facts: Facts, sort: str, *, everything: bool) -> str:
     if not rows:
         return ""
     shown = rows if everything else rows[:SHOWN]
-    body = "".join(_model(row) for row in shown)
+    body = "".join(_model(facts, row) for row in shown)
     if len(shown) < len(rows):
         body += _rest(rows[SHOWN:], sort)
     heads = [
@@ -85,7 +85,7 @@ def _cell(title: str, text: str) -> str:
     return f'<td class="n" role="cell" data-name="{title}">{text}</td>'
 
 
-def _model(row: Facts) -> str:
+def _model(facts: Facts, row: Facts) -> str:
     failed = percent(row["failed"])
     failed = f'<span class="zero">{failed}</span>' if row["failed"] == 0 else failed
     shift = max(row["shift"].values(), key=abs, default=None)
@@ -97,15 +97,16 @@ def _model(row: Facts) -> str:
     titles = [title for title, _ in SORTS.values()]
     return (
         f'<tr role="row"><th scope="row" role="rowheader"><span class="name">{name(row["model"], none="(no model)")}</span>'
-        f"<small>{name(row['provider'], 32, '')}</small></th>{''.join(map(_cell, titles, cells))}{_plot(row)}</tr>"
+        f"<small>{name(row['provider'], 32, '')}</small></th>{''.join(map(_cell, titles, cells))}{_plot(facts, row)}</tr>"
     )
 
 
-def _plot(row: Facts) -> str:
-    calls, failed = row["calls"], row["failed_calls"]
+def _plot(facts: Facts, row: Facts) -> str:
+    calls, failed = grown(facts, row["calls"]), grown(facts, row["failed_calls"])
     top = max(10.0, *(value or 0 for value in calls))  # little traffic looks little
     kind = _CLASS.get(row["levels"]["failed"], "")
-    label = f"{number(sum(value or 0 for value in calls))} calls in the last hour, {percent(row['failed'])} of the last 5 minutes failed"
+    total = number(sum(value or 0 for value in row["calls"]))
+    label = f"{total} calls in the last hour, {percent(row['failed'])} of the last 5 minutes failed"
     drawn = charts.bars(calls, top), charts.bars(failed, top, f"failed {kind}".strip())
     return f'<td class="plot" role="cell">{charts.svg(label, *drawn)}</td>'
 
