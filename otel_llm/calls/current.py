@@ -1,33 +1,14 @@
-"""The call that is open here: current while provider code runs, so that what happens inside finds it."""
+"""What is current inside of a call, and what is not: the host's own code, and the tracer of a library that traces itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, Token
 from typing import Any
 
-from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span
 
-from .invocation import Invocation
-
-CURRENT: ContextVar[Invocation | None] = ContextVar("otel_llm_call", default=None)
-
-
-def enter(call: Invocation) -> tuple[Token[Invocation | None], Any]:
-    """Make ``call`` and its span current, while provider code runs; ``leave`` undoes it."""
-    return CURRENT.set(call), (attach(call.scope) if call.scope is not None else None)
-
-
-def leave(tokens: tuple[Token[Invocation | None], Any]) -> None:
-    """Undo ``enter``. In another context than it was made in, as when a loop shuts down, there is nothing to undo."""
-    try:
-        CURRENT.reset(tokens[0])
-    except ValueError:
-        return
-    if tokens[1] is not None:
-        detach(tokens[1])
+from .invocation import CURRENT
 
 
 @contextmanager

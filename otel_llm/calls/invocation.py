@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar, Token
 from threading import get_ident
+from types import TracebackType
 from typing import Any, Protocol
+
+from opentelemetry.context import attach, detach
 
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
@@ -20,7 +22,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import background, runs
+from . import background, collected, runs
 from .context import FALLBACK, LABELS
 from .totals import TOTALS
 
@@ -29,31 +31,14 @@ Priced = tuple[
 ]  # cost, who says so, what the cache saved, what the cost lacks
 Price = Callable[[Request, Response, Usage, float], Priced]
 OnReply = Callable[["Invocation", int, Mapping[str, str]], None]
+Entered = tuple[Token["Invocation | None"], Any, "Entered | None"]
+
+CURRENT: ContextVar[Invocation | None] = ContextVar("otel_llm_call", default=None)
+"""The call that is open here: current while provider code runs, so that what happens inside finds it."""
 
 _CLOCK = time.perf_counter
 _END = guard("end")
 _make = tuple.__new__  # half the time of a named tuple's own
-
-_LATE: deque[tuple[Invocation, str, float]] = (
-    deque()
-)  # calls that a garbage collection has ended: (call, error type, when)
-_collecting = 0  # the thread in which one is under way
-
-
-def _collects(phase: str, _: object) -> None:
-    global _collecting  # noqa: PLW0603 - there is one collector
-    _collecting = get_ident() if phase == "start" else 0
-
-
-gc.callbacks.append(_collects)
-
-
-def settle() -> None:
-    """Conclude the calls that a garbage collection has ended. It may come while its thread holds any lock, so it only tells."""
-    while _LATE:
-        with suppress(IndexError):  # another thread was faster
-            call, error, ended = _LATE.popleft()
-            call.concluded(error, ended)
 
 
 class Sink(Protocol):
@@ -67,17 +52,8 @@ class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
     __slots__ = (
-        "__weakref__",
-        "capture",
-        "epoch",
-        "label_names",
-        "on_reply",
-        "open",
-        "price",
-        "sinks",
-        "sinks_closed",
-        "sinks_opened",
-    )
+        "__weakref__", "capture", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -93,7 +69,7 @@ class Observer:
         self.sinks_closed = tuple([guarded("end", sink.closed, 2) for sink in sinks])
         self.on_reply = on_reply
         self.label_names = label_names
-        self.price = price
+        self.price = None if price is None else guarded("pricing", price, 4)
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
@@ -105,7 +81,7 @@ class Observer:
 
     def in_flight(self) -> Mapping[tuple[str, str, str], int]:
         """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
-        settle()
+        collected.conclude()
         background.expire()
         counts: dict[tuple[str, str, str], int] = {}
         for key in list(self.open.values()):
@@ -114,15 +90,21 @@ class Observer:
 
 
 class Invocation:
-    """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts."""
+    """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts.
+
+    ``with call:`` is the frame around provider code: inside, the call and its span are current, and what is raised ends it.
+    One thread or task enters it at a time.
+    """
 
     __slots__ = (
-        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "epoch", "error", "first_chunk", "foreign",
-        "gap_sum", "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release", "request", "response", "retries",
-        "scope", "span", "status", "step", "tally",
+        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "entered", "epoch", "error",
+        "first_chunk", "foreign", "gap_sum", "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release",
+        "request", "response", "retries", "scope", "span", "status", "step", "totals",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
+        self.began = 0.0  # first: an interrupt may come at any line, and ``__del__`` asks for it
+        self.done = False
         check()  # for a fork that no hook announced: what is open there is not this process's
         self.observer = observer
         self.epoch = observer.epoch
@@ -131,9 +113,8 @@ class Invocation:
         self.covers = covers
         self.read_chunk = request.reader.chunk
         self.response = Response.to([] if observer.capture else None)
-        self.labels, self.tally = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
+        self.labels, self.totals = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
         self.step: runs.Step | None = None  # the agent run or tool call that it is part of
-        self.began = 0.0
         self.first_chunk: float | None = None
         self.last_chunk = 0.0
         self.gaps: dict[int, int] | None = None
@@ -148,25 +129,48 @@ class Invocation:
         self.foreign = False  # the span is another library's, which ends it
         self.recorded: Any = None  # the context of a span that is recorded
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
+        self.entered: Entered | None = None  # what ``__exit__`` undoes
         self.release: Callable[[], None] | None = None  # puts back what was changed on the caller's objects
-        self.done = False
         self.busy = False  # the provider's own code runs: a close seen now is not the caller's
 
     def open(self) -> None:
         """Start the clock and the span. The parent is whatever span is current now."""
-        if _LATE:
-            settle()
+        if collected.ENDED:
+            collected.conclude()
         observer = self.observer
         observer.open[id(self)] = self.key
-        if told := FALLBACK.get():
+        if fallbacks := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
-                self.response.fallback = told.pop()  # the first call inside claims it
+                self.response.fallback = fallbacks.pop()  # the first call inside claims it
         self.step = runs.current()
         self.began = _CLOCK()
         for opened in observer.sinks_opened:
             opened(self)
 
-    def _chunk(self, chunk: Any) -> None:
+    def __enter__(self) -> None:
+        token = CURRENT.set(self)
+        try:
+            self.entered = (token, None if self.scope is None else attach(self.scope), self.entered)
+        except BaseException:
+            CURRENT.reset(token)  # an interrupt: the statement is not entered, and nobody will leave it
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.entered is not None:
+            token, attached, self.entered = self.entered
+            try:
+                CURRENT.reset(token)
+            except ValueError:  # in another context than it was entered in, as when a loop shuts down: nothing to undo
+                pass
+            else:
+                if attached is not None:
+                    detach(attached)
+        if error is not None:
+            self.fail(error)
+
+    def _see(self, chunk: Any) -> None:
         """See a chunk go by: its output stops the first-chunk clock, the time since the one before is counted."""
         if self.read_chunk is None or not self.read_chunk(chunk, self.response):
             if self.response.error_code is not None and self.response.done:
@@ -184,20 +188,15 @@ class Invocation:
             self.gap_sum += gap
         self.last_chunk = now
 
-    chunk = guarded("chunk", _chunk, 2)
-
-    def _value(self, result: Any) -> None:
-        self.request.reader.value(result, self.response)
-
-    _read = guarded("chunk", _value, 2)
+    chunk = guarded("chunk", _see, 2)
 
     def read(self, result: Any) -> None:
         """A part of the provider's answer, of which more is to come."""
-        self._read(result)
+        _read(self.request.reader.value, result, self.response)
 
     def value(self, result: Any) -> None:
         """The provider's whole answer, or the promise of one that is made in the background."""
-        self._read(result)
+        _read(self.request.reader.value, result, self.response)
         if self.response.pending and self.request.background:
             background.keep(self)
         else:
@@ -206,12 +205,14 @@ class Invocation:
     def unseen(self, answer: Any) -> None:
         """Count an answer whose request nobody waited for: it has no span and no duration, but it has a price."""
         self.done = True
-        self._read(answer)
+        self.read(answer)
         self.response.service_tier = self.request.service_tier
-        observation = self._observation("", 0.0, time.time())
-        if self.tally is not None:
-            self.tally.add(observation)
-        dispatch.emit(observation)
+        self._count(self._observed("", 0.0, time.time()))
+
+    def reported(self, error: str, duration: float) -> None:
+        """Count a call that was never open here: somebody else reports it whole, ``duration`` seconds after its start."""
+        self.done = True
+        self._count(self._observed(error, duration, time.time()))
 
     def left(self) -> None:
         """The caller closed or dropped the stream: the provider may have been done, or not."""
@@ -231,7 +232,10 @@ class Invocation:
         self.end("connection" if cut else "")
 
     def fail(self, error: BaseException) -> None:
-        """The call raised ``error`` into the caller."""
+        """The call raised ``error`` into the caller, or the caller closed the coroutine or generator that it runs in."""
+        if isinstance(error, GeneratorExit):
+            self.left()
+            return
         self.error = error
         kind = "_OTHER"
         with _END:
@@ -245,7 +249,7 @@ class Invocation:
         if self.response.pending and self.request.background and not self.done:
             background.keep(self)  # the answer is made all the same, and the caller may come back for it
             return
-        self.end("abandoned" if isinstance(error, GeneratorExit) else kind)
+        self.end(kind)
 
     def _read_billed(self, reply: Any) -> None:
         """An answer came and was billed, and failed on this side: what it holds is read all the same."""
@@ -254,7 +258,7 @@ class Invocation:
         if self.body is not None:
             reply = self.body()
         with foreign(lambda _: None):  # it may be no JSON, or not have been read
-            self._read(view(reply.content))
+            _read(self.request.reader.value, view(reply.content), self.response)
 
     def replied(self, status: int, headers: Mapping[str, str], body: Callable[[], Any] | None = None) -> None:
         """An HTTP response came, good or bad. ``body`` gives the library's own object for it, whose ``content`` may be read later."""
@@ -311,63 +315,58 @@ class Invocation:
         self.done = True
         self.observer.open.pop(id(self), None)
         ended = self.answered or _CLOCK()
-        if _collecting and _collecting == get_ident():
-            _LATE.append((self, error, ended))
+        if collected.collecting and collected.collecting == get_ident():
+            collected.ENDED.append((self, error, ended))
             return
-        self.concluded(error, ended)
-        if _LATE:
-            settle()
+        self.conclude(error, ended)
+        if collected.ENDED:
+            collected.conclude()
 
-    def concluded(self, error: str, ended: float) -> None:
-        """Tell what there is to tell of a call that ended at ``ended``, unless it is another process's."""
-        if self.epoch == self.observer.epoch:
-            self._conclude(error, ended)
-            self.scope = self.error = self.body = None  # an error holds frames, and they hold us
-
-    def _concluded(self, error: str, ended: float) -> None:
+    def conclude(self, error: str, ended: float) -> None:
+        """Show everybody the call that ended at ``ended``, unless it is another process's. No step takes another one with it."""
+        if self.epoch != self.observer.epoch:
+            return
         response = self.response
         if response.cached or self.request.recalled:
             self._recalled()
-            return
-        if response.late is not None:
-            response.late(response)
-        if not error and response.error_code is not None:
-            error = from_code(response.error_code) or "server_error"
-        if response.fallback is not None and not response.fallback[0]:
-            response.fallback = (self.request.model or "", *response.fallback[1:])
-        seen = self._observation(error, ended - self.began, time.time())
+        else:
+            if response.late is not None:
+                _late(response.late, response)
+            if not error and response.error_code is not None:
+                error = from_code(response.error_code) or "server_error"
+            if response.fallback is not None and not response.fallback[0]:
+                response.fallback = (self.request.model or "", *response.fallback[1:])
+            duration, at = ended - self.began, time.time()
+            self._show(self.observation(error, duration, at) or self._bare(error, duration, at))
+        if self.release is not None:
+            _release(self.release)
+        self.scope = self.error = self.body = None  # an error holds frames, and they hold us
+
+    def _show(self, seen: Observation) -> None:
         for closed in self.observer.sinks_closed:
             closed(self, seen)
-        self._tell(seen)
-        if response.fallback is not None:
-            dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *response.fallback, *seen.labels)))
-        if self.release is not None:
-            self.release()
+        self._count(seen)
+        fallback = self.response.fallback
+        if fallback is not None:
+            dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *fallback, *seen.labels)))
 
-    _conclude = guarded("end", _concluded, 3)
-
-    def _tell(self, seen: Observation) -> None:
-        if self.tally is not None:
-            self.tally.add(seen)
+    def _count(self, seen: Observation) -> None:
+        if self.totals is not None:
+            _add(self.totals, seen)
         if self.step is not None:
-            self.step.called(seen)
+            _called(self.step, seen)
         dispatch.emit(seen)
-
-    def reported(self, error: str, duration: float) -> None:
-        """Count a call that was never open here: somebody else reports it whole, ``duration`` seconds after its start."""
-        self.done = True
-        self._tell(self._observation(error, duration, time.time()))
 
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
         if self.span is not None:
-            self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
-            if not self.foreign:
-                self.span.end()
-        if self.release is not None:
-            self.release()
+            with _END:
+                self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
+            with _END:
+                if not self.foreign:
+                    self.span.end()
 
-    def _observation(self, error: str, duration: float, at: float) -> Observation:
+    def _observed(self, error: str, duration: float, at: float) -> Observation:
         request, response, observer = self.request, self.response, self.observer
         usage, unknown, priced = response.usage, "", _NOTHING
         if usage is None:
@@ -378,7 +377,7 @@ class Invocation:
             unknown = "partial"
         fees = (*request.fees, *response.fees) if not error and request.fees else response.fees
         if observer.price is not None and (usage.cost_usd is not None or usage.known or fees):
-            priced = observer.price(request, response, usage, at)
+            priced = observer.price(request, response, usage, at) or _UNPRICED
         cost, source, saved, incomplete = priced
         context = self.recorded
         return _make(Observation, (
@@ -393,14 +392,31 @@ class Invocation:
             self.step.agent if self.step is not None else "",
         ))  # fmt: skip
 
+    observation = guarded("end", _observed, 4)
+
+    def _bare(self, error: str, duration: float, at: float) -> Observation:
+        """The call without its answer, which is of a kind that no reader should have left."""
+        provider, model, operation = self.key
+        address = self.request.server_address or ""
+        return Observation(at, provider, model, operation, "", address, error, duration, usage_unknown="partial")
+
     def __del__(self) -> None:
-        if not self.done and self.began:
-            self.left()
+        try:
+            if not self.done and self.began:
+                self.left()
+        except AttributeError:  # an interrupt before there was anything to end
+            pass
 
 
-_UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
+_read = guarded("chunk", lambda read, result, response: read(result, response), 3)
+_late = guarded("end", lambda late, response: late(response), 2)
+_add = guarded("end", lambda totals, seen: totals.add(seen), 2)
+_called = guarded("end", lambda step, seen: step.called(seen), 2)
+_release = guarded("end", lambda release: release(), 1)
 _NO_USAGE = Usage()
+_UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NOTHING: Priced = (None, "", 0.0, ())
+_UNPRICED: Priced = (None, "unpriced", 0.0, ())  # pricing failed: it counts as a call whose cost is not known
 
 
 def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -11,10 +10,9 @@ from urllib.parse import urlsplit
 from otel_llm.core.guard import guarded
 from otel_llm.core.model import Reader, ReadValue, Request, Response
 
-from .current import CURRENT, enter, leave
 from .declarations import Args, ClientLibrary, Kwargs, Patch
-from .invocation import Invocation, Observer
-from .wrap import Function, later, watching
+from .invocation import CURRENT, Invocation, Observer
+from .wrap import Function, kind_of, later, watching
 
 F = TypeVar("F", bound=Callable[..., Any])
 Model = str | Callable[..., str | None] | None
@@ -82,10 +80,11 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
         self._model, self._covers = model, covers
         self._provider = ClientLibrary(name=provider, distribution="", requires="", hooks=(), operations=(operation,))
         self._server = urlsplit(url or "")
-        self._entered: list[tuple[Invocation | None, Any]] = []
+        self._entered: list[Invocation | None] = []
 
     def __call__(self, func: F) -> F:
-        lazy = inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func)
+        kind = kind_of(func)
+        lazy, asynchronous = kind.endswith("generator"), kind == "coroutine"
 
         def asked(_: Any, args: Args, kwargs: Kwargs) -> Request:
             return self._request(self._model(*args, **kwargs) if callable(self._model) else self._model, stream=lazy)
@@ -99,33 +98,31 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
             observer = _active[-1]
             known = made.get(0)
             if known is None or known[0] is not observer:
-                known = made[0] = (observer, watching(self._provider, patch, observer))
+                known = made[0] = (observer, watching(self._provider.name, patch, observer, asynchronous=asynchronous))
             return known[1](wrapped, instance, args, kwargs)
 
-        return cast("F", Function(func, later(passed) if inspect.iscoroutinefunction(func) else passed))
+        return cast("F", Function(func, later(passed) if asynchronous else passed))
 
     def __enter__(self) -> Observed:
         call = None
         if _active:
             call = Invocation(_active[-1], self._request(None if callable(self._model) else self._model), self._covers)
             call.open()
-        self._entered.append((call, enter(call) if call is not None else None))
+            call.__enter__()
+        self._entered.append(call)
         return Observed(self._reader, call)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         inner = CURRENT.get()  # of several threads and tasks inside, this one's
-        mine = (entered for entered in reversed(self._entered) if entered[0] is inner)
-        call, tokens = found = next(mine, self._entered[-1])
-        self._entered.remove(found)  # and not by its place, which other threads change
+        call = next((entered for entered in reversed(self._entered) if entered is inner), self._entered[-1])
+        self._entered.remove(call)  # and not by its place, which other threads change
         if call is None:
             return
-        leave(tokens)
+        call.__exit__(kind, error, trace)
         if error is None:
             call.end()
-        else:
-            call.fail(error)
 
     def _request(self, model: str | None, *, stream: bool = False) -> Request:
         server = self._server

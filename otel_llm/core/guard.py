@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 logger = logging.getLogger("otel_llm")
+Stops = Callable[["type[BaseException] | None", "BaseException | None", "TracebackType | None"], bool]
 
 COMPONENTS = (
     "alert_handler", "alerts", "bridge", "chunk", "content", "doctor", "end", "follow", "fork", "framework", "hook", "link",
@@ -78,12 +79,14 @@ def guard(component: str) -> Guard:
 
 
 def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..., Any]:
-    """``work`` of one to three arguments (``takes``), where its own errors stop: it then returns None.
+    """``work`` of one to four arguments (``takes``), where its own errors stop: it then returns None.
 
     Less than half the cost of a ``with``, as the interpreter enters a function with plain arguments without leaving its loop.
     """
-    stops = guard(component).__exit__
+    return _GUARDED[takes - 1](work, guard(component).__exit__)
 
+
+def _one(work: Callable[..., Any], stops: Stops) -> Callable[..., Any]:
     def one(first: Any) -> Any:
         try:
             return work(first)
@@ -91,6 +94,10 @@ def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..
             if not stops(type(error), error, error.__traceback__):
                 raise
 
+    return one
+
+
+def _two(work: Callable[..., Any], stops: Stops) -> Callable[..., Any]:
     def two(first: Any, second: Any) -> Any:
         try:
             return work(first, second)
@@ -98,6 +105,10 @@ def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..
             if not stops(type(error), error, error.__traceback__):
                 raise
 
+    return two
+
+
+def _three(work: Callable[..., Any], stops: Stops) -> Callable[..., Any]:
     def three(first: Any, second: Any, third: Any) -> Any:
         try:
             return work(first, second, third)
@@ -105,7 +116,19 @@ def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..
             if not stops(type(error), error, error.__traceback__):
                 raise
 
-    return (one, two, three)[takes - 1]
+    return three
 
 
+def _four(work: Callable[..., Any], stops: Stops) -> Callable[..., Any]:
+    def four(first: Any, second: Any, third: Any, fourth: Any) -> Any:
+        try:
+            return work(first, second, third, fourth)
+        except Exception as error:
+            if not stops(type(error), error, error.__traceback__):
+                raise
+
+    return four
+
+
+_GUARDED = (_one, _two, _three, _four)
 _GUARDS: dict[str, Guard] = {}

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 from otel_llm.calls.declarations import Framework
+from otel_llm.calls.install import Installed
 from otel_llm.calls.invocation import Observer
-from otel_llm.calls.wrap import Installed
 
 from . import attach
 from .bridge import Bridge

@@ -7,8 +7,8 @@ from functools import partial
 from importlib import import_module
 
 from otel_llm.calls.declarations import ReliabilityLibrary
+from otel_llm.calls.install import Installed
 from otel_llm.calls.invocation import Observer
-from otel_llm.calls.wrap import Installed
 
 from ._modules import MODULES
 

@@ -8,8 +8,8 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
-from otel_llm.calls.current import CURRENT
 from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
+from otel_llm.calls.invocation import CURRENT
 from otel_llm.core.errors import error_type
 
 from .breakers import circuit_breaker

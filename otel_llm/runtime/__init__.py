@@ -21,8 +21,8 @@ from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import background, context, observe
 from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
+from otel_llm.calls.install import Installed
 from otel_llm.calls.invocation import Observer
-from otel_llm.calls.wrap import Installed
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
 from otel_llm.core import dispatch, fork

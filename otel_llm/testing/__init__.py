@@ -11,9 +11,9 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from otel_llm import clients
-from otel_llm.calls import context, observe
-from otel_llm.calls.invocation import Observer, Sink, settle
-from otel_llm.calls.wrap import Installed
+from otel_llm.calls import collected, context, observe
+from otel_llm.calls.install import Installed
+from otel_llm.calls.invocation import Observer, Sink
 from otel_llm.clients import _hosts
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
@@ -43,7 +43,7 @@ class Captured:
     @property
     def calls(self) -> list[Observation]:
         """Finished calls in the order in which they ended, those included that a garbage collection has ended."""
-        settle()
+        collected.conclude()
         return self.ended
 
     @property
@@ -56,7 +56,7 @@ class Captured:
     @property
     def open(self) -> int:
         """Calls that have not ended."""
-        settle()
+        collected.conclude()
         return len(self.observer.open)
 
     def count(self, metric: str, *labels: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 
-from otel_llm.calls import invocation
+from otel_llm.calls import collected, invocation
 from otel_llm.core.model import Observation
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
@@ -21,19 +21,19 @@ MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 @dataclass
 class Ledger:
-    """A sink with a lock: what it was told, and whether the lock was free for it."""
+    """A sink with a lock, as an exporter has one: what it was told, and an event for each."""
 
     lock: Any = field(default_factory=threading.Lock)
     told: list[str] = field(default_factory=list)
+    closing: Any = field(default_factory=threading.Event)
 
     def opened(self, call: Any) -> None:
         self.told.append(f"opened {call.request.model}")
 
     def closed(self, call: Any, seen: Observation) -> None:
-        free = self.lock.acquire(blocking=False)
-        self.told.append(f"closed {seen.request_model} {seen.error_type}".strip() if free else "blocked")
-        if free:
-            self.lock.release()
+        with self.lock:
+            self.told.append(f"closed {seen.request_model} {seen.error_type}".strip())
+        self.closing.set()
 
 
 @dataclass
@@ -50,14 +50,17 @@ class Bench:
         next(stream)
         return stream
 
-    def collected(self) -> None:
-        """End a call by a collection that comes while the ledger is in use by its own thread."""
+    def dropped(self) -> None:
+        """A stream of which nothing but a collection lets go."""
         kept: list[Any] = [self.streamed("dropped-chunks-9")]
-        kept.append(kept)  # nothing but a collection lets go of it
+        kept.append(kept)
         del kept
         self.ledger.told.clear()
-        with self.ledger.lock:
-            gc.collect()
+
+    def collected(self) -> None:
+        """End a call by a collection while there is no other thread to be had."""
+        self.dropped()
+        gc.collect()
         assert self.ledger.told == []
 
 
@@ -78,51 +81,83 @@ def bench() -> Iterator[Bench]:
     gc.enable()
 
 
-def test_it_is_told_when_somebody_looks(bench: Bench) -> None:
-    bench.collected()
-    assert bench.captured.observer.in_flight() == {}
+@pytest.fixture
+def scarce(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """No thread can be started."""
+
+    def start(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(collected, "start_thread", start)
+    return bench
+
+
+def test_it_is_told_when_the_collection_is_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collected, "WAIT", 60)
+    bench.dropped()
+    gc.collect()
     assert bench.ledger.told == [DROPPED]
-    assert bench.captured.call.error_type == "abandoned"
 
 
-def test_it_is_told_when_the_next_call_opens(bench: Bench) -> None:
-    bench.collected()
-    bench.asked("next")
-    assert bench.ledger.told == [DROPPED, "opened next", "closed next"]
+def test_it_is_told_when_the_lock_is_free_that_the_collection_came_under(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collected, "WAIT", 0.01)
+    bench.dropped()
+    with bench.ledger.lock:
+        gc.collect()
+        assert bench.ledger.told == []
+    assert bench.ledger.closing.wait(60)
+    assert bench.ledger.told == [DROPPED]
 
 
-def test_it_is_told_when_the_next_call_ends(bench: Bench) -> None:
-    running = bench.streamed("running-chunks-9")
-    bench.collected()
+def test_it_is_told_when_somebody_looks(scarce: Bench) -> None:
+    scarce.collected()
+    assert scarce.captured.observer.in_flight() == {}
+    assert scarce.ledger.told == [DROPPED]
+    assert scarce.captured.call.error_type == "abandoned"
+
+
+def test_it_is_told_when_the_next_call_opens(scarce: Bench) -> None:
+    scarce.collected()
+    scarce.asked("next")
+    assert scarce.ledger.told == [DROPPED, "opened next", "closed next"]
+
+
+def test_it_is_told_when_the_next_call_ends(scarce: Bench) -> None:
+    running = scarce.streamed("running-chunks-9")
+    scarce.collected()
     running.close()
-    assert bench.ledger.told == ["closed running-chunks-9 abandoned", DROPPED]
+    assert scarce.ledger.told == ["closed running-chunks-9 abandoned", DROPPED]
 
 
-def test_it_is_told_once(bench: Bench) -> None:
-    bench.collected()
+def test_it_is_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collected, "WAIT", 60)
+    bench.dropped()
+    gc.collect()
     bench.asked("next")
     bench.asked("next")
     assert bench.captured.observer.in_flight() == {}
     assert bench.ledger.told.count(DROPPED) == 1
 
 
-def test_it_is_not_in_flight_while_it_waits(bench: Bench) -> None:
-    bench.collected()
-    assert bench.captured.open == 0
+def test_it_is_not_in_flight_while_it_waits(scarce: Bench) -> None:
+    scarce.collected()
+    assert scarce.captured.open == 0
 
 
-def test_it_lasted_until_it_was_collected(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_lasted_until_it_was_collected(scarce: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(invocation, "_CLOCK", lambda: now[0])
-    stream = bench.streamed("dropped-chunks-9")
+    stream = scarce.streamed("dropped-chunks-9")
     kept = [stream]
     kept.append(kept)  # type: ignore[arg-type]
     del kept, stream
     now[0] = 103.0
     gc.collect()
-    assert bench.ledger.told == ["opened dropped-chunks-9"]
+    assert scarce.ledger.told == ["opened dropped-chunks-9"]
     now[0] = 200.0
-    assert bench.captured.call.duration == 3.0
+    assert scarce.captured.call.duration == 3.0
 
 
 def test_a_collection_in_another_thread_is_not_waited_for(bench: Bench) -> None:
@@ -174,6 +209,12 @@ def ask(model, **more):
 def show(who):
     print(who, [span.name for span in spans.get_finished_spans()], flush=True)
 
+from otel_llm.calls import collected
+
+def scarce(*_):
+    raise RuntimeError("can't start new thread")
+
+collected.start_thread = scarce
 kept = [ask("dropped-chunks-9", stream=True)]
 kept.append(kept)
 del kept
