@@ -2,7 +2,8 @@
 
 The SDK looks at the type of each value three times, which costs more than everything else that a call's end does. Ours are
 plain by the time they come here, so they go to where it would put them, as long as that is the place we know: its own kind of
-attributes, without a limit that they would meet. In any other case the span is asked to do it.
+attributes, without a limit that they would meet. In any other case the span is asked to do it. Where a newer SDK has moved the
+place, which shows as an AttributeError or a TypeError, that is counted once, and spans are asked for the rest of the process.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 
+from otel_llm.core.guard import guard
 from otel_llm.core.model import AttributeValue
 
+_MOVED = (AttributeError, TypeError, ImportError)
+_short = True  # whether the short way is there
 _PLAIN = frozenset((str, int, float, bool, tuple))
 
 
@@ -35,11 +39,12 @@ class Onlookers:
         tracer = self._tracer
         try:
             sampler, processors = tracer.sampler, tracer.span_processor._span_processors  # noqa: SLF001
-        except AttributeError:
+            if sampler is not self._sampler or processors is not self._processors:
+                self._any = True
+                self._sampler, self._processors = sampler, processors
+                self._any = not (_blind(sampler) and _deaf(tracer.span_processor))
+        except _MOVED:  # another kind of tracer, or of SDK
             return True
-        if sampler is not self._sampler or processors is not self._processors:
-            self._sampler, self._processors = sampler, processors
-            self._any = not (_blind(sampler) and _deaf(tracer.span_processor))
         return self._any
 
 
@@ -74,10 +79,22 @@ def _deaf(processor: Any) -> bool:
 
 def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
     """What ``span.set_attributes`` does, with the same outcome."""
+    global _short  # noqa: PLW0603 - one SDK per process
+    done = False
+    if _short:
+        try:
+            done = _put_shortly(span, attributes)
+        except _MOVED as error:
+            _short = False
+            guard("end").__exit__(type(error), error, error.__traceback__)
+    if not done:
+        span.set_attributes(attributes)
+
+
+def _put_shortly(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
     kept = getattr(span, "_attributes", None)
     if type(kept) is not BoundedAttributes or kept.max_value_len is not None:
-        span.set_attributes(attributes)
-        return
+        return False
     if not _PLAIN.issuperset(map(type, attributes.values())):
         attributes = {key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()}
     room = kept.maxlen
@@ -85,8 +102,8 @@ def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
         into = kept._dict  # noqa: SLF001
         if span._end_time is None and (room is None or len(into) + len(attributes) <= room):  # noqa: SLF001
             into.update(attributes)
-            return
-    span.set_attributes(attributes)
+            return True
+    return False
 
 
 def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_i
 
 from otel_llm.calls.invocation import Invocation
 from otel_llm.core.errors import http_status, provider_code
+from otel_llm.core.guard import guard
 from otel_llm.core.model import AttributeValue, Observation
 from otel_llm.core.semconv import end_attributes, span_name, start_attributes
 from otel_llm.frameworks.reading import named_by_form
@@ -17,6 +18,7 @@ from otel_llm.frameworks.reading import named_by_form
 from .attributes import Onlookers, add, put
 
 Capture = Callable[[Invocation, Observation], None]
+_END = guard("end")
 
 
 class Spans:
@@ -78,20 +80,30 @@ class Spans:
         span = call.span
         if span is None or not span.is_recording():
             return
+        if call.foreign:
+            with _END:
+                add(span, call.step, self._attributes(call, seen))
+            return
+        try:  # whatever fails on the way, the span ends
+            with _END:
+                attributes = self._attributes(call, seen)
+                if seen.error_type:
+                    self._failed(call, seen, attributes)
+                put(span, attributes)
+            if self._capture is not None:
+                with _END:
+                    self._capture(call, seen)
+        finally:
+            span.end()
+
+    @staticmethod
+    def _attributes(call: Invocation, seen: Observation) -> dict[str, AttributeValue]:
         attributes = end_attributes(call.request, call.response, seen)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
             attributes["http.response.status_code"] = call.status
-        if call.foreign:
-            add(span, call.step, attributes)
-            return
-        if seen.error_type:
-            self._failed(call, seen, attributes)
-        put(span, attributes)
-        if self._capture is not None:
-            self._capture(call, seen)
-        span.end()
+        return attributes
 
     @staticmethod
     def _failed(call: Invocation, seen: Observation, attributes: dict[str, AttributeValue]) -> None:
@@ -107,7 +119,7 @@ class Spans:
                 attributes["otel_llm.provider.error.code"] = code[:128]
         elif call.response.error_code:
             attributes["otel_llm.provider.error.code"] = call.response.error_code[:128]
-        if seen.error_type not in ("abandoned", "cancelled"):
+        if error is not None or seen.error_type not in ("abandoned", "cancelled"):
             call.span.set_status(
                 Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)
             )
