@@ -25,7 +25,7 @@ def original(module: str, name: str) -> Any:
 
 Lock: Callable[[], Any] = original("_thread", "allocate_lock")
 RLock: Callable[[], Any] = original("_thread", "RLock")
-start_thread: Callable[[Callable[..., object], tuple[Any, ...]], int] = original("_thread", "start_new_thread")
+_start: Callable[[Callable[..., object], tuple[Any, ...]], int] = original("_thread", "start_new_thread")
 
 
 def start_thread(work: Callable[..., object], arguments: tuple[Any, ...] = ()) -> None:
@@ -52,7 +52,7 @@ class Thread:
 
     def start(self) -> None:
         self._gone.acquire()
-        start_thread(self._run, ())
+        _start(self._run, ())
 
     def stop(self, timeout: float) -> None:
         """Ask it to end, and wait at most ``timeout`` seconds until it has."""
