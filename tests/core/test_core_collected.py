@@ -225,6 +225,7 @@ if child := os.fork():
     ask("parents")
     show("parent")
 else:
+    spans.clear()  # the clerk may have concluded it before the fork
     ask("childs")
     show("child")
     os._exit(0)

@@ -221,7 +221,7 @@ def test_an_agent_inside_a_tool_of_another() -> None:
 
 def test_the_cost_of_a_run_is_that_of_all_agents_in_it() -> None:
     spans = InMemorySpanExporter()
-    with Loopback() as server, capture("openai", price=lambda *_: (0.5, "prices", 0.0)) as captured:
+    with Loopback() as server, capture("openai", price=lambda *_: (0.5, "prices", 0.0, ())) as captured:
         here = World(captured, server, trace.ProxyTracer, spans)
         run(here, "x")
         here.client.close()
