@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .core.model import Reader, Response, Usage
     from .outputs.alerts import alert, on_anomaly
     from .outputs.anomaly import Anomaly
+    from .pricing.public import price
     from .reliability.breakers import circuit_breaker
     from .reliability.caches import record_cache
     from .reliability.fallbacks import fallback, record_fallback
@@ -42,6 +43,7 @@ _HOME = {
     "labels": "calls.context",
     "observe": "calls.observe",
     "on_anomaly": "outputs.alerts",
+    "price": "pricing.public",
     "record_cache": "reliability.caches",
     "record_fallback": "reliability.fallbacks",
     "stats": "runtime.public",
@@ -67,6 +69,7 @@ __all__ = [
     "labels",
     "observe",
     "on_anomaly",
+    "price",
     "record_cache",
     "record_fallback",
     "stats",

@@ -10,7 +10,7 @@ from otel_llm.core.document import DocumentError, Items, Section
 
 from .window import Budget
 
-FIELDS = ("name", "match", "daily_usd", "monthly_usd")
+FIELDS = ("name", "match", "each", "daily_usd", "monthly_usd")
 
 
 def read(path: str, labels: tuple[str, ...] = ()) -> tuple[Budget, ...]:
@@ -45,10 +45,10 @@ class _Reader:
         if "name" not in fields:
             raise self._wrong(line, f"{where}.name", "is missing")
         name = self._text(fields, "name", where)
-        daily, monthly = (self._money(fields, field, where) for field in FIELDS[2:])
+        daily, monthly = (self._money(fields, field, where) for field in FIELDS[3:])
         if daily is None and monthly is None:
             raise self._wrong(line, where, "needs daily_usd, monthly_usd or both")
-        return Budget(name, tuple(self._match(fields, where)), daily, monthly)
+        return Budget(name, tuple(self._match(fields, where)), daily, monthly, self._each(fields, where))
 
     def _match(self, fields: Section, where: str) -> Iterator[tuple[str, str]]:
         if "match" in fields:
@@ -56,12 +56,21 @@ class _Reader:
             for label in match:
                 yield label, self._text(match, label, f"{where}.match")
 
+    def _each(self, fields: Section, where: str) -> str:
+        if "each" not in fields:
+            return ""
+        label = self._text(fields, "each", where)
+        if label not in self._labels:
+            raise self._wrong(fields.lines["each"], f"{where}.each", _unknown(label, self._labels, labels=True))
+        return label
+
     def _section(self, value: Any, line: int, where: str, allowed: tuple[str, ...]) -> Section:
         if not isinstance(value, Section):
             raise self._wrong(line, where, f"must be a mapping (allowed: {', '.join(allowed)})")
         for name in value:
             if name not in allowed:
-                raise self._wrong(value.lines[name], f"{where}.{name}", f"is unknown (allowed: {', '.join(allowed)})")
+                what = _unknown(name if allowed is self._labels else "", allowed, labels=allowed is self._labels)
+                raise self._wrong(value.lines[name], f"{where}.{name}", what)
         return value
 
     def _text(self, fields: Section, name: str, where: str) -> str:
@@ -90,3 +99,8 @@ class _Reader:
 
 def _shown(value: Any) -> str:
     return repr(value) if not isinstance(value, dict | list) else "a list or mapping"
+
+
+def _unknown(name: str, allowed: tuple[str, ...], *, labels: bool) -> str:
+    what = f"is unknown (allowed: {', '.join(allowed)})"
+    return f"{what}; a label of calls has to be named in OTEL_LLM_METRIC_LABELS, as {name}" if labels else what

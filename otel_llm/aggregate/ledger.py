@@ -21,6 +21,8 @@ class Ledger:
         self.rows.add(self.spend.day(call.at), bundle.spender, call)
         if call.cost_saved:
             bundle.savings.value += call.cost_saved
+        if call.cache_miss:
+            bundle.word("otel_llm_prompt_cache_misses_total", call.cache_miss).value += 1
         if call.incomplete:
             _count_missing(bundle, call)
         if call.cost is not None:

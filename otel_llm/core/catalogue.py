@@ -229,6 +229,8 @@ def _events() -> tuple[Metric, ...]:
                "Billable units that no price is known for: fees beside tokens, or parts of the usage.", (*CALL, "fee")),
         _event("otel_llm_incomplete_requests_total", "counter", "{request}",
                "Calls whose cost lacks a part, as no price of it is known."),
+        _event("otel_llm_prompt_cache_misses_total", "counter", "{request}",
+               "Calls that missed the provider's prompt cache, by the provider's own reason.", (*CALL, "reason")),
         _event("otel_llm_usage_unknown_total", "counter", "{request}", "Successful calls that brought no usage.", (*CALL, "reason")),
         _event("otel_llm_thinking_tokens", "histogram", "{token}", "Thinking tokens per successful call.", buckets=TOKEN_BUCKETS),
         _event("otel_llm_finish_reasons_total", "counter", "{request}", "Answers by what ended them.", (*CALL, "finish_reason")),

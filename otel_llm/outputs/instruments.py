@@ -115,6 +115,8 @@ class Instruments:
             self._put("otel_llm_unpriced_fees_total", (*call, name, *custom), counts.get(name, 1))
         if seen.incomplete and seen.cost is not None:
             self._put("otel_llm_incomplete_requests_total", (*call, *custom), 1)
+        if seen.cache_miss:
+            self._put("otel_llm_prompt_cache_misses_total", (*call, seen.cache_miss, *custom), 1)
         if seen.cost_saved > 0:
             self._put("otel_llm_cache_savings_usd_total", (*call, *custom), seen.cost_saved)
 

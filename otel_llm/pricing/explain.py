@@ -88,8 +88,8 @@ class Explanation:
             yield f"  incomplete: no rate is known for {', '.join(self.price.incomplete)}; calls show complete=false"
         elif self.gaps:
             yield f"  no rate is known for {', '.join(self.gaps)}: a call that uses it shows complete=false"
-        if not self.components:
-            yield "  charged by what no client reports: calls count as unpriced" if self.unseen else "  free of charge"
+        if not self.components and not self.fees:
+            yield "  free of charge"
         if self.unseen:
             yield f"  also charged, but not reported by clients: {', '.join(self.unseen)}"
         if self.until < math.inf:

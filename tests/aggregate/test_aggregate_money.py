@@ -88,3 +88,56 @@ def test_whether_anything_was_spent(store, call) -> None:
     assert not store.has_spend()
     store.apply(call(cost=0.5, cost_source="prices"))
     assert store.has_spend()
+
+
+def test_a_budget_for_each_value_of_a_label(call, read) -> None:
+    budgets = (Budget("tenants", (("provider", "openai"),), daily=1.0, each="tenant"), Budget("all", monthly=10.0))
+    store = Store(Config(metric_labels=("tenant",)), budgets)
+    for tenant, cost in (("acme", 0.7), ("acme", 0.4), ("bee", 0.3), ("", 5.0)):
+        store.apply(call(labels=(tenant,), cost=cost, cost_source="prices"), 3)
+    store.apply(call(provider="anthropic", labels=("acme",), cost=9.0, cost_source="prices"))
+    assert read(store, SPEND, period="day", budget="tenants/acme") == pytest.approx(1.1)
+    assert read(store, SPEND, period="day", budget="tenants/bee") == 0.3
+    assert read(store, "otel_llm_budget_usd", period="day", budget="tenants/bee") == 1.0
+    assert read(store, "otel_llm_budget_used_ratio", budget="tenants/acme") == pytest.approx(1.1)
+    assert read(store, SPEND, period="day", budget="tenants/") is None
+    assert [verdict.finding.budget for verdict in store.drain_verdicts()] == ["tenants/acme", "all"]
+
+
+def test_what_a_cost_lacks_is_counted_by_name(store, call, read) -> None:
+    store.apply(
+        call(cost=0.5, cost_source="prices", fees=(("connector", 3.0),), incomplete=("connector", "cache_read"))
+    )
+    store.apply(call(cost_source="unpriced", fees=(("rerank", 2.0),), incomplete=("rerank",)))
+    fees = "otel_llm_unpriced_fees_total"
+    assert [read(store, fees, fee=fee) for fee in ("connector", "cache_read", "rerank")] == [3.0, 1, 2.0]
+    assert (read(store, "otel_llm_incomplete_requests_total"), read(store, UNPRICED)) == (1, 1)
+
+
+def test_prompt_cache_misses_are_counted_by_the_providers_reason(store, call, read) -> None:
+    for reason in ("tools_changed", "tools_changed", ""):
+        store.apply(call(cache_miss=reason))
+    assert read(store, "otel_llm_prompt_cache_misses_total", reason="tools_changed") == 2
+
+
+def test_a_stream_without_usage_is_told_once_for_a_model(call) -> None:
+    told: list[tuple[str, str]] = []
+    store = Store(Config(), on_stream_without_usage=lambda *model: told.append(model))
+    for model in ("a", "a", "b"):
+        store.apply(call(request_model=model, stream=True, usage_unknown="stream_without_usage"))
+    store.apply(call(request_model="c", usage_unknown="missing"))
+    assert told == [("openai", "a"), ("openai", "b")]
+
+
+def test_stats_say_what_share_of_calls_is_priced_whole(store, call) -> None:
+    assert store.summary(AT)["since_start"]["complete"] is None
+    for fields in (
+        {"cost": 1.0},
+        {"cost": 1.0, "incomplete": ("region",)},
+        {"cost_source": "unpriced"},
+        {"usage_unknown": "missing"},
+    ):
+        store.apply(call(**{"cost_source": "prices" if "cost" in fields else "", **fields}))
+    since = store.summary(AT)["since_start"]
+    assert since["complete"] == 0.25
+    assert (since["incomplete_calls"], since["unpriced_calls"], since["unknown_usage_calls"]) == (1, 1, 1)

@@ -46,7 +46,7 @@ def test_budgets_are_read(tmp_path, name, text):
     )
 
 
-ALLOWED = "(allowed: name, match, daily_usd, monthly_usd)"
+ALLOWED = "(allowed: name, match, each, daily_usd, monthly_usd)"
 WRONG = [
     ("budgets:\n  - name: a\n    daily_usd: lots\n", ":3: budgets[0].daily_usd: 'lots' is not a number of US dollars (allowed: 0"),
     ("budgets:\n  - name: a\n    daily_usd: -1\n", ":3: budgets[0].daily_usd: -1 is not a number of US dollars"),
@@ -62,6 +62,7 @@ WRONG = [
     ("budgets: 5\n", ":1: budgets: must be a list"),
     ("budgets:\n  - 5\n", ":2: budgets[0]: must be a mapping"),
     ("", ":1: the file: must be a mapping (allowed: budgets)"),
+    ("budgets:\n  - name: a\n    each: user\n    daily_usd: 1\n", "a label of calls has to be named in OTEL_LLM_METRIC_LABELS, as user"),
     ("limits: []\n", ":1: the file.limits: is unknown (allowed: budgets)"),
     ("budgets: [\n", ":2: is not YAML"),
     ("budgets:\n  - name: !!python/object:os.system x\n", ":2: is not YAML"),

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+import otel_llm
 from otel_llm.core.model import FEES, Reader, Request, Response, Usage
 from otel_llm.pricing import Price, Prices, fees
 from otel_llm.pricing.explain import explain
@@ -237,3 +238,32 @@ def test_explain_shows_fees_and_surcharges(pricer):
     lines = list(told.lines())
     assert "  file_search          $0.0025 each" in lines
     assert "  surcharge            x 1.1 on tokens, for region or service tier" in lines
+
+
+class TestPublic:
+    """``otel_llm.price``"""
+
+    def test_a_usage_has_a_price_without_a_call(self):
+        priced = otel_llm.price("gpt-4o", Usage(1000, 500, cache_read_tokens=800), provider="openai", at=NOON)
+        assert priced == Price(
+            pytest.approx((200 * 2.5 + 800 * 1.25 + 500 * 10) / 1e6), "prices", pytest.approx(800 * 1.25 / 1e6)
+        )
+        assert priced.complete
+
+    def test_who_sells_it_is_known_by_the_name(self):
+        assert otel_llm.price("claude-haiku-4-5", Usage(1000, 0)).cost == pytest.approx(0.001)
+
+    def test_tiers_regions_and_fees(self):
+        priced = otel_llm.price(
+            "gpt-5.4",
+            Usage(1000, 0),
+            provider="openai",
+            region="eu",
+            fees=[("web_search", 2), ("connector", 1)],
+            at=NOON,
+        )
+        assert priced.cost == pytest.approx(1.1 * 1000 * 2.5 / 1e6 + 0.02)
+        assert (priced.incomplete, priced.complete) == (("connector",), False)
+
+    def test_what_is_not_known_is_unpriced(self):
+        assert otel_llm.price("nobody", Usage(1, 1)) == Price(None, "unpriced")

@@ -169,6 +169,7 @@ def test_explain_what_is_not_known(pricer):
 def test_explain_a_price_that_ends_one_that_is_free_and_one_that_nobody_can_measure(pricer):
     assert "  until 2027-01-01 00:00 UTC" in list(explain("gemini-3.8-flash", at=AT, pricer=pricer).lines())
     assert "  free of charge" in list(explain("deepseek/deepseek-r1:free", "openrouter", at=AT, pricer=pricer).lines())
-    assert "  charged by what no client reports: calls count as unpriced" in list(
-        explain("mistral-ocr-2503", at=AT, pricer=pricer).lines()
-    )
+    ocr = list(explain("mistral-ocr-2503", at=AT, pricer=pricer).lines())
+    assert "  ocr_pages            $0.001 each" in ocr
+    voice = list(explain("grok-voice-latest", "x_ai", at=AT, pricer=pricer).lines())
+    assert "  also charged, but not reported by clients: input_text_messages_kcount" in voice

@@ -20,15 +20,26 @@ _Used = tuple[str, float, float]  # the period, its limit, what was spent of it
 
 
 class Budget(NamedTuple):
-    """Money for the calls whose labels match: ``match`` is pairs of label and value (or ``prefix*``), all of which must hold."""
+    """Money for the calls whose labels match, or for those of each value of a label.
+
+    ``match`` is pairs of label and value (or ``prefix*``), all of which must hold.
+    """
 
     name: str
     match: tuple[tuple[str, str], ...] = ()
     daily: float | None = None  # US dollars
     monthly: float | None = None  # US dollars
+    each: str = ""  # a label: each of its values has this money for itself
 
     def covers(self, labels: Mapping[str, str]) -> bool:
         return all(_fits(labels.get(label, ""), wanted) for label, wanted in self.match)
+
+    def account(self, labels: Mapping[str, str]) -> str:
+        """The name that the money of a call goes by: ``name``, or ``name/value``; empty where the call has no value."""
+        if not self.each:
+            return self.name
+        value = labels.get(self.each, "")
+        return f"{self.name}/{value}" if value else ""
 
     def limits(self) -> tuple[tuple[str, float | None], ...]:
         return ("day", self.daily), ("month", self.monthly)
@@ -150,13 +161,16 @@ class Spend:
         for budget in self.budgets:
             if budget.match and not budget.covers(labels):
                 continue
-            account = self.accounts.get(budget.name) or self.accounts.setdefault(budget.name, _Account())
+            name = budget.account(labels)
+            if budget.each and not name:
+                continue
+            account = self.accounts.get(name) or self.accounts.setdefault(name, _Account())
             if budget.daily is None and budget.monthly is None:
                 account.add(at, day, cost)
                 continue
             before = _used(budget, account, day)
             account.add(at, day, cost)
-            crossed += _crossings(budget.name, before, _used(budget, account, day))
+            crossed += _crossings(name, before, _used(budget, account, day))
         return tuple(crossed)
 
     def day(self, at: float) -> int:
@@ -177,18 +191,28 @@ class Spend:
         """
         today = self._date(now)
         for budget in self.budgets:
-            for period, limit in budget.limits():
-                labels = (period, budget.name)
-                if limit is not None:
-                    yield "otel_llm_budget_usd", labels, limit
-                account = self.accounts.get(budget.name)
-                if account is None:
-                    continue
-                spent = account.spent(period, today)
-                yield "otel_llm_spend_usd", labels, spent
-                if limit:
-                    yield "otel_llm_budget_used_ratio", labels, spent / limit
-                    yield "otel_llm_budget_forecast_ratio", labels, self._forecast(account, period, now) / limit
+            for name in self._names(budget):
+                yield from self._of(budget, name, today, now)
+
+    def _names(self, budget: Budget) -> list[str]:
+        """The accounts of a budget: its own, or one for each value that was seen."""
+        if not budget.each:
+            return [budget.name]
+        return [name for name in self.accounts if name.startswith(f"{budget.name}/")]
+
+    def _of(self, budget: Budget, name: str, today: date, now: float) -> Iterator[Sample]:
+        account = self.accounts.get(name)
+        for period, limit in budget.limits():
+            labels = (period, name)
+            if limit is not None:
+                yield "otel_llm_budget_usd", labels, limit
+            if account is None:
+                continue
+            spent = account.spent(period, today)
+            yield "otel_llm_spend_usd", labels, spent
+            if limit:
+                yield "otel_llm_budget_used_ratio", labels, spent / limit
+                yield "otel_llm_budget_forecast_ratio", labels, self._forecast(account, period, now) / limit
 
     def _forecast(self, account: _Account, period: str, now: float) -> float:
         left = self._bounds(period, now)[1] - now
