@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wire_formats  # noqa: F401 - the loopback server speaks them in every test
 
 with contextlib.suppress(ImportError):  # environments of the matrix do without
     from hypothesis import settings

@@ -216,7 +216,9 @@ def test_an_answer_of_bedrock_that_nobody_reads_is_known_by_its_headers(server: 
 def test_chunks_of_bedrock_that_are_no_json_are_output(server: Loopback) -> None:
     import base64
 
-    from otel_llm.testing.loopback import answer, eventstream
+    from wire_formats import eventstream
+
+    from otel_llm.testing.loopback import answer
 
     payload = b'{"bytes":"' + base64.b64encode(b"not json, as a custom model may send") + b'"}'
 

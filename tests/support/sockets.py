@@ -10,9 +10,9 @@ from typing import Any
 
 import openai
 import pytest
+from wire_formats.realtime import upgraded
 
 from otel_llm.testing.loopback import Loopback
-from otel_llm.testing.loopback.realtime import upgraded
 
 Step = dict[str, Any] | str | tuple[str, ...]  # an event to send, or the type of the event to wait for, or several
 Connect = Callable[[Any], Any]  # client -> the manager of a connection

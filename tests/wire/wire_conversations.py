@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from otel_llm.testing.loopback import Loopback
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+import wire_formats  # noqa: F401 - after its folder is on the path
+
 RECORDS = Path(__file__).parent
 ASKED = [{"role": "user", "content": "Hello?"}]
 MODELS = {

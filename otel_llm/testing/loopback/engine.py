@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import islice
 
 from . import plain
-from .call import Call, Failure, Route
+from .call import Call, Failure
 from .exchange import Reply, Request, Timing, sse
 from .routes import ROUTES
 from .switches import Switches, read_switches
@@ -16,15 +15,9 @@ _BROKEN_JSON = b'{"id": "malformed", "choices": [{'
 _BEFORE_ERROR = 3
 
 
-@lru_cache(maxsize=4096)
-def find(method: str, path: str) -> Route | None:
-    """The first route that takes the request."""
-    return next((route for route in ROUTES if route.method == method and route.path.search(path)), None)
-
-
 def answer(request: Request, timing: Timing | None = None) -> Reply:
     """What the provider would say, faults aside; a request that it cannot make sense of is refused with status 400."""
-    route = find(request.method, request.path)
+    route = ROUTES.find(request.method, request.path)
     if route is None:
         return refuse(request, 404)
     try:
@@ -41,7 +34,7 @@ def answer(request: Request, timing: Timing | None = None) -> Reply:
 
 def refuse(request: Request, status: int, kind: str | None = None, retry_after: int | None = None) -> Reply:
     """An HTTP error in the words of the provider whose endpoint was called; what is not given comes from the model's name."""
-    route = find(request.method, request.path)
+    route = ROUTES.find(request.method, request.path)
     family = route.family if route else plain.FAMILY
     reply = family.error(_failure(request, status, kind, retry_after))
     reply.headers = {**family.headers(request), **reply.headers}
@@ -89,7 +82,7 @@ def _malform(reply: Reply) -> None:
 
 
 def _fail_midway(reply: Reply, request: Request) -> None:
-    route = find(request.method, request.path)
+    route = ROUTES.find(request.method, request.path)
     family = route.family if route else plain.FAMILY
     first = islice(reply.events or (), _BEFORE_ERROR)
     reply.events = (*first, family.stream_error(_failure(request, 529, None, None)))

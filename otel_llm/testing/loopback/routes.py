@@ -1,47 +1,34 @@
-"""All endpoints, in the order in which they are tried: the narrow ones before those that take many paths."""
+"""The endpoints that the server answers: OpenAI's and Anthropic's, as the demo needs them, and what others add."""
 
 from __future__ import annotations
 
-from . import (
-    anthropic,
-    aws_agents,
-    bedrock,
-    bedrock_invoke,
-    cohere,
-    gemini,
-    gemini_live,
-    huggingface,
-    interactions,
-    mistral,
-    ollama,
-    openai_chat,
-    openai_media,
-    openai_responses,
-    realtime,
-    replicate,
-    voyage,
-    watsonx,
-    writer,
-)
+from . import anthropic, openai_chat, openai_media, openai_responses
+from .call import Route
 
-ROUTES = (
-    *bedrock.ROUTES,
-    *bedrock_invoke.ROUTES,
-    *aws_agents.ROUTES,
-    *anthropic.ROUTES,
-    *gemini.ROUTES,
-    *gemini_live.ROUTES,
-    *interactions.ROUTES,
-    *cohere.ROUTES,
-    *ollama.ROUTES,
-    *watsonx.ROUTES,
-    *openai_chat.ROUTES,
-    *openai_responses.ROUTES,
-    *openai_media.ROUTES,
-    *realtime.ROUTES,
-    *mistral.ROUTES,
-    *voyage.ROUTES,
-    *writer.ROUTES,
-    *replicate.ROUTES,
-    *huggingface.ROUTES,
-)
+
+class Routes:
+    """Endpoints in the order in which they are tried: the narrow ones before those that take many paths."""
+
+    def __init__(self, *routes: Route) -> None:
+        self._routes = routes
+        self._known: dict[tuple[str, str], Route | None] = {}
+
+    def use(self, *routes: Route) -> None:
+        """Answer these instead."""
+        self._routes, self._known = routes, {}
+
+    def find(self, method: str, path: str) -> Route | None:
+        """The first route that takes the request."""
+        asked = method, path
+        if asked not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[asked] = next(
+                (route for route in self._routes if route.method == method and route.path.search(path)), None
+            )
+        return self._known[asked]
+
+
+MOST_KNOWN = 4096
+"""Paths whose route is kept at hand."""
+ROUTES = Routes(*anthropic.ROUTES, *openai_chat.ROUTES, *openai_responses.ROUTES, *openai_media.ROUTES)

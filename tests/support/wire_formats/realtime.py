@@ -10,10 +10,11 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from . import openai_responses, websocket
-from .call import Call, Route
-from .exchange import JSON, Reply, Request, Session
-from .openai import FAMILY
+from otel_llm.testing.loopback import openai_responses, websocket
+from otel_llm.testing.loopback.call import Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request, Session
+from otel_llm.testing.loopback.openai import FAMILY
+
 from .realtime_events import FAILURE, Voice, cancelled, events_of, response_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
-from . import anthropic, bedrock, eventstream
-from .call import VECTOR, Call, Route
-from .exchange import JSON, Reply, compact
-from .openai_usage import chat_usage
+from otel_llm.testing.loopback import anthropic
+from otel_llm.testing.loopback.call import VECTOR, Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, compact
+from otel_llm.testing.loopback.openai_usage import chat_usage
+
+from . import bedrock, eventstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .call import VECTOR, Call, Failure, Family, Route
-from .exchange import JSON, Reply, Request, compact
-from .openai import CREATED
-from .openai_usage import chat_usage
+from otel_llm.testing.loopback.call import VECTOR, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request, compact
+from otel_llm.testing.loopback.openai import CREATED
+from otel_llm.testing.loopback.openai_usage import chat_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ _CODES = {401: "authentication_token_not_valid", 404: "model_not_supported", 429
 
 
 def error(failure: Failure) -> Reply:
-    code = _CODES.get(failure.status, "invalid_request_entity" if failure.status < 500 else "internal_server_error")  # noqa: PLR2004
+    code = _CODES.get(failure.status, "invalid_request_entity" if failure.status < 500 else "internal_server_error")
     body = {"errors": [{"code": code, "message": f"The loopback refuses: {code}."}], "status_code": failure.status}
     return Reply.of_json({**body, "trace": f"{failure.request.number:032x}"}, failure.status, failure.headers())
 

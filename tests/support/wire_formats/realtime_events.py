@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from .call import Call
-from .exchange import JSON
+from otel_llm.testing.loopback.call import Call
+from otel_llm.testing.loopback.exchange import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from zlib import crc32
 
-from .exchange import JSON, compact
+from otel_llm.testing.loopback.exchange import JSON, compact
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _STRING = b"\x07"

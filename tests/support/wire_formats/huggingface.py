@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .call import VECTOR, Call, Failure, Family, Route
-from .exchange import JSON, Reply, Request, compact
+from otel_llm.testing.loopback.call import VECTOR, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request, compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .call import THOUGHTS, VECTOR, Call, Failure, Family, Route
-from .exchange import JSON, Reply, Request, line, sse
+from otel_llm.testing.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request, line, sse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

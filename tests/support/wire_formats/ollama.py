@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .call import THOUGHTS, VECTOR, Call, Failure, Family, Route
-from .exchange import JSON, Reply, Request, line
+from otel_llm.testing.loopback.call import THOUGHTS, VECTOR, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def stream_error(failure: Failure) -> bytes:
 
 
 def _told(failure: Failure) -> str:
-    if failure.status == 404:  # noqa: PLR2004 -- the status by which Ollama says that a model has not been pulled
+    if failure.status == 404:
         return f"model '{failure.request.model}' not found"
     return "the loopback refuses"
 

@@ -9,10 +9,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from . import openai
-from .call import Call, Failure, Family, Route
-from .exchange import JSON, Reply, sse
-from .openai_media import input_count
+from otel_llm.testing.loopback import openai
+from otel_llm.testing.loopback.call import Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, sse
+from otel_llm.testing.loopback.openai_media import input_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from . import cohere, openai, openai_chat
-from .call import Call, Failure, Family, Route
-from .exchange import Reply
+from otel_llm.testing.loopback import openai, openai_chat
+from otel_llm.testing.loopback.call import Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import Reply
+
+from . import cohere
 
 
 def chat(call: Call) -> Reply:

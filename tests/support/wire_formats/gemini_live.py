@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from otel_llm.testing.loopback.call import Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request
+
 from . import gemini
-from .call import Call, Route
-from .exchange import JSON, Reply, Request
 from .realtime import upgraded
 
 if TYPE_CHECKING:

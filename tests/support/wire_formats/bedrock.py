@@ -10,9 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from otel_llm.testing.loopback.call import THOUGHTS, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, Request
+
 from . import eventstream
-from .call import THOUGHTS, Call, Failure, Family, Route
-from .exchange import JSON, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import re
 
+from otel_llm.testing.loopback.call import Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, compact
+
 from . import eventstream
 from .bedrock import FAMILY
-from .call import Call, Route
-from .exchange import JSON, Reply, compact
 
 
 def invoke_agent(call: Call) -> Reply:

@@ -6,8 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from .call import THOUGHTS, Call, Failure, Family, Route
-from .exchange import JSON, Reply, sse
+from otel_llm.testing.loopback.call import THOUGHTS, Call, Failure, Family, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, sse
+
 from .gemini import error, headers
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 
+from otel_llm.testing.loopback.call import VECTOR, Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply
+from otel_llm.testing.loopback.openai import FAMILY, dialect
+
 from . import cohere
-from .call import VECTOR, Call, Route
-from .exchange import JSON, Reply
-from .openai import FAMILY, dialect
 
 RERANK_TOKENS = 26
 
