@@ -150,6 +150,24 @@ ROWS = (
     Row("pydantic-ai", ("pydantic-ai-slim[openai,anthropic]>=2.60",), _framework("pydantic_ai")),
     Row("agents", ("openai-agents>=0.24",), _framework("agents")),
     Row("llama-index", ("llama-index-core>=0.14", "llama-index-llms-openai>=0.8"), _framework("llama_index")),
+    Row(
+        "runs-agents",
+        (
+            "pydantic-ai-slim[openai]>=2.60",
+            "openai-agents>=0.24",
+            "langchain>=1.5",
+            "langchain-openai>=1.7",
+            "fastmcp>=4.2",
+        ),
+        _framework("runs"),
+        overrides=("certifi",),
+    ),
+    Row(
+        "runs-own-spans",
+        ("strands-agents[openai]>=1.60", "agent-framework-core>=1.20", "agent-framework-openai"),
+        _framework("runs"),
+    ),
+    Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
 )
 
 

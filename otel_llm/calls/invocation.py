@@ -143,6 +143,8 @@ class Invocation:
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = fallbacks.pop()  # the first call inside claims it
         self.step = runs.current()
+        if self.step is not None:
+            self.step.calling()
         self.began = _CLOCK()
         for opened in observer.sinks_opened:
             opened(self)

@@ -8,11 +8,14 @@ from typing import Any, Literal
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
+from otel_llm.core import dispatch
 from otel_llm.core.model import Observation
 
 from .totals import RequestTotals
 
 Kind = Literal["", "agent", "workflow", "tool", "inference", "retrieval", "mcp_client", "mcp_server"]
+MANY = 100
+"""Model calls of one run from which it counts as a runaway."""
 UNNAMED = "_unnamed"
 """The agent label of an agent without a name."""
 
@@ -28,7 +31,7 @@ class Step:
     """
 
     __slots__ = (
-        "__weakref__", "agents", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
+        "__weakref__", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
         "repeats", "source", "span", "sums", "tally", "tool_calls",
     )  # fmt: skip
 
@@ -74,19 +77,28 @@ class Step:
         """The name that metrics show."""
         return self.name or UNNAMED
 
+    def calling(self) -> None:
+        """A call begins in this step: what may turn out to be an inference around it is that call, and no other. A span may end
+        before the call does, as where a stream is read by somebody else."""
+        step: Step | None = self
+        while step is not None:
+            if step.resolve() in ("inference", ""):
+                step.covered = True
+            step = step.parent
+
     def called(self, call: Observation) -> None:
         """A call that began in this step has ended: count it for the nearest agent, add it to the outermost run."""
         nearest = outermost = None
         step: Step | None = self
         while step is not None:
             kind = step.resolve()
-            if kind in ("inference", ""):  # it may turn out to be one when it ends
-                step.covered = True
-            elif kind == "agent":
+            if kind == "agent":
                 nearest, outermost = nearest or step, step
             step = step.parent
         if nearest is not None and outermost is not None:
             nearest.inference_calls += 1
+            if nearest.inference_calls == MANY:
+                dispatch.runaway(nearest.label(), "", MANY)
             if outermost.tally is None:
                 outermost.tally = RequestTotals()
             outermost.tally.add(call)

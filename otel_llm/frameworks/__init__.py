@@ -15,11 +15,14 @@ from . import attach
 from .bridge import Bridge
 
 MODULES: Mapping[str, tuple[str, ...]] = {
+    "agent_framework": ("agent_framework._tools",),
     "crewai": ("crewai.events.event_bus",),
+    "google_adk": ("google.adk.tools.function_tool",),
     "langchain": ("langchain_core.tracers.context",),
     "llama_index": ("llama_index_instrumentation",),
     "mcp": ("mcp.client.session", "mcp.shared.session", "mcp.server.lowlevel.server"),
     "openai_agents": ("agents.tracing", "agents.tracing.provider"),
+    "semantic_kernel": ("semantic_kernel.functions.kernel_function_from_method",),
     "smolagents": ("smolagents.agents",),
 }
 """Declared framework -> the modules whose import puts its hooks in."""

@@ -19,6 +19,8 @@ from . import duplicates, reading
 from .inference import count
 from .report import Ending, report
 
+COMPARED = ("agent_framework", "gcp.vertex.agent", "semantic_kernel")
+"""Scopes whose tool calls a hook of ours compares: their spans have arguments and results only where content is captured."""
 OURS = "otel_llm"  # the instrumentation scope of our own spans
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "agent": (reading.AGENT, "gen_ai.agent.id"), "workflow": ("gen_ai.workflow.name",), "tool": (reading.TOOL,),
@@ -118,7 +120,7 @@ class Bridge:
             if not step.covered and not step.inside_call:
                 count(self._observer, step, span, seconds, error)
         else:
-            report(step, _ending(attributes, seconds, error, trace_id))
+            report(step, _ending(step, span, seconds, error, trace_id))
 
     def shutdown(self) -> None:
         """Part of OpenTelemetry's interface; there is nothing to do."""
@@ -135,15 +137,14 @@ def _scope(span: Any) -> str:
     return scope.name if scope is not None else ""
 
 
-def _ending(attributes: Mapping[str, Any], seconds: float, error: str, trace_id: str) -> Ending:
-    if error == "_OTHER" and attributes.get(reading.METHOD) == "tools/call":
+def _ending(step: Step, span: Any, seconds: float, error: str, trace_id: str) -> Ending:
+    attributes = span.attributes or {}
+    method = str(attributes.get(reading.METHOD, ""))
+    if error == "_OTHER" and method == "tools/call":
         error = "tool_error"  # an exception of the tool: the protocol's own errors have codes
-    arguments = attributes.get("gen_ai.tool.call.arguments", attributes.get("tool_arguments"))
-    return Ending(
-        seconds, error, str(attributes.get("gen_ai.tool.type", "")), str(attributes.get(reading.METHOD, "")),
-        str(attributes.get(reading.TOOL, "")), arguments,
-        attributes.get("gen_ai.tool.call.result", attributes.get("tool_response")), trace_id=trace_id,
-    )  # fmt: skip
+    arguments, result = (None, None) if step.source.startswith(COMPARED) else reading.tool_call(attributes, span.events)
+    kind, tool = str(attributes.get("gen_ai.tool.type", "")), str(attributes.get(reading.TOOL, ""))
+    return Ending(seconds, error, kind, method, tool, arguments, result, trace_id=trace_id)
 
 
 def _interrupted(step: SpanStep) -> str:

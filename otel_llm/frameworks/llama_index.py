@@ -70,7 +70,7 @@ def put_in(module: Any) -> Callable[[], None]:
     spans = Spans()
     base: Any = sys.modules["llama_index_instrumentation.span_handlers"].BaseSpanHandler
 
-    class Handler(base):  # type: ignore[misc,valid-type]
+    class Handler(base):  # type: ignore[misc]
         """Sees spans begin and end. LlamaIndex keeps nothing of them here: there is no span object of its own."""
 
         def span_enter(self, id_: str, bound_args: Any, instance: Any = None, **_: Any) -> None:

@@ -33,6 +33,10 @@ _RPC = {-32700: "parse", -32600: "invalid_request", -32601: "not_found", -32602:
         -32001: "timeout", -32002: "not_found", -32000: "connection"}  # fmt: skip
 _OLDER = {"chat": "inference", "completion": "inference", "embedding": "inference"}  # OpenLLMetry's llm.request.type
 
+_TOOL_CALLS = (
+    ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"), ("tool_arguments", "tool_response"),
+    ("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"),
+)  # fmt: skip
 PROVIDERS: Mapping[str, str] = {
     "az.ai.inference": "azure.ai.inference", "az.ai.openai": "azure.ai.openai", "azure": "azure.ai.openai",
     "azure_openai": "azure.ai.openai", "azure-openai": "azure.ai.openai", "azureopenai": "azure.ai.openai",
@@ -108,6 +112,15 @@ def finish_reasons(attributes: Mapping[str, Any]) -> list[str]:
     if isinstance(told, str):
         told = [part.strip(' "') for part in told.strip("[]").split(",")]
     return [str(reason).rpartition(".")[2] for reason in told if reason]
+
+
+def tool_call(attributes: Mapping[str, Any], events: Any) -> tuple[Any, Any]:
+    """Arguments and result of a tool call, from attributes or, as Strands has them, from events; None where a span has none."""
+    for asked, answered in _TOOL_CALLS:
+        if asked in attributes:
+            return attributes[asked], attributes.get(answered)
+    told = {event.name: event.attributes or {} for event in events or ()}
+    return told.get("gen_ai.tool.message", {}).get("content"), told.get("gen_ai.choice", {}).get("message")
 
 
 def failure(attributes: Mapping[str, Any], status: Any, events: Any) -> str:

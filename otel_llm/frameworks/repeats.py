@@ -7,6 +7,8 @@ import json
 import time
 from typing import Any
 
+from otel_llm.calls import runs
+from otel_llm.calls.context import custom_values
 from otel_llm.calls.runs import Step
 from otel_llm.core import dispatch
 from otel_llm.core.model import Event
@@ -36,6 +38,14 @@ def repeated(run: Step, tool: str, arguments: Any, result: Any, custom: tuple[st
         dispatch.emit(Event("otel_llm_tool_repeats_total", time.time(), (run.label(), tool, *custom)))
     if times == RUNAWAY:
         dispatch.runaway(run.label(), tool, times)
+
+
+def compare(tool: str, arguments: Any, result: Any, error: BaseException | None) -> None:
+    """As ``repeated``, of the agent run that is current, for a framework whose spans do not have arguments and results."""
+    step = runs.current()
+    run = step if step is None or step.resolve() == "agent" else step.around("agent")
+    if run is not None:
+        repeated(run, tool, arguments, type(error).__name__ if error is not None else result, custom_values())
 
 
 def _digest(value: Any) -> bytes:

@@ -78,9 +78,12 @@ class ShadowSpan(Span):
             self.set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:  # noqa: ARG002 - OpenTelemetry's signature
-        """Keep the type of an exception; other events tell nothing here."""
+        """Keep the type of an exception, and what a tool was asked and answered; no other event tells anything here."""
+        known = attributes or {}
         if name == "exception":
-            self.events.append(_Event(name, {"exception.type": (attributes or {}).get("exception.type")}))
+            self.events.append(_Event(name, {"exception.type": known.get("exception.type")}))
+        elif name in ("gen_ai.tool.message", "gen_ai.choice") and "tool" in self.name:
+            self.events.append(_Event(name, known))
 
     def record_exception(
         self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False,  # noqa: ARG002 - OpenTelemetry's signature

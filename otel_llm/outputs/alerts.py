@@ -263,3 +263,10 @@ def _tell_of_breaker(name: str) -> None:
 
 
 dispatch.on_opening(_tell_of_breaker)
+
+
+def _tell_of_runaway(agent: str, tool: str, times: int) -> None:
+    deliver(Anomaly.of_runaway(agent, tool, times))
+
+
+dispatch.on_runaway(_tell_of_runaway)

@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "errors": ("error_spike",),
     "budget": ("budget_warning", "budget_exceeded"),
     "breaker": ("breaker_open",),
+    "runaway": ("runaway_run",),
     "condition": ("condition_open", "condition_ended"),
 }  # signal -> types
 SEVERITIES = ("warning", "critical")
@@ -131,6 +132,12 @@ class Anomaly:
     @classmethod
     def of_breaker(cls, breaker: str) -> Anomaly:
         return cls(type="breaker_open", severity="critical", value=1.0, detail=breaker)
+
+    @classmethod
+    def of_runaway(cls, agent: str, tool: str, times: int) -> Anomaly:
+        """A run of ``agent`` that goes in circles: ``tool`` repeated so often, or without a tool, so many model calls."""
+        detail = f"agent {agent}, tool {tool}" if tool else f"agent {agent}, model calls"
+        return cls(type="runaway_run", severity="critical", value=float(times), detail=detail)
 
 
 class Wanted(NamedTuple):

@@ -33,6 +33,18 @@ _NEEDS = {
 collect_ignore = [
     f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None
 ]
+_RUNS = ("pydantic_ai", "agents", "langchain", "strands", "agent_framework", "google.adk", "semantic_kernel", "crewai")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the package above it
+        return False
+
+
+if not any(map(_installed, _RUNS)):
+    collect_ignore.append("test_frameworks_runs.py")
 
 
 @dataclass

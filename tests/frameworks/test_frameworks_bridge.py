@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_llm.frameworks import duplicates
+from otel_llm.outputs.alerts import Anomaly, on_anomaly
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
 
@@ -259,6 +261,8 @@ def test_each_mcp_request_once_on_each_side(recording: str) -> None:
 
 @pytest.mark.parametrize(("answer", "repeats"), [(lambda _: "same", 19), (str, 0)], ids=["loop", "polling"])
 def test_a_loop_is_counted_and_polling_is_not(answer: Callable[[int], str], repeats: int) -> None:
+    named: queue.Queue[Anomaly] = queue.Queue()
+    remove = on_anomaly(named.put, signal="runaway_run")
     with world("on") as here:
         tracer = here.tracer("x")
         attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}
@@ -269,6 +273,10 @@ def test_a_loop_is_counted_and_polling_is_not(answer: Callable[[int], str], repe
                 with tracer.start_as_current_span("execute_tool t", attributes=told):
                     pass
     assert here.values("otel_llm_tool_repeats_total") == [(("a", "t"), 1)] * repeats
+    if repeats:
+        assert str(named.get(timeout=30)) == "[CRITICAL] runaway_run: value=5, detail=agent a, tool t"
+    remove()
+    assert named.empty()
 
 
 def test_a_fork_inside_of_a_run_counts_it_once() -> None:
