@@ -19,17 +19,21 @@ from .invocation import Invocation
 
 _CHUNK = guard("chunk")
 _LONGEST = 16 * 1024 * 1024  # bytes of an event, or of a whole answer, past which it goes by unread
-STREAMING = ("iter_bytes", "iter_raw", "aiter_bytes", "aiter_raw")
-"""The methods of an HTTP response through which all others read a body piece by piece."""
+_STREAMING = (
+    "iter_bytes",
+    "iter_raw",
+    "aiter_bytes",
+    "aiter_raw",
+)  # through which all other methods read a body in pieces
 
 
 class Along(Protocol):
-    """Reads a body along."""
+    """Reads a body along. It does not refer to the call, which refers to it: what is dropped goes at once."""
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, call: Invocation, piece: bytes) -> None:
         """Take a piece of it."""
 
-    def over(self) -> None:
+    def over(self, call: Invocation) -> None:
         """End the call: the body has been read to its end."""
 
 
@@ -39,117 +43,127 @@ class Events:
     https://html.spec.whatwg.org/multipage/server-sent-events.html; providers write an event's data in one line.
     """
 
-    def __init__(self, call: Invocation) -> None:
-        self._call = call
+    __slots__ = ("_rest", "_size")
+
+    def __init__(self) -> None:
         self._rest: list[bytes] = []
-        self.size = 0
+        self._size = 0
 
-    def over(self) -> None:
-        self._call.drained()
+    def over(self, call: Invocation) -> None:
+        call.drained()
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, call: Invocation, piece: bytes) -> None:
         *lines, rest = piece.split(b"\n")
         for line in lines:
             with _CHUNK:
-                self._line(b"".join((*self._rest, line)) if self._rest else line)
-            self._rest, self.size = [], 0
+                _line(call, b"".join((*self._rest, line)) if self._rest else line)
+            self._rest, self._size = [], 0
         if rest:
-            self.size += len(rest)
-            if self.size < _LONGEST:
+            self._size += len(rest)
+            if self._size < _LONGEST:
                 self._rest.append(rest)
             else:
                 self._rest = [b":"]  # a comment: what is left of the line is not read
 
-    def _line(self, line: bytes) -> None:
-        if not line.startswith(b"data:"):
-            return
-        data = line[5:].strip()
-        response = self._call.response
-        if data == b"[DONE]":
-            response.done = True
-            return
-        try:
-            event = view(data)
-        except (ValueError, RecursionError):
-            return
-        failure = getattr(event, "error", None)
-        if failure is not None:
-            code = getattr(failure, "code", None) or getattr(failure, "type", None)
-            response.error_code, response.done = str(code or "server_error"), True
-        self._call.chunk(event)
+
+def _line(call: Invocation, line: bytes) -> None:
+    if not line.startswith(b"data:"):
+        return
+    data = line[5:].strip()
+    response = call.response
+    if data == b"[DONE]":
+        response.done = True
+        return
+    try:
+        event = view(data)
+    except (ValueError, RecursionError):
+        return
+    failure = getattr(event, "error", None)
+    if failure is not None:
+        code = getattr(failure, "code", None) or getattr(failure, "type", None)
+        response.error_code, response.done = str(code or "server_error"), True
+    call.chunk(event)
 
 
 class Whole:
     """An answer that is read piece by piece, and understood when it is whole. ``read`` understands its bytes."""
 
-    def __init__(self, call: Invocation, read: ReadValue | None = None) -> None:
-        self._call, self._read = call, read
+    __slots__ = ("_pieces", "_read", "size")
+
+    def __init__(self, read: ReadValue | None = None) -> None:
+        self._read = read
         self._pieces: list[bytes] = []
         self.size = 0
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, _: Invocation, piece: bytes) -> None:
         self.size += len(piece)
         if self.size < _LONGEST:
             self._pieces.append(bytes(piece))
         else:
             self._pieces = []
 
-    def over(self) -> None:
+    def over(self, call: Invocation) -> None:
         content, self._pieces = b"".join(self._pieces), []
-        if content and self.size < _LONGEST and not self._call.done:
+        if content and self.size < _LONGEST and not call.done:
             with _CHUNK:
-                self._understand(content)
-        self._call.end()
+                self._understand(call, content)
+        call.end()
 
-    def _understand(self, content: bytes) -> None:
+    def _understand(self, call: Invocation, content: bytes) -> None:
         if self._read is not None:
-            self._read(content, self._call.response)
+            self._read(content, call.response)
             return
         try:
             answer = view(content)
         except (ValueError, RecursionError):
             return
-        self._call.request.reader.value(answer, self._call.response)
+        call.request.reader.value(answer, call.response)
 
 
-def streaming(method: Callable[..., Any], name: str, hook: str) -> Callable[..., Any]:
-    """``method`` of an HTTP response, whose pieces are read along. What is compressed is read along where it has been decoded."""
+def streaming_methods(own: type, hook: str) -> dict[str, Callable[..., Any]]:
+    """The methods of an HTTP response of class ``own`` that give its body in pieces, with the pieces read along by its call.
+
+    ``hook`` is the attribute that has the call first.
+    """
+    return {name: _streaming(getattr(own, name), name, hook) for name in _STREAMING if hasattr(own, name)}
+
+
+def _streaming(method: Callable[..., Any], name: str, hook: str) -> Callable[..., Any]:
+    """What is compressed is read along where it has been decoded."""
     raw = name.endswith("raw")
 
-    def along(response: Any) -> tuple[Invocation, Along] | None:
-        call, _, _, reading = response.__dict__.get(hook, _UNHOOKED)
-        if call is None or call.busy or call.done or reading is None:
+    def call_of(response: Any) -> Invocation | None:
+        call: Invocation | None = response.__dict__.get(hook, (None,))[0]
+        if call is None or call.busy or call.done or call.along is None:
             return None
         plain = (response.headers.get("content-encoding") or "identity") == "identity"
-        return (call, reading) if raw is plain else None
+        return call if raw is plain else None
 
     if inspect.isasyncgenfunction(method):
 
         @functools.wraps(method)
         async def pieces_async(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-            source, found = method(self, *args, **kwargs), along(self)
-            async for piece in source if found is None else _passing_async(source, *found):
+            source, call = method(self, *args, **kwargs), call_of(self)
+            async for piece in source if call is None else _passing_async(source, call):
                 yield piece
 
         return pieces_async
 
     @functools.wraps(method)
     def pieces(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        source, found = method(self, *args, **kwargs), along(self)
-        yield from source if found is None else _passing(source, *found)
+        source, call = method(self, *args, **kwargs), call_of(self)
+        yield from source if call is None else _passing(source, call)
 
     return pieces
 
 
-_UNHOOKED = (None, None, False, None)
-
-
-def _passing(source: Iterator[bytes], call: Invocation, reading: Along) -> Iterator[bytes]:
+def _passing(source: Iterator[bytes], call: Invocation) -> Iterator[bytes]:
+    along: Along = call.along
     call.busy = True
     try:
         for piece in source:
             call.busy = False
-            reading.feed(piece)
+            along.feed(call, piece)
             yield piece
             call.busy = True
     except GeneratorExit:
@@ -160,15 +174,16 @@ def _passing(source: Iterator[bytes], call: Invocation, reading: Along) -> Itera
         raise
     finally:
         call.busy = False
-    reading.over()
+    along.over(call)
 
 
-async def _passing_async(source: AsyncIterator[bytes], call: Invocation, reading: Along) -> AsyncIterator[bytes]:
+async def _passing_async(source: AsyncIterator[bytes], call: Invocation) -> AsyncIterator[bytes]:
+    along: Along = call.along
     call.busy = True
     try:
         async for piece in source:
             call.busy = False
-            reading.feed(piece)
+            along.feed(call, piece)
             yield piece
             call.busy = True
     except GeneratorExit:
@@ -179,7 +194,7 @@ async def _passing_async(source: AsyncIterator[bytes], call: Invocation, reading
         raise
     finally:
         call.busy = False
-    reading.over()
+    along.over(call)
 
 
 def read_along(call: Invocation, watched: Body) -> None:
@@ -190,7 +205,7 @@ def read_along(call: Invocation, watched: Body) -> None:
     if body.__class__ is not own or not hasattr(body, "__dict__"):
         call.end()  # a proxy, as older versions have: its reads do not come by
         return
-    _hook(body, call, Whole(call, watched.read), _READS)
+    _hook(body, call, Whole(watched.read), _READS)
 
 
 def _hook(body: Any, call: Invocation, whole: Whole, names: tuple[str, ...]) -> None:
@@ -287,8 +302,8 @@ def _came(body: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], r
             return
         wanted: Any = args[0] if args else kwargs.get("amt", kwargs.get("b"))
         piece = b"".join(result) if name == "readlines" else bytes(wanted[:result]) if name == "readinto" else result
-        whole.feed(piece)
+        whole.feed(call, piece)
         announced = str(getattr(body, "_content_length", None) or "")
         all_of_it = wanted is None or name == "readlines" or (not piece and wanted)
         if all_of_it or (announced.isdecimal() and whole.size >= int(announced)):
-            whole.over()
+            whole.over(call)

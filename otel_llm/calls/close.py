@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
+from .bodies import streaming_methods
 from .invocation import Invocation
 
 
@@ -89,6 +90,7 @@ def _hooked_class(own: type) -> type:
             "__doc__": own.__doc__,
             "__slots__": (),
         }
+        methods |= streaming_methods(own, _HOOK)
         made = _CLASSES[own] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
     return made
 

@@ -97,7 +97,7 @@ class Invocation:
     """
 
     __slots__ = (
-        "__weakref__", "answered", "attempt", "began", "body", "busy", "covers", "done", "entered", "epoch", "error",
+        "__weakref__", "along", "answered", "attempt", "began", "body", "busy", "covers", "done", "entered", "epoch", "error",
         "first_chunk", "foreign", "gap_sum", "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release",
         "request", "response", "retries", "scope", "span", "status", "step", "totals",
     )  # fmt: skip
@@ -131,6 +131,7 @@ class Invocation:
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
         self.entered: Entered | None = None  # what ``__exit__`` undoes
         self.release: Callable[[], None] | None = None  # puts back what was changed on the caller's objects
+        self.along: Any = None  # reads along a body that the caller reads by itself
         self.busy = False  # the provider's own code runs: a close seen now is not the caller's
 
     def open(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from otel_llm.core.guard import foreign
 
-from .bodies import read_along
+from .bodies import Events, Whole, read_along
 from .close import on_close
 from .declarations import Body, Later, Stream, Value
 from .invocation import Invocation
@@ -133,12 +133,13 @@ def follow(call: Invocation, watched: Stream | Later | Body) -> None:
         read_along(call, watched)
     else:
         watched.carrier[CARRIED] = call
+        call.along = Events() if call.request.stream else Whole()
         on_close(watched.closer, call, _ending(call, watched.read), reads=True)
 
 
 def tap(call: Invocation, stream: Stream) -> None:
     """Exchange what ``stream`` reads from for a watched one, and learn of its close."""
-    call.request.stream = True
+    call.request.stream, call.along = True, None
     source = getattr(stream.owner, stream.source)
     items: Any = AsyncItems(source, call) if hasattr(source, "__anext__") else iterate(source, call)
     setattr(stream.owner, stream.source, items)
