@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from window_calls import KEY, Call, added, feed, gauges, steady
 
 from otel_llm.aggregate.window import Budget, Engine, Spend
+from otel_llm.aggregate.window.slices import SIGNALS
 
 START = 1_700_000_040.0
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking windows takes minutes
@@ -86,6 +87,8 @@ def test_a_window_survives_the_dump(window):
     feed(engine, steady(START, window * 1.2, every=window / 2000))
     now = START + window * 1.2
     again = Engine.load(marshal.loads(marshal.dumps(engine.dump())), window=window)
+    engine.tracks[KEY].baselines = dict.fromkeys(SIGNALS)  # one that has settled is kept for five slices
+    engine.tracks[KEY].stale = True
     assert gauges(again, now) == pytest.approx(gauges(engine, now), rel=1e-12)
     assert gauges(again, now)["otel_llm_baseline_samples", "latency"] > 1000
     feed(again, steady(now, 60))
