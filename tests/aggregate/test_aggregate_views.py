@@ -99,7 +99,8 @@ def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
     for number in range(6):
         store.apply(call(request_model=f"model-{number}"))
     shown = {view.metric.name for view in store.views(AT)}
-    assert shown == {metric.name for metric in METRICS}
+    late = {"otel_llm_baseline_shifted_seconds"}  # only once a shift has stayed for half an hour: see tests/window
+    assert shown == {metric.name for metric in METRICS} - late
 
 
 def test_verdicts_that_nobody_fetches_are_bounded(call, monkeypatch) -> None:
