@@ -122,7 +122,7 @@ def test_a_double_keeps_its_class(captured: Captured) -> None:
         assert len(list(stream)) == 1
     assert double.close.called
     assert isinstance(double, httpx2.Response)
-    assert captured.call.error_type == ""
+    assert captured.call.error_type == "connection"  # its events end without a finish reason
 
 
 def test_the_encoding_of_a_text_can_still_be_set(captured: Captured) -> None:
