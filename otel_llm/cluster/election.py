@@ -76,9 +76,9 @@ class Leadership:
         """Whether there was neither thread nor descriptor, for a second by now, to answer the other processes with."""
         return self._deaf_since is not None and time.monotonic() - self._deaf_since >= DEAF_SECONDS
 
-    def round(self, warn: Warn) -> None:
+    def round(self, warn: Warn, *, listen: bool = True) -> None:
         """Answer the others, count what they have done, and keep it."""
-        if self._folder is not None:
+        if listen and self._folder is not None:
             self._listen(self._folder, warn)
         self.aggregator.refresh()
         self.aggregator.survey()

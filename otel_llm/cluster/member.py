@@ -17,7 +17,7 @@ from otel_llm.core.guard import Guard, guard
 from otel_llm.core.model import Event, Record
 from otel_llm.core.unpatched import RLock, pause
 
-from . import statedir
+from . import statedir, uwsgi
 from .aggregator import Aggregator
 from .clerk import TICK_SECONDS, Clerk
 from .election import INTERNAL_ERRORS
@@ -100,7 +100,7 @@ class Member:
     @property
     def serves(self) -> bool:
         """Whether this process should hold the port: it leads, and no child of it has become another user."""
-        return self._role.leadership is not None and not self._membership.child_dropped()
+        return self._role.leadership is not None and self._clerk.at_work and not self._membership.child_dropped()
 
     def attach(self, companion: Companion) -> None:
         """Let ``companion`` live as long as this member."""
@@ -114,10 +114,10 @@ class Member:
             self._running = True
             fork.watch(self)
             atexit.register(self.stop)
-            attended = self._clerk.hire()
-            self._tick()
-            if not attended:
-                self._let_others_lead()
+            if uwsgi.is_master():
+                uwsgi.call_in_workers()
+            elif self._hire():
+                self._tick()
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
@@ -199,9 +199,17 @@ class Member:
         self._begin()
         self._hire()  # it stays a member: its copy of the parent's lock keeps the directory, too
 
-    def _hire(self) -> None:
-        if self._running:
-            self._clerk.hire()
+    def _hire(self) -> bool:
+        """Have a clerk, where threads run at all; returns whether there is one."""
+        if not self._running or uwsgi.is_master():
+            return False
+        if uwsgi.lacks_threads():
+            self.warn(
+                "uWSGI runs it without threads: /metrics is not served on a port, and calls are counted when a mounted "
+                "otel_llm.wsgi_app() is asked; add --enable-threads"
+            )
+            return False
+        return self._clerk.hire()
 
     def _let_others_lead(self) -> None:
         """Without a thread this process can answer nobody: it leads only while it has something to do itself."""
@@ -212,8 +220,7 @@ class Member:
     def _prepare(self) -> bool:
         """Before the first record, and now and then while there is no clerk; returns whether there is one."""
         self._follow_user()
-        self._hire()
-        if not self._clerk.at_work and self._running and self._writer.journal is not None:
+        if not self._hire() and self._running and self._writer.journal is not None and not uwsgi.is_master():
             self._tick()
             self._let_others_lead()
         return self._clerk.at_work or not self._running
@@ -228,7 +235,7 @@ class Member:
             self._follow_directory()
             self._count_errors()
             if self._running:
-                self._role.round()
+                self._role.round(attended=self._clerk.at_work)
         self._role.after_round()
         for companion in self._companions:
             companion.round()

@@ -49,13 +49,13 @@ class Role:
         """Let others try to lead first."""
         self._stands_from = time.monotonic() + seconds
 
-    def round(self) -> None:
-        """Lead if nobody else does, and do what is to be done now and then."""
+    def round(self, *, attended: bool = True) -> None:
+        """Lead if nobody else does, and do what is to be done now and then. Unless ``attended``, nobody can be answered."""
         if self.leadership is None and time.monotonic() >= self._stands_from:
             self.leadership = elect(self.folder, self._make_store, self._writer, self._lock)
         self._writer.make_room()
         if self.leadership is not None:
-            self.leadership.round(self._warn)
+            self.leadership.round(self._warn, listen=attended)
             if self.leadership.cannot_work and self.folder is not None:
                 self.resign()  # somebody else may have what is short here
                 self.wait(SHORTAGE_SECONDS)
