@@ -229,7 +229,8 @@ def test_a_peer_that_says_nothing_holds_up_nobody(worker: Make) -> None:
     path, silent = folder(first) / statedir.SOCKET, []
     for _ in range(5):
         silent.append(socket.socket(socket.AF_UNIX))
-        silent[-1].connect(str(path))
+        with rpc._address(path) as address:
+            silent[-1].connect(address)
     began = time.monotonic()
     assert shown(second) == 1
     assert time.monotonic() - began < rpc._PATIENCE  # as long as one of them may be silent
