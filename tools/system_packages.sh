@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # program:Debian package
-needed=(prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager tmux:tmux
+needed=(prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager chromium:chromium tmux:tmux
         valgrind:valgrind cc:gcc docker-compose:docker-compose)
 # files of packages that bring no program
 files=(/usr/include/stdlib.h:libc6-dev)

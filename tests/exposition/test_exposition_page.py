@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from page_facts import Service
+from page_facts import Service, renamed
 
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
@@ -208,15 +208,6 @@ def test_beyond_twenty_models_the_rest_is_one_row(incident):
     assert "5 others" in html
     assert "model-24" not in html
     assert "model-24" in page.render(many, everything=True).decode()
-
-
-def renamed(facts, name):
-    """The same facts of a model with another name."""
-    if isinstance(facts, dict):
-        return {key: renamed(value, name) for key, value in facts.items()}
-    if isinstance(facts, list):
-        return [renamed(value, name) for value in facts]
-    return facts.replace("gpt-4.1", name) if isinstance(facts, str) else facts
 
 
 HOSTILE = (

@@ -81,3 +81,12 @@ class Service:
         return self.store.status(
             self.until, {"workers": 4, "exited": 0, "instances": 1, "started": "2026-11-26T08:04:31Z"}
         )
+
+
+def renamed(facts, name):
+    """The same facts of a model with another name."""
+    if isinstance(facts, dict):
+        return {key: renamed(value, name) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [renamed(value, name) for value in facts]
+    return facts.replace("gpt-4.1", name) if isinstance(facts, str) else facts

@@ -1,0 +1,145 @@
+"""The status page in a real browser: at every width, light and dark, with hostile names, through an incident, without JavaScript."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from page_facts import Service, renamed
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from otel_llm.core.config import Config
+from otel_llm.exposition.server import Server, serve
+
+WIDTHS = (320, 360, 640, 768, 1024, 1280, 1920, 2560, 3840)
+PATIENCE = 60_000  # milliseconds that a busy machine may take
+HOSTILE = "\u202e</bdi><script>alert(1)</script><img src=x onerror=alert(1)>" + "x" * 300
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, dict]:
+    incident = Service(incident=True).facts()
+    return {
+        "incident": incident,
+        "calm": Service().facts(),
+        "starting": Service(empty=True).facts(),
+        "old": {**incident, "fresh": "old", "reason": "the leader does not answer", "at": "2026-11-29T12:08:00Z"},
+        "hostile": renamed(incident, HOSTILE),
+    }
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, dict]:
+    """What the server serves now: a test puts its facts here."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def server(shown) -> Iterator[Server]:
+    config = Config(host="127.0.0.1", port=0)
+    server = serve(config, lambda _: ("text/plain", b"some_metric 1\n"), lambda: shown["facts"])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "the gate installs chromium (.ci/run)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, server, shown, monkeypatch):
+    """Open the page on some facts; what the console says and what is asked of others fails the test."""
+    monkeypatch.setattr("otel_llm.exposition.snapshot.SECOND", 0.0)
+    contexts, complaints = [], []
+
+    def run(facts: dict, **settings) -> Page:
+        shown["facts"] = facts
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda asked: asked.url.startswith((address, "data:")) or complaints.append(asked.url))
+        page.goto(address)
+        return page
+
+    address = f"http://127.0.0.1:{server.port}/"
+    yield run
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("state", ["incident", "calm", "starting", "old", "hostile"])
+def test_it_fits_every_width_and_axe_finds_nothing_serious(open_page, states, state):
+    page = open_page(states[state])
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+    page.set_viewport_size({"width": 1280, "height": 900})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == [], scheme
+
+
+def test_an_incident_is_seen_to_appear_and_to_go_while_what_is_unfolded_stays(open_page, states, shown):
+    page = open_page(states["calm"])
+    assert page.locator("h2").first.inner_text() == "Nothing is beyond a limit."
+    page.locator("summary").click()
+    shown["facts"] = states["incident"]
+    page.wait_for_selector(".verdict.is-critical")
+    headline = page.locator(".verdict h2").inner_text()
+    assert headline.startswith("gpt-4.1: 59")
+    assert "of calls fail (rate_limit)" in headline
+    assert page.title().startswith("\N{BLACK SQUARE} gpt-4.1")
+    assert page.locator("details").get_attribute("open") is not None
+    shown["facts"] = states["calm"]
+    page.wait_for_selector(".verdict:not(.is-critical)")
+    assert page.title() == "checkout · otel-llm"
+
+
+def test_no_answer_is_said_and_takes_the_colour(open_page, states):
+    page = open_page(states["incident"])
+    page.route("**/*", lambda route: route.fulfill(status=200, body="login", content_type="text/html"))
+    page.wait_for_selector("body[data-silent]")
+    assert page.locator(".silent").inner_text().startswith("No answer since ")
+    page.unroute("**/*")
+    page.wait_for_selector("body:not([data-silent])")
+
+
+def test_names_from_outside_stay_text(open_page, states):
+    page = open_page(states["hostile"])
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+    assert "\\u202e" in page.locator("body").inner_text()
+    assert page.locator(".verdict h2").inner_text().startswith("\\u202e</bdi><script>")
+
+
+def test_the_facts_can_be_read_without_javascript(open_page, states):
+    page = open_page(states["incident"], java_script_enabled=False)
+    text = page.locator("body").inner_text()
+    assert re.search(r"gpt-4\.1: 59\s%", text)
+    assert "UTC · reload for newer" in text
+    assert page.locator(".pause").is_hidden()
+    page.get_by_role("link", name="p95 s").click()
+    assert page.locator("[aria-sort]").inner_text() == "p95 s"
+
+
+def test_times_are_the_viewer_s_own_and_utc_on_hover(open_page, states):
+    page = open_page(states["incident"], timezone_id="Asia/Kolkata", locale="en-GB")
+    first = page.locator("time").first
+    assert first.inner_text() == "17:34:31"
+    assert first.get_attribute("title") == "2026-11-29 12:04:31 UTC"
+    assert page.locator(".zone").first.inner_text() in ("Asia/Kolkata", "Asia/Calcutta")
