@@ -116,7 +116,7 @@ class Metric:
         return f" by ({', '.join(names)})" if names else ""
 
     def _known(self, names: Iterable[str]) -> None:
-        free = {"job", "instance", "le"}
+        free = {"job", "instance", "namespace", "cluster", "environment", "pod", "le"}
         if not self.custom and (unknown := set(names) - set(self.labels) - free):
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
 

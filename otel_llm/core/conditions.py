@@ -181,7 +181,8 @@ def _around() -> tuple[Condition, ...]:
         Condition(
             "breaker", "breaker", "Is a circuit breaker open?", "the state of a circuit breaker", 0, "state", "above",
             None, Level(1.0, 0), {}, (*SERVICE, "breaker"), "LLMCircuitBreakerOpen",
-            "{who} is open: calls are refused without being tried", "{who} was open: calls were refused without being tried",
+            "{who} is open, calls are refused without being tried",
+            "{who} was open, calls were refused without being tried",
         ),
         Condition(
             "anomaly", "anomaly", "Is something unusual?",

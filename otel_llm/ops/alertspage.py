@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,11 @@ _INTRO = """# Alerts
 Written by `otel-llm generate` from the constants that make the rules; what to do when one fires is in the
 [runbook](runbook.md).
 
+`N` stands for the value at the time, a word in brackets for a label; the service, and where it runs, follow in every title.
+
 Every alert has the labels `severity` (`critical` pages, `warning` and `info` do not), `service="llm"` and `category`, and the
-annotations `summary`, `description` (with the value), `runbook_url` and `dashboard_url` (with the model set).
+annotations `summary` (what is wrong, how much, with whom), `description`, `resolved` (the same in the past tense), `runbook_url`
+and `dashboard_url` (with service and model set).
 """
 
 _THRESHOLDS = """
@@ -39,8 +43,14 @@ def alerts_page(it: Context) -> str:
 def _row(it: Context, alert: Alert) -> str:
     waits = it.over(alert.wait) if alert.wait else "at once"
     kind = "".join(f" ({value})" for value in alert.labels.values())
-    says = alert.summary.replace("{{ $labels.", "`").replace(" }}", "`")
+    says = _plain(alert.title)
     return f"| [{alert.name}](runbook.md#{alert.name.lower()}){kind} | {alert.severity} | {waits} | {says} |"
+
+
+def _plain(template: str) -> str:
+    """A title without its template: values are ``N``, labels their names in brackets."""
+    labelled = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"[\1]", template)
+    return re.sub(r"\{\{.*?\}\}", "N", labelled)
 
 
 def _thresholds(it: Context) -> list[str]:

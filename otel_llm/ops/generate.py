@@ -34,12 +34,15 @@ def generated() -> dict[str, str]:
 
 def test_files(v: Vocabulary) -> dict[str, str]:
     """Tests of the default rules for ``promtool test rules``, by file name; the rules are in ``../rules``."""
-    recorded, anomaly, slo, alerts = (f"otel-llm-{name}.yml" for name in ("recording", "anomaly", "slo", "alerts"))
+    recorded, parts, anomaly, slo, alerts = (
+        f"otel-llm-{name}.yml" for name in ("recording", "parts", "anomaly", "slo", "alerts")
+    )
     documents = {
-        "recording": promtests.document([recording.steady(v)], [recorded, anomaly, slo]),
+        "recording": promtests.document([recording.steady(v)], [recorded, parts, anomaly, slo]),
         "bands": promtests.document([recording.bands()], [anomaly], "10m"),
         "traffic": _cases(traffic.cases(v), [recorded, anomaly, alerts]),
         "upkeep": _cases(upkeep.cases(v), [recorded, alerts]),
+        "fleet": _cases(upkeep.fleet_cases(), [recorded, parts, alerts], "5m"),
         "history": _cases(history.cases(v), [recorded, anomaly, alerts]),
         "budgets": _cases(budgets.cases(v), [recorded, slo, alerts]),
         "season": _cases(season.cases(), [anomaly, alerts], "5m"),

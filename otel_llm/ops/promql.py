@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 from otel_llm.core import objectives
 from otel_llm.core.catalogue import BY_NAME, Metric
 
-from .recorded import PROVIDER_MODEL
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PM = ", ".join(PROVIDER_MODEL)
 SUCCEEDED = ""
 FAILED = "!~|" + "|".join(objectives.CALLER_ENDED)
 
@@ -44,40 +41,43 @@ class Vocabulary:
     input_tokens: tuple[Metric, dict[str, str]]
     output_tokens: tuple[Metric, dict[str, str]]
 
-    def calls(self, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
-        """Calls per second."""
-        return self._sum("_count", over, by, **where)
-
-    def seconds(self, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
-        """Seconds of calls per second."""
-        return self._sum("_sum", over, by, **where)
-
-    def within(self, bound: float, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
-        """Calls per second that took at most ``bound`` seconds, which is a bound of a bucket."""
-        # Prometheus 2 shows le="30", Prometheus 3 le="30.0"
-        shown = f"{bound:g}"
-        le = shown.replace(".", r"\\.") if "." in shown else shown + r"(\\.0)?"
-        return self._sum("_bucket", over, by, le=f"=~{le}", **where)
-
-    def quantile(self, q: str, over: str, by: Iterable[str] = PROVIDER_MODEL, **where: str) -> str:
-        """A quantile of the duration in seconds, clamped to the last finite bucket."""
-        buckets = self._sum("_bucket", over, (*by, "le"), **where)
-        return f"histogram_quantile({q}, {buckets})"
-
-    def mean_tokens(self, kind: str, over: str) -> str:
-        """Mean ``input`` or ``output`` tokens of a successful call."""
-        metric, where = self.input_tokens if kind == "input" else self.output_tokens
-        return mean(metric, over, **where)
-
-    def _sum(self, suffix: str, over: str, by: Iterable[str], **where: str) -> str:
-        rates = [f"rate({metric.selector(suffix, **where)}[{over}])" for metric in self.durations]
-        return f"sum by ({', '.join(by)}) ({' or '.join(rates)})"
+    def rates(self, suffix: str, over: str, **where: str) -> str:
+        """Rates of calls' durations: ``_count`` (calls per second), ``_sum`` (seconds per second) or ``_bucket``."""
+        return " or ".join(f"rate({metric.selector(suffix, **where)}[{over}])" for metric in self.durations)
 
 
-def mean(metric: Metric, over: str, **where: str) -> str:
+def within(buckets: str, bound: float) -> str:
+    """The bucket of recorded ``buckets`` up to ``bound``: Prometheus 2 shows ``le="30"``, Prometheus 3 ``le="30.0"``."""
+    shown = f"{bound:g}"
+    le = shown.replace(".", r"\\.") if "." in shown else shown + r"(\\.0)?"
+    return f'{buckets}{{le=~"{le}"}}'
+
+
+def mean(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
     """The mean of a histogram's values; nothing where there were none."""
-    by = PROVIDER_MODEL
+    by = tuple(by)
     return f"{metric.total(over, by, **where)}\n/\n({metric.rate(over, by, **where)} > 0)"
+
+
+def fresh(metric: Metric, over: str, seconds: float, **where: str) -> str:
+    """Events per second of a counter, those before the first scrape of a new series included.
+
+    ``rate`` does not see what a series was born with. All that it shows counts if the series is younger than ``over`` and its
+    target is not: nobody else can have counted it before. Of a target that is as young, if its counters have begun within
+    ``over``; else the Prometheus is new, and the count may be old.
+    """
+    series = metric.selector(**where)
+    info, start = BY_NAME["otel_llm_build_info"].name, BY_NAME["otel_llm_start_time_seconds"].name
+    return (
+        f"\n  (last_over_time({series}[{over}]) unless {series} offset {over})\n"
+        f"    / {seconds:g} and on (job, instance) ({info} offset {over} or last_over_time({start}[{over}]) > time() - {seconds:g})\n"
+        f"  or\n  rate({series}[{over}])\n"
+    )
+
+
+def unless_counted(rates: str) -> str:
+    """``rates`` of targets that do not show ``otel_llm_calls_total``: other packages that follow the conventions."""
+    return f"({rates}) unless on (job, instance) {BY_NAME['otel_llm_calls_total'].name}"
 
 
 def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
@@ -98,18 +98,20 @@ def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
     )
 
 
-def fell_back(away: str, calls: str) -> str:
+def fell_back(away: str, calls: str, service: str = "") -> str:
     """The share of a model's calls that fell back from it, of fallbacks by ``from_model`` and calls by provider and model.
 
     The labels of a fallback name the model that served it. What fell back from a model that is not called at all (a breaker
     refuses it, a router has a name of its own for it) is a share of all calls, without a provider.
     """
-    model, match = "gen_ai_request_model", "on (gen_ai_request_model) group_left ()"
-    of_model = f'sum by ({model}) (label_replace({away}, "{model}", "$1", "from_model", "(.+)"))'
+    model = f"{service}, gen_ai_request_model" if service else "gen_ai_request_model"
+    match = f"on ({model}) group_left ()"
+    of_model = f'sum by ({model}) (label_replace({away}, "gen_ai_request_model", "$1", "from_model", "(.+)"))'
+    whole = f"sum by ({service}) ({calls})" if service else f"sum ({calls})"
     return (
         f"clamp_max(\n  (\n    0 * {calls} + {match}\n    {of_model}\n    or\n    0 * {calls}\n  )\n  / {match}\n"
         f"  (sum by ({model}) ({calls}) > 0),\n  1\n)\nor\n"
-        f"({of_model} unless on ({model}) ({calls} > 0))\n/ on () group_left ()\n(sum ({calls}) > 0)"
+        f"({of_model} unless on ({model}) ({calls} > 0))\n/ on ({service}) group_left ()\n({whole} > 0)"
     )
 
 

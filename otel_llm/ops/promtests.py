@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from otel_llm.core.catalogue import outcome
 from otel_llm.core.objectives import DEFAULT
 
 if TYPE_CHECKING:
@@ -16,28 +17,33 @@ Series = tuple[str, str]  # a selector and its values, as promtool writes them
 
 MODEL = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
 TARGET = {"job": "shop", "instance": "shop:9464"}
-AND_MODEL = "?var-provider=openai&var-model=gpt-5"
+AND_MODEL = "?var-job=shop&var-provider=openai&var-model=gpt-5"
+OF_MODEL = {"job": "shop", **MODEL}
 BOARDS = {"errors": "reliability", "quality": "tokens"}  # the board of a category that has none of its own name
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One alert that fires: labels beside its name, and the texts."""
+    """One alert that fires: its texts without who it is about, that, and labels beside its name."""
 
     severity: str
     category: str
-    summary: str
-    description: str
+    title: str
+    text: str
+    past: str
     dashboard: str
-    labels: Mapping[str, str] = field(default_factory=lambda: MODEL)
+    about: str = " · gpt-5 · shop"
+    who: str = "gpt-5 (openai) in shop – "  # noqa: RUF001 - a dash is meant
+    labels: Mapping[str, str] = field(default_factory=lambda: OF_MODEL)
 
     def data(self, alert: str) -> dict[str, Any]:
         """As promtool reads it."""
         return {
             "exp_labels": {"severity": self.severity, "service": "llm", "category": self.category, **self.labels},
             "exp_annotations": {
-                "summary": self.summary,
-                "description": self.description,
+                "summary": self.title + self.about,
+                "description": f"{self.who}{self.text}.",
+                "resolved": f"{self.who}{self.past}.",
                 "runbook_url": f"{DEFAULT.runbook_url}#{alert.lower()}",
                 "dashboard_url": f"{DEFAULT.grafana_url}/d/{self.dashboard}",
             },
@@ -73,10 +79,18 @@ def pair(case: Case, *almost: tuple[str, tuple[Series, ...]]) -> list[Case]:
     return [case, *(replace(case, name=name, series=fed, expected=(), quiet_at=()) for name, fed in almost)]
 
 
-def of_model(severity: str, category: str, summary: str, description: str, **labels: str) -> Expected:
+def of_model(severity: str, category: str, title: str, text: str, past: str, **labels: str) -> Expected:
     """An alert about the model, with more labels than the model's own if need be."""
     board = f"otel-llm-{BOARDS.get(category, category)}{AND_MODEL}"
-    return Expected(severity, category, summary, description, board, {**MODEL, **labels})
+    return Expected(severity, category, title, text, past, board, labels={**OF_MODEL, **labels})
+
+
+def of_service(severity: str, category: str, title: str, text: str, past: str, *about: str, **labels: str) -> Expected:
+    """An alert that is about no model but about the service, and in it about what ``about`` names."""
+    board = f"otel-llm-{BOARDS.get(category, category)}?var-job=shop"
+    first = "".join(f" · {one}" for one in about)
+    who = f"{' '.join(about)}{' in shop' if about else 'shop'} – "  # noqa: RUF001 - a dash is meant
+    return Expected(severity, category, title, text, past, board, f"{first} · shop", who, {"job": "shop", **labels})
 
 
 def anomaly(kind: str, severity: str, signal: str, direction: str, says: str, **more: str) -> Expected:
@@ -84,10 +98,11 @@ def anomaly(kind: str, severity: str, signal: str, direction: str, says: str, **
     return Expected(
         severity,
         "anomaly",
-        f"LLM {signal} is unusually {direction}",
-        f"{signal} of gpt-5 (openai) {says}.",
+        f"{signal} unusually {direction}",
+        f"{signal} is unusually {direction}, it {says}",
+        f"{signal} was unusually {direction}",
         f"otel-llm-anomalies{AND_MODEL}&var-signal={signal}",
-        {**MODEL, "signal": signal, "direction": direction, "kind": kind, **more},
+        labels={**OF_MODEL, "signal": signal, "direction": direction, "kind": kind, **more},
     )
 
 
@@ -103,7 +118,7 @@ def series(metric: str, values: str, **labels: str) -> Series:
 
 def aggregated(metric: str, values: str, **labels: str) -> Series:
     """One recorded series about the model, fed as it is where hours of history matter."""
-    shown = ", ".join(f'{name}="{value}"' for name, value in {**MODEL, **labels}.items())
+    shown = ", ".join(f'{name}="{value}"' for name, value in {**OF_MODEL, **labels}.items())
     return f"{metric}{{{shown}}}", values
 
 
@@ -130,7 +145,8 @@ def level(*parts: tuple[float, int]) -> str:
 def calls(v: Vocabulary, *parts: tuple[float, int], took: float = 2.0, error_type: str = "") -> tuple[Series, ...]:
     """Calls a minute that all take ``took`` seconds."""
     name, labels = v.durations[0].name, {"gen_ai_operation_name": "chat", "error_type": error_type}
-    return histogram(name, v.durations[0].buckets, took, *parts, **labels)
+    counted = series("otel_llm_calls_total", ramp(*parts), **labels, outcome=outcome(error_type))
+    return (counted, *histogram(name, v.durations[0].buckets, took, *parts, **labels))
 
 
 def histogram(

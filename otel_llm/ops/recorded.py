@@ -1,4 +1,7 @@
-"""Names of the recorded metrics: what the rules write and what dashboards may read, the same for both vocabularies."""
+"""Names of the recorded metrics: what the rules write and what dashboards may read, the same for both vocabularies.
+
+Each also carries the labels of ``SERVICE``: the level in a name says what stands beside them.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,85 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SERVICE = ("job", "namespace", "cluster", "environment")
+"""What tells one service from another by default; a label that no series has costs nothing."""
+CUSTOM = ("tenant", "feature", "team", "customer")
+"""Labels of ``OTEL_LLM_METRIC_LABELS`` that rates are also recorded by; others are named at the export."""
 PROVIDER_MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
+CALLS_BY_ERROR = "provider_model_error:otel_llm_calls:rate5m"  # calls per second, error_type "" where they succeeded
 CALLS = "provider_model:otel_llm_calls:rate5m"  # calls per second
+FAILED_CALLS = "provider_model:otel_llm_failed_calls:rate5m"  # 0 where nothing failed
 ERRORS = "provider_model:otel_llm_errors:ratio_rate5m"  # 0 where nothing failed
 ERRORS_BY_TYPE = "provider_model_error:otel_llm_errors:ratio_rate5m"
+CALLS_BY_CUSTOM = "provider_model_custom:otel_llm_calls:rate5m"
+CALLS_BY_INSTANCE = "instance:otel_llm_calls:rate5m"
+FAILED_BY_INSTANCE = "instance:otel_llm_failed_calls:rate5m"
+CALLS_BY_OPERATION = "operation:otel_llm_calls:rate5m"
+
+BUCKETS = "provider_model_le:otel_llm_duration_seconds_bucket:rate5m"  # successful calls
+SECONDS = "provider_model:otel_llm_duration_seconds_sum:rate5m"  # of successful calls
+OK_CALLS = "provider_model:otel_llm_ok_calls:rate5m"
+SLOW_CALLS = "provider_model:otel_llm_slow_calls:rate5m"  # successful, but slower than the latency objective
 DURATION = "provider_model:otel_llm_duration_seconds:quantile5m"  # successful calls
+FAILED_BUCKETS = "error_le:otel_llm_duration_seconds_bucket:rate5m"  # failed calls
+CUSTOM_BUCKETS = "custom_le:otel_llm_duration_seconds_bucket:rate5m"  # successful calls, by custom labels
+FIRST_CHUNK_BUCKETS = "provider_model_le:otel_llm_first_chunk_seconds_bucket:rate5m"
 FIRST_CHUNK = "provider_model:otel_llm_first_chunk_seconds:quantile5m"
+CHUNK_GAP_BUCKETS = "le:otel_llm_chunk_gap_seconds_bucket:rate5m"
+
+INPUT_SUM = "provider_model:otel_llm_input_tokens_sum:rate5m"  # of successful calls
+INPUT_COUNT = "provider_model:otel_llm_input_tokens_count:rate5m"
 INPUT_TOKENS = "provider_model:otel_llm_input_tokens:mean5m"
+OUTPUT_SUM = "provider_model:otel_llm_output_tokens_sum:rate5m"
+OUTPUT_COUNT = "provider_model:otel_llm_output_tokens_count:rate5m"
 OUTPUT_TOKENS = "provider_model:otel_llm_output_tokens:mean5m"
 OUTPUT_TOKENS_15M = "provider_model:otel_llm_output_tokens:mean15m"
+OUTPUT_BUCKETS = "le:otel_llm_output_tokens_bucket:rate5m"
 OUTPUT_VARIATION = "provider_model:otel_llm_output_tokens:variation"  # standard deviation over mean
+THINKING_BUCKETS = "le:otel_llm_thinking_tokens_bucket:rate5m"
+TOKENS = "provider_model_kind:otel_llm_tokens:rate5m"  # of all calls: input, output, cache_read, cache_write, thinking
+MODALITIES = "modality:otel_llm_input_tokens:rate5m"
+PROMPT_CACHE = "provider_model:otel_llm_prompt_cache_read:ratio_rate15m"  # cached share of input
+PROMPT_CACHE_BASELINE = "provider_model:otel_llm_prompt_cache_read:baseline_ratio1d"
+
 FALLBACKS = "provider_model:otel_llm_fallbacks:ratio_rate5m"
+FALLBACK_PATHS = "path:otel_llm_fallbacks:rate5m"  # from, to, why
+LOOKUPS = "provider_model_cache:otel_llm_cache_requests:rate5m"  # by result
 CACHE_HITS = "provider_model_cache:otel_llm_cache_hits:ratio_rate15m"
+FINISHED = "provider_model_finish:otel_llm_finish_reasons:rate5m"  # all reasons, as the provider names them
 FINISH_REASONS = "provider_model_finish:otel_llm_finish_reasons:ratio_rate15m"  # length and content_filter only
 RATE_LIMIT_LEFT = "provider_model_kind:otel_llm_rate_limit_remaining:ratio"
+RETRIES = "provider_model_reason:otel_llm_retries:rate5m"
+RETRY_WAIT = "provider_model_reason:otel_llm_retry_wait_seconds:rate5m"
+BREAKER_OPEN = "breaker:otel_llm_circuit_breaker_open:max"  # 1 while it is open, 0.5 half open, 0 closed
+SEEN = "instance:otel_llm_seen:seconds"  # when a target last showed otel-llm's metrics, for a day
+IN_FLIGHT = "provider_model:otel_llm_in_flight_requests:sum"
 
 COST = "provider_model:otel_llm_cost_usd:rate5m"  # US dollars per second
+COST_BY_CUSTOM = "provider_model_custom:otel_llm_cost_usd:rate5m"
+COST_BY_SOURCE = "source:otel_llm_cost_usd:rate5m"
+COST_BY_ROUTE = "route:otel_llm_http_request_cost_usd_sum:rate5m"
+COST_BUCKETS = "le:otel_llm_request_cost_usd_bucket:rate5m"
 COST_PER_REQUEST = "provider_model:otel_llm_request_cost_usd:mean5m"
-COST_ALL = "llm:otel_llm_cost_usd:rate1h"  # US dollars per second, everything together
+SAVINGS = "provider_model:otel_llm_cache_savings_usd:rate5m"
+COST_ALL = "llm:otel_llm_cost_usd:rate1h"  # US dollars per second, all models
 SPEND = "job_budget:otel_llm_spend_usd:sum"
 BUDGET = "job_budget:otel_llm_budget_usd:max"
 BUDGET_FORECAST = "job_budget:otel_llm_budget_forecast:ratio"
+NOW = "llm:otel_llm_now:seconds"  # the time of the evaluation: what calendar periods are told by
+FLEET_SPEND = "job:otel_llm_cost_usd:period"  # spent in the calendar day and month (UTC), by the counter
+UNPRICED = "provider_model:otel_llm_unpriced_requests:increase5m"
+USAGE_UNKNOWN = "provider_model_reason:otel_llm_usage_unknown:rate5m"
+OVERFLOW = "label:otel_llm_label_overflow:increase5m"
+INTERNAL_ERRORS = "component:otel_llm_internal_errors:increase5m"
 
 SIGNAL = "provider_model:otel_llm_signal:mean5m"
 BASELINE_MEAN = "provider_model:otel_llm_signal:baseline_mean1d"
 BASELINE_STDDEV = "provider_model:otel_llm_signal:baseline_stddev1d"
 ZSCORE = "provider_model:otel_llm_signal:zscore1d"  # only with enough samples and spread
+ODD_CALLS = "provider_model_signal:otel_llm_anomalies:rate5m"  # by severity
 ANOMALOUS = "provider_model_signal:otel_llm_anomalies:ratio_rate15m"  # share of calls, by severity
 VARIATION_BASELINE = "provider_model:otel_llm_output_tokens:variation_baseline1d"
 FINISH_BASELINE = "provider_model_finish:otel_llm_finish_reasons:baseline_ratio1d"
@@ -52,41 +107,51 @@ SLO_BUDGET_LEFT = "provider_model:otel_llm_slo_budget_left:ratio30d"  # 1 is unt
 
 SIGNALS = ("latency", "output_tokens", "cost")
 
+_OF_MODEL = (*SERVICE, *PROVIDER_MODEL)
+_BY_MODEL = (
+    CALLS, FAILED_CALLS, ERRORS, SECONDS, OK_CALLS, SLOW_CALLS, INPUT_SUM, INPUT_COUNT, INPUT_TOKENS, OUTPUT_SUM, OUTPUT_COUNT,
+    OUTPUT_TOKENS, OUTPUT_TOKENS_15M, OUTPUT_VARIATION, PROMPT_CACHE, PROMPT_CACHE_BASELINE, FALLBACKS, IN_FLIGHT, COST,
+    COST_PER_REQUEST, SAVINGS, UNPRICED, VARIATION_BASELINE, *(SLO_CALLS + window for window in WINDOWS),
+)  # fmt: skip
+_MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("error_type",): (CALLS_BY_ERROR, ERRORS_BY_TYPE),
+    ("le",): (BUCKETS, FIRST_CHUNK_BUCKETS),
+    ("quantile",): (DURATION, FIRST_CHUNK),
+    ("kind",): (TOKENS, RATE_LIMIT_LEFT),
+    ("cache",): (CACHE_HITS,),
+    ("cache", "result"): (LOOKUPS,),
+    ("finish_reason",): (FINISHED, FINISH_REASONS, FINISH_BASELINE),
+    ("reason",): (RETRIES, RETRY_WAIT, USAGE_UNKNOWN),
+    ("signal",): (SIGNAL, BASELINE_MEAN, BASELINE_STDDEV, ZSCORE, HOUR_STDDEV, SPREAD, LEVEL),
+    ("signal", "season"): (SEASON,),
+    ("signal", "severity"): (UPPER, LOWER),
+    ("signal", "direction", "severity"): (ANOMALOUS, ODD_CALLS),
+    ("slo",): (SLO_BUDGET_LEFT, *(SLO_ERRORS + window for window in WINDOWS)),
+    CUSTOM: (CALLS_BY_CUSTOM, COST_BY_CUSTOM),
+}  # beside service, provider and model
+_OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("le",): (CHUNK_GAP_BUCKETS, OUTPUT_BUCKETS, THINKING_BUCKETS, COST_BUCKETS),
+    ("error_type", "le"): (FAILED_BUCKETS,),
+    (*CUSTOM, "le"): (CUSTOM_BUCKETS,),
+    ("instance", "pod"): (CALLS_BY_INSTANCE, FAILED_BY_INSTANCE),
+    ("gen_ai_operation_name",): (CALLS_BY_OPERATION,),
+    ("gen_ai_token_modality",): (MODALITIES,),
+    ("from_model", "to_model", "reason"): (FALLBACK_PATHS,),
+    ("cost_source",): (COST_BY_SOURCE,),
+    ("http_route",): (COST_BY_ROUTE,),
+    ("instance",): (SEEN,),
+    ("budget", "period"): (SPEND, BUDGET, BUDGET_FORECAST),
+    ("period",): (FLEET_SPEND,),
+    ("breaker",): (BREAKER_OPEN,),
+    ("label",): (OVERFLOW,),
+    ("component",): (INTERNAL_ERRORS,),
+    (): (COST_ALL,),
+}  # beside the service
+
 LABELS: Mapping[str, tuple[str, ...]] = {
-    CALLS: PROVIDER_MODEL,
-    ERRORS: PROVIDER_MODEL,
-    ERRORS_BY_TYPE: (*PROVIDER_MODEL, "error_type"),
-    DURATION: (*PROVIDER_MODEL, "quantile"),  # 0.5, 0.95, 0.99
-    FIRST_CHUNK: (*PROVIDER_MODEL, "quantile"),
-    INPUT_TOKENS: PROVIDER_MODEL,
-    OUTPUT_TOKENS: PROVIDER_MODEL,
-    OUTPUT_TOKENS_15M: PROVIDER_MODEL,
-    OUTPUT_VARIATION: PROVIDER_MODEL,
-    FALLBACKS: PROVIDER_MODEL,
-    CACHE_HITS: (*PROVIDER_MODEL, "cache"),
-    FINISH_REASONS: (*PROVIDER_MODEL, "finish_reason"),
-    RATE_LIMIT_LEFT: (*PROVIDER_MODEL, "kind"),
-    COST: PROVIDER_MODEL,
-    COST_PER_REQUEST: PROVIDER_MODEL,
-    COST_ALL: (),
-    SPEND: ("job", "budget", "period"),
-    BUDGET: ("job", "budget", "period"),
-    BUDGET_FORECAST: ("job", "budget", "period"),
-    SIGNAL: (*PROVIDER_MODEL, "signal"),
-    BASELINE_MEAN: (*PROVIDER_MODEL, "signal"),
-    BASELINE_STDDEV: (*PROVIDER_MODEL, "signal"),
-    ZSCORE: (*PROVIDER_MODEL, "signal"),
-    ANOMALOUS: (*PROVIDER_MODEL, "signal", "direction", "severity"),
-    VARIATION_BASELINE: PROVIDER_MODEL,
-    FINISH_BASELINE: (*PROVIDER_MODEL, "finish_reason"),
-    HOUR_STDDEV: (*PROVIDER_MODEL, "signal"),
-    SPREAD: (*PROVIDER_MODEL, "signal"),
-    SEASON: (*PROVIDER_MODEL, "signal", "season"),
-    LEVEL: (*PROVIDER_MODEL, "signal"),
-    UPPER: (*PROVIDER_MODEL, "signal", "severity"),
-    LOWER: (*PROVIDER_MODEL, "signal", "severity"),
+    **dict.fromkeys(_BY_MODEL, _OF_MODEL),
+    **{name: (*_OF_MODEL, *more) for more, names in _MORE.items() for name in names},
+    **{name: (*SERVICE, *more) for more, names in _OF_SERVICE.items() for name in names},
     SLO_OBJECTIVE: ("slo",),
-    SLO_BUDGET_LEFT: (*PROVIDER_MODEL, "slo"),
-    **{SLO_CALLS + window: PROVIDER_MODEL for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")},
-    **{SLO_ERRORS + window: (*PROVIDER_MODEL, "slo") for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")},
+    NOW: (),
 }  # every recorded metric and its labels

@@ -77,8 +77,8 @@ class Told:
             for where, part in found
             if where == channel
             and part["title"].startswith(f"[{status}")
-            and f"] {alert}" in part["title"]
-            and model in part["title"]
+            and f"#{alert.lower()}|Runbook>" in part["text"]
+            and model in part["text"]
         ]
 
     def pages(self, alert: str, action: str = "trigger", group: str = "") -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ class Told:
             event
             for event in self.pagerduty
             if event["event_action"] == action
-            and event["payload"]["class"] == alert
+            and alert in event["payload"]["custom_details"]["alerts"]
             and group in event["payload"].get("group", "")
         ]
 

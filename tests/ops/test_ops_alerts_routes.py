@@ -41,6 +41,9 @@ def amtool(*words: str | Path) -> str:
         (("severity=warning", "category=cost"), "slack-finance,slack"),
         (("severity=info", "category=cost"), "slack-finance,slack"),
         (("severity=info", "category=telemetry"), "slack"),
+        (("severity=critical", "category=errors", "environment=production"), "pagerduty,slack"),
+        (("severity=critical", "category=errors", "environment=staging"), "slack-staging"),
+        (("severity=critical", "category=cost", "namespace=dev-3"), "slack-staging"),
     ],
 )
 def test_the_right_people_are_told(labels: tuple[str, ...], receivers: str) -> None:
@@ -57,23 +60,25 @@ DATA = {
     "commonLabels": {"alertname": "LLMX", "severity": "critical", "gen_ai_request_model": 'meta/llama "4"'}, "commonAnnotations": {},
     "alerts": [
         {"status": status, "labels": {"severity": "critical"}, "generatorURL": "http://query",
-         "annotations": {"summary": f"Sum {number}", "description": f"Value {number}.", "dashboard_url": "http://board", "runbook_url": "http://book"}}
+         "startsAt": "2026-11-29T03:00:00Z", "endsAt": "2026-11-29T03:30:00Z",
+         "annotations": {"summary": f"Sum {number}", "description": f"Value {number}.", "resolved": f"Past {number}.",
+                         "dashboard_url": "http://board?var-job=shop", "runbook_url": "http://book"}}
         for number, status in enumerate(("firing", "firing", "resolved"), 1)
     ],
 }  # fmt: skip
 
 
 SILENCE = (
-    "http://alerts/#/silences/new?filter=%7Bgen_ai_request_model%3D%22meta%2Fllama%20%5C%224%5C%22%22%2C%20"
-    "severity%3D%22critical%22%2C%20alertname%3D%22LLMX%22%7D"
+    "http://alerts/#/silences/new?filter=%7Balertname%3D%22LLMX%22%2C%20"
+    "gen_ai_request_model%3D%22meta%2Fllama%20%5C%224%5C%22%22%2C%20severity%3D%22critical%22%7D"
 )
 
 
 @pytest.mark.parametrize(
     ("name", "status", "text"),
     [
-        ("title", "firing", '[FIRING:2] LLMX · meta/llama "4"'),
-        ("title", "resolved", '[RESOLVED] LLMX · meta/llama "4"'),
+        ("title", "firing", "[FIRING] Sum 1 (1 of 2)"),
+        ("title", "resolved", "[RESOLVED] Sum 3"),
         ("color", "firing", "danger"),
         ("color", "resolved", "good"),
         ("silence", "firing", SILENCE),
@@ -102,11 +107,14 @@ def test_a_message_names_every_alert_with_its_links(tmp_path: Path) -> None:
     text = amtool(
         "template", "render", glob, f"--template.data={data}", '--template.text={{ template "otel_llm.text" . }}'
     )
-    links = "<http://board|Dashboard> · <http://book|Runbook> · <http://query|Query>"
+    links = (
+        "<http://board?var-job=shop&from=1795919400000&to=now|Dashboard> · <http://book|Runbook> · <http://query|Query>"
+    )
     assert text.splitlines()[:6] == [
         "*Sum 1* (critical)", "Value 1.", links, "*Sum 2* (critical)", "Value 2.", links,
     ]  # fmt: skip
-    assert "*Sum 3* (critical, resolved)" in text
+    assert "*Sum 3* (critical, resolved)\nPast 3.\n" in text
+    assert "&from=1795919400000&to=1795923900000|Dashboard>" in text
     assert text.splitlines()[-1].startswith("<http://alerts/#/silences/new?filter=%7B")
 
 
@@ -148,8 +156,17 @@ OPEN = fired("LLMCircuitBreakerOpen", gen_ai_provider_name="openai", breaker="op
 @pytest.mark.parametrize(
     ("source", "target", "held"),
     [
-        (fired("LLMErrorRateHigh", **GPT), fired("LLMLatencyP95High", **GPT), True),
+        (fired("LLMErrorRateHigh", **GPT), fired("LLMLatencyP95High", **GPT), False),
         (fired("LLMErrorRateHigh", **GPT), fired("LLMLatencyP95High", **{**GPT, "gen_ai_request_model": "gpt-4o"}), False),
+        (fired("LLMErrorRateHigh", "critical", **GPT), fired("LLMErrorRateHigh", "warning", **GPT), True),
+        (fired("LLMErrorBudgetBurn", "critical", **GPT), fired("LLMErrorRateHigh", "critical", **GPT), True),
+        (fired("LLMErrorBudgetBurn", "warning", **GPT), fired("LLMErrorRateHigh", "critical", **GPT), False),
+        (fired("LLMErrorBudgetBurn", "critical", job="a", **GPT), fired("LLMErrorRateHigh", "critical", job="b", **GPT), False),
+        (fired("LLMRateLimited", **GPT), fired("LLMErrorBudgetBurn", "critical", **GPT), True),
+        (fired("LLMProviderFailing", gen_ai_provider_name="openai"), fired("LLMErrorRateHigh", "critical", **GPT), True),
+        (fired("LLMProviderFailing", gen_ai_provider_name="mistral_ai"), fired("LLMErrorRateHigh", "critical", **GPT), False),
+        (fired("LLMDailyBudgetExceeded", **BUDGET), fired("LLMDailyBudgetReached", **BUDGET), True),
+        (fired("LLMDailyBudgetReached", **BUDGET), fired("LLMDailyBudgetNear", **BUDGET), True),
         (fired("LLMErrorRateHigh", **GPT), fired("LLMDailyBudgetExceeded", **BUDGET), False),
         (fired("LLMDailyBudgetExceeded", **BUDGET), fired("LLMInternalErrors", job="shop"), False),
         (fired("LLMDailyBudgetExceeded", **BUDGET), fired("LLMDailyBudgetForecast", **BUDGET), True),

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
-from otel_llm.core.objectives import percent
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import PM
 
-from .alert import MINUTE, MODEL, MODEL_VARIABLES, Alert, busy
+from .alert import KEPT, MINUTE, MODEL_VARIABLES, NUMBER, SHARE, Alert, busy, judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,68 +23,47 @@ BOTH = "output_tokens|output_spread"
 def tokens(it: Context) -> list[Alert]:
     o, mean = it.objectives, recorded.OUTPUT_TOKENS_15M
     usual = f'ignoring (signal) ({{factor:g}} * {recorded.BASELINE_MEAN}{{{{signal="output_tokens"}}}})'
-    variation = f"{recorded.OUTPUT_VARIATION}\n>\n{o.output_variance_factor:g} * {recorded.VARIATION_BASELINE}"
+    spread, enough = f"last_over_time({recorded.OUTPUT_VARIATION}[{it.over(KEPT)}])", busy(it, least="min_answers")
+    often = busy(it, KEPT + normal.MEDIUM, "min_answers")  # calls that a restart does not hide
     return [
-        Alert(
-            "LLMOutputTokensHigh",
-            f"{mean}\n> {usual.format(factor=o.output_tokens_factor)}{busy(it)}",
-            "warning",
-            "tokens",
-            f"LLM answers are long: more than {o.output_tokens_factor:g} times the daily average",
-            f"The mean answer of {MODEL} has {{{{ $value | humanize }}}} tokens.",
-            10 * MINUTE,
+        judged(
+            "length_high", "warning", "tokens", f"{mean}\n> {usual.format(factor=o.output_tokens_factor)}{enough}",
+            f"long answers, {NUMBER} tokens", NUMBER,
         ),
-        Alert(
-            "LLMOutputLengthDrop",
-            f"{mean}\n< {usual.format(factor=1 - o.output_drop)}{busy(it)}",
-            "warning",
-            "quality",
-            f"LLM answers are short: {percent(o.output_drop)} below the daily average, the model may have degraded",
-            f"The mean answer of {MODEL} has {{{{ $value | humanize }}}} tokens.",
-            10 * MINUTE,
+        judged(
+            "length", "warning", "quality", f"{mean}\n< {usual.format(factor=1 - o.output_drop)}{enough}",
+            f"short answers, {NUMBER} tokens", NUMBER,
         ),
-        Alert(
-            "LLMOutputVarianceHigh",
-            f"{variation}{busy(it)}",
-            "warning",
-            "quality",
-            f"LLM answers vary: spread of lengths above {o.output_variance_factor:g} times the daily average",
-            f"The lengths of {MODEL}'s answers spread by {{{{ $value | humanizePercentage }}}} of their mean.",
-            10 * MINUTE,
+        judged(
+            "variance", "warning", "quality", f"{spread}\n>\n{o.output_variance_factor:g} * {recorded.VARIATION_BASELINE}{often}",
+            f"answers vary by {SHARE}", SHARE,
         ),
         Alert(
             "LLMOutputVarianceDrop",
-            f"{recorded.OUTPUT_VARIATION}\n< {1 - o.output_variance_drop:g} * {recorded.VARIATION_BASELINE}{busy(it)}",
+            f"{spread}\n< {1 - o.output_variance_drop:g} * {recorded.VARIATION_BASELINE}{often}",
             "warning",
             "quality",
-            f"LLM answers are alike: spread of lengths {percent(o.output_variance_drop)} below the daily average",
-            f"The lengths of {MODEL}'s answers spread by {{{{ $value | humanizePercentage }}}} of their mean.",
+            f"answers alike, {SHARE} spread",
+            f"lengths of answers are alike, they spread by {SHARE} of their mean",
+            f"lengths of answers were alike, they spread by {SHARE} of their mean",
             10 * MINUTE,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def cost(it: Context) -> list[Alert]:
     factor, signal = it.objectives.cost_per_request_factor, '{signal="cost"}'
-    return [
-        Alert(
-            "LLMCostPerRequestHigh",
-            f"{recorded.SIGNAL}{signal} > {factor:g} * {recorded.BASELINE_MEAN}{signal}{busy(it)}",
-            "warning",
-            "cost",
-            f"LLM calls are expensive: more than {factor:g} times the daily average",
-            f'A call to {MODEL} costs ${{{{ $value | printf "%.4f" }}}} on average.',
-            10 * MINUTE,
-        )
-    ]
+    expr = f"{recorded.SIGNAL}{signal} > {factor:g} * {recorded.BASELINE_MEAN}{signal}{busy(it)}"
+    price = '${{ $value | printf "%.4f" }}'
+    return [judged("cost_per_request", "warning", "cost", expr, f"expensive calls, {price} each", price)]
 
 
 def anomalies(it: Context) -> list[Alert]:
     o = it.objectives
     found = [
-        _recent("warning", MINUTE, o.zscore_critical),
-        _recent("critical", 5 * MINUTE, o.zscore_critical),
-        _recent("critical", 2 * MINUTE, o.zscore_grave),
+        _recent(it, "warning", MINUTE, o.zscore_critical),
+        _recent(it, "critical", 5 * MINUTE, o.zscore_critical),
+        _recent(it, "critical", 2 * MINUTE, o.zscore_grave),
         # what one process cannot see: the mean over all instances, and the rhythm of days
         _anomaly("fleet", "warning", 5 * MINUTE, _shift(it, o.zscore_critical)),
         _anomaly("season", "warning", 10 * MINUTE, _season(it, "warning")),
@@ -98,12 +75,12 @@ def anomalies(it: Context) -> list[Alert]:
     ]
 
 
-def _recent(severity: str, wait: float, sigmas: float) -> Alert:
+def _recent(it: Context, severity: str, wait: float, sigmas: float) -> Alert:
     """What each process says of its recent calls: severity by how far they are, and for how long."""
     zscore = BY_NAME["otel_llm_zscore"]
     high = zscore.selector(signal=f"=~{PAGING if severity == 'critical' else '.+'}", kind="=~shift|trend")
     low = zscore.selector(signal=f"=~{BOTH}", kind="=~shift|trend")
-    by = f"by ({PM}, signal, kind)"
+    by = f"by ({it.model}, signal, kind)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
     grave = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
     return _anomaly("recent", severity, wait, expr, grave)
@@ -116,16 +93,18 @@ def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str
         "season": "is at {{ $value | humanize }}, outside of what is usual at this time",
         "share": "is unusual in {{ $value | humanizePercentage }} of the calls",
     }
+    words = says[kind]
     return Alert(
         "LLMAnomaly",
         expr,
         severity,
         "anomaly",
-        "LLM {{ $labels.signal }} is unusually {{ $labels.direction }}",
-        f"{{{{ $labels.signal }}}} of {MODEL} {says[kind]}.",
+        "{{ $labels.signal }} unusually {{ $labels.direction }}",
+        f"{{{{ $labels.signal }}}} is unusually {{{{ $labels.direction }}}}, it {words}",
+        "{{ $labels.signal }} was unusually {{ $labels.direction }}",
         wait,
-        dict(more or {}) if kind == "recent" else {"kind": kind},
-        {**MODEL_VARIABLES, "signal": "signal"},
+        labels=dict(more or {}) if kind == "recent" else {"kind": kind},
+        variables={**MODEL_VARIABLES, "signal": "signal"},
     )
 
 
@@ -139,7 +118,7 @@ def _directed(high: str, low: str) -> str:
 def _shift(it: Context, sigmas: float) -> str:
     """Far from the daily average, by a change that matters, and not what is usual at this time of the day."""
     far = _directed(f"{recorded.ZSCORE} >= {sigmas:g}", f"{recorded.ZSCORE} <= -{sigmas:g}")
-    on = f"on ({PM}, signal)"
+    on = f"on ({it.model}, signal)"
     moved = (
         f"abs({recorded.SIGNAL} - {recorded.BASELINE_MEAN}) > {it.objectives.min_change:g} * {recorded.BASELINE_MEAN}"
     )
@@ -169,20 +148,13 @@ def _share(it: Context, severity: str, share: float) -> str:
 
 def answers(it: Context) -> list[Alert]:
     return [
-        _finish(it, "LLMTruncatedOutputs", "length", "LLM answers are cut off", "end at the token limit"),
-        _finish(it, "LLMContentFiltered", "content_filter", "LLM answers are filtered", "are withheld by a filter"),
+        _finish(it, "truncated", "length", "answers cut off"),
+        _finish(it, "refused", "content_filter", "answers filtered"),
     ]
 
 
-def _finish(it: Context, name: str, reason: str, summary: str, says: str) -> Alert:
+def _finish(it: Context, condition: str, reason: str, title: str) -> Alert:
     o, share = it.objectives, f'{recorded.FINISH_REASONS}{{finish_reason="{reason}"}}'
     usual = f'{o.finish_reason_factor:g} * {recorded.FINISH_BASELINE}{{finish_reason="{reason}"}}'
-    return Alert(
-        name,
-        f"{share} > {usual}\nand\n{share} > {o.finish_reason_share:g}{busy(it)}",
-        "warning",
-        "quality",
-        f"{summary}: more than {o.finish_reason_factor:g} times the daily average",
-        f"{{{{ $value | humanizePercentage }}}} of the answers of {MODEL} {says}.",
-        15 * MINUTE,
-    )
+    expr = f"{share} > {usual}\nand\n{share} > {o.finish_reason_share:g}{busy(it)}"
+    return judged(condition, "warning", "quality", expr, f"{title} {SHARE}", SHARE)

@@ -6,59 +6,102 @@ from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
-from otel_llm.core.objectives import percent
+from otel_llm.core.conditions import BY_ID
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import PM, born
+from otel_llm.ops.promql import born
 
-from .alert import MINUTE, MODEL, Alert, busy
+from .alert import DURATION, KEPT, SHARE, Alert, busy, failing_enough, judged
 
 if TYPE_CHECKING:
+    from otel_llm.core.conditions import Severity
     from otel_llm.ops.rules import Context
+
+_LEVELS: tuple[Severity, ...] = ("critical", "warning")
 
 
 def slow(it: Context) -> list[Alert]:
     o = it.objectives
+    p95, first = (f'{name}{{quantile="0.95"}}' for name in (recorded.DURATION, recorded.FIRST_CHUNK))
+    window = f"{it.clock.seconds(normal.SHORT):g}"
+    streams = f'sum without (le) ({recorded.FIRST_CHUNK_BUCKETS}{{le="+Inf"}}) * {window} >= {o.min_requests}'
     return [
-        Alert(
-            "LLMLatencyP95High",
-            f'{recorded.DURATION}{{quantile="0.95"}} > {o.p95:g}',
-            "warning",
-            "latency",
-            f"LLM calls are slow: p95 above {normal.show(o.p95, 'duration')}",
-            f"95 % of the calls to {MODEL} take up to {{{{ $value | humanizeDuration }}}}.",
-            5 * MINUTE,
+        judged(
+            "latency", "warning", "latency", f"{p95} > {o.p95:g}{busy(it, normal.SHORT)}", f"p95 {DURATION}", DURATION
         ),
-        Alert(
-            "LLMTimeToFirstChunkHigh",
-            f'{recorded.FIRST_CHUNK}{{quantile="0.95"}} > {o.first_chunk:g}',
+        judged(
+            "first_chunk",
             "warning",
             "latency",
-            f"LLM streams start late: p95 above {normal.show(o.first_chunk, 'duration')}",
-            f"95 % of the streams from {MODEL} start within {{{{ $value | humanizeDuration }}}}.",
-            5 * MINUTE,
+            f"{first} > {o.first_chunk:g}\nand on ({it.model})\n{streams}",
+            f"first chunk p95 {DURATION}",
+            DURATION,
         ),
     ]
+
+
+def _worst_type(it: Context) -> str:
+    """Which error it is for the most part, asked for when the alert is written."""
+    names = it.by(*recorded.PROVIDER_MODEL)
+    matchers = ",".join(f"{name}=%q" for name in names)
+    labels = " ".join(f"$labels.{name}" for name in names)
+    query = f"topk(1, {recorded.ERRORS_BY_TYPE}{{{matchers}}})"
+    return f"{{{{ with printf `{query}` {labels} | query }}}} (mostly {{{{ . | first | label `error_type` }}}}){{{{ end }}}}"
 
 
 def failing(it: Context) -> list[Alert]:
-    share = it.objectives.error_rate
-    return [
-        Alert(
-            "LLMErrorRateHigh",
-            f"{recorded.ERRORS_BY_TYPE} > {share:g}{busy(it, seconds=normal.SHORT)}",
-            "critical",
+    found = [
+        judged(
             "errors",
-            f"LLM calls fail: more than {percent(share)} with {{{{ $labels.error_type }}}}",
-            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} fail with {{{{ $labels.error_type }}}}.",
-            5 * MINUTE,
+            severity,
+            "errors",
+            f"{recorded.ERRORS} > {BY_ID['errors'].limit(severity, it.objectives):g}{failing_enough(it)}",
+            f"errors {SHARE}",
+            SHARE,
+            _worst_type(it),
         )
+        for severity in _LEVELS
     ]
+    by_type = judged(
+        "error_type",
+        "warning",
+        "errors",
+        f"{recorded.ERRORS_BY_TYPE} > {it.objectives.error_rate:g}{failing_enough(it)}",
+        f"errors {SHARE} · {{{{ $labels.error_type }}}}",
+        SHARE,
+        " with {{ $labels.error_type }}",
+    )
+    limited = judged(
+        "rate_limit_refused",
+        "critical",
+        "errors",
+        f'{recorded.ERRORS_BY_TYPE}{{error_type="rate_limit"}} > {it.objectives.rate_limit_refused:g}{failing_enough(it)}',
+        f"rate limited {SHARE}",
+        SHARE,
+    )
+    return [*found, by_type, limited, _provider(it)]
+
+
+def _provider(it: Context) -> Alert:
+    provider = ", ".join(it.by("gen_ai_provider_name"))
+    limit, window = it.objectives.error_rate_critical, f"{it.clock.seconds(normal.SHORT):g}"
+    calls, failed = (f"sum by ({provider}) ({name})" for name in (recorded.CALLS, recorded.FAILED_CALLS))
+    several = f"count by ({provider}) ({recorded.ERRORS} > {limit:g} and {recorded.FAILED_CALLS} > 0) >= 2"
+    return judged(
+        "provider",
+        "critical",
+        "errors",
+        f"{failed}\n/\n({calls} > 0)\n> {limit:g}\nand\n{several}\nand\n{calls} * {window} >= {it.objectives.min_requests}",
+        f"errors {SHARE}",
+        SHARE,
+        about=("gen_ai_provider_name",),
+        variables={"provider": "gen_ai_provider_name"},
+    )
 
 
 def burning(it: Context) -> list[Alert]:
-    text = {
-        "critical": ("is burning fast", "at this rate the budget of 30 days is gone in five days or less"),
-        "warning": ("is burning", "at this rate the budget does not last 30 days"),
+    ends = {
+        "critical": "and at this rate the budget of 30 days is gone in five days or less",
+        "warning": "and at this rate the budget does not last 30 days",
     }
     return [
         Alert(
@@ -68,12 +111,12 @@ def burning(it: Context) -> list[Alert]:
             ),
             severity,
             "errors",
-            f"The {{{{ $labels.slo }}}} error budget of {{{{ $labels.gen_ai_request_model }}}} {how}",
-            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} miss the {{{{ $labels.slo }}}} objective: "
-            f"{consequence}.",
-            wait,
+            f"{{{{ $labels.slo }}}} budget burns, {SHARE} missed",
+            f"{SHARE} of the calls miss the {{{{ $labels.slo }}}} objective, {ends[severity]}",
+            f"{SHARE} of the calls missed the {{{{ $labels.slo }}}} objective",
+            level.held if (level := getattr(BY_ID["burn"], severity)) else 0,
         )
-        for (severity, (how, consequence)), wait in zip(text.items(), (2 * MINUTE, 15 * MINUTE), strict=True)
+        for severity in _LEVELS
     ]
 
 
@@ -82,10 +125,10 @@ def _burn(it: Context, factor: float, long: float, short: float) -> str:
     allowed = f"on (slo) group_left () ({factor:g} * (1 - {recorded.SLO_OBJECTIVE}))"
     name, recent = normal.duration(long), normal.duration(short)
     calls = f"{recorded.SLO_CALLS}{name} * {it.clock.seconds(long):g}"
-    missed = f"{recorded.SLO_ERRORS}{name} * on ({PM}) group_left () {calls}"
+    missed = f"{recorded.SLO_ERRORS}{name} * on ({it.model}) group_left () {calls}"
     return (
         f"(\n  {recorded.SLO_ERRORS}{name} > {allowed}\n  and\n"
-        f"  {recorded.SLO_ERRORS}{recent} > {allowed}\n  and on ({PM})\n  {calls} >= {it.objectives.min_requests}\n"
+        f"  {recorded.SLO_ERRORS}{recent} > {allowed}\n  and on ({it.model})\n  {calls} >= {it.objectives.min_requests}\n"
         f"  and\n  {missed} > {_ONE:g}\n)"
     )
 
@@ -94,62 +137,93 @@ _ONE = 1.5  # a call, as a rate over a window that is a little longer or shorter
 
 
 def around(it: Context) -> list[Alert]:
-    o, medium = it.objectives, it.over(normal.MEDIUM)
-    lookups = f"sum by ({PM}, cache) (increase({BY_NAME['otel_llm_cache_requests_total'].name}[{medium}]))"
+    return [*_fallbacks(it), *_caches(it), *_limits(it)]
+
+
+def _fallbacks(it: Context) -> list[Alert]:
     return [
-        Alert(
-            "LLMFallbackRateHigh",
-            f"{recorded.FALLBACKS} > {o.fallback_rate:g}{_busy_if_called(it)}",
-            "warning",
+        judged(
+            "fallback",
+            severity,
             "reliability",
-            f"LLM calls fall back: more than {percent(o.fallback_rate)}",
-            "{{ with $labels.gen_ai_provider_name }}{{ $value | humanizePercentage }} of the calls to "
-            "{{ $labels.gen_ai_request_model }} ({{ . }}) fell back to another model."
-            "{{ else }}{{ $labels.gen_ai_request_model }} is not called itself: {{ $value | humanizePercentage }} of all calls "
-            "fell back from it.{{ end }}",
-            10 * MINUTE,
-        ),
-        Alert(
-            "LLMCacheHitRatioLow",
-            f"{recorded.CACHE_HITS} < {o.cache_hit_ratio:g}\nand\n{lookups} > {o.cache_min_lookups}",
-            "warning",
-            "reliability",
-            f"The response cache misses: hit ratio below {percent(o.cache_hit_ratio)}",
-            "{{ $value | humanizePercentage }} of the look-ups in {{ $labels.cache }}"
-            "{{ with $labels.gen_ai_request_model }} for {{ . }}{{ end }} hit.",
-            10 * MINUTE,
-        ),
-        Alert(
-            "LLMRateLimitNear",
-            f"{recorded.RATE_LIMIT_LEFT} < {o.rate_limit_left:g}\nand on ({PM})\n{recorded.CALLS} > 0",
-            "warning",
-            "reliability",
-            f"A rate limit is near: less than {percent(o.rate_limit_left)} left",
-            f"{{{{ $value | humanizePercentage }}}} of the {{{{ $labels.kind }}}} that {MODEL} allows are left.",
-            5 * MINUTE,
-        ),
+            f"{recorded.FALLBACKS} > {BY_ID['fallback'].limit(severity, it.objectives):g}{_busy_if_called(it)}",
+            f"fallbacks {SHARE}",
+            SHARE,
+        )
+        for severity in _LEVELS
     ]
 
 
 def _busy_if_called(it: Context) -> str:
     """Enough calls to tell: of the model, where it is called itself, and of all models, where others serve for it."""
-    window, least = it.clock.seconds(normal.MEDIUM), it.objectives.min_requests
-    calls = f"avg_over_time({recorded.CALLS}[{it.over(normal.MEDIUM)}])"
-    return f"\nunless on ({PM})\n{calls} * {window:g} < {least}\nand on ()\nsum ({calls}) * {window:g} >= {least}"
+    least, calls = it.objectives.min_requests, it.total(recorded.CALLS, normal.MEDIUM)
+    return (
+        f"\nunless on ({it.model})\n{calls} < {least}\n"
+        f"and on ({it.of_service})\nsum by ({it.of_service}) ({calls}) >= {least}"
+    )
+
+
+def _caches(it: Context) -> list[Alert]:
+    o, medium = it.objectives, normal.MEDIUM
+    lookups = f"sum by ({it.model}, cache) ({it.total(recorded.LOOKUPS, medium)})"
+    usual = recorded.PROMPT_CACHE_BASELINE
+    return [
+        judged(
+            "cache",
+            "warning",
+            "reliability",
+            f"{recorded.CACHE_HITS} < {o.cache_hit_ratio:g}\nand\n{lookups} > {o.cache_min_lookups}",
+            f"response cache hits {SHARE}",
+            SHARE,
+            " {{ $labels.cache }}",
+        ),
+        judged(
+            "prompt_cache",
+            "warning",
+            "cost",
+            f"{recorded.PROMPT_CACHE} < {1 - o.prompt_cache_drop:g} * ({usual} > {_CACHED:g}){busy(it)}",
+            f"prompt cache {SHARE}",
+            SHARE,
+        ),
+    ]
+
+
+_CACHED = 0.05  # a share of cached input below which there is nothing to lose
+
+
+def _limits(it: Context) -> list[Alert]:
+    left = f"last_over_time({recorded.RATE_LIMIT_LEFT}[{it.over(KEPT)}])"
+    used = f"\nand on ({it.model})\nlast_over_time({recorded.CALLS}[{it.over(KEPT)}]) > 0"
+    return [
+        judged(
+            "rate_limit",
+            severity,
+            "reliability",
+            f"{left} < {BY_ID['rate_limit'].limit(severity, it.objectives):g}{used}",
+            f"rate limit {SHARE} left",
+            SHARE,
+            " of {{ $labels.kind }}",
+        )
+        for severity in _LEVELS
+    ]
 
 
 def breakers(it: Context) -> list[Alert]:
-    opened = born(BY_NAME["otel_llm_circuit_breaker_transitions_total"], it.over(300), ("breaker",), to_state="open")
-    is_open = f"max by (breaker) ({BY_NAME['otel_llm_circuit_breaker_state'].selector(state='open')}) == 1"
+    names = it.by("breaker")
+    opened = born(BY_NAME["otel_llm_circuit_breaker_transitions_total"], it.over(300), names, to_state="open")
+    is_open = f"last_over_time({recorded.BREAKER_OPEN}[{it.over(KEPT)}]) == 1"
     stuck = normal.show(it.objectives.breaker_stuck, "duration")
+    refused = BY_ID["breaker"]
     return [
         Alert(
             "LLMCircuitBreakerOpen",
             _of_provider(f"{is_open}\nor\n{opened}"),
             "critical",
             "reliability",
-            "Circuit breaker {{ $labels.breaker }} opened",
-            "{{ $labels.breaker }} is open or was in the last 5 minutes: calls to it are refused without being tried.",
+            "circuit breaker open",
+            refused.sentence("", "").strip() + ", or it was in the last 5 minutes",
+            refused.sentence("", "", ended=True).strip(),
+            about=("breaker",),
             variables={},
         ),
         Alert(
@@ -157,9 +231,11 @@ def breakers(it: Context) -> list[Alert]:
             _of_provider(is_open),
             "critical",
             "reliability",
-            f"Circuit breaker {{{{ $labels.breaker }}}} is open for {stuck}",
-            "{{ $labels.breaker }} does not recover: what it guards is down, or the breaker never tries again.",
+            f"circuit breaker open for {stuck}",
+            "does not recover, what it guards is down or the breaker never tries again",
+            f"was open for {stuck} or longer",
             it.objectives.breaker_stuck,
+            about=("breaker",),
             variables={},
         ),
     ]

@@ -2,106 +2,124 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
-from otel_llm.core.objectives import percent
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import born, one_line
+from otel_llm.ops.promql import one_line
+from otel_llm.ops.rules.made import summed
 
-from .alert import MINUTE, MODEL, Alert, busy
+from .alert import COUNT, DAY, DURATION, HOUR, KEPT, MINUTE, SHARE, Alert, judged
 
 if TYPE_CHECKING:
     from otel_llm.ops.rules import Context
 
-_BORN_WITHIN = 3600  # how long a single event of our own keeps its alert up
+_KEPT_BUDGET = HOUR  # spend goes away with its pod; the alert outlives that
 
 
 def budgets(it: Context) -> list[Alert]:
     o = it.objectives
     return [
-        *_budget("Daily", "day", o.daily_budget_factor, o.budget_forecast_factor),
-        *_budget("Monthly", "month", o.monthly_budget_factor, o.budget_forecast_factor),
+        *_budget(it, "Daily", "day", o.daily_budget_factor),
+        *_budget(it, "Monthly", "month", o.monthly_budget_factor),
     ]
 
 
-def _budget(adjective: str, period: str, exceeded: float, forecast: float) -> list[Alert]:
-    which, subject = f'{{period="{period}"}}', "{{ $labels.job }}{{ with $labels.budget }} (budget {{ . }}){{ end }}"
+def _budget(it: Context, adjective: str, period: str, exceeded: float) -> list[Alert]:
+    o, which = it.objectives, f'{{period="{period}"}}'
     now = {"day": "today", "month": "this month"}[period]
+    used = f"{recorded.SPEND}{which} / ({recorded.BUDGET}{which} > 0)"
+    more: dict[str, Any] = {"keep": _KEPT_BUDGET, "about": ("budget",), "variables": {}}
+    forecast = f"last_over_time({recorded.BUDGET_FORECAST}{which}[{it.over(KEPT)}]) > {o.budget_forecast_factor:g}"
+    title = f"budget {now} {SHARE}"
     return [
-        Alert(
-            f"LLM{adjective}BudgetExceeded",
-            f"{recorded.SPEND}{which} > {exceeded:g} * {recorded.BUDGET}{which}",
-            "critical",
-            "cost",
-            f"{adjective} LLM spend is above {percent(exceeded)} of the budget",
-            f'{subject} spent ${{{{ $value | printf "%.2f" }}}} {now}.',
-            variables={"job": "job"},
+        judged("budget", "critical", "cost", f"{used} > {exceeded:g}", title, SHARE, name=f"LLM{adjective}BudgetExceeded", **more),
+        judged("budget", "critical", "cost", f"{used} >= {o.budget_reached:g}", title, SHARE, name=f"LLM{adjective}BudgetReached", **more),
+        judged("budget", "warning", "cost", f"{used} >= {o.budget_warning:g}", title, SHARE, name=f"LLM{adjective}BudgetNear", **more),
+        judged(
+            "budget_forecast", "warning", "cost", forecast, f"budget {now} forecast {SHARE}", SHARE,
+            name=f"LLM{adjective}BudgetForecast", **more,
         ),
-        Alert(
-            f"LLM{adjective}BudgetForecast",
-            f"{recorded.BUDGET_FORECAST}{which} > {forecast:g}",
-            "warning",
-            "cost",
-            f"{adjective} LLM spend will pass {percent(forecast)} of the budget",
-            f"At the present rate {subject} will use {{{{ $value | humanizePercentage }}}} of the {period}'s budget.",
-            15 * MINUTE,
-            variables={"job": "job"},
-        ),
-    ]
+        _fleet(it, adjective, period, exceeded),
+    ]  # fmt: skip
+
+
+def _fleet(it: Context, adjective: str, period: str, exceeded: float) -> Alert:
+    """By the cost counter: what pods spent that are gone is in it."""
+    budget = f'last_over_time({recorded.BUDGET}{{period="{period}", budget=""}}[{it.over(DAY)}])'
+    spent = f'{recorded.FLEET_SPEND}{{period="{period}"}}'
+    return judged(
+        "budget", "critical", "cost", f"{spent} / on ({it.of_service}, period) group_left ()\n({budget} > 0)\n> {exceeded:g}",
+        f"fleet's budget of the {period} {SHARE}", SHARE, name=f"LLMFleet{adjective}BudgetExceeded", keep=_KEPT_BUDGET,
+        about=(), variables={},
+    )  # fmt: skip
 
 
 def unknown(it: Context) -> list[Alert]:
-    hour, medium, share = it.over(_BORN_WITHIN), it.over(normal.MEDIUM), it.objectives.usage_unknown_share
-    unknown = BY_NAME["otel_llm_usage_unknown_total"].rate(medium, recorded.PROVIDER_MODEL)
+    o, medium = it.objectives, normal.MEDIUM
+    names = it.by(*recorded.PROVIDER_MODEL)
+
+    def share(counted: str) -> str:
+        return f"{counted}\n/ on ({it.model})\n({it.total(recorded.CALLS, medium)} > 0)"
+
+    unknown_calls = summed(names, it.total(recorded.USAGE_UNKNOWN, medium))
+    unpriced = f"sum_over_time({recorded.UNPRICED}{it.steps(HOUR, normal.SHORT)}) > 0"
+    enough = f"\nand\n{unknown_calls} >= {o.min_failures}"
     return [
-        Alert(
-            "LLMUnpricedModel",
-            born(BY_NAME["otel_llm_unpriced_requests_total"], hour, recorded.PROVIDER_MODEL),
-            "info",
-            "cost",
-            "LLM calls have no known price: spend is higher than shown",
-            f'{{{{ $value | printf "%.0f" }}}} calls to {MODEL} in the last hour could not be priced.',
-            15 * MINUTE,
+        judged(
+            "unpriced", "warning", "cost", unpriced, f"no price for {COUNT} calls", COUNT, name="LLMUnpricedModel",
         ),
-        Alert(
-            "LLMUsageUnknown",
-            f"{unknown}\n/\n({it.vocabulary.calls(medium)} > 0)\n> {share:g}{busy(it)}",
-            "warning",
-            "telemetry",
-            f"LLM calls bring no usage: more than {percent(share)}",
-            f"{{{{ $value | humanizePercentage }}}} of the calls to {MODEL} do not say how many tokens they used.",
-            15 * MINUTE,
-            variables={},
+        judged(
+            "usage_unknown", "warning", "telemetry", f"{share(unknown_calls)}\n> {o.usage_unknown_share:g}{enough}",
+            f"no usage in {SHARE}", SHARE,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def own(it: Context) -> list[Alert]:
-    hour = it.over(_BORN_WITHIN)
+    def counted(record: str) -> str:
+        return f"sum_over_time({record}{it.steps(HOUR, normal.SHORT)}) > 0"
+
+    age = f"max by ({it.of_service}) ({BY_NAME['otel_llm_price_table_age_seconds'].name}) > {it.objectives.price_table_age:g}"
     return [
-        Alert(
-            "LLMLabelOverflow",
-            born(BY_NAME["otel_llm_label_overflow_total"], hour, ("job", "label")),
-            "info",
-            "telemetry",
-            "Label {{ $labels.label }} has too many values",
-            '{{ $value | printf "%.0f" }} values of {{ $labels.label }} of {{ $labels.job }} became "_other" in the last hour.',
-            15 * MINUTE,
-            variables={"job": "job"},
+        replace(
+            judged(
+                "label_overflow", "warning", "telemetry", counted(recorded.OVERFLOW), f"{COUNT} label values cut", COUNT,
+                " of {{ $labels.label }}", about=("label",), variables={},
+            ),
+            severity="info",
         ),
-        Alert(
-            "LLMInternalErrors",
-            born(BY_NAME["otel_llm_internal_errors_total"], hour, ("job", "component")),
-            "warning",
-            "telemetry",
-            "otel-llm fails in {{ $labels.component }}",
-            '{{ $value | printf "%.0f" }} errors of otel-llm itself in {{ $labels.job }} in the last hour; calls are unaffected.',
-            15 * MINUTE,
-            variables={"job": "job"},
+        judged(
+            "internal_errors", "warning", "telemetry", counted(recorded.INTERNAL_ERRORS), f"{COUNT} own errors", COUNT,
+            " in {{ $labels.component }}", about=("component",), variables={},
         ),
-    ]
+        replace(
+            judged(
+                "old_prices", "warning", "telemetry", age, f"prices {DURATION} old", DURATION, about=(), variables={},
+                wait=HOUR,
+            ),
+            severity="info",
+        ),
+        _no_histograms(it),
+    ]  # fmt: skip
+
+
+def _no_histograms(it: Context) -> Alert:
+    """Calls are counted, but their durations are not there as classic histograms: latency is not judged at all."""
+    return Alert(
+        "LLMHistogramsMissing",
+        f"sum by ({it.of_service}) ({recorded.CALLS}) > 0\nunless on ({it.of_service})\n{recorded.BUCKETS}",
+        "warning",
+        "telemetry",
+        "no histograms",
+        "calls are counted but their durations are not there as classic histograms, so no alert about latency can fire",
+        "durations of calls were not there as classic histograms",
+        15 * MINUTE,
+        about=(),
+        variables={},
+    )
 
 
 def reach(it: Context) -> list[Alert]:
@@ -109,9 +127,12 @@ def reach(it: Context) -> list[Alert]:
     calls = " or ".join(
         metric.name + "_count" for metric in it.vocabulary.durations
     )  # all that a service shows that pushes
-    ours = f"and on (job, instance)\nlast_over_time({info}[{it.over(86_400)}])"  # targets that have shown our metrics
+    ours = f"and on (job, instance)\n{recorded.SEEN}"  # targets that have shown our metrics
     still = f"on () (\n  max(up {one_line(ours)}) == 1\n)"
-    text = {"one": "does not answer", "all": "does not answer, nor does any other: no alert about LLM calls can fire"}
+    text = {
+        "one": "does not answer",
+        "all": "does not answer, nor does any other target, so no alert about LLM calls can fire",
+    }
     others = {"one": f"and {still}", "all": f"unless {still}"}
     return [
         Alert(
@@ -119,9 +140,11 @@ def reach(it: Context) -> list[Alert]:
             f"absent({info} or {calls})",
             "warning",
             "telemetry",
-            "There are no LLM metrics at all",
-            "No target shows metrics of otel-llm: no alert about LLM calls can fire.",
+            "no LLM metrics at all",
+            "No target shows metrics of otel-llm, so no alert about LLM calls can fire",
+            "No target showed metrics of otel-llm",
             15 * MINUTE,
+            about=(),
             variables={},
         ),
         *(
@@ -130,11 +153,13 @@ def reach(it: Context) -> list[Alert]:
                 f"up == 0\n{ours}\n{others[reach]}",
                 "warning",
                 "telemetry",
-                "/metrics of {{ $labels.job }} is down",
-                f"{{{{ $labels.instance }}}} {text[reach]}.",
+                "/metrics does not answer",
+                text[reach],
+                "did not answer",
                 5 * MINUTE,
-                {"reach": reach},
-                {"job": "job"},
+                labels={"reach": reach},
+                about=("instance",),
+                variables={},
             )
             for reach in text
         ),

@@ -44,8 +44,8 @@ DESCRIPTION = (
     "Works with otel-llm's /metrics alone; the recording rules add the fleet's z-scores and the list of alerts."
 )
 _ALERTS = (
-    "count by (alertname, severity, alertstate, gen_ai_request_model) "
-    '(ALERTS{alertname=~"LLM.+", gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"})'
+    "max by (alertname, severity, alertstate, job, gen_ai_request_model) "
+    '(ALERTS{alertname=~"LLM.+", job=~"$job|", gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"})'
 )
 
 
@@ -206,6 +206,7 @@ def _alerts() -> Panel:
             Column("alertname", "Alert"),
             Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),
             Column("alertstate", "State", width=65),
-            Column("gen_ai_request_model", "Model", width=140),
+            Column("job", "Service", width=110),
+            Column("gen_ai_request_model", "Model", width=110),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -72,8 +73,9 @@ class Queries:
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
         """A recording rule, folded to the labels that the raw side of an ``or`` has, so that each series shows once.
 
-        Most rules have neither job nor custom labels, and a few no model. The selector asks for them all the same: "All"
-        matches their absence, and a reader who narrows to one job gets nothing from the rule, and so the raw side.
+        Rates add up over services, other values show the largest. Most rules have no custom labels, and a few no model. The
+        selector asks for them all the same: "All" matches their absence, and a reader who narrows to one value gets nothing
+        from the rule, and so the raw side.
         """
         labels = LABELS[name]
         if unknown := {*where, *by} - {*labels}:
@@ -81,7 +83,8 @@ class Queries:
         scope = {"job": "=~$job", LABEL: "=~$value"}
         if "budget" not in labels:  # a budget is about no model
             scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
-        return f"max{_by(by)} ({_series(name, {**scope, **where})})"
+        fold = "sum" if "ratio" not in name and re.search("rate(5m|1h)$", name) else "max"
+        return f"{fold}{_by(by)} ({_series(name, {**scope, **where})})"
 
     def busiest(self, expr: str) -> str:
         """``expr`` of the one picked model with most calls in the shown time."""

@@ -16,9 +16,12 @@ LABELS = ("tenant", "feature", "team", "customer", "environment")
 
 ALERTS = (
     "Alerts",
-    'ALERTS{alertname=~"LLM.+", alertstate="firing", gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"}',
+    (
+        'ALERTS{alertname=~"LLM.+", alertstate="firing", severity="critical", job=~"$job|", '
+        'gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"}'
+    ),
     "{{alertname}}",
-    "{{severity}} {{gen_ai_provider_name}} {{gen_ai_request_model}}",
+    "{{job}} {{gen_ai_provider_name}} {{gen_ai_request_model}}",
 )  # name, query, title, text
 
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import AND_MODEL, MODEL, Case, Expected, calls, pair
+from otel_llm.ops.promtests import Case, calls, of_model, pair
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Series
+    from otel_llm.ops.promtests import Expected, Series
+
+
+_DAYS = "and at this rate the budget of 30 days is gone in five days or less"
+_MONTH = "and at this rate the budget does not last 30 days"
+
+
+def _burn(severity: str, slo: str, share: str, end: str) -> Expected:
+    return of_model(
+        severity,
+        "errors",
+        f"{slo} budget burns, {share} missed",
+        f"{share} of the calls miss the {slo} objective, {end}",
+        f"{share} of the calls missed the {slo} objective",
+        slo=slo,
+    )
 
 
 def cases(v: Vocabulary) -> list[Case]:
@@ -22,20 +36,12 @@ def _burning(v: Vocabulary) -> list[Case]:
     def fed(bad: float) -> tuple[Series, ...]:
         return (*calls(v, (100 - bad, 60)), *calls(v, (bad, 60), error_type="server_error"))
 
-    def expected(severity: str, how: str, share: str, end: str) -> Expected:
-        return Expected(
-            severity,
-            "errors",
-            f"The availability error budget of gpt-5 {how}",
-            f"{share} of the calls to gpt-5 (openai) miss the availability objective: at this rate {end}.",
-            f"otel-llm-reliability{AND_MODEL}",
-            {**MODEL, "slo": "availability"},
-        )
+    def expected(severity: str, share: str, end: str) -> Expected:
+        return _burn(severity, "availability", share, end)
 
     once = calls(v, (0, 20), (1, 1), (0, 39), error_type="server_error")
-    days, month = "the budget of 30 days is gone in five days or less", "the budget does not last 30 days"
-    fast, slow = expected("critical", "is burning fast", "20%", days), expected("warning", "is burning", "20%", month)
-    only_slow = expected("warning", "is burning", "5.9%", month)
+    fast, slow = expected("critical", "20 %", _DAYS), expected("warning", "20 %", _MONTH)
+    only_slow = expected("warning", "5.9 %", _MONTH)
     name = "LLMErrorBudgetBurn"
     return [
         Case(name, "20 % fail", fed(20), 40, (fast, slow), (2,)),
@@ -51,22 +57,7 @@ def _slow_budget(v: Vocabulary) -> list[Case]:
         embeddings = [(name.replace('"chat"', '"embeddings"'), values) for name, values in calls(v, (100 - slow, 60))]
         return (*calls(v, (slow, 60), took=35), *embeddings)
 
-    page = Expected(
-        "critical",
-        "errors",
-        "The latency error budget of gpt-5 is burning fast",
-        "40% of the calls to gpt-5 (openai) miss the latency objective: "
-        "at this rate the budget of 30 days is gone in five days or less.",
-        f"otel-llm-reliability{AND_MODEL}",
-        {**MODEL, "slo": "latency"},
-    )
-    ticket = replace(
-        page,
-        severity="warning",
-        summary="The latency error budget of gpt-5 is burning",
-        description="40% of the calls to gpt-5 (openai) miss the latency objective: "
-        "at this rate the budget does not last 30 days.",
-    )
+    page, ticket = _burn("critical", "latency", "40 %", _DAYS), _burn("warning", "latency", "40 %", _MONTH)
     return pair(
         Case("LLMErrorBudgetBurn", "40 % take 35 s", fed(40), 40, (page, ticket)),
         ("4.9 % take 35 s, just no ticket", fed(4.9)),

@@ -16,7 +16,7 @@ _SINCE = 30  # minutes after the change
 
 def cases(v: Vocabulary) -> list[Case]:
     """In the order of the rules."""
-    parts = (_long, _short, _varied, _alike, _dear, _recent, _shift, _truncated, _filtered)
+    parts = (_long, _short, _varied, _alike, _dear, _uncached, _recent, _shift, _truncated, _filtered)
     return [case for part in parts for case in part(v)]
 
 
@@ -28,8 +28,9 @@ def _long(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "tokens",
-        "LLM answers are long: more than 2 times the daily average",
-        "The mean answer of gpt-5 (openai) has 400 tokens.",
+        "long answers, 400 tokens",
+        "the mean answer has 400 tokens, longer than usual",
+        "the mean answer had 400 tokens, longer than usual",
     )
     return pair(
         Case(
@@ -43,8 +44,9 @@ def _short(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "quality",
-        "LLM answers are short: 30% below the daily average, the model may have degraded",
-        "The mean answer of gpt-5 (openai) has 60 tokens.",
+        "short answers, 60 tokens",
+        "the mean answer has 60 tokens, shorter than usual",
+        "the mean answer had 60 tokens, shorter than usual",
     )
     return pair(
         Case(
@@ -64,12 +66,8 @@ def _spread(v: Vocabulary, before: float, after: float) -> tuple[Series, ...]:
 
 
 def _alike(v: Vocabulary) -> list[Case]:
-    expected = of_model(
-        "warning",
-        "quality",
-        "LLM answers are alike: spread of lengths 30% below the daily average",
-        "The lengths of gpt-5 (openai)'s answers spread by 10% of their mean.",
-    )
+    words = (f"lengths of answers {verb} alike, they spread by 10 % of their mean" for verb in ("are", "were"))
+    expected = of_model("warning", "quality", "answers alike, 10 % spread", *words)
     return pair(
         Case("LLMOutputVarianceDrop", "50 % of the mean become 10 %", _spread(v, 50, 10), 145, (expected,), (119, 129)),
         ("50 % of the mean become 36 %", _spread(v, 50, 36)),
@@ -80,8 +78,9 @@ def _varied(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "quality",
-        "LLM answers vary: spread of lengths above 2 times the daily average",
-        "The lengths of gpt-5 (openai)'s answers spread by 160% of their mean.",
+        "answers vary by 160 %",
+        "lengths of answers spread by 160 % of their mean",
+        "lengths of answers spread by 160 % of their mean",
     )
     return pair(
         Case(
@@ -99,13 +98,29 @@ def _dear(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "cost",
-        "LLM calls are expensive: more than 3 times the daily average",
-        "A call to gpt-5 (openai) costs $0.1000 on average.",
+        "expensive calls, $0.1000 each",
+        "a call costs $0.1000 on average",
+        "a call cost $0.1000 on average",
         signal="cost",
     )
     return pair(
         Case("LLMCostPerRequestHigh", "one cent becomes ten", fed(0.1), 145, (expected,), (119, 128)),
         ("one cent becomes 2.9", fed(0.029)),
+    )
+
+
+def _uncached(v: Vocabulary) -> list[Case]:
+    def fed(after: float) -> tuple[Series, ...]:
+        name = "gen_ai_client_inference_usage_{}_tokens_total"
+        read = series(name.format("cache_read_input"), ramp(*_changed(6000, after)), gen_ai_token_modality="unknown")  # noqa: S106 - of text
+        taken = series(name.format("input"), ramp(*_changed(10_000, 10_000)), gen_ai_token_modality="unknown")  # noqa: S106 - of text
+        return (read, taken, *calls(v, (60, _HISTORY + _SINCE)))
+
+    words = (f"only 20 % of input tokens {verb} from the prompt cache" for verb in ("come", "came"))
+    expected = of_model("warning", "cost", "prompt cache 20 %", *words)
+    return pair(
+        Case("LLMPromptCacheDrop", "60 % cached become 20 %", fed(2000), 148, (expected,), (119, 128)),
+        ("60 % cached become 35 %", fed(3500)),
     )
 
 
@@ -179,8 +194,9 @@ def _truncated(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "quality",
-        "LLM answers are cut off: more than 3 times the daily average",
-        "50% of the answers of gpt-5 (openai) end at the token limit.",
+        "answers cut off 50 %",
+        "50 % of answers end at the token limit",
+        "50 % of answers ended at the token limit",
         finish_reason="length",
     )
     return pair(
@@ -194,8 +210,9 @@ def _filtered(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "quality",
-        "LLM answers are filtered: more than 3 times the daily average",
-        "10% of the answers of gpt-5 (openai) are withheld by a filter.",
+        "answers filtered 10 %",
+        "10 % of answers are withheld by a filter",
+        "10 % of answers were withheld by a filter",
         finish_reason="content_filter",
     )
     return pair(

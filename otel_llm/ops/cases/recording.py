@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm.core.catalogue import COST_BUCKETS
 from otel_llm.ops import recorded
-from otel_llm.ops.promtests import MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
+from otel_llm.ops.promtests import MODEL, OF_MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def bands() -> dict[str, Any]:
         "interval": "2m",
         "input_series": [{"series": name, "values": text}],
         # rounded: Prometheus 3 has one sample less in a window, which is open on the left
-        "promql_expr_test": [_check(name, {**MODEL, **more}, value, now, 0.01) for name, more, value in expected],
+        "promql_expr_test": [_check(name, {**OF_MODEL, **more}, value, now, 0.01) for name, more, value in expected],
     }
 
 
@@ -77,7 +77,8 @@ def _check(
 
 def _all(name: str, labels: Mapping[str, str]) -> dict[str, str]:
     """The labels of one check, the model's among them where the metric is about a model."""
-    return {**(MODEL if set(MODEL) <= set(recorded.LABELS[name]) else {}), **labels}
+    of_model, of_service = set(MODEL) <= set(recorded.LABELS[name]), "job" in recorded.LABELS[name]
+    return {**({"job": "shop"} if of_service else {}), **(MODEL if of_model else {}), **labels}
 
 
 def _fed(v: Vocabulary) -> list[Series]:
@@ -117,7 +118,27 @@ def _waves() -> list[tuple[float, int]]:
 def _aggregate() -> list[tuple[str, dict[str, str], float]]:
     finish = recorded.FINISH_REASONS
     return [
+        (recorded.CALLS_BY_ERROR, {"error_type": "timeout"}, 0.25),
         (recorded.CALLS, {}, 1.25),
+        (recorded.FAILED_CALLS, {}, 0.25),
+        (recorded.BUCKETS, {"le": "+Inf"}, 1),
+        (recorded.SECONDS, {}, 2),
+        (recorded.OK_CALLS, {}, 1),
+        (recorded.SLOW_CALLS, {}, 0),
+        (recorded.FIRST_CHUNK_BUCKETS, {"le": "+Inf"}, 1),
+        (recorded.INPUT_SUM, {}, 1000),
+        (recorded.INPUT_COUNT, {}, 1),
+        (recorded.OUTPUT_SUM, {}, 100),
+        (recorded.OUTPUT_COUNT, {}, 1),
+        (recorded.LOOKUPS, {"cache": "redis", "result": "hit"}, 0.5),
+        (recorded.FINISHED, {"finish_reason": "length"}, 0.1),
+        (recorded.FALLBACK_PATHS, {"from_model": "gpt-5"}, 0.05),
+        (recorded.CALLS_BY_INSTANCE, {"instance": "shop:9464"}, 1.25),
+        (recorded.FAILED_BY_INSTANCE, {"instance": "shop:9464"}, 0.25),
+        (recorded.CALLS_BY_OPERATION, {"gen_ai_operation_name": "chat"}, 1.25),
+        (recorded.CALLS_BY_CUSTOM, {}, 1.25),
+        (recorded.FAILED_BUCKETS, {"error_type": "timeout", "le": "+Inf"}, 0.25),
+        (recorded.CUSTOM_BUCKETS, {"le": "+Inf"}, 1),
         (recorded.ERRORS, {}, 0.2),
         (recorded.ERRORS_BY_TYPE, {"error_type": "timeout"}, 0.2),
         # all in the bucket from 1.28 s to 2.56 s
@@ -130,7 +151,7 @@ def _aggregate() -> list[tuple[str, dict[str, str], float]]:
         (recorded.FIRST_CHUNK, {"quantile": "0.99"}, 0.6368),
         (recorded.INPUT_TOKENS, {}, 1000),
         (recorded.OUTPUT_TOKENS, {}, 100),
-        (recorded.OUTPUT_TOKENS_15M, {}, 103.3333),
+        (recorded.OUTPUT_TOKENS_15M, {}, 104.6667),
         (recorded.OUTPUT_VARIATION, {}, 0.4),
         (recorded.FALLBACKS, {}, 0.04),
         (recorded.CACHE_HITS, {"cache": "redis"}, 0.75),
@@ -144,6 +165,9 @@ def _money() -> list[tuple[str, dict[str, str], float]]:
     budget = {"job": "shop", "period": "day", "budget": "acme"}
     return [
         (recorded.COST, {}, 0.01),
+        (recorded.COST_BY_CUSTOM, {}, 0.01),
+        (recorded.COST_BY_SOURCE, {"cost_source": "prices"}, 0.01),
+        (recorded.COST_BUCKETS, {"le": "+Inf"}, 1),
         (recorded.COST_PER_REQUEST, {}, 0.01),
         (recorded.COST_ALL, {}, 0.01),
         (recorded.SPEND, budget, 40),
@@ -160,6 +184,7 @@ def _anomaly() -> list[tuple[str, dict[str, str], float]]:
         (recorded.SIGNAL, {"signal": "cost"}, 0.01),
         (recorded.BASELINE_MEAN, {"signal": "latency"}, 2),
         (recorded.BASELINE_STDDEV, {"signal": "latency"}, 0),
+        (recorded.ODD_CALLS, {"signal": "cost", "direction": "high", "severity": "warning"}, 0.05),
         (recorded.ANOMALOUS, {"signal": "cost", "direction": "high", "severity": "warning"}, 0.04),
         (recorded.VARIATION_BASELINE, {}, 0.4),
         (recorded.FINISH_BASELINE, {"finish_reason": "length"}, 0.1),

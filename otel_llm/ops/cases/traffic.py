@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otel_llm.ops.promtests import (
@@ -14,6 +15,7 @@ from otel_llm.ops.promtests import (
     histogram,
     level,
     of_model,
+    of_service,
     pair,
     ramp,
     series,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 def cases(v: Vocabulary) -> list[Case]:
     """In the order of the rules."""
-    parts = (_slow, _late, _failing, _fallbacks, _cache, _limits, _breaker, _stuck, _share)
+    parts = (_slow, _late, _failing, _types, _limited, _provider, _fallbacks, _cache, _limits, _breaker, _stuck, _share)
     return [case for part in parts for case in part(v)]
 
 
@@ -34,8 +36,9 @@ def _slow(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "latency",
-        "LLM calls are slow: p95 above 30s",
-        "95 % of the calls to gpt-5 (openai) take up to 40.41s.",
+        "p95 40.41s",
+        "5 % of calls take longer than 40.41s",
+        "5 % of calls took longer than 40.41s",
         quantile="0.95",
     )
     # all in the bucket from 30 to 40.96, the quantile lies at 95 % of it; then in the one from 20.48 to 30
@@ -51,8 +54,9 @@ def _late(v: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "latency",
-        "LLM streams start late: p95 above 5s",
-        "95 % of the streams from gpt-5 (openai) start within 9.984s.",
+        "first chunk p95 9.984s",
+        "5 % of streams start after more than 9.984s",
+        "5 % of streams started after more than 9.984s",
         quantile="0.95",
     )
     first = v.first_chunk
@@ -69,23 +73,75 @@ def _late(v: Vocabulary) -> list[Case]:
     )
 
 
+def _of_errors(v: Vocabulary, good: float, bad: float, error_type: str = "timeout") -> tuple[Series, ...]:
+    """Half an hour in which ``bad`` calls a minute fail, then half an hour of recovery."""
+    return (*calls(v, (good, 30), (good + bad, 30)), *calls(v, (bad, 30), (0, 30), error_type=error_type))
+
+
 def _failing(v: Vocabulary) -> list[Case]:
-    expected = of_model(
-        "critical",
-        "errors",
-        "LLM calls fail: more than 5% with timeout",
-        "10% of the calls to gpt-5 (openai) fail with timeout.",
-        error_type="timeout",
+    def expected(severity: str, share: str, error_type: str = "timeout") -> Expected:
+        words = (f"{share} of calls {verb} (mostly {error_type})" for verb in ("fail", "failed"))
+        return of_model(severity, "errors", f"errors {share}", *words)
+
+    fed, name = partial(_of_errors, v), "LLMErrorRateHigh"
+    both = expected("warning", "30 %"), expected("critical", "30 %")
+    return [
+        *pair(
+            Case(name, "10 % time out, then recovery", fed(90, 10), 20, (expected("warning", "10 %"),), (5, 50)),
+            ("4.8 % time out", fed(95.2, 4.8)),
+            ("too few calls to tell, and too few failures", fed(3, 0.6)),
+            ("the callers left", fed(50, 50, "abandoned")),
+        ),
+        Case(name, "30 % time out", fed(70, 30), 20, both, (50,)),
+        Case(
+            name,
+            "few calls, and all of them fail",
+            fed(0, 1.2),
+            20,
+            (expected("warning", "100 %"), expected("critical", "100 %")),
+        ),
+    ]
+
+
+def _types(v: Vocabulary) -> list[Case]:
+    words = (f"10 % of calls {verb} with timeout" for verb in ("fail", "failed"))
+    expected = of_model("warning", "errors", "errors 10 % · timeout", *words, error_type="timeout")
+    fed = partial(_of_errors, v)
+    return pair(
+        Case("LLMErrorTypeRateHigh", "10 % time out", fed(90, 10), 20, (expected,), (5, 50)),
+        ("4.8 % time out", fed(95.2, 4.8)),
     )
 
-    def fed(good: float, bad: float, error_type: str = "timeout") -> tuple[Series, ...]:
-        return (*calls(v, (good, 30), (good + bad, 30)), *calls(v, (bad, 30), (0, 30), error_type=error_type))
 
+def _limited(v: Vocabulary) -> list[Case]:
+    words = (f"the provider {verb} 6 % of calls" for verb in ("refuses", "refused"))
+    expected = of_model("critical", "errors", "rate limited 6 %", *words, error_type="rate_limit")
+    fed = partial(_of_errors, v, error_type="rate_limit")
     return pair(
-        Case("LLMErrorRateHigh", "10 % time out, then recovery", fed(90, 10), 20, (expected,), (5, 50)),
-        ("4.8 % time out", fed(95.2, 4.8)),
-        ("too few calls to tell", fed(1, 0.8)),
-        ("the callers left", fed(50, 50, "abandoned")),
+        Case("LLMRateLimited", "6 % are refused", fed(94, 6), 20, (expected,), (5, 50)),
+        ("4.8 % are refused", fed(95.2, 4.8)),
+    )
+
+
+def _provider(v: Vocabulary) -> list[Case]:
+    def fed(second: float) -> tuple[Series, ...]:
+        other = [(name.replace('"gpt-5"', '"gpt-4o"'), values) for name, values in _of_errors(v, 60 - second, second)]
+        return (*_of_errors(v, 30, 30), *other)
+
+    expected = Expected(
+        "critical",
+        "errors",
+        "errors 50 %",
+        "50 % of calls fail, on several models",
+        "50 % of calls failed, on several models",
+        "otel-llm-reliability?var-job=shop&var-provider=openai",
+        " · openai · shop",
+        "openai in shop – ",  # noqa: RUF001 - a dash is meant
+        {"job": "shop", "gen_ai_provider_name": "openai"},
+    )
+    return pair(
+        Case("LLMProviderFailing", "half of the calls to two models fail", fed(30), 20, (expected,), (50,)),
+        ("half of the calls to one model fail, and few to another", fed(14)),
     )
 
 
@@ -95,12 +151,9 @@ def _fallbacks(v: Vocabulary) -> list[Case]:
         told = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
         return (*calls(v, (60, 40)), exactly("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names, **told))
 
-    expected = of_model(
-        "warning",
-        "reliability",
-        "LLM calls fall back: more than 10%",
-        "20% of the calls to gpt-5 (openai) fell back to another model.",
-    )
+    def expected(severity: str, share: str) -> Expected:
+        words = (f"{share} of calls {verb} back to another model" for verb in ("fall", "fell"))
+        return of_model(severity, "reliability", f"fallbacks {share}", *words)
 
     def instead(rate: float, per_minute: float) -> tuple[Series, ...]:
         """Fallbacks from a router's own name for what it calls by other names."""
@@ -109,18 +162,21 @@ def _fallbacks(v: Vocabulary) -> list[Case]:
         return (*calls(v, (per_minute, 40)), fallbacks)
 
     uncalled = replace(
-        expected,
-        description="fast is not called itself: 20% of all calls fell back from it.",
-        dashboard=f"{expected.dashboard.partition('?')[0]}?var-provider=&var-model=fast",
-        labels={"gen_ai_request_model": "fast"},
+        expected("warning", "20 %"),
+        dashboard="otel-llm-reliability?var-job=shop&var-provider=&var-model=fast",
+        about=" · fast · shop",
+        who="fast () in shop – ",  # noqa: RUF001 - a dash is meant
+        labels={"job": "shop", "gen_ai_request_model": "fast"},
     )
+    name, most = "LLMFallbackRateHigh", (expected("critical", "60 %"), expected("warning", "60 %"))
     return [
         *pair(
-            Case("LLMFallbackRateHigh", "12 of 60", fed(12), 25, (expected,), (10,)),
+            Case(name, "12 of 60", fed(12), 25, (expected("warning", "20 %"),), (10,)),
             ("5.9 of 60", fed(5.9)),
         ),
+        Case(name, "36 of 60", fed(36), 25, most, (10,)),
         *pair(
-            Case("LLMFallbackRateHigh", "12 of 60 from what is not called", instead(12, 60), 25, (uncalled,), (10,)),
+            Case(name, "12 of 60 from what is not called", instead(12, 60), 25, (uncalled,), (10,)),
             ("5.9 of 60 from what is not called", instead(5.9, 60)),
             ("too few calls to tell of what is not called", instead(0.1, 0.5)),
         ),
@@ -138,14 +194,15 @@ def _cache(_: Vocabulary) -> list[Case]:
     expected = of_model(
         "warning",
         "reliability",
-        "The response cache misses: hit ratio below 50%",
-        "40% of the look-ups in redis for gpt-5 hit.",
+        "response cache hits 40 %",
+        "only 40 % of look-ups hit the response cache redis",
+        "only 40 % of look-ups hit the response cache redis",
         cache="redis",
     )
     return pair(
         Case("LLMCacheHitRatioLow", "2 of 5 hit", fed(20, 30), 30, (expected,), (10,)),
         ("51 of 100 hit", fed(51, 49)),
-        ("all miss, but only 19 in 15 minutes", fed(0, 19 / 15)),
+        ("all miss, but only 18 in 15 minutes", fed(0, 18 / 15)),
     )
 
 
@@ -157,27 +214,47 @@ def _limits(v: Vocabulary) -> list[Case]:
             *calls(v, (rate, 30)),
         )
 
-    expected = of_model(
-        "warning",
-        "reliability",
-        "A rate limit is near: less than 10% left",
-        "5% of the requests that gpt-5 (openai) allows are left.",
-        kind="requests",
-    )
-    return pair(
-        Case("LLMRateLimitNear", "5 of 100 left", fed(5), 20, (expected,), (5,)),
-        ("10 of 100 left", fed(10)),
-        ("5 of 100 left, but nobody calls any more", fed(5, 0)),
+    def expected(severity: str, share: str) -> Expected:
+        words = (f"{share} of the rate limit of requests {verb} left" for verb in ("is", "was"))
+        return of_model(severity, "reliability", f"rate limit {share} left", *words, kind="requests")
+
+    name, least = "LLMRateLimitNear", (expected("critical", "1 %"), expected("warning", "1 %"))
+    return [
+        *pair(
+            Case(name, "5 of 100 left", fed(5), 20, (expected("warning", "5 %"),), (5,)),
+            ("10 of 100 left", fed(10)),
+            ("5 of 100 left, but nobody calls any more", fed(5, 0)),
+        ),
+        Case(name, "1 of 100 left", fed(1), 20, least, (5,)),
+        Case(
+            name,
+            "5 of 100 left, and then the service restarts",
+            _restarted(v),
+            35,
+            (expected("warning", "5 %"),),
+            (5, 50),
+        ),
+    ]
+
+
+def _restarted(v: Vocabulary) -> tuple[Series, ...]:
+    """A service that is gone after half an hour."""
+    return (
+        series("otel_llm_rate_limit_remaining", "5x29 _x30", kind="requests"),
+        series("otel_llm_rate_limit_limit", "100x29 _x30", kind="requests"),
+        *((name, f"{values} _x30") for name, values in calls(v, (60, 29))),
     )
 
 
-_BREAKER = Expected(
+_BREAKER = of_service(
     "critical",
     "reliability",
-    "Circuit breaker openai:chat opened",
-    "openai:chat is open or was in the last 5 minutes: calls to it are refused without being tried.",
-    "otel-llm-reliability",
-    {"breaker": "openai:chat", "gen_ai_provider_name": "openai"},
+    "circuit breaker open",
+    "is open, calls are refused without being tried, or it was in the last 5 minutes",
+    "was open, calls were refused without being tried",
+    "openai:chat",
+    breaker="openai:chat",
+    gen_ai_provider_name="openai",
 )
 
 
@@ -210,16 +287,21 @@ def _breaker(_: Vocabulary) -> list[Case]:
 def _stuck(_: Vocabulary) -> list[Case]:
     def fed(minutes: int) -> tuple[Series, ...]:
         open_ = level((0, 5), (1, minutes), (0, 35 - minutes))
-        return (exactly("otel_llm_circuit_breaker_state", open_, breaker="openai:chat", state="open"),)
+        closed = level((1, 5), (0, minutes), (1, 35 - minutes))
+        return (
+            exactly("otel_llm_circuit_breaker_state", open_, breaker="openai:chat", state="open"),
+            exactly("otel_llm_circuit_breaker_state", closed, breaker="openai:chat", state="closed"),
+        )
 
     expected = replace(
         _BREAKER,
-        summary="Circuit breaker openai:chat is open for 15m",
-        description="openai:chat does not recover: what it guards is down, or the breaker never tries again.",
+        title="circuit breaker open for 15m",
+        text="does not recover, what it guards is down or the breaker never tries again",
+        past="was open for 15m or longer",
     )
     return pair(
-        Case("LLMCircuitBreakerStuckOpen", "open for 16 minutes", fed(16), 20, (expected,), (19, 21)),
-        ("open for 15 minutes", fed(15)),
+        Case("LLMCircuitBreakerStuckOpen", "open for 17 minutes", fed(17), 21, (expected,), (19, 23)),
+        ("open for 14 minutes", fed(14)),
     )
 
 

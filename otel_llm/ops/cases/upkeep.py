@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import Case, Expected, calls, exactly, level, of_model, pair, ramp, series
+from otel_llm.ops.promtests import Case, Expected, calls, exactly, level, of_model, of_service, pair, ramp, series
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
 
 def cases(v: Vocabulary) -> list[Case]:
     """In the order of the rules."""
-    parts = (_budgets, _unpriced, _usage, _overflow, _internal, _absent, _down)
+    parts = (_budgets, _unpriced, _usage, _overflow, _internal, _old, _histograms, _absent, _down)
     return [case for part in parts for case in part(v)]
+
+
+def fleet_cases() -> list[Case]:
+    """What a service spent by its counter, pods that are gone included."""
+    return [*_fleet("Daily", "day"), *_fleet("Monthly", "month")]
 
 
 def _budgets(_: Vocabulary) -> list[Case]:
@@ -22,53 +28,71 @@ def _budgets(_: Vocabulary) -> list[Case]:
 
 
 def _budget(adjective: str, period: str, now: str) -> list[Case]:
-    def spent(money: float) -> tuple[Series, ...]:
-        budget = exactly("otel_llm_budget_usd", level((100, 40)), period=period)
-        return budget, exactly("otel_llm_spend_usd", level((money, 40)), period=period)
+    def spent(values: str) -> tuple[Series, ...]:
+        budget = exactly("otel_llm_budget_usd", level((100, 200)), period=period, budget="acme")
+        return budget, exactly("otel_llm_spend_usd", values, period=period, budget="acme")
 
     def forecast(ratio: float) -> tuple[Series, ...]:
         return (exactly("otel_llm_budget_forecast_ratio", level((ratio, 40)), period=period, budget="acme"),)
 
-    labels = {"job": "shop", "period": period}
-    over = Expected(
-        "critical",
-        "cost",
-        f"{adjective} LLM spend is above 150% of the budget",
-        f"shop spent $151.00 {now}.",
-        "otel-llm-cost?var-job=shop",
-        labels,
-    )
-    soon = Expected(
-        "warning",
-        "cost",
-        f"{adjective} LLM spend will pass 100% of the budget",
-        f"At the present rate shop (budget acme) will use 120% of the {period}'s budget.",
-        "otel-llm-cost?var-job=shop",
-        {**labels, "budget": "acme"},
-    )
+    def expected(severity: str, share: str) -> Expected:
+        words = (f"{share} of the budget {verb} spent" for verb in ("is", "was"))
+        return of_service(severity, "cost", f"budget {now} {share}", *words, "acme", budget="acme", period=period)
+
+    soon = of_service(
+        "warning", "cost", f"budget {now} forecast 120 %", "120 % of the budget will be spent by the period's end",
+        "120 % of the budget would have been spent", "acme", budget="acme", period=period,
+    )  # fmt: skip
+    name = f"LLM{adjective}Budget"
     return [
         *pair(
-            Case(f"LLM{adjective}BudgetExceeded", "$151 of $100", spent(151), 5, (over,)), ("$150 of $100", spent(150))
+            Case(f"{name}Exceeded", "$151 of $100", spent(level((151, 40))), 5, (expected("critical", "151 %"),)),
+            ("$150 of $100", spent(level((150, 40)))),
+        ),
+        Case(
+            f"{name}Exceeded", "$151 of $100, and the service is killed", spent("151x30 _x90"), 80,
+            (expected("critical", "151 %"),), (100,),
         ),
         *pair(
-            Case(f"LLM{adjective}BudgetForecast", "120 % expected", forecast(1.2), 20, (soon,), (14,)),
+            Case(f"{name}Reached", "$100 of $100", spent(level((100, 40))), 5, (expected("critical", "100 %"),)),
+            ("$99 of $100", spent(level((99, 40)))),
+        ),
+        *pair(
+            Case(f"{name}Near", "$80 of $100", spent(level((80, 40))), 5, (expected("warning", "80 %"),)),
+            ("$79 of $100", spent(level((79, 40)))),
+        ),
+        *pair(
+            Case(f"{name}Forecast", "120 % expected", forecast(1.2), 20, (soon,), (14,)),
             ("99 % expected", forecast(0.99)),
         ),
-    ]
+    ]  # fmt: skip
+
+
+def _fleet(adjective: str, period: str) -> list[Case]:
+    """Pods that are replaced every hour spend a dollar a minute between them; none of them has spent much itself."""
+
+    def fed(per_minute: float) -> tuple[Series, ...]:
+        budget = exactly("otel_llm_budget_usd", level((100, 400)), period=period)
+        return budget, series("otel_llm_cost_usd_total", ramp((per_minute, 400)), gen_ai_operation_name="chat")
+
+    # a month is added up by whole hours: six of them have passed when the day's case is looked at after five and a half
+    at, share = (325, "162 %") if period == "day" else (385, "178 %")
+    words = (f"{share} of the budget {verb} spent" for verb in ("is", "was"))
+    expected = of_service("critical", "cost", f"fleet's budget of the {period} {share}", *words, period=period)
+    return pair(
+        Case(f"LLMFleet{adjective}BudgetExceeded", "$160 of $100", fed(0.5), at, (expected,), (200,)),
+        ("$130 of $100", fed(0.4)),
+    )
 
 
 def _unpriced(_: Vocabulary) -> list[Case]:
     def fed(values: str) -> tuple[Series, ...]:
         return (series("otel_llm_unpriced_requests_total", values, gen_ai_operation_name="chat"),)
 
-    expected = of_model(
-        "info",
-        "cost",
-        "LLM calls have no known price: spend is higher than shown",
-        "3 calls to gpt-5 (openai) in the last hour could not be priced.",
-    )
+    words = (f"12 of calls {verb} no known price, spend is higher than shown" for verb in ("have", "had"))
+    expected = of_model("warning", "cost", "no price for 12 calls", *words)
     return pair(
-        Case("LLMUnpricedModel", "three calls", fed("0x10 3x90"), 30, (expected,), (25, 80)),
+        Case("LLMUnpricedModel", "12 calls", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"),
         ("no call", fed("0x100")),
     )
 
@@ -78,33 +102,32 @@ def _usage(v: Vocabulary) -> list[Case]:
         name = "otel_llm_usage_unknown_total"
         return (*calls(v, (60, 40)), series(name, ramp((unknown, 40)), reason="stream_without_usage"))
 
-    expected = Expected(
-        "warning",
-        "telemetry",
-        "LLM calls bring no usage: more than 5%",
-        "6% of the calls to gpt-5 (openai) do not say how many tokens they used.",
-        "otel-llm-health",
+    words = (f"6 % of calls {verb} no usage" for verb in ("bring", "brought"))
+    expected = replace(
+        of_model("warning", "telemetry", "no usage in 6 %", *words),
+        dashboard="otel-llm-health?var-job=shop&var-provider=openai&var-model=gpt-5",
     )
     return pair(
-        Case("LLMUsageUnknown", "3.6 of 60", fed(3.6), 30, (expected,), (15,)),
+        Case("LLMUsageUnknown", "3.6 of 60", fed(3.6), 35, (expected,), (15,)),
         ("2.9 of 60", fed(2.9)),
     )
+
+
+def _own(title: str, words: tuple[str, str], severity: str, *about: str, **labels: str) -> Expected:
+    expected = of_service(severity, "telemetry", title, *words, *about, **labels)
+    return replace(expected, dashboard="otel-llm-health?var-job=shop")
 
 
 def _overflow(_: Vocabulary) -> list[Case]:
     def fed(values: str) -> tuple[Series, ...]:
         return (exactly("otel_llm_label_overflow_total", values, label="gen_ai_request_model"),)
 
-    expected = Expected(
-        "info",
-        "telemetry",
-        "Label gen_ai_request_model has too many values",
-        '4 values of gen_ai_request_model of shop became "_other" in the last hour.',
-        "otel-llm-health?var-job=shop",
-        {"job": "shop", "label": "gen_ai_request_model"},
-    )
+    text = "12 label values of gen_ai_request_model became _other"
+    expected = _own("12 label values cut", (text, text), "info", "gen_ai_request_model", label="gen_ai_request_model")
     return pair(
-        Case("LLMLabelOverflow", "four values", fed("0x10 4x90"), 30, (expected,), (25, 80)),
+        Case(
+            "LLMLabelOverflow", "twelve values", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
+        ),
         ("none", fed("0x100")),
     )
 
@@ -113,17 +136,42 @@ def _internal(_: Vocabulary) -> list[Case]:
     def fed(values: str) -> tuple[Series, ...]:
         return (exactly("otel_llm_internal_errors_total", values, component="reader"),)
 
-    expected = Expected(
-        "warning",
-        "telemetry",
-        "otel-llm fails in reader",
-        "2 errors of otel-llm itself in shop in the last hour; calls are unaffected.",
-        "otel-llm-health?var-job=shop",
-        {"job": "shop", "component": "reader"},
+    words = (
+        "otel-llm has 12 errors of its own in reader, calls are unaffected",
+        "otel-llm had 12 errors of its own in reader, calls were unaffected",
+    )
+    expected = _own("12 own errors", words, "warning", "reader", component="reader")
+    return pair(
+        Case(
+            "LLMInternalErrors", "twelve errors", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
+        ),
+        ("none", fed("0x100")),
+    )
+
+
+def _old(_: Vocabulary) -> list[Case]:
+    def fed(days: float) -> tuple[Series, ...]:
+        return (exactly("otel_llm_price_table_age_seconds", level((days * 86_400, 100))),)
+
+    words = ("the price table is 91d 0h 0m 0s old", "the price table was 91d 0h 0m 0s old")
+    expected = _own("prices 91d 0h 0m 0s old", words, "info")
+    return pair(
+        Case("LLMPriceTableOld", "91 days", fed(91), 80, (expected,), (30,)),
+        ("89 days", fed(89)),
+    )
+
+
+def _histograms(v: Vocabulary) -> list[Case]:
+    counter = calls(v, (60, 60))[:1]
+    words = (
+        "calls are counted but their durations are not there as classic histograms, so no alert about latency can fire",
+        "durations of calls were not there as classic histograms",
     )
     return pair(
-        Case("LLMInternalErrors", "two errors", fed("0x10 2x90"), 30, (expected,), (25, 80)),
-        ("none", fed("0x100")),
+        Case(
+            "LLMHistogramsMissing", "the counter alone", counter, 40, (_own("no histograms", words, "warning"),), (10,)
+        ),
+        ("counter and histogram", calls(v, (60, 60))),
     )
 
 
@@ -131,9 +179,12 @@ def _absent(v: Vocabulary) -> list[Case]:
     expected = Expected(
         "warning",
         "telemetry",
-        "There are no LLM metrics at all",
-        "No target shows metrics of otel-llm: no alert about LLM calls can fire.",
-        "otel-llm-health",
+        "no LLM metrics at all",
+        "No target shows metrics of otel-llm, so no alert about LLM calls can fire",
+        "No target showed metrics of otel-llm",
+        "otel-llm-health?var-job=",
+        "",
+        "",
         {},
     )
     idle = exactly("otel_llm_build_info", "1x40", version="1")
@@ -153,16 +204,10 @@ def _down(_: Vocabulary) -> list[Case]:
     )
 
     def expected(reach: str, text: str) -> Expected:
-        return Expected(
-            "warning",
-            "telemetry",
-            "/metrics of shop is down",
-            f"shop:9464 {text}.",
-            "otel-llm-health?var-job=shop",
-            {"job": "shop", "instance": "shop:9464", "reach": reach},
-        )
+        words = (text, "did not answer")
+        return _own("/metrics does not answer", words, "warning", "shop:9464", instance="shop:9464", reach=reach)
 
-    every = expected("all", "does not answer, nor does any other: no alert about LLM calls can fire")
+    every = expected("all", "does not answer, nor does any other target, so no alert about LLM calls can fire")
     name = "LLMTelemetryDown"
     return [
         *pair(

@@ -1,0 +1,150 @@
+"""Calls, their duration and their tokens: the records of five minutes that read what pods expose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_llm.core import objectives as normal
+from otel_llm.core.catalogue import BY_NAME
+from otel_llm.ops import recorded
+from otel_llm.ops.promql import FAILED, SUCCEEDED, fresh, unless_counted, within
+
+from .made import Context, Recording, ratio, summed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_llm.core.catalogue import Metric
+
+# What providers call an answer that hit its limit, and one that was withheld.
+TRUNCATED = "(?i)length|max_(output_|completion_)?tokens|model_context_window_exceeded"
+FILTERED = "(?i)content_filter(ed)?|refusal|safety|prohibited_content|blocklist|recitation|spii|guardrail_intervened"
+_PM = recorded.PROVIDER_MODEL
+_QUANTILES = ("0.5", "0.95", "0.99")
+_USAGE = "gen_ai_client_inference_usage_"
+_KINDS = {
+    "input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_input_tokens",
+    "cache_write": "cache_write_input_tokens", "thinking": "reasoning_output_tokens",
+}  # fmt: skip
+
+
+def calls(it: Context) -> list[Recording]:
+    """Calls by error, and the shares that failed."""
+    by_error = recorded.CALLS_BY_ERROR
+    failed = f'{by_error}{{error_type{FAILED[:2]}"{FAILED[2:]}"}}'
+    none = f"0 * {recorded.CALLS}"
+    return [
+        Recording(by_error, counted(it, (*_PM, "error_type"))),
+        Recording(recorded.CALLS, summed(it.by(*_PM), by_error)),
+        Recording(recorded.FAILED_CALLS, f"{summed(it.by(*_PM), failed)}\nor\n{none}"),
+        Recording(recorded.ERRORS, f"{recorded.FAILED_CALLS}\n/\n({recorded.CALLS} > 0)"),
+        Recording(recorded.ERRORS_BY_TYPE, f"{failed}\n/ on ({it.model}) group_left ()\n({recorded.CALLS} > 0)"),
+    ]
+
+
+def counted(it: Context, labels: Iterable[str], **where: str) -> str:
+    """Calls per second by ``otel_llm_calls_total``; by the conventions' histogram where a target does not show that."""
+    over, by = it.over(normal.SHORT), it.by(*labels)
+    ours = fresh(BY_NAME["otel_llm_calls_total"], over, it.clock.seconds(normal.SHORT), **where)
+    theirs = unless_counted(it.vocabulary.rates("_count", over, **where))
+    return f"{summed(by, ours)}\nor\n{summed(by, theirs)}"
+
+
+def latency(it: Context) -> list[Recording]:
+    """Buckets once, and all that is made of them."""
+    v, short = it.vocabulary, it.over(normal.SHORT)
+    fast = within(recorded.BUCKETS, it.objectives.latency_slo_threshold)
+    every = f'sum without (le) ({recorded.BUCKETS}{{le="+Inf"}})'
+    slow = f"clamp_min(\n  {every}\n  -\n  sum without (le) ({fast}),\n  0\n)"
+    first = f"rate({v.first_chunk.selector('_bucket')}[{short}])"
+    return [
+        Recording(recorded.BUCKETS, summed(it.by(*_PM, "le"), v.rates("_bucket", short, error_type=SUCCEEDED))),
+        Recording(recorded.SECONDS, summed(it.by(*_PM), v.rates("_sum", short, error_type=SUCCEEDED))),
+        Recording(recorded.OK_CALLS, every),
+        Recording(recorded.SLOW_CALLS, slow),
+        *_quantiles(recorded.DURATION, recorded.BUCKETS),
+        Recording(recorded.FIRST_CHUNK_BUCKETS, summed(it.by(*_PM, "le"), first)),
+        *_quantiles(recorded.FIRST_CHUNK, recorded.FIRST_CHUNK_BUCKETS),
+    ]
+
+
+def _quantiles(name: str, buckets: str) -> list[Recording]:
+    # ">= 0" drops the NaN of a quantile of nothing
+    return [Recording(name, f"histogram_quantile({q}, {buckets}) >= 0", {"quantile": q}) for q in _QUANTILES]
+
+
+def tokens(it: Context) -> list[Recording]:
+    """Tokens of all calls by kind, of successful ones as means, and what ended answers."""
+    short, v = it.over(normal.SHORT), it.vocabulary
+    rules = [
+        Recording(recorded.TOKENS, BY_NAME[f"{_USAGE}{name}_total"].rate(short, it.by(*_PM)), {"kind": kind})
+        for kind, name in _KINDS.items()
+    ]
+    for (metric, where), names in (
+        (v.input_tokens, (recorded.INPUT_SUM, recorded.INPUT_COUNT, recorded.INPUT_TOKENS)),
+        (v.output_tokens, (recorded.OUTPUT_SUM, recorded.OUTPUT_COUNT, recorded.OUTPUT_TOKENS)),
+    ):
+        total, count, mean = names
+        rules += [
+            Recording(total, metric.total(short, it.by(*_PM), **where)),
+            Recording(count, metric.rate(short, it.by(*_PM), **where)),
+            Recording(mean, f"{total}\n/\n({count} > 0)"),
+        ]
+    medium = normal.MEDIUM
+    mean = f"{it.total(recorded.OUTPUT_SUM, medium)}\n/\n({it.total(recorded.OUTPUT_COUNT, medium)} > 0)"
+    cached, taken = (it.total(f'{recorded.TOKENS}{{kind="{kind}"}}', medium) for kind in ("cache_read", "input"))
+    return [
+        *rules,
+        Recording(recorded.OUTPUT_TOKENS_15M, mean),
+        Recording(recorded.PROMPT_CACHE, f"sum without (kind) ({cached})\n/\n(sum without (kind) ({taken}) > 0)"),
+        Recording(recorded.OUTPUT_VARIATION, _variation(it)),
+        Recording(
+            recorded.FINISHED, BY_NAME["otel_llm_finish_reasons_total"].rate(short, it.by(*_PM, "finish_reason"))
+        ),
+        *_finish_reasons(it),
+    ]
+
+
+def _variation(it: Context) -> str:
+    spread = BY_NAME["otel_llm_output_tokens_stddev"].selector()
+    middle = BY_NAME["otel_llm_tokens_per_request"].selector(gen_ai_token_type="output")  # noqa: S106 - tokens of text
+    return f"avg by ({it.model}) (\n  {spread}\n  / ignoring (gen_ai_token_type)\n  ({middle} > 0)\n)"
+
+
+def _finish_reasons(it: Context) -> list[Recording]:
+    by, every = it.by(*_PM), it.total(recorded.FINISHED, normal.MEDIUM)
+
+    def of(reasons: str) -> str:
+        return it.total(f'{recorded.FINISHED}{{finish_reason=~"{reasons}"}}', normal.MEDIUM)
+
+    return [
+        Recording(recorded.FINISH_REASONS, ratio(summed(by, of(reasons)), summed(by, every)), {"finish_reason": name})
+        for name, reasons in (("length", TRUNCATED), ("content_filter", FILTERED))
+    ]
+
+
+def by_part(it: Context) -> list[Recording]:
+    """What boards split calls by, beside the model: instance, operation, custom labels, error, modality."""
+    v, short, custom = it.vocabulary, it.over(normal.SHORT), it.custom
+    gaps = v.per_chunk
+    modality = BY_NAME[f"{_USAGE}input_tokens_total"].rate(short, it.by("gen_ai_token_modality"))
+    return [
+        Recording(recorded.CALLS_BY_INSTANCE, counted(it, ("instance", "pod"))),
+        Recording(recorded.FAILED_BY_INSTANCE, counted(it, ("instance", "pod"), error_type=FAILED)),
+        Recording(recorded.CALLS_BY_OPERATION, counted(it, ("gen_ai_operation_name",))),
+        Recording(
+            recorded.FAILED_BUCKETS, summed(it.by("error_type", "le"), v.rates("_bucket", short, error_type=FAILED))
+        ),
+        Recording(recorded.CHUNK_GAP_BUCKETS, summed(it.by("le"), f"rate({gaps.selector('_bucket')}[{short}])")),
+        Recording(recorded.OUTPUT_BUCKETS, _buckets(it, *v.output_tokens)),
+        Recording(recorded.THINKING_BUCKETS, _buckets(it, BY_NAME["otel_llm_thinking_tokens"], {})),
+        Recording(recorded.MODALITIES, modality),
+        Recording(recorded.CALLS_BY_CUSTOM, counted(it, (*_PM, *custom))),
+        Recording(
+            recorded.CUSTOM_BUCKETS, summed(it.by(*custom, "le"), v.rates("_bucket", short, error_type=SUCCEEDED))
+        ),
+    ]
+
+
+def _buckets(it: Context, metric: Metric, where: dict[str, str]) -> str:
+    return summed(it.by("le"), f"rate({metric.selector('_bucket', **where)}[{it.over(normal.SHORT)}])")
