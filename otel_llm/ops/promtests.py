@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.core.catalogue import outcome
+from otel_llm.core.measures import outcome
 from otel_llm.core.objectives import DEFAULT
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def exposed(pods: int, begin: float) -> Iterator[str]:
 
 def long_record(end: float) -> Iterator[str]:
     """Two days of what rules have recorded of two models, which is the same for any number of pods."""
-    names = [name for name in recorded.LABELS if "le" not in recorded.LABELS[name]]
+    names = [name for name, labels in recorded.LABELS.items() if labels[-2:] == recorded.PROVIDER_MODEL]
     for step in range(2 * 24 * 6):
         at = end - 600 * step
         for name in names:
