@@ -73,6 +73,7 @@ def test_all_that_can_be_told() -> None:
         "otel_llm.usage.estimated": True,
         "otel_llm.cost.usd": 0.01,
         "otel_llm.cost.source": "prices",
+        "otel_llm.cost.complete": True,
         "otel_llm.fallback.from": "gpt-6",
         "otel_llm.fallback.to": "gpt-5",
         "otel_llm.request.count": 3,
