@@ -205,9 +205,10 @@ def _next(before: Entry | None, reading: Reading, at: float, objectives: Objecti
 
 
 def _worse(one: Reading | None, other: Reading) -> Reading:
-    if one is None or one.value is None or other.value is None:
+    if one is None:
         return other
-    worse = other.value < one.value if BY_ID[other.condition].beyond == "below" else other.value > one.value
+    before, after = one.value or 0.0, other.value or 0.0
+    worse = after < before if BY_ID[other.condition].beyond == "below" else after > before
     return other if worse else one
 
 

@@ -20,6 +20,7 @@ from .words import dollars, percent, seconds
 Readings = Iterator[Reading]
 YOUNG = 300.0  # seconds that a reading of a rate limit counts
 _FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
+_ALIKE = 0.1  # of the mean: a smaller spread of lengths is taken for it
 _SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
 
@@ -164,13 +165,12 @@ _PERIODS = {"day": "Budget of the day", "month": "Budget of the month"}
 
 def _budgets(now: Situation, _: Objectives) -> Readings:
     for one in now.money:
-        if one.limit and one.spend is not None:
+        if one.limit and one.spend is not None and one.forecast is not None:
             subject = _PERIODS[one.period] + (f" ({one.budget})" if one.budget else "")
             labels, used = (("budget", one.budget), ("period", one.period)), one.spend / one.limit
             shown = f"{percent(used)} ({dollars(one.spend)} of {dollars(one.limit)})"
             yield Reading("budget", labels, subject, used, 1, shown)
-            if one.forecast is not None:
-                yield Reading("budget_forecast", labels, subject, one.forecast, 1, percent(one.forecast))
+            yield Reading("budget_forecast", labels, subject, one.forecast, 1, percent(one.forecast))
 
 
 _SIGNALS = {"latency": "latency", "output_tokens": "output length", "cost": "cost of a call"}
@@ -207,10 +207,9 @@ def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
     for condition in ("length", "length_high"):
         value = _judged(condition, mean / usual[0], counts, objectives)
         yield Reading(condition, _of(key), key[1], value, cell.outputs, f"{mean:,.0f}")
-    if usual[1] > 0:
-        spread = sqrt(max(cell.output_squares / cell.outputs - mean * mean, 0.0)) / max(mean, 1.0)
-        value = _judged("variance", spread / (usual[1] / usual[0]), counts, objectives)
-        yield Reading("variance", _of(key), key[1], value, cell.outputs, percent(spread))
+    spread = sqrt(max(cell.output_squares / cell.outputs - mean * mean, 0.0)) / max(mean, 1.0)
+    value = _judged("variance", spread / max(usual[1] / usual[0], _ALIKE), counts, objectives)
+    yield Reading("variance", _of(key), key[1], value, cell.outputs, percent(spread))
 
 
 def _incomplete(now: Situation, objectives: Objectives) -> Readings:

@@ -63,6 +63,7 @@ class Store:
         self._without_usage: set[tuple[str, str]] = set()
         self._state = State.new(config, budgets)
         self._processes: dict[int, Mapping[Labels, int]] = {}
+        self._changes: list[Change] = []
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
 
     def apply(self, record: Record, source: int = 0, now: float = inf) -> None:
@@ -127,7 +128,9 @@ class Store:
         with self.lock:
             situation = self._survey(now, shown=False)
             judge = self._state.judge
-            return judge.judge(read(situation, judge.objectives), now)
+            changes = self._changes + judge.judge(read(situation, judge.objectives), now)
+            self._changes = []
+            return changes
 
     def incidents(self, now: float) -> list[Change]:
         """As ``judge``, without what is folded into another entry."""
@@ -139,10 +142,13 @@ class Store:
         """The facts of ``/status.json``; ``service`` is what the caller knows of the processes."""
         with self.lock:
             situation = self._survey(now, shown=True)
-            readings = tuple(read(situation, self._state.judge.objectives))
+            judge = self._state.judge
+            readings = tuple(read(situation, judge.objectives))
+            if now > judge.at:  # what opens now is shown now; handlers hear of it with the next judgement
+                self._changes += judge.judge(readings, now)
             failures = self._state.recent.failed(now)
             known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}
-            return status(situation, self._state.judge, readings, failures, known)
+            return status(situation, judge, readings, failures, known)
 
     def _survey(self, now: float, *, shown: bool) -> Situation:
         in_flight: Counter[Labels] = Counter()

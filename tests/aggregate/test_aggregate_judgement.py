@@ -302,3 +302,48 @@ def test_the_last_hour_minute_by_minute(lab):
     idle = it.run(75).facts()
     assert idle["models"] == []
     assert idle["totals"]["calls_hour"] == 0
+
+
+def test_what_opens_between_two_judgements_is_shown_at_once_and_heard_of_with_the_next(lab):
+    it = lab()
+    it.event("otel_llm_circuit_breaker_state", 1.0, "openai", "open")
+    assert it.shown() == [("breaker", "critical")]
+    it.judge()
+    assert it.changes == [("opened", "breaker", "critical", "breaker openai", 0.0)]
+
+
+def test_odd_records_are_counted_where_they_belong(lab, call):
+    it = lab(metric_labels=("tenant",), max_label_values=1000, budget_daily=1.0)
+    for number in range(201):  # kinds of failures; one has no tenant, one comes late, one was given up by its caller
+        it.store.apply(call(at=AT - number % 2, request_model=f"m{number}", error_type="timeout", labels=("",)))
+    it.store.apply(call(at=AT - 5, request_model="m200", error_type="timeout", labels=("",), trace_id="1" * 32))
+    it.store.apply(
+        call(at=AT, request_model="given-up", error_type="cancelled", labels=("acme",), cost=0.0, cost_source="prices")
+    )
+    it.store.apply(call(at=AT + 150, request_model="m0", labels=("acme",)))  # by a clock that is fast
+    it.event("otel_llm_rate_limit_remaining", 5.0, *CHAT, "requests")
+    it.event("otel_llm_cache_requests_total", 1.0, *CHAT, "answers", "hit", at=AT - 1800)
+    facts = it.facts()
+    assert len(facts["failures"]) == 200
+    last = next(one for one in facts["failures"] if one["model"] == "m200")
+    assert (last["count"], last["first"] < last["last"]) == (2, True)
+    assert facts["totals"]["failed"] == pytest.approx(202 / 203)
+    assert facts["rate_limits"] == []
+    assert facts["caches"][0]["lookups"] == 0.0
+
+
+def test_fallbacks_without_any_call_are_no_share_of_anything(lab):
+    it = lab()
+    it.event("otel_llm_fallbacks_total", 1.0, "anthropic", "haiku", "chat", "gpt-5", "haiku", "error")
+    it.event("otel_llm_rate_limit_limit", 10.0, *CHAT, "requests", at=AT - 400)
+    it.event("otel_llm_rate_limit_remaining", 0.0, *CHAT, "requests", at=AT - 400)  # too old to be judged
+    it.judge()
+    assert it.shown() == []
+
+
+def test_cells_are_folded_where_nobody_looks(lab, call):
+    it = lab()
+    for number in range(500):
+        it.store.apply(call(at=AT + 15.0 * number))
+    cells = it.store._state.recent.models["openai", "gpt-5"]
+    assert len(cells) < 300
