@@ -320,7 +320,7 @@ def test_odd_records_are_counted_where_they_belong(lab, call):
     it.store.apply(
         call(at=AT, request_model="given-up", error_type="cancelled", labels=("acme",), cost=0.0, cost_source="prices")
     )
-    it.store.apply(call(at=AT + 150, request_model="m0", labels=("acme",)))  # by a clock that is fast
+    it.store.apply(call(at=AT + 60, request_model="m0", labels=("acme",)))  # by a clock that is fast
     it.event("otel_llm_rate_limit_remaining", 5.0, *CHAT, "requests")
     it.event("otel_llm_cache_requests_total", 1.0, *CHAT, "answers", "hit", at=AT - 1800)
     facts = it.facts()
@@ -347,3 +347,14 @@ def test_cells_are_folded_where_nobody_looks(lab, call):
         it.store.apply(call(at=AT + 15.0 * number))
     cells = it.store._state.recent.models["openai", "gpt-5"]
     assert len(cells) < 300
+
+
+def test_what_was_beyond_a_limit_for_a_moment_only_has_neither_opened_nor_ended(lab):
+    it = lab()
+    it.event("otel_llm_rate_limit_limit", 100.0, *CHAT, "requests")
+    for remaining, shown in ((5.0, [("rate_limit", "pending")]), (50.0, [])):
+        it.event("otel_llm_rate_limit_remaining", remaining, *CHAT, "requests")
+        it.judge()
+        assert it.shown() == shown
+        it.at += 15
+    assert it.changes == []
