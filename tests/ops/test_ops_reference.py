@@ -27,6 +27,7 @@ def test_every_metric_has_its_row() -> None:
         "counter",
         "`gen_ai_provider_name`, `gen_ai_request_model`, `gen_ai_operation_name`, `reason` +",
         "HTTP attempts after the first.",
+        "sum",
         "`otel_llm.retries`, `{retry}`",
     ]
     assert found["otel_llm_series"][2] == "none"
