@@ -13,7 +13,9 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
 from otel_llm.pricing import update
 from otel_llm.pricing.explain import Explanation, explain
+from otel_llm.pricing.pricer import Pricer
 
+from . import prices_as
 from .doctor_checks import price_file_trouble
 from .problems import Failed, Problem
 
@@ -24,6 +26,8 @@ HELP = """Show the price that a model's name leads to, and what a call would cos
   otel-llm prices us.anthropic.claude-sonnet-4-5-20250929-v1:0
   otel-llm prices claude-sonnet-4-5 --usage input=12000,cache_read=10000,output=800
   otel-llm prices my-deployment --provider azure.ai.openai --json
+  otel-llm prices --as gpt-5-mini                     this month's calls, at another model's price
+  otel-llm prices gpt-4.1 --as gpt-5-mini --from web-1:9464
   otel-llm prices --build
 
 Prices of OTEL_LLM_PRICES_FILE come first. Exit code 1: the model has no price.
@@ -74,8 +78,8 @@ def _count(name: str, text: str) -> float:
     return count
 
 
-def _named(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
-    if not name.strip():
+def _named(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    if name is not None and not name.strip():
         raise click.BadParameter("a model has a name")
     return name
 
@@ -92,24 +96,65 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 
 
 @click.command("prices", help=HELP)
-@click.argument("model", callback=_named)
+@click.argument("model", required=False, callback=_named)
 @click.option(
     "--provider", metavar="NAME", help="Who sells it, as openai or azure.ai.openai.  [default: whom the name points to]"
 )
 @click.option("--usage", callback=_usage, metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}.")
 @click.option("--tier", metavar="NAME", help="Service tier, as batch, flex or priority.")
+@click.option(
+    "--as",
+    "other",
+    callback=_named,
+    metavar="MODEL",
+    help="Compare what calls (of the model before it, or of all) cost with what MODEL would have, by their tokens.",
+)
+@click.option(
+    "--from", "url", metavar="URL", help="With --as: a service's /metrics, instead of the ledger of this month."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
     "--build", is_flag=True, is_eager=True, expose_value=False, callback=_build,
     help="Compile the prices of a genai-prices newer than otel-llm (extra `prices`) for this environment; print the path.",
 )  # fmt: skip
-def command(*, model: str, provider: str | None, usage: Usage | None, tier: str | None, as_json: bool) -> None:
+def command(
+    *, model: str | None, provider: str | None, usage: Usage | None, tier: str | None, other: str | None, url: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     config = Config.from_env()
+    if other is not None:
+        if usage is not None:
+            raise click.UsageError("--as takes the usage of real calls: --usage has no place beside it")
+        _refuse_bad_file(config)
+        _compare(config, model, other, provider, tier, url, as_json=as_json)
+        return
+    if url is not None:
+        raise click.UsageError("--from goes with --as MODEL")
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'")
     _refuse_bad_file(config)
     found = explain(model, provider, usage, config=config, service_tier=tier)
     click.echo(_json(found) if as_json else "\n".join(found.lines()))
     if not found.model:
         raise Failed
+
+
+def _compare(
+    config: Config,
+    model: str | None,
+    other: str,
+    provider: str | None,
+    tier: str | None,
+    url: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    when, used = prices_as.of_month(config) if url is None else prices_as.of_page(url)
+    if model is not None and not (used := {key: one for key, one in used.items() if key[1] == model}):
+        raise Problem(f"no calls of {model} in {when}")
+    rows = prices_as.compared(used, other, provider, tier, Pricer(config))
+    shown = prices_as.as_json if as_json else prices_as.as_text
+    click.echo(shown(rows, other, when))
 
 
 def _refuse_bad_file(config: Config) -> None:

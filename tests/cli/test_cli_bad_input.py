@@ -142,6 +142,10 @@ def test_plain_http_asked_for_over_tls(otel_llm, serve, command):
         (["prices", "gpt-4.1", "--usage", "output=5,thinking=6"], "output includes thinking: give output=6 or more"),
         (["prices", "gpt-4.1", "--usage", "input=5,input=6"], "input is given twice"),
         (["prices", ""], "a model has a name"),
+        (["prices", "--as", ""], "a model has a name"),
+        (["prices", "gpt-4.1", "--from", "9464"], "--from goes with --as MODEL"),
+        (["prices", "--as", "gpt-4.1", "--usage", "input=1"], "--usage has no place beside it"),
+        (["prices", "--as", "nobody-knows-this", "--from", "127.0.0.1:1"], "is not there (connection refused)"),
         (
             ["demo", "--otlp", "collector:4318"],
             "'collector:4318' is not an address that begins with http:// or https://",
