@@ -174,7 +174,7 @@ def _around() -> tuple[Condition, ...]:
         Condition(
             "prompt_cache", "prompt_cache", "Does the prompt cache help?",
             "cached over all input tokens, against the last day", MEDIUM,
-            "share", "below", Level("prompt_cache_drop", 10 * MINUTE), None, _CALLS, _OF_MODEL, "LLMPromptCacheDrop",
+            "share", "below", Level("prompt_cache_drop", 10 * MINUTE), None, _CALLS, _OF_MODEL, "LLMPromptCacheHitRatioLow",
             "{who}: only {value} of input tokens come from the prompt cache",
             "{who}: only {value} of input tokens came from the prompt cache",
         ),

@@ -119,7 +119,7 @@ def _uncached(v: Vocabulary) -> list[Case]:
     words = (f"only 20 % of input tokens {verb} from the prompt cache" for verb in ("come", "came"))
     expected = of_model("warning", "cost", "prompt cache 20 %", *words)
     return pair(
-        Case("LLMPromptCacheDrop", "60 % cached become 20 %", fed(2000), 148, (expected,), (119, 128)),
+        Case("LLMPromptCacheHitRatioLow", "60 % cached become 20 %", fed(2000), 148, (expected,), (119, 128)),
         ("60 % cached become 35 %", fed(3500)),
     )
 
