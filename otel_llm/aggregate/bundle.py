@@ -59,6 +59,7 @@ class Bundle:
     input: Number = _cell(f"{USAGE}input_tokens_total", "call", UNKNOWN_MODALITY)
     output: Number = _cell(f"{USAGE}output_tokens_total", "call", UNKNOWN_MODALITY)
     savings: Number = _cell("otel_llm_cache_savings_usd_total", "call")
+    avoidable: Number = _cell("otel_llm_cache_avoidable_usd_total", "call")
     unpriced: Number = _cell("otel_llm_unpriced_requests_total", "call")
     incomplete: Number = _cell("otel_llm_incomplete_requests_total", "call")
 

@@ -21,6 +21,8 @@ class Ledger:
         self.rows.add(self.spend.day(call.at), bundle.spender, call)
         if call.cost_saved:
             bundle.savings.value += call.cost_saved
+        if call.cost_avoidable:
+            bundle.avoidable.value += call.cost_avoidable
         if call.cache_miss:
             bundle.word("otel_llm_prompt_cache_misses_total", call.cache_miss).value += 1
         if call.incomplete:
@@ -33,6 +35,13 @@ class Ledger:
         if call.cost_source == "unpriced":
             bundle.unpriced.value += 1
         return ()
+
+
+def whole(call: Observation) -> bool | None:
+    """Whether the call's cost is all of it; None where there was nothing to price, as of a call that failed without usage."""
+    if call.usage_unknown or call.incomplete or call.cost_source == "unpriced":
+        return False
+    return None if call.cost is None else True
 
 
 def _count_missing(bundle: Bundle, call: Observation) -> None:

@@ -26,6 +26,7 @@ def sound(call: Observation) -> Observation:
         and (thought is None or 0 <= thought < _TOKENS)
         and (cost is None or 0.0 <= cost < _DOLLARS)
         and 0.0 <= saved < _DOLLARS
+        and 0.0 <= call.cost_avoidable < _DOLLARS
     ):
         return call
     return _repaired(call)
@@ -43,6 +44,7 @@ def _repaired(call: Observation) -> Observation:
         thinking_tokens=_tokens(call.thinking_tokens),
         cost=_within(call.cost, _DOLLARS),
         cost_saved=_within(call.cost_saved, _DOLLARS) or 0.0,
+        cost_avoidable=_within(call.cost_avoidable, _DOLLARS) or 0.0,
     )
 
 

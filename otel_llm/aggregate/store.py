@@ -15,6 +15,7 @@ from otel_llm.core.unpatched import Lock
 from .bundle import Bundle, count
 from .cells import Labels
 from .judgement import Change
+from .ledger import whole
 from .ledger_rows import Batch
 from .readings import read
 from .sanitize import sound
@@ -261,6 +262,10 @@ class Store:
             cost=call.cost,
             first_chunk=call.first_chunk,
             labels=call.labels,
+            cached=call.cache_read_tokens,
+            saved=call.cost_saved,
+            avoidable=call.cost_avoidable,
+            whole=whole(call),
         )
         for found in judgements:
             if found.kind != "call":

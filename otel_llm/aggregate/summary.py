@@ -47,6 +47,12 @@ def _facts(facts: Facts) -> dict[str, Any]:
         "cost_usd_median": facts.cost_median,
         "cost_usd_max": facts.cost_max,
         "cost_count": facts.cost_count,
+        "complete": facts.complete,
+        "prompt_cache": {
+            "read_ratio": facts.prompt_cache_read_ratio,
+            "saved_usd": facts.prompt_cache_saved,
+            "avoidable_usd": facts.prompt_cache_avoidable,
+        },
     }
 
 
@@ -94,6 +100,7 @@ def _since_start(families: Families) -> dict[str, float | None]:
         "calls": sum(sum(cell.counts) for cell in durations),
         "cost_usd": total("otel_llm_cost_usd_total"),
         "cache_savings_usd": total("otel_llm_cache_savings_usd_total"),
+        "cache_avoidable_usd": total("otel_llm_cache_avoidable_usd_total"),
         "unpriced_calls": total("otel_llm_unpriced_requests_total"),
         "incomplete_calls": total("otel_llm_incomplete_requests_total"),
         "unknown_usage_calls": total("otel_llm_usage_unknown_total"),

@@ -392,7 +392,7 @@ class Invocation:
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
-            self.step.agent if self.step is not None else "",
+            self.step.agent if self.step is not None else "", response.cache_avoidable,
         ))  # fmt: skip
 
     observation = guarded("end", _observed, 4)

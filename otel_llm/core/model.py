@@ -163,6 +163,7 @@ class Response:
     region: str | None = None  # where it was served, as the provider writes it
     cache_miss: str = ""  # why the prompt cache was missed, by the provider's own word
     cache_missed_tokens: int | None = None  # input tokens that would have been read from it
+    cache_avoidable: float = 0.0  # US dollars that the call would have cost less with them cached; pricing knows it
     unknown: str = ""  # why there is no usage, where that is not plain from the call
     pending: str = ""  # the id of an answer that is made in the background, until it is there
 
@@ -226,6 +227,9 @@ class Observation(NamedTuple):
     cache_miss: str = ""  # why the prompt cache was missed, by the provider's own word
     cache_missed_tokens: int | None = None  # input tokens that would have been read from it
     agent: str = ""  # the agent whose run the call is part of
+    cost_avoidable: float = (
+        0.0  # US dollars that the call would have cost less, had ``cache_missed_tokens`` been cached
+    )
 
 
 class Event(NamedTuple):

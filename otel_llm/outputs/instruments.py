@@ -119,6 +119,8 @@ class Instruments:
             self._put("otel_llm_prompt_cache_misses_total", (*call, seen.cache_miss, *custom), 1)
         if seen.cost_saved > 0:
             self._put("otel_llm_cache_savings_usd_total", (*call, *custom), seen.cost_saved)
+        if seen.cost_avoidable > 0:
+            self._put("otel_llm_cache_avoidable_usd_total", (*call, *custom), seen.cost_avoidable)
 
 
 def _instrument(meter: Meter, metric: Metric) -> Callable[..., None]:

@@ -141,3 +141,40 @@ def test_stats_say_what_share_of_calls_is_priced_whole(store, call) -> None:
     since = store.summary(AT)["since_start"]
     assert since["complete"] == 0.25
     assert (since["incomplete_calls"], since["unpriced_calls"], since["unknown_usage_calls"]) == (1, 1, 1)
+
+
+def test_the_window_says_what_share_of_amounts_is_whole(store, call) -> None:
+    assert store.summary(AT)["total"]["complete"] is None
+    for fields in (
+        {"cost": 1.0, "cost_source": "prices"},
+        {"cost": 1.0, "cost_source": "prices", "incomplete": ("region",)},
+        {"cost": 1.0, "cost_source": "prices", "error_type": "parse"},
+        {"cost_source": "unpriced", "input_tokens": 3},
+        {"request_model": "other", "usage_unknown": "missing"},
+        {"request_model": "other", "error_type": "timeout"},  # nothing to price
+    ):
+        store.apply(call(**fields))
+    found = store.summary(AT)
+    assert found["total"]["complete"] == pytest.approx(2 / 5)
+    assert {row["model"]: row["complete"] for row in found["models"]} == {"gpt-5": 0.5, "other": 0.0}
+
+
+def test_the_prompt_caches_share_and_money(store, call, read) -> None:
+    ratio, avoidable = "otel_llm_prompt_cache_read_ratio", "otel_llm_cache_avoidable_usd_total"
+    store.apply(call(input_tokens=500))  # it does not say what was cached
+    assert (read(store, ratio), read(store, avoidable)) == (None, None)
+    store.apply(call(input_tokens=1000, cache_read_tokens=900, cost=0.1, cost_source="prices", cost_saved=0.02))
+    store.apply(
+        call(
+            input_tokens=1000, cache_read_tokens=0, cache_miss="tools_changed", cost_avoidable=0.025, error_type="parse"
+        )
+    )
+    store.apply(call(cost_avoidable=float("nan")))
+    assert (read(store, ratio), read(store, avoidable)) == (0.45, 0.025)
+    found = store.summary(AT)
+    assert found["total"]["prompt_cache"] == {"read_ratio": 0.45, "saved_usd": 0.02, "avoidable_usd": 0.025}
+    assert found["since_start"]["cache_avoidable_usd"] == 0.025
+    again = Store(Config())
+    again.load(store.dump())
+    assert again.summary(AT)["total"]["prompt_cache"] == found["total"]["prompt_cache"]
+    assert read(store, ratio, at=AT + 7200) is None

@@ -12,6 +12,9 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 
 AT = 1_763_711_000.0
+BY_EVENT = (  # beside the section of events
+    "otel_llm_internal_errors_total", "otel_llm_instrumented", "mcp_", "gen_ai_invoke_", "gen_ai_execute_",
+)  # fmt: skip
 
 
 def test_families_come_in_the_catalogues_order_and_none_is_empty(store, call) -> None:
@@ -82,14 +85,14 @@ def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
     unusual(store, call)
     full = {"stream": True, "first_chunk": 0.2, "chunk_gaps": ((1, 3),), "chunk_gap_sum": 0.3, "input_tokens": 100, "output_tokens": 40,
             "cache_read_tokens": 30, "cache_write_tokens": 10, "thinking_tokens": 8, "cost": 0.002, "cost_source": "prices",
-            "cost_saved": 0.0005, "finish_reasons": ("stop",)}  # fmt: skip
+            "cost_saved": 0.0005, "cost_avoidable": 0.0001, "finish_reasons": ("stop",)}  # fmt: skip
     store.apply(call(**full))
     store.apply(call(operation="embeddings", cost_source="unpriced", usage_unknown="missing"))
     store.apply(call(error_type="timeout"))
     store.set_process(1, {("openai", "gpt-5", "chat"): 2})
     store.scraped(0.01)
     for metric in METRICS:
-        if metric.section == "events" or metric.name in ("otel_llm_internal_errors_total", "otel_llm_instrumented"):
+        if metric.section == "events" or metric.name.startswith(BY_EVENT):
             labels = tuple(
                 "open" if label in ("state", "to_state") else "hit" if label == "result" else "gpt-5"
                 for label in metric.labels

@@ -36,6 +36,8 @@ CHROME, CELL = (
 # Metrics that no panel asks for, and why.
 NOT_CHARTED = {
     "otel_llm_prompt_cache_misses_total": "only some providers give a reason; a query by reason is in docs/cost.md",
+    "otel_llm_prompt_cache_read_ratio": "each instance's own; the tokens board has the recorded share of all instances",
+    "otel_llm_cache_avoidable_usd_total": "only some providers say how many tokens missed; a query is in docs/cost.md",
     "otel_llm_unpriced_fees_total": "what a cost lacks, by name; the boards show the calls that lack something",
     "otel_llm_incomplete_requests_total": "otel-llm report and the status page show it beside each amount",
     "otel_llm_price_table_age_seconds": "it changes with a release of otel-llm; otel-llm doctor judges it",

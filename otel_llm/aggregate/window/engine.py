@@ -14,7 +14,7 @@ from .track import Track
 from .views import facts, samples
 from .watch import Telling
 
-VERSION = 2
+VERSION = 3
 NOTHING: tuple[Judgement, ...] = ()
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -66,15 +66,21 @@ class Engine:
         fallback: bool = False,
         first_chunk: float | None = None,
         labels: tuple[str, ...] = (),
+        cached: int | None = None,
+        saved: float = 0.0,
+        avoidable: float = 0.0,
+        whole: bool | None = None,
     ) -> tuple[Judgement, ...]:
         """Count one call of ``key`` (provider, request model) that ended at ``at``; returns what is unusual about it.
 
         Latency and output tokens are judged of successful calls only, and cost as well; an ``error_type`` other than "" tells
-        a failed one.
+        a failed one. ``cached`` are input tokens from the provider's prompt cache, ``saved`` and ``avoidable`` US dollars, ``whole``
+        says whether ``cost`` is all of it; None where there was nothing to price.
         """
         track = self.tracks.get(key) or self._track(key)
         cell = track.current if track.start <= at < track.end else self._enter(track, at)
         cell.calls += 1
+        cell.money(input_tokens, cached, saved, avoidable, whole=whole)
         track.samples.add((duration, output_tokens, input_tokens, cost, error_type, labels))
         if fallback:
             cell.fallbacks += 1

@@ -61,6 +61,10 @@ class Facts(NamedTuple):
     cost_count: int = 0  # calls with a known cost
     cost_median: float | None = None  # of successful calls
     cost_max: float | None = None
+    complete: float | None = None  # share of the calls with something to price whose cost is all of it
+    prompt_cache_read_ratio: float | None = None  # cached share of the input tokens of calls that told it
+    prompt_cache_saved: float = 0.0
+    prompt_cache_avoidable: float = 0.0  # what its misses cost, where the provider says what they were
 
 
 class Check(NamedTuple):

@@ -50,9 +50,9 @@ class Slice:
     """What fell into a stretch of time. Successful calls make the signals; of failed ones usage and cost are kept apart."""
 
     __slots__ = (
-        "cache_hits", "cache_misses", "calls", "cost", "errors", "failed_cost", "failed_costs", "failed_tokens", "fallbacks",
-        "input_count", "input_tokens", "input_total", "latency", "output_tokens", "thinking_count", "thinking_total",
-        "time_to_first_chunk",
+        "avoidable", "cache_hits", "cache_misses", "cached", "cached_of", "calls", "cost", "errors", "failed_cost",
+        "failed_costs", "failed_tokens", "fallbacks", "input_count", "input_tokens", "input_total", "lacking", "latency",
+        "output_tokens", "saved", "thinking_count", "thinking_total", "time_to_first_chunk", "whole",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -73,6 +73,26 @@ class Slice:
         self.failed_tokens: dict[str, int] = {}  # input, output, thinking
         self.failed_cost = 0.0
         self.failed_costs = 0
+        self.whole = 0  # calls whose cost is all of it
+        self.lacking = 0  # calls without usage, without a price, or with a part that has none
+        self.cached = 0  # input tokens from the provider's prompt cache
+        self.cached_of = 0  # input tokens of the calls that told how many of them were cached
+        self.saved = 0.0  # US dollars, by the prompt cache
+        self.avoidable = 0.0  # US dollars that its misses cost
+
+    def money(
+        self, input_tokens: int | None, cached: int | None, saved: float, avoidable: float, *, whole: bool | None
+    ) -> None:
+        """What the prompt cache did for a call, and whether its cost is ``whole``; None where there was nothing to price."""
+        if cached is not None and input_tokens is not None:
+            self.cached += cached
+            self.cached_of += input_tokens
+        self.saved += saved
+        self.avoidable += avoidable
+        if whole:
+            self.whole += 1
+        elif whole is not None:
+            self.lacking += 1
 
     def failed(self, error_type: str, tokens: tuple[int | None, int | None, int | None], cost: float | None) -> None:
         self.errors[error_type] = self.errors.get(error_type, 0) + 1
@@ -116,6 +136,12 @@ class Slice:
         self.thinking_total += other.thinking_total
         self.failed_cost += other.failed_cost
         self.failed_costs += other.failed_costs
+        self.whole += other.whole
+        self.lacking += other.lacking
+        self.cached += other.cached
+        self.cached_of += other.cached_of
+        self.saved += other.saved
+        self.avoidable += other.avoidable
         self.time_to_first_chunk.merge(other.time_to_first_chunk)
         self.input_tokens.merge(other.input_tokens)
         _add(self.errors, other.errors)
@@ -141,7 +167,7 @@ class Slice:
 
 _COUNTS = (
     "calls", "fallbacks", "cache_hits", "cache_misses", "input_count", "input_total", "thinking_count", "thinking_total",
-    "failed_cost", "failed_costs",
+    "failed_cost", "failed_costs", "whole", "lacking", "cached", "cached_of", "saved", "avoidable",
 )  # fmt: skip
 
 

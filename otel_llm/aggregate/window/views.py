@@ -36,6 +36,10 @@ def facts(total: Slice, span: float, cost_bins: Mapping[int, int] | None = None)
         cost_count=costs,
         cost_median=quantiles(cost_bins, (0.5,))[0] if cost_bins else None,
         cost_max=total.cost.high if total.cost.count else None,
+        complete=total.whole / (total.whole + total.lacking) if total.whole + total.lacking else None,
+        prompt_cache_read_ratio=total.cached / total.cached_of if total.cached_of else None,
+        prompt_cache_saved=total.saved,
+        prompt_cache_avoidable=total.avoidable,
     )
 
 
@@ -97,6 +101,7 @@ def _traffic(key: Key, fact: Facts, span: float) -> Iterator[Sample]:
     for name, value in (
         ("otel_llm_fallback_ratio", fact.fallback_ratio),
         ("otel_llm_cache_hit_ratio", fact.cache_hit_ratio),
+        ("otel_llm_prompt_cache_read_ratio", fact.prompt_cache_read_ratio),
         ("otel_llm_output_tokens_stddev", fact.output_tokens_stddev),
         ("otel_llm_cost_usd_per_hour", fact.cost_per_hour),
         ("otel_llm_cost_usd_per_request", fact.cost_per_request),
