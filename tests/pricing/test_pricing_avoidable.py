@@ -31,5 +31,7 @@ CLAUDE, GPT = ("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-4.1")
 )
 def test_money_that_a_miss_cost(model, usage, missed, usd):
     response = Response(usage=usage, cache_missed_tokens=missed)
-    Prices(Config()).of_call(Request(provider=model[0], model=model[1], operation="chat", reader=None), response, usage, AT)
+    Prices(Config()).of_call(
+        Request(provider=model[0], model=model[1], operation="chat", reader=None), response, usage, AT
+    )
     assert response.cache_avoidable == pytest.approx(usd)
