@@ -167,6 +167,11 @@ ROWS = (
         ("strands-agents[openai]>=1.60", "agent-framework-core>=1.20", "agent-framework-openai"),
         _framework("runs"),
     ),
+    Row(
+        "runs-hooks",
+        ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8"),
+        _framework("runs"),
+    ),
     Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
 )
 

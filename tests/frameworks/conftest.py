@@ -33,7 +33,18 @@ _NEEDS = {
 collect_ignore = [
     f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None
 ]
-_RUNS = ("pydantic_ai", "agents", "langchain", "strands", "agent_framework", "google.adk", "semantic_kernel", "crewai")
+_RUNS = (
+    "pydantic_ai",
+    "agents",
+    "langchain",
+    "strands",
+    "agent_framework",
+    "google.adk",
+    "semantic_kernel",
+    "crewai",
+    "smolagents",
+    "llama_index",
+)
 
 
 def _installed(name: str) -> bool:
