@@ -9,7 +9,10 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any
 
+from otel_llm.core import dispatch
+from otel_llm.core.errors import error_type, from_code, from_status
 from otel_llm.core.guard import guard
+from otel_llm.core.model import Event, ReadValue
 
 from .current import outside
 from .declarations import Around, Attempt, HostCallback, Retry, SubRequest
@@ -17,6 +20,42 @@ from .invocation import CURRENT, Invocation
 from .wrap import Wrapper
 
 _HOOK = guard("hook")
+
+
+def _retried(call: Invocation, cause: int | BaseException | str | None, waited: float) -> None:
+    """An attempt after the first came, ``waited`` seconds after the one before failed with ``cause``."""
+    call.retries += 1
+    reason = "_OTHER"
+    if isinstance(cause, int):
+        reason = from_status(cause)
+    elif isinstance(cause, BaseException):
+        reason = error_type(cause)
+    elif cause:
+        reason = from_code(cause) or "_OTHER"
+    labels = (*call.key, reason, *call.label_values())
+    now = time.time()
+    dispatch.emit(Event("otel_llm_retries_total", now, labels))
+    dispatch.emit(Event("otel_llm_retry_wait_seconds_total", now, labels, waited))
+
+
+def _begin_attempt(call: Invocation) -> None:
+    """An attempt begins: a retry, if the one before failed."""
+    if call.attempt is not None:
+        (cause, failed), call.attempt = call.attempt, None
+        _retried(call, cause, time.perf_counter() - failed)
+
+
+def _end_attempt(call: Invocation, cause: int | BaseException | None) -> None:
+    """An attempt is over, with an HTTP status or an exception where it failed."""
+    if cause is not None:  # its type alone is kept: an exception holds frames
+        call.attempt = (error_type(cause) if isinstance(cause, BaseException) else cause, time.perf_counter())
+
+
+def _add_part(call: Invocation, result: Any, read: ReadValue) -> None:
+    """One of the requests that the call makes by itself was answered: what it consumed is added to the ones before."""
+    call.response.requests += 1
+    call.response.earlier = call.response.usage
+    read(result, call.response)
 
 
 def retrying(retry: Retry) -> Wrapper:
@@ -36,7 +75,7 @@ def retrying(retry: Retry) -> Wrapper:
         if isinstance(result, CoroutineType):
             return _waited(call, result, cause)
         with _HOOK:
-            call.retried(cause, time.perf_counter() - began if retry.wait is None else retry.wait(result))
+            _retried(call, cause, time.perf_counter() - began if retry.wait is None else retry.wait(result))
         return result
 
     return patched
@@ -46,7 +85,7 @@ async def _waited(call: Invocation, pending: Coroutine[Any, Any, Any], cause: An
     began = time.perf_counter()
     result = await pending
     with _HOOK:
-        call.retried(cause, time.perf_counter() - began)
+        _retried(call, cause, time.perf_counter() - began)
     return result
 
 
@@ -61,16 +100,16 @@ class _Attempting:
 
     def __enter__(self) -> None:
         with _HOOK:
-            self._call.attempting()
+            _begin_attempt(self._call)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None:
             with _HOOK:
-                self._call.attempted(error)
+                _end_attempt(self._call, error)
 
     def over(self, result: Any) -> Any:
         with _HOOK:
-            self._call.attempted(self._failed(result))
+            _end_attempt(self._call, self._failed(result))
         return result
 
 
@@ -106,7 +145,7 @@ def adding(sub_request: SubRequest) -> Wrapper:
         if isinstance(result, CoroutineType):
             return _added(call, result, sub_request)
         with _HOOK:
-            call.part(result, sub_request.read)
+            _add_part(call, result, sub_request.read)
         return result
 
     return patched
@@ -115,7 +154,7 @@ def adding(sub_request: SubRequest) -> Wrapper:
 async def _added(call: Invocation, pending: Coroutine[Any, Any, Any], sub_request: SubRequest) -> Any:
     result = await pending
     with _HOOK:
-        call.part(result, sub_request.read)
+        _add_part(call, result, sub_request.read)
     return result
 
 

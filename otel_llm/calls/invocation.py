@@ -15,11 +15,11 @@ from opentelemetry.context import attach, detach
 
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
-from otel_llm.core.errors import error_type, from_code, from_status
+from otel_llm.core.errors import error_type, from_code
 from otel_llm.core.fork import check
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.jsonview import view
-from otel_llm.core.model import Event, Observation, ReadValue, Request, Response, Usage
+from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
 from . import background, collected, runs
@@ -274,38 +274,6 @@ class Invocation:
         if self.observer.on_reply is not None:
             self.observer.on_reply(self, status, headers)
 
-    def retried(self, cause: int | BaseException | str | None, waited: float) -> None:
-        """An attempt after the first came, ``waited`` seconds after the one before failed with ``cause``."""
-        self.retries += 1
-        reason = "_OTHER"
-        if isinstance(cause, int):
-            reason = from_status(cause)
-        elif isinstance(cause, BaseException):
-            reason = error_type(cause)
-        elif cause:
-            reason = from_code(cause) or "_OTHER"
-        labels = (*self.key, reason, *self.label_values())
-        now = time.time()
-        dispatch.emit(Event("otel_llm_retries_total", now, labels))
-        dispatch.emit(Event("otel_llm_retry_wait_seconds_total", now, labels, waited))
-
-    def attempting(self) -> None:
-        """An attempt begins: a retry, if the one before failed."""
-        if self.attempt is not None:
-            (cause, failed), self.attempt = self.attempt, None
-            self.retried(cause, _CLOCK() - failed)
-
-    def attempted(self, cause: int | BaseException | None) -> None:
-        """An attempt is over, with an HTTP status or an exception where it failed."""
-        if cause is not None:  # its type alone is kept: an exception holds frames
-            self.attempt = (error_type(cause) if isinstance(cause, BaseException) else cause, _CLOCK())
-
-    def part(self, result: Any, read: ReadValue) -> None:
-        """One of the requests that the call makes by itself was answered: what it consumed is added to the ones before."""
-        self.response.requests += 1
-        self.response.earlier = self.response.usage
-        read(result, self.response)
-
     def label_values(self) -> tuple[str, ...]:
         """The custom labels' values in the configuration's order; empty where the caller gave none."""
         names = self.observer.label_names
@@ -388,7 +356,7 @@ class Invocation:
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            _modalities(usage), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
+            usage.by_modality(), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
             context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
@@ -420,18 +388,3 @@ _NO_USAGE = Usage()
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NOTHING: Priced = (None, "", 0.0, ())
 _UNPRICED: Priced = (None, "unpriced", 0.0, ())  # pricing failed: it counts as a call whose cost is not known
-
-
-def _modalities(usage: Usage) -> tuple[tuple[str, str, int], ...]:
-    if (
-        usage.input_audio_tokens is usage.output_audio_tokens is usage.input_video_tokens is None
-        and usage.input_image_tokens is usage.output_image_tokens is None
-    ):
-        return ()
-    parts = (
-        ("input", "text", usage.input_text_tokens), ("input", "audio", usage.input_audio_tokens),
-        ("input", "image", usage.input_image_tokens), ("input", "video", usage.input_video_tokens),
-        ("output", "text", usage.output_text_tokens), ("output", "audio", usage.output_audio_tokens),
-        ("output", "image", usage.output_image_tokens),
-    )  # fmt: skip
-    return tuple((direction, modality, count) for direction, modality, count in parts if count)

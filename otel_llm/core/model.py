@@ -56,6 +56,21 @@ class Usage:
         """Whether the provider told what it counts: tokens, or for some transcriptions seconds."""
         return self.input_tokens is not None or self.output_tokens is not None or self.audio_seconds is not None
 
+    def by_modality(self) -> tuple[tuple[str, str, int], ...]:
+        """(``input`` or ``output``, modality, tokens) of what was told apart; empty for text alone."""
+        if (
+            self.input_audio_tokens is self.output_audio_tokens is self.input_video_tokens is None
+            and self.input_image_tokens is self.output_image_tokens is None
+        ):
+            return ()
+        parts = (
+            ("input", "text", self.input_text_tokens), ("input", "audio", self.input_audio_tokens),
+            ("input", "image", self.input_image_tokens), ("input", "video", self.input_video_tokens),
+            ("output", "text", self.output_text_tokens), ("output", "audio", self.output_audio_tokens),
+            ("output", "image", self.output_image_tokens),
+        )  # fmt: skip
+        return tuple((direction, modality, count) for direction, modality, count in parts if count)
+
     def billed(self) -> Usage:
         """The tokens that are paid for, where the provider tells them apart; cached reads are at most that."""
         asked, cached = self.billed_input_tokens or 0, self.cache_read_tokens
