@@ -63,7 +63,7 @@ def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads:
     if closer.__class__ is not own:
         return  # a test's double, which pretends to be of another class
     closer.__dict__[_HOOK] = (call, ended, reads)
-    closer.__class__ = _hooked_class(own)
+    closer.__class__ = _hooked_class(own, reads=reads)
     target = weakref.ref(closer)
 
     def release() -> None:
@@ -76,12 +76,12 @@ def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads:
 
 _HOOK = "_otel_llm_hook"
 _UNHOOKED = (None, None, False)
-_CLASSES: dict[type, type] = {}
+_CLASSES: dict[tuple[type, bool], type] = {}
 _ENDINGS = ("close", "aclose", "read", "aread")
 
 
-def _hooked_class(own: type) -> type:
-    made = _CLASSES.get(own)
+def _hooked_class(own: type, *, reads: bool) -> type:
+    made = _CLASSES.get((own, reads))
     if made is None:
         methods = {name: _hooked(getattr(own, name), name) for name in _ENDINGS if hasattr(own, name)}
         names = {
@@ -90,8 +90,9 @@ def _hooked_class(own: type) -> type:
             "__doc__": own.__doc__,
             "__slots__": (),
         }
-        methods |= streaming_methods(own, _HOOK)
-        made = _CLASSES[own] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
+        if reads:
+            methods |= streaming_methods(own, _HOOK)
+        made = _CLASSES[own, reads] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
     return made
 
 

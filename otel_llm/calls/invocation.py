@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from os import getpid
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Protocol
@@ -16,7 +18,7 @@ from opentelemetry.context import attach, detach
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
 from otel_llm.core.errors import error_type, from_code
-from otel_llm.core.fork import check
+from otel_llm.core.fork import State, check
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
@@ -30,12 +32,14 @@ Priced = tuple[
     float | None, str, float, tuple[str, ...]
 ]  # cost, who says so, what the cache saved, what the cost lacks
 Price = Callable[[Request, Response, Usage, float], Priced]
-OnReply = Callable[["Invocation", int, Mapping[str, str]], None]
+OnReply = Callable[["Invocation", float, Mapping[str, str]], None]
 Entered = tuple[Token["Invocation | None"], Any, "Entered | None"]
 
 CURRENT: ContextVar[Invocation | None] = ContextVar("otel_llm_call", default=None)
 """The call that is open here: current while provider code runs, so that what happens inside finds it."""
 
+REPLY_SECONDS = 0.2
+"""Between two good replies of one model that ``on_reply`` sees: reading headers costs more than the rest of a call."""
 _CLOCK = time.perf_counter
 _END = guard("end")
 _make = tuple.__new__  # half the time of a named tuple's own
@@ -52,7 +56,7 @@ class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
     __slots__ = (
-        "__weakref__", "capture", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened",
+        "__weakref__", "capture", "due", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +77,7 @@ class Observer:
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
+        self.due: dict[tuple[str, str, str], float] = {}  # when the next reply is shown to ``on_reply``, by key
 
     def disown(self) -> None:
         """The calls that are open are not ours to count, however they end: in a forked child, they are the parent's."""
@@ -83,10 +88,7 @@ class Observer:
         """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
         collected.conclude()
         background.expire()
-        counts: dict[tuple[str, str, str], int] = {}
-        for key in list(self.open.values()):
-            counts[key] = counts.get(key, 0) + 1
-        return counts
+        return Counter(list(self.open.values()))
 
 
 class Invocation:
@@ -105,7 +107,8 @@ class Invocation:
     def __init__(self, observer: Observer, request: Request, covers: tuple[str, ...]) -> None:
         self.began = 0.0  # first: an interrupt may come at any line, and ``__del__`` asks for it
         self.done = False
-        check()  # for a fork that no hook announced: what is open there is not this process's
+        if getpid() != State.pid:
+            check()  # for a fork that no hook announced: what is open there is not this process's
         self.observer = observer
         self.epoch = observer.epoch
         self.request = request
@@ -143,9 +146,10 @@ class Invocation:
         if fallbacks := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = fallbacks.pop()  # the first call inside claims it
-        self.step = runs.current()
-        if self.step is not None:
-            self.step.calling()
+        if runs.STATE.used:
+            self.step = runs.current()
+            if self.step is not None:
+                self.step.calling()
         self.began = _CLOCK()
         for opened in observer.sinks_opened:
             opened(self)
@@ -271,8 +275,13 @@ class Invocation:
         if self.request.hear is not None and status < 400:  # noqa: PLR2004
             self.request.hear(headers, self.request, self.response)
             self.key = (self.request.provider, self.request.model or "", self.request.operation)
-        if self.observer.on_reply is not None:
-            self.observer.on_reply(self, status, headers)
+        on_reply, due, now = self.observer.on_reply, self.observer.due, time.time()
+        if on_reply is None or (status < 400 and 0 <= due.get(self.key, 0.0) - now < REPLY_SECONDS):  # noqa: PLR2004
+            return
+        if len(due) >= 10_000:  # noqa: PLR2004
+            due.clear()
+        due[self.key] = now + REPLY_SECONDS
+        on_reply(self, now, headers)
 
     def label_values(self) -> tuple[str, ...]:
         """The custom labels' values in the configuration's order; empty where the caller gave none."""
@@ -326,7 +335,8 @@ class Invocation:
             _add(self.totals, seen)
         if self.step is not None:
             _called(self.step, seen)
-        dispatch.emit(seen)
+        for record in dispatch.recorders:
+            record(seen)
 
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""

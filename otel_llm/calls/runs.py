@@ -20,7 +20,13 @@ UNNAMED = "_unnamed"
 """The agent label of an agent without a name."""
 
 _ON_SPAN = "_otel_llm_step"  # the attribute of a live span object that holds its step
-_used = False  # whether this process has ever had a step: calls of one that has no agents ask no further
+
+
+class _State:
+    used = False  # whether this process has ever had a step: calls of one that has no agents ask no further
+
+
+STATE = _State()
 
 
 class Step:
@@ -39,8 +45,7 @@ class Step:
     name: str
 
     def __init__(self, kind: Kind, name: str, source: str, parent: Step | None, span: Any = None) -> None:
-        global _used  # noqa: PLW0603 - one process, one answer
-        _used = True
+        STATE.used = True
         self.kind = kind
         self.name = name
         self.source = source
@@ -136,7 +141,7 @@ def of(span: Any) -> Step | None:
 
 def current(context: Context | None = None) -> Step | None:
     """The innermost open step here: of the current span (of ``context``, where given) or of a framework's hook."""
-    if not _used:
+    if not STATE.used:
         return None
     step, hooked = _open(of(get_current_span(context))), _open(STEP.get())
     if step is None or hooked is None:

@@ -31,7 +31,8 @@ _SERVERS = (
 
 
 _MOST = 1024
-_silent: set[tuple[str | None, int | None, str | None, int]] = set()  # (host, port, model, edition) that say nothing
+SILENT: set[tuple[str | None, int | None, str | None, int, bool]] = set()
+"""(host, port, model, edition of the settings, stream) whose replies say nothing: they need not be heard again."""
 
 
 @lru_cache(maxsize=128)
@@ -48,8 +49,6 @@ def hearing(name: str, host: str | None, port: int | None, _edition: int) -> Hea
 
 def _hear_all(headers: Mapping[str, str], request: Request, response: Response) -> None:
     """Take the name that the server gives itself, for this call and those to come, and the price."""
-    if _key(request) in _silent:
-        return
     name = _own_name(headers)
     if name is not None and name != request.provider:
         request.provider = name
@@ -59,17 +58,13 @@ def _hear_all(headers: Mapping[str, str], request: Request, response: Response) 
 
 def _hear_price(headers: Mapping[str, str], request: Request, response: Response) -> None:
     """Take the price that a gateway tells. To look for it costs some microseconds: who never tells is asked once for each model."""
-    if request.stream or _key(request) in _silent:
-        return
-    price = next((amount for header in PRICES if (amount := _amount(headers.get(header))) is not None), None)
+    price = None
+    if not request.stream:
+        price = next((amount for header in PRICES if (amount := _amount(headers.get(header))) is not None), None)
     if price is not None:
         response.late = _charging(price)
-    elif len(_silent) < _MOST:
-        _silent.add(_key(request))
-
-
-def _key(request: Request) -> tuple[str | None, int | None, str | None, int]:
-    return request.server_address, request.server_port, request.model, _hosts.edition
+    elif len(SILENT) < _MOST:
+        SILENT.add((request.server_address, request.server_port, request.model, _hosts.edition, request.stream))
 
 
 def _charging(price: float) -> Callable[[Response], None]:

@@ -49,7 +49,8 @@ _extra: tuple[tuple[str, str], ...] = ()
 edition = 0
 """Changes with the settings."""
 _learned: dict[tuple[str, int | None], str] = {}  # what servers have said of themselves
-_seen: dict[int, tuple[Any, type, Place]] = {}
+SEEN: dict[int, tuple[Any, type, Place]] = {}
+"""What ``behind`` has answered, by the identity of a URL: its kind of client goes with it."""
 _KEPT = 128
 
 
@@ -71,7 +72,7 @@ def learn(host: str, port: int | None, name: str) -> None:
 
 
 def _forget() -> None:
-    _seen.clear()
+    SEEN.clear()
     behind_text.cache_clear()
 
 
@@ -81,15 +82,15 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     A host that no pattern knows is ``default``. The port is None where it is the scheme's own. ``better`` may know the provider
     better than the host, by the ``client`` that has the URL; it is asked once.
     """
-    known = _seen.get(id(url))
+    known = SEEN.get(id(url))
     if known is not None and known[0] is url and known[1] is type(client):
         return known[2]
     host, port = url.host or None, url.port
     found = named(host or "", port) or _unnamed(host or "", port, default)
     place = (found if better is None else better(client, found), host, port)
-    if len(_seen) >= _KEPT:
-        _seen.clear()
-    _seen[id(url)] = (url, type(client), place)  # keeps the URL, so that its id stays its own
+    if len(SEEN) >= _KEPT:
+        SEEN.clear()
+    SEEN[id(url)] = (url, type(client), place)  # keeps the URL, so that its id stays its own
     return place
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from otel_llm.core.model import AttributeValue, Reader, Request
 
 from . import _hosts
-from ._gateways import hearing
+from ._gateways import SILENT, hearing
 from ._openai_content import asked
 from ._openai_dialects import spoken
 from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
@@ -53,17 +53,22 @@ def describer(
             return None
         operation, reader, api = route
         body = body_of(options)
-        name, host, port = _hosts.behind(base_url_of(client), default, client, named)
+        base = base_url_of(client)
+        known = _hosts.SEEN.get(id(base))
+        if known is not None and known[0] is base and known[1] is type(client):
+            name, host, port = known[2]
+        else:
+            name, host, port = _hosts.behind(base, default, client, named)
         model = text(body.get("model"))
         request = Request(
-            name, operation, model, spoken(reader, name, model), host, port, stream,
+            name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream,
             _attributes(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
         )  # fmt: skip
         if "background" in body:
             request.background = body["background"] is True
         if stream and attr(body.get("stream_options"), "include_usage") is True:
             request.usage_asked = True
-        if default == "openai" and host != _OWN:
+        if default == "openai" and host != _OWN and (host, port, model, _hosts.edition, stream) not in SILENT:
             request.hear = hearing(name, host, port, _hosts.edition)
         if operation == "speech":
             request.fees = _spoken_characters(model, body.get("input"))

@@ -8,17 +8,8 @@ from otel_llm.core.model import Response
 
 from ._openai_content import keep_output
 from ._openai_fees import read_response_fees
-from ._openai_usage import read_image_usage, read_response_usage
-from ._read import Fields, attr, count, items, text, told
-
-
-def read_head(reply: Fields, into: Response) -> None:
-    """Model, id and what else every reply opens with."""
-    into.model, into.id = text(reply.get("model")), text(reply.get("id"))
-    if (tier := reply.get("service_tier")) is not None:
-        into.service_tier = text(tier)
-    if (fingerprint := reply.get("system_fingerprint")) is not None and text(fingerprint):
-        into.attributes["openai.response.system_fingerprint"] = fingerprint
+from ._openai_usage import read_head, read_image_usage, read_response_usage
+from ._read import attr, count, items, text, told
 
 
 def read_response(reply: Any, into: Response) -> None:

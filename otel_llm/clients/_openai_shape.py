@@ -9,9 +9,11 @@ from otel_llm.core.model import Reader, Response
 
 from ._openai_content import keep_answer, keep_delta
 from ._openai_fees import read_chat_fees
-from ._openai_responses import read_head, read_image_event, read_response, read_response_event, read_transcript_event
-from ._openai_usage import read_image_usage, read_usage
+from ._openai_responses import read_image_event, read_response, read_response_event, read_transcript_event
+from ._openai_usage import read_head, read_image_usage, read_usage
 from ._read import attr, count, items, text, told
+
+_SEARCH = "-search-"  # in the names of models that search at each call
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -43,7 +45,8 @@ def read_chat(reply: Any, into: Response) -> None:
         if into.content is not None:
             keep_answer(into.content, choice)
     read_usage(fields.get("usage"), into)
-    read_chat_fees(into)
+    if _SEARCH in (into.model or ""):
+        read_chat_fees(into)
     if not into.finish_reasons and fields.get("error") is not None:
         _failed(fields, into)
 
@@ -61,7 +64,8 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
     choices = items(getattr(chunk, "choices", None))
     if (usage := getattr(chunk, "usage", None)) is not None:
         read_usage(usage, into)
-        read_chat_fees(into)
+        if _SEARCH in (into.model or ""):
+            read_chat_fees(into)
         into.done = into.done or not choices
     output = False
     for choice in choices:

@@ -1,4 +1,4 @@
-"""Usage in OpenAI's shapes: of chat, completions and embeddings, and of responses, images and transcriptions."""
+"""What OpenAI's replies have in common: their head, and usage of chat and embeddings, of responses, images, transcriptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from typing import Any
 
 from otel_llm.core.model import Response, Usage
 
-from ._read import Fields, attr, count, number, told
+from ._read import Fields, attr, count, number, text, told
+
+
+def read_head(reply: Fields, into: Response) -> None:
+    """Model, id and what else every reply opens with."""
+    into.model, into.id = text(reply.get("model")), text(reply.get("id"))
+    if (tier := reply.get("service_tier")) is not None:
+        into.service_tier = text(tier)
+    if (fingerprint := reply.get("system_fingerprint")) is not None and text(fingerprint):
+        into.attributes["openai.response.system_fingerprint"] = fingerprint
 
 
 def read_usage(usage: Any, into: Response) -> None:

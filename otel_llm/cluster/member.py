@@ -121,7 +121,8 @@ class Member:
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
-        fork.check()
+        if os.getpid() != fork.State.pid:
+            fork.check()
         self._writer.append(encode(record))
 
     def text(self, *, openmetrics: bool) -> bytes:

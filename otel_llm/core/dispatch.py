@@ -8,7 +8,8 @@ from .guard import guarded
 from .model import Record
 
 Recorder = Callable[[Record], None]
-_recorders: tuple[Recorder, ...] = ()  # each guarded
+recorders: tuple[Recorder, ...] = ()
+"""Who listens, each guarded; a call hands its record to them by itself."""
 
 
 _on_opening: list[Callable[[str], None]] = []  # told of each circuit breaker that opens, by its name
@@ -39,13 +40,13 @@ def runaway(agent: str, tool: str, times: int) -> None:
         tell(agent, tool, times)
 
 
-def listen(*recorders: Recorder) -> None:
+def listen(*wanted: Recorder) -> None:
     """Replace who listens. Called when the service starts and stops watching."""
-    global _recorders  # noqa: PLW0603
-    _recorders = tuple([guarded("recorder", recorder, 1) for recorder in recorders])
+    global recorders  # noqa: PLW0603
+    recorders = tuple([guarded("recorder", recorder, 1) for recorder in wanted])
 
 
 def emit(record: Record) -> None:
     """Hand ``record`` to everyone who listens. Never raises; without a listener it does nothing."""
-    for record_it in _recorders:
+    for record_it in recorders:
         record_it(record)

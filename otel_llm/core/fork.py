@@ -24,7 +24,9 @@ _register = getattr(os, "register_at_fork", None)  # Windows has neither fork no
 _getpid = os.getpid
 
 
-class _State:
+class State:
+    """``pid`` is the process that this module knows to be in: where it is another, ``check`` has to be called."""
+
     pid = os.getpid()
     registered = False
 
@@ -48,13 +50,13 @@ def in_child(work: Callable[[], object]) -> None:
 
 def check() -> None:
     """Notice a fork that no hook announced: servers written in C fork without Python's knowledge. Costs a look at the pid."""
-    if _getpid() != _State.pid:
+    if _getpid() != State.pid:
         _after_in_child()
 
 
 def _hook_in() -> None:
-    if not _State.registered and _register is not None:
-        _State.registered = True
+    if not State.registered and _register is not None:
+        State.registered = True
         _register(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
@@ -72,7 +74,7 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    _State.pid = _getpid()
+    State.pid = _getpid()
     for work in tuple(_in_child):
         with guard("fork"):
             work()

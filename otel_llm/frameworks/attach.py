@@ -55,7 +55,9 @@ class Attached:
 
     def __call__(self, provider: Any) -> None:
         """Put the bridge into ``provider``, unless it is there or the provider is not the SDK's."""
-        if not self._bridge.active or provider in self._providers or not hasattr(provider, "_active_span_processor"):
+        if not self._bridge.active or not hasattr(provider, "_active_span_processor"):
+            return  # first of all: another's provider need not be hashable
+        if provider in self._providers:
             return
         self._providers.add(provider)
         provider.add_span_processor(self._bridge)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from otel_llm.calls.invocation import Invocation
@@ -20,22 +19,13 @@ HEADERS: tuple[tuple[str, str, str], ...] = (
     ("requests", "x-ratelimit-remaining-req-minute", "x-ratelimit-limit-req-minute"),
     ("tokens", "x-ratelimit-remaining-tokens-minute", "x-ratelimit-limit-tokens-minute"),
 )
-EVERY = 0.2  # seconds between two readings of one model's headers: they cost more than the rest of a call
-_KEPT = 10_000
-_due: dict[tuple[str, str, str], float] = {}
 
 
-def read(call: Invocation, status: int, headers: Mapping[str, str]) -> None:
-    """Emit what ``headers`` tell of the limits behind ``call``; of a failed reply always, else a few times a second."""
-    key, now = call.key, time.time()
-    if status < 400 and 0 <= _due.get(key, 0.0) - now < EVERY:  # noqa: PLR2004
-        return
-    if len(_due) >= _KEPT:
-        _due.clear()
-    _due[key] = now + EVERY
+def read(call: Invocation, now: float, headers: Mapping[str, str]) -> None:
+    """Emit what ``headers`` tell at ``now`` (seconds since the epoch) of the limits behind ``call``."""
     limits = {name.lower(): value for name, value in headers.items() if "ratelimit" in name.lower()}
     if limits:
-        _tell(key, now, limits)
+        _tell(call.key, now, limits)
 
 
 def _tell(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
@@ -56,8 +46,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if 0.0 <= value < 1e18 else None  # noqa: PLR2004
-
-
-def forget() -> None:
-    """Read every reply's headers again."""
-    _due.clear()

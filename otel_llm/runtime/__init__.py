@@ -28,7 +28,7 @@ from otel_llm.cluster.member import Member
 from otel_llm.core import dispatch, fork
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
-from otel_llm.core.guard import guard
+from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Event
 from otel_llm.core.version import __version__
 from otel_llm.exposition.endpoint import Endpoint
@@ -155,7 +155,7 @@ class Runtime:
             return False
         version = _version(provider.distribution)
         with guard("pricing"):
-            self.prices.load()
+            self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
         warn_of_others(provider.name)
         dispatch.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
         return True

@@ -92,7 +92,6 @@ def capture(
     )
     _hosts.configure(config.providers)
     context.allow(config.metric_labels)
-    rate_limits.forget()
     was, Guard.strict = Guard.strict, True
     dispatch.listen(captured.take)
     unobserve = observe.use(captured.observer)

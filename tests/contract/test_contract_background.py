@@ -128,7 +128,7 @@ CHAT = {
 
 def tier(request: Any, response: Any, _: Any, __: float) -> Any:
     assert (request.operation, response.service_tier) == (BATCH, "batch")
-    return 0.5, "prices", 0.0
+    return 0.5, "prices", 0.0, ()
 
 
 def test_results_of_a_batch_of_openais_count_once_each(server: Loopback) -> None:

@@ -153,7 +153,7 @@ def test_an_image_whose_tokens_are_told_is_the_usage_of_another_model() -> None:
 
     def price(_: Any, reply: Any, __: Any, ___: float) -> Any:
         others.extend(reply.others)
-        return 0.0, "prices", 0.0
+        return 0.0, "prices", 0.0, ()
 
     call = called(lambda: client(body).responses.create(model="gpt-5", input="x"), price=price)
     assert call.fees == ()
@@ -216,7 +216,7 @@ def test_what_a_server_says_of_itself(headers: dict[str, str], name: str) -> Non
 
 def test_the_price_that_a_gateway_tells() -> None:
     def price(_: Any, __: Any, usage: Any, ___: float) -> Any:
-        return usage.cost_usd, "provider", 0.0
+        return usage.cost_usd, "provider", 0.0, ()
 
     headers = {"x-litellm-response-cost": "0.0042"}
     asker = client(chat(), "http://gateway:4000", headers=headers)

@@ -22,10 +22,11 @@ import openai
 import pytest
 from google import genai
 from mistralai.client import Mistral
+from wire_formats import eventstream
 
 from otel_llm.core.guard import Guard
 from otel_llm.testing import capture
-from otel_llm.testing.loopback import Loopback, Reply, answer, eventstream
+from otel_llm.testing.loopback import Loopback, Reply, answer
 
 MESSAGES: Any = [{"role": "user", "content": "x"}]
 TURNS: Any = [{"role": "user", "content": [{"text": "x"}]}]

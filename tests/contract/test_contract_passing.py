@@ -190,7 +190,7 @@ def test_what_bedrock_invokes_is_read_along(server: Loopback, model: str, way: s
 
     def price(_: Any, __: Any, usage: Any, ___: float) -> Any:
         usages.append(usage)
-        return None, "unpriced", 0.0
+        return None, "unpriced", 0.0, ()
 
     try:
         with capture("bedrock", price=price) as captured:
