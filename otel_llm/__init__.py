@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .reliability.caches import record_cache
     from .reliability.fallbacks import fallback, record_fallback
     from .runtime import instrument, uninstrument
+    from .runtime.ending import flush
     from .runtime.public import asgi_app, check, stats, wsgi_app
 
 _HOME = {
@@ -39,6 +40,7 @@ _HOME = {
     "circuit_breaker": "reliability.breakers",
     "dashboard": "cli.text",
     "fallback": "reliability.fallbacks",
+    "flush": "runtime.ending",
     "instrument": "runtime",
     "labels": "calls.context",
     "observe": "calls.observe",
@@ -65,6 +67,7 @@ __all__ = [
     "circuit_breaker",
     "dashboard",
     "fallback",
+    "flush",
     "instrument",
     "labels",
     "observe",

@@ -102,6 +102,11 @@ class Member:
         """Whether this process should hold the port: it leads, and no child of it has become another user."""
         return self._role.leadership is not None and self._clerk.at_work and not self._membership.child_dropped()
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the service began with this process: not with one that has forked, spawned or run it."""
+        return self._membership.is_first
+
     def attach(self, companion: Companion) -> None:
         """Let ``companion`` live as long as this member."""
         self._companions.append(companion)

@@ -51,6 +51,16 @@ class Membership:
                 "set OTEL_LLM_STATE_DIR to a directory that this user may write to"
             )
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the service began with this process: not with one that has forked, spawned or run it."""
+        if self._program is None:
+            return True
+        me = processes.myself()
+        return self._program.name == me.name and not (
+            self.folder is not None and statedir.descends(self.folder.parent, me)
+        )
+
     def user_changed(self) -> bool:
         """Whether this process acts as another user than when it was asked last, and so needs another directory."""
         return self._user is not None and self._user.changed()

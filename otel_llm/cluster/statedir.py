@@ -124,6 +124,13 @@ def _joined(folder: Path, program: processes.Process) -> str | None:
     return None
 
 
+def descends(folder: Path, program: processes.Process) -> bool:
+    """Whether ``program`` was started, by whatever way, by a process of this user and port that is watched as well."""
+    ancestors = processes.lineage(program)
+    next(ancestors, None)
+    return any((folder / f"at.{_tag(ancestor)}").exists() for ancestor in ancestors)
+
+
 def _living(folder: Path) -> str | None:
     """The start to join where the directory was named on purpose: whoever names it is of one service."""
     return next((start.name for start in starts(folder) if is_alive(start)), None)

@@ -262,6 +262,13 @@ class Config:
         "Instrumentations not to load, as otel_llm_openai.",
         "entry point names, comma-separated",
     )
+    summary: str = _setting(
+        "OTEL_LLM_SUMMARY",
+        "off",
+        _one_of("off", "exit"),
+        "Whether a program says at its end, in one line on standard error, what its calls came to.",
+        "off, exit",
+    )
     environment: str = _setting(
         "OTEL_LLM_ENVIRONMENT", "", _text, "Where the service runs, as production; notifications name it."
     )

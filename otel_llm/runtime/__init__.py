@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 from weakref import WeakSet
 
+import wrapt
 from opentelemetry import trace
 
 from otel_llm import clients
@@ -25,6 +26,7 @@ from otel_llm.calls.install import Installed
 from otel_llm.calls.invocation import Observer
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
+from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core import dispatch, fork
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
@@ -42,6 +44,8 @@ from otel_llm.outputs.spans import Spans
 from otel_llm.pricing import Prices
 from otel_llm.reliability import hooks as signals
 from otel_llm.reliability import rate_limits
+
+from . import ending
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
@@ -63,6 +67,29 @@ def _give_up() -> None:
     """Count the answers that are still made in the background: this process will not see them."""
     with guard("stop"):
         background.expire(0.0)
+
+
+def _flush_pools(runtime: Runtime) -> None:
+    """Have the processes of multiprocessing's pools deliver at their end: they leave by ``os._exit``, past every atexit.
+
+    multiprocessing itself clears a forked child's finalizers, so this one is made by its hook for children.
+    """
+
+    def finalize(_: Runtime) -> None:
+        with guard("fork"):
+            util.Finalize(None, ending.flush, kwargs={"timeout": _POOL_SECONDS}, exitpriority=_LAST)
+
+    def hook(module: Any) -> None:
+        nonlocal util
+        util = module
+        module.register_after_fork(runtime, finalize)
+
+    util: Any = None
+    wrapt.register_post_import_hook(hook, "multiprocessing.util")
+
+
+_POOL_SECONDS = 5.0
+_LAST = 0  # multiprocessing runs finalizers of higher priority first
 
 
 class Runtime:
@@ -99,6 +126,9 @@ class Runtime:
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels)
         self.member.start()
+        if self.config.summary == "exit":
+            atexit.register(self._sum_up)  # between the member's own and what is counted last
+        _flush_pools(self)
         atexit.register(_give_up)  # after the member's own, so that it runs before it
         dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
@@ -112,6 +142,7 @@ class Runtime:
         for name in list(self.installed):
             self.unwatch(name)
         atexit.unregister(_give_up)
+        atexit.unregister(self._sum_up)
         _give_up()
         if self.frameworks is not None:
             self.frameworks.stop()
@@ -122,6 +153,15 @@ class Runtime:
         dispatch.listen()
         self.member.stop()
         self.prices.close()
+
+    def _sum_up(self) -> None:
+        """At the end of the program, not of its workers: what its calls came to."""
+        with guard("stop"):
+            if self.member.is_first:
+                try:
+                    ending.say(ending.sum_up(self.member.stats()))
+                except UnreachableError as error:
+                    ending.say(f"{ending.LABEL}: nobody knows what the calls came to: {error}")
 
     def watch(self, name: str) -> None:
         """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from otel_llm.aggregate import Store
 from otel_llm.aggregate import store as module
 from otel_llm.aggregate.views import lines
@@ -140,3 +142,21 @@ def test_the_summary_of_nothing_is_empty(store) -> None:
     found = store.summary(AT)
     assert (found["models"], found["budgets"], found["zscores"], found["in_flight"]) == ([], [], [], 0)
     assert found["total"]["calls"] == 0
+
+
+def test_the_summary_since_the_start_knows_errors_and_the_slowest(call) -> None:
+    store = Store(Config())
+    since = store.summary(AT)["since_start"]
+    assert (since["calls"], since["errors"], since["p95_seconds"]) == (0, {}, None)
+    for _ in range(100):
+        store.apply(call(duration=2.0))
+    store.apply(call(error_type="timeout", duration=60.0))
+    since = store.summary(AT)["since_start"]
+    assert (since["calls"], since["errors"]) == (101, {"timeout": 1})
+    assert since["p95_seconds"] == pytest.approx(2.0, rel=0.01)  # the window holds all of them
+    later = store.summary(AT + 7200)["since_start"]
+    assert later["calls"] == 101
+    assert 1.28 < later["p95_seconds"] < 2.56  # between the bounds of the histogram
+    slow = Store(Config())
+    slow.apply(call(duration=5000.0))
+    assert slow.summary(AT + 7200)["since_start"]["p95_seconds"] == 600.0  # the highest bound
