@@ -7,7 +7,6 @@ from typing import Any
 
 from otel_llm.core.measures import TOKEN_KINDS
 
-from .cells import Histogram
 from .families import Families
 from .views import View
 from .window import Facts, Stats
@@ -123,13 +122,13 @@ def _durations(families: Families, window: Facts) -> dict[str, Any]:
     place = families.names(_DURATION).index("error_type")
     calls, errors = 0, Counter[str]()
     slowness: Counter[float] = Counter()
-    for labels, cell in families.cells(_DURATION).items():
-        if isinstance(cell, Histogram):
-            calls += sum(cell.counts)
-            if labels[place]:
-                errors[labels[place]] += sum(cell.counts)
-            else:
-                slowness.update(dict(zip((*cell.bounds, float("inf")), cell.counts, strict=True)))
+    for labels in families.cells(_DURATION):
+        cell = families.histogram(_DURATION, labels)
+        calls += sum(cell.counts)
+        if labels[place]:
+            errors[labels[place]] += sum(cell.counts)
+        else:
+            slowness.update(dict(zip((*cell.bounds, float("inf")), cell.counts, strict=True)))
     whole = window.calls == calls and _TAIL in window.latency
     p95 = window.latency[_TAIL] if whole else _quantile(_TAIL, slowness)
     return {"calls": calls, "errors": dict(errors), "p95_seconds": p95}

@@ -77,7 +77,7 @@ class Observer:
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
-        self.due: dict[tuple[str, str, str], float] = {}  # when the next reply is shown to ``on_reply``, by key
+        self.due: dict[int, float] = {}  # when the next reply is shown to ``on_reply``, by the hash of a key: a name may be long
 
     def disown(self) -> None:
         """The calls that are open are not ours to count, however they end: in a forked child, they are the parent's."""
@@ -276,11 +276,12 @@ class Invocation:
             self.request.hear(headers, self.request, self.response)
             self.key = (self.request.provider, self.request.model or "", self.request.operation)
         on_reply, due, now = self.observer.on_reply, self.observer.due, time.time()
-        if on_reply is None or (status < 400 and 0 <= due.get(self.key, 0.0) - now < REPLY_SECONDS):  # noqa: PLR2004
+        place = hash(self.key)
+        if on_reply is None or (status < 400 and 0 <= due.get(place, 0.0) - now < REPLY_SECONDS):  # noqa: PLR2004
             return
         if len(due) >= 10_000:  # noqa: PLR2004
             due.clear()
-        due[self.key] = now + REPLY_SECONDS
+        due[place] = now + REPLY_SECONDS
         on_reply(self, now, headers)
 
     def label_values(self) -> tuple[str, ...]:
