@@ -12,7 +12,6 @@ from importlib import metadata
 from typing import Any
 from weakref import WeakSet
 
-import wrapt
 from opentelemetry import trace
 
 from otel_llm import clients
@@ -22,6 +21,7 @@ from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import background, context, observe
 from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
+from otel_llm.calls.imports import when_imported
 from otel_llm.calls.install import Installed
 from otel_llm.calls.invocation import Observer
 from otel_llm.clients import _hosts
@@ -69,10 +69,10 @@ def _give_up() -> None:
         background.expire(0.0)
 
 
-def _flush_pools(runtime: Runtime) -> None:
+def _flush_pools(runtime: Runtime) -> Callable[[], None]:
     """Have the processes of multiprocessing's pools deliver at their end: they leave by ``os._exit``, past every atexit.
 
-    multiprocessing itself clears a forked child's finalizers, so this one is made by its hook for children.
+    multiprocessing itself clears a forked child's finalizers, so this one is made by its hook for children. Returns what ends that.
     """
 
     def finalize(_: Runtime) -> None:
@@ -85,7 +85,7 @@ def _flush_pools(runtime: Runtime) -> None:
         module.register_after_fork(runtime, finalize)
 
     util: Any = None
-    wrapt.register_post_import_hook(hook, "multiprocessing.util")
+    return when_imported("multiprocessing.util", hook)
 
 
 _POOL_SECONDS = 5.0
@@ -114,6 +114,7 @@ class Runtime:
         self.member.attach(ConditionWatch(self.member.judge))
         self._unnotify: Callable[[], None] = lambda: None
         self._unobserve: Callable[[], None] = lambda: None
+        self._release: Callable[[], None] = lambda: None
         self.frameworks: Frameworks | None = None
         self.installed: dict[str, Installed] = {}
         self.beside: list[Installed] = []
@@ -128,7 +129,7 @@ class Runtime:
         self.member.start()
         if self.config.summary == "exit":
             atexit.register(self._sum_up)  # between the member's own and what is counted last
-        _flush_pools(self)
+        self._release = _flush_pools(self)
         atexit.register(_give_up)  # after the member's own, so that it runs before it
         dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
@@ -150,6 +151,7 @@ class Runtime:
             self.beside.pop().uninstall()
         self._unnotify()
         self._unobserve()
+        self._release()
         dispatch.listen()
         self.member.stop()
         self.prices.close()
