@@ -22,7 +22,7 @@ from .sanitize import sound
 from .situation import Situation
 from .state import State
 from .status import moment, status
-from .summary import summary
+from .summary import Summary, summary
 from .survey import survey
 from .views import View
 from .window import Budget, Check, Crossing, Judgement
@@ -116,13 +116,13 @@ class Store:
         with self.lock:
             return self._state.views.at(now, self._processes, None if made is None else max(0.0, now - made))
 
-    def summary(self, now: float) -> dict[str, Any]:
+    def summary(self, now: float) -> Summary:
         """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
         views = self.views(now)
         with self.lock:
             state = self._state
             found = summary(state.engine.stats(now), state.families, views)
-        return {"at": now, "window_seconds": self.config.window, **found}
+        return {**found, "at": now, "window_seconds": self.config.window}
 
     def judge(self, now: float) -> list[Change]:
         """Judge the last minutes; returns what opened, changed or ended since the last time."""

@@ -3,30 +3,168 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from otel_llm.core.measures import TOKEN_KINDS
 
 from .families import Families
 from .views import View
 from .window import Facts, Stats
+from .window.facts import Shifted
 
 
-def summary(stats: Stats, families: Families, views: list[View]) -> dict[str, Any]:
+class Quantiles(TypedDict, total=False):
+    """Of the latency of successful calls in the window, in seconds, at most 1 % off; without them, no key is there."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Latency(Quantiles):
+    """Of successful calls in the window, in seconds. None without them; the deviation needs two."""
+
+    mean: float | None
+    stddev: float | None
+
+
+class Tokens(TypedDict, total=False):
+    """A key is there where a call has reported such tokens; input includes cached ones, output includes thinking."""
+
+    input: int
+    output: int
+    thinking: int
+
+
+class TokensPerRequest(TypedDict, total=False):
+    """Means over the successful calls that reported such tokens."""
+
+    input: float
+    output: float
+    thinking: float
+
+
+class Traffic(TypedDict):
+    """The calls of the window: ratios from 0 to 1, money in US dollars. None is "nothing to say", never zero."""
+
+    calls: int
+    errors: dict[str, int]  # by error type
+    error_ratio: float | None
+    fallback_ratio: float | None
+    cache_hit_ratio: float | None
+    requests_per_second: float
+    latency_seconds: Latency
+    tokens: Tokens
+    tokens_per_request: TokensPerRequest
+    output_tokens_stddev: float | None
+    cost_usd: float | None
+    cost_usd_per_request: float | None
+    cost_usd_per_hour: float | None
+    cost_usd_median: float | None  # of successful calls
+    cost_usd_max: float | None
+    cost_count: int  # calls with a known cost
+
+
+class ModelTraffic(Traffic):
+    """The calls of one model, by the name that was asked for."""
+
+    provider: str
+    model: str
+
+
+class Budget(TypedDict):
+    """One budget in one period: money in US dollars, ratios of the budget (above 1 it is exceeded). None is unknown."""
+
+    period: str
+    budget: str
+    spend_usd: float | None
+    budget_usd: float | None
+    used_ratio: float | None
+    forecast_ratio: float | None
+
+
+class Score(TypedDict):
+    """One z-score: signed, in standard errors; of the kinds ``shift`` and ``trend``, 3 is the line of this service."""
+
+    provider: str
+    model: str
+    signal: str
+    kind: str
+    zscore: float
+
+
+class ShiftedBaseline(TypedDict):
+    """A shift that has stayed until it was the baseline: mean before and now, in the signal's unit, and how many seconds ago."""
+
+    provider: str
+    model: str
+    signal: str
+    before: float
+    now: float
+    seconds: float
+
+
+class _TokensSinceStart(TypedDict):
+    input_tokens: float
+    output_tokens: float
+    cache_read_tokens: float
+    cache_write_tokens: float
+    thinking_tokens: float
+
+
+class _Durations(TypedDict):
+    calls: float
+    errors: dict[str, int]  # failed calls by error type
+    p95_seconds: float | None  # of successful calls
+
+
+class SinceStart(_TokensSinceStart, _Durations):
+    """Counts since the service started, US dollars, tokens; ``complete`` is the share (0 to 1) of calls whose cost is whole."""
+
+    cost_usd: float
+    cache_savings_usd: float
+    unpriced_calls: float
+    incomplete_calls: float
+    unknown_usage_calls: float
+    complete: float | None
+    fallbacks: float
+
+
+class Figures(TypedDict):
+    """What the store knows, but for when it was asked."""
+
+    total: Traffic
+    models: list[ModelTraffic]
+    budgets: list[Budget]
+    zscores: list[Score]
+    shifted: list[ShiftedBaseline]
+    in_flight: float  # calls that have begun and not ended, in all processes
+    since_start: SinceStart
+
+
+class Summary(Figures):
+    """What ``otel_llm.stats()`` returns: all workers of the service together."""
+
+    at: float  # seconds since the epoch
+    window_seconds: float  # how far back ``total`` and ``models`` reach
+
+
+def summary(stats: Stats, families: Families, views: list[View]) -> Figures:
     """The window's facts for all calls and by model, money by budget and period, counts since the service started."""
     by_name = {view.metric.name: view for view in views}
     return {
         "total": _facts(stats.total),
-        "models": [{"provider": key[0], "model": key[1], **_facts(facts)} for key, facts in stats.models.items()],
+        "models": [{**_facts(facts), "provider": key[0], "model": key[1]} for key, facts in stats.models.items()],
         "budgets": _budgets(by_name),
         "zscores": _zscores(by_name.get("otel_llm_zscore")),
-        "shifted": [one._asdict() for one in stats.shifted],
+        "shifted": [_shifted(one) for one in stats.shifted],
         "in_flight": _sum(by_name.get("otel_llm_in_flight_requests")),
-        "since_start": {**_since_start(families), **_durations(families, stats.total)},
+        "since_start": _since_start(families, stats.total),
     }
 
 
-def _facts(facts: Facts) -> dict[str, Any]:
+def _facts(facts: Facts) -> Traffic:
     return {
         "calls": facts.calls,
         "errors": dict(facts.errors),
@@ -34,13 +172,9 @@ def _facts(facts: Facts) -> dict[str, Any]:
         "fallback_ratio": facts.fallback_ratio,
         "cache_hit_ratio": facts.cache_hit_ratio,
         "requests_per_second": facts.requests_per_second,
-        "latency_seconds": {
-            **{f"p{100 * quantile:g}" if quantile < 1 else "max": value for quantile, value in facts.latency.items()},
-            "mean": facts.latency_mean,
-            "stddev": facts.latency_stddev,
-        },
-        "tokens": dict(facts.tokens),
-        "tokens_per_request": dict(facts.tokens_per_request),
+        "latency_seconds": _latency(facts),
+        "tokens": cast("Tokens", dict(facts.tokens)),
+        "tokens_per_request": cast("TokensPerRequest", dict(facts.tokens_per_request)),
         "output_tokens_stddev": facts.output_tokens_stddev,
         "cost_usd": facts.cost,
         "cost_usd_per_request": facts.cost_per_request,
@@ -57,7 +191,23 @@ def _facts(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _budgets(by_name: dict[str, View]) -> list[dict[str, Any]]:
+def _latency(facts: Facts) -> Latency:
+    quantiles = {f"p{100 * quantile:g}" if quantile < 1 else "max": value for quantile, value in facts.latency.items()}
+    return {**cast("Quantiles", quantiles), "mean": facts.latency_mean, "stddev": facts.latency_stddev}
+
+
+def _shifted(one: Shifted) -> ShiftedBaseline:
+    return {
+        "provider": one.provider,
+        "model": one.model,
+        "signal": one.signal,
+        "before": one.before,
+        "now": one.now,
+        "seconds": one.seconds,
+    }
+
+
+def _budgets(by_name: dict[str, View]) -> list[Budget]:
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     names = {"spend_usd": "spend_usd", "budget_usd": "budget_usd", "used_ratio": "budget_used_ratio",
              "forecast_ratio": "budget_forecast_ratio"}  # fmt: skip
@@ -67,14 +217,15 @@ def _budgets(by_name: dict[str, View]) -> list[dict[str, Any]]:
             period, budget = row.labels
             entry = found.setdefault(row.labels, {"period": period, "budget": budget, **dict.fromkeys(names)})
             entry[field] = row.cell.value
-    return list(found.values())
+    return cast("list[Budget]", list(found.values()))
 
 
-def _zscores(view: View | None) -> list[dict[str, Any]]:
-    if view is None:
-        return []
-    names = ("provider", "model", "signal", "kind")
-    return [{**dict(zip(names, row.labels, strict=True)), "zscore": row.cell.value} for row in view.rows]
+def _zscores(view: View | None) -> list[Score]:
+    scores: list[Score] = []
+    for row in view.rows if view is not None else ():
+        provider, model, signal, kind = row.labels
+        scores.append({"provider": provider, "model": model, "signal": signal, "kind": kind, "zscore": row.cell.value})
+    return scores
 
 
 def _sum(view: View | None) -> float:
@@ -91,12 +242,13 @@ def _complete(families: Families) -> float | None:
     return max(0.0, 1 - lacking / calls) if calls else None
 
 
-def _since_start(families: Families) -> dict[str, Any]:
+def _since_start(families: Families, window: Facts) -> SinceStart:
     def total(name: str) -> float:
         return sum(cell.value for cell in families.numbers(name))
 
-    tokens = {kind.part: total(kind.counter) for kind in TOKEN_KINDS}
+    tokens = cast("_TokensSinceStart", {kind.part: total(kind.counter) for kind in TOKEN_KINDS})
     return {
+        **_durations(families, window),
         "cost_usd": total("otel_llm_cost_usd_total"),
         "cache_savings_usd": total("otel_llm_cache_savings_usd_total"),
         "cache_avoidable_usd": total("otel_llm_cache_avoidable_usd_total"),
@@ -113,7 +265,7 @@ _DURATION = "gen_ai_client_operation_duration_seconds"
 _TAIL = 0.95
 
 
-def _durations(families: Families, window: Facts) -> dict[str, Any]:
+def _durations(families: Families, window: Facts) -> _Durations:
     """Calls, those that failed by error type, and the 95th percentile of the seconds that the others took.
 
     The window knows it within 1 % where it holds every call since the start; else it is interpolated between the bounds of the

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Change
+from otel_llm.aggregate.summary import Summary
 from otel_llm.core.guard import guard
 
 from .consumer import JournalConsumer
@@ -63,11 +64,11 @@ class Aggregator:
             self.refresh()
             return tuple(self._families().families())
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Summary:
         """``Store.summary``: plain values."""
         with self._lock:
             self.refresh()
-            return dict(self.store.summary(time.time()))
+            return self.store.summary(time.time())
 
     def status(self) -> dict[str, Any]:
         """``Store.status``: the facts of the status page, plain values."""

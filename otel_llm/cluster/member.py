@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otel_llm.aggregate import Store, Verdict, encode
 from otel_llm.aggregate.judgement import Change
+from otel_llm.aggregate.summary import Summary
 from otel_llm.core import fork
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard, guard
@@ -140,7 +141,7 @@ class Member:
             return self._ask(lambda aggregator: aggregator.families())
         return ()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Summary:
         """``Store.summary`` of the whole service. Raises ``UnreachableError``."""
         return self._ask(lambda aggregator: aggregator.stats())
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from otel_llm.aggregate.summary import Summary
 from otel_llm.core import unpatched
 from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import Thread, pause
@@ -43,7 +44,7 @@ class Answers(Protocol):
     """What the leader is asked."""
 
     def text(self, *, openmetrics: bool) -> bytes: ...
-    def stats(self) -> dict[str, Any]: ...
+    def stats(self) -> Summary: ...
     def status(self) -> dict[str, Any]: ...
     def ledger(self) -> tuple[Any, ...]: ...
     def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None: ...
@@ -69,9 +70,10 @@ class RemoteAggregator:
 
         return tuple(parsed(text))
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Summary:
         """``Store.summary``: plain values."""
-        return dict(ask(self._path, ("stats",)))
+        answer: Summary = ask(self._path, ("stats",))
+        return answer
 
     def status(self) -> dict[str, Any]:
         """``Store.status`` of the whole service."""

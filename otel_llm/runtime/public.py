@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from otel_llm import runtime
-from otel_llm.aggregate.window import Check, Stats
+from otel_llm.aggregate.summary import Summary
+from otel_llm.aggregate.window import Check
 from otel_llm.aggregate.window.slices import SIGNALS
 from otel_llm.exposition import apps
 
@@ -34,10 +35,12 @@ def wsgi_app() -> apps.WSGIApp:
     return apps.wsgi_app(_scrape, _status)
 
 
-def stats() -> Stats | Any:
+def stats() -> Summary | None:
     """What the window holds now: latencies, error, fallback and cache-hit rates, cost and tokens, by model and in total.
 
-    Seconds, tokens, US dollars, ratios from 0 to 1; None is "nothing to say". None as a whole where nothing is watched.
+    Beside them budgets, z-scores, baselines that have shifted, and counts since the service started; all workers together.
+    Plain values that JSON can hold: seconds, tokens, US dollars, ratios from 0 to 1 (of a budget also above 1). A None inside is
+    "nothing to say"; None as a whole is returned where nothing is watched. Raises OSError where no worker leads just now.
     """
     running = runtime.current()
     return running.member.stats() if running is not None else None

@@ -11,9 +11,12 @@ from typing import Any
 
 import otel_llm
 from otel_llm import Anomaly
+from otel_llm.aggregate.summary import Summary
+from otel_llm.aggregate.window import Check
 from otel_llm.calls.observe import Observed
 from otel_llm.core.model import Response, Usage
 from otel_llm.middleware import ASGIMiddleware, WSGIMiddleware
+from otel_llm.outputs.alerts import Subscription
 from otel_llm.reliability.breakers import Breaker
 from otel_llm.testing import Captured, capture
 
@@ -110,6 +113,34 @@ def plain(anomaly: Anomaly) -> None:
     anomaly.value = 0  # type: ignore[misc]
 
 
+def reading() -> None:
+    summary = otel_llm.stats()
+    assert summary is not None
+    assert_type(summary, Summary)
+    assert_type((summary["at"], summary["window_seconds"], summary["in_flight"]), tuple[float, float, float])
+    assert_type(summary["total"]["calls"], int)
+    assert_type(summary["total"]["cost_usd_median"], float | None)
+    assert_type(summary["total"]["latency_seconds"]["p95"], float)
+    assert_type([one["model"] for one in summary["models"]], list[str])
+    assert_type([one["used_ratio"] for one in summary["budgets"]], list[float | None])
+    assert_type([one["zscore"] for one in summary["zscores"]], list[float])
+    assert_type([one["before"] for one in summary["shifted"]], list[float])
+    assert_type(summary["since_start"]["thinking_tokens"], float)
+    summary["totals"]  # type: ignore[typeddict-item]
+
+
+def asking() -> None:
+    assert_type(otel_llm.check("latency", 9.1, model="gpt-5"), Check | None)
+    otel_llm.check("latency", "9.1", model="gpt-5")  # type: ignore[arg-type]
+    otel_llm.alert("deploy_failed", severity="critical")
+    assert_type(otel_llm.price("gpt-5", Usage(100, 20)).cost, float | None)
+    assert_type(otel_llm.dashboard(width=80), str)
+    assert_type(otel_llm.Config().window, float)
+
+
+reader = otel_llm.Reader(read)
+
+
 async def asynchronous(_: Anomaly) -> None: ...
 
 
@@ -118,7 +149,8 @@ def wrong(_: str) -> None: ...
 
 def handlers() -> None:
     off = otel_llm.on_anomaly(plain, severity="critical")
-    assert_type(off, Callable[[], None])
+    assert_type(off, Subscription)
+    off()
     otel_llm.on_anomaly(asynchronous, signal="latency")
     otel_llm.on_anomaly(print)
     otel_llm.on_anomaly(wrong)  # type: ignore[arg-type]
