@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core.objectives import DEFAULT
 
 from . import alertmanager, prometheus, promtests
+from .alerts import alert_group
 from .alertspage import alerts_page
 from .cases import budgets, history, recording, season, traffic, upkeep
 from .promql import RELEASED
-from .rules import Context
+from .rules import Context, recording_groups
 from .yamltext import dump
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from .promql import Vocabulary
     from .promtests import Case
+
+_RECORDED = re.compile(r"(?:\w+:)+\w+")
 
 
 def generated() -> dict[str, str]:
@@ -33,23 +37,50 @@ def generated() -> dict[str, str]:
 
 
 def test_files(v: Vocabulary) -> dict[str, str]:
-    """Tests of the default rules for ``promtool test rules``, by file name; the rules are in ``../rules``."""
-    recorded, parts, anomaly, slo, alerts = (
-        f"otel-llm-{name}.yml" for name in ("recording", "parts", "anomaly", "slo", "alerts")
-    )
-    documents = {
-        "recording": promtests.document([recording.steady(v)], [recorded, parts, anomaly, slo]),
-        "bands": promtests.document([recording.bands()], [anomaly], "10m"),
-        "traffic": _cases(traffic.cases(v), [recorded, anomaly, alerts]),
-        "upkeep": _cases(upkeep.cases(v), [recorded, alerts]),
-        "fleet": _cases(upkeep.fleet_cases(), [recorded, parts, alerts], "5m"),
-        "history": _cases(history.cases(v), [recorded, anomaly, alerts]),
-        "budgets": _cases(budgets.cases(v), [recorded, slo, alerts]),
-        "season": _cases(season.cases(), [anomaly, alerts], "5m"),
+    """Tests of the default rules for ``promtool test rules``, by file name; the rules are in ``../rules`` and ``rules``."""
+    recorded, parts, anomaly, slo = (f"otel-llm-{name}.yml" for name in ("recording", "parts", "anomaly", "slo"))
+    files = {
+        **_values("recording", [recording.steady(v)], [recorded, parts, anomaly, slo]),
+        **_values("bands", [recording.bands()], [anomaly], "10m"),
+        **_cases(v, "slow", traffic.slow(v), [recorded, anomaly]),
+        **_cases(v, "failing", traffic.failing(v), [recorded, anomaly]),
+        **_cases(v, "around", traffic.around(v), [recorded, anomaly]),
+        **_cases(v, "upkeep", upkeep.cases(v), [recorded]),
+        **_cases(v, "fleet", upkeep.fleet_cases(), [recorded, parts], "5m"),
+        **_cases(v, "lengths", history.lengths(v), [recorded, anomaly]),
+        **_cases(v, "prices", history.prices(v), [recorded, anomaly]),
+        **_cases(v, "unusual", history.unusual(v), [recorded, anomaly]),
+        **_cases(v, "answers", history.answers(v), [recorded, anomaly]),
+        **_cases(v, "budgets", budgets.cases(v), [recorded, slo]),
+        **_cases(v, "season", season.cases(), []),
     }
     header = "Written by otel-llm generate. To run: promtool test rules prometheus/tests/*.yml"
-    return {f"{name}.yml": dump(document, header) for name, document in documents.items()}
+    return {name: dump(document, header) for name, document in files.items()}
 
 
-def _cases(cases: Iterable[Case], rules: Iterable[str], every: str = "1m") -> dict[str, Any]:
-    return promtests.document([case.data() for case in cases], rules, every)
+def _values(name: str, tests: list[dict[str, Any]], rules: list[str], every: str = "1m") -> dict[str, Any]:
+    return {f"{name}.yml": promtests.document(tests, [f"../rules/{one}" for one in rules], every)}
+
+
+def _cases(v: Vocabulary, name: str, cases: Iterable[Case], files: list[str], every: str = "1m") -> dict[str, Any]:
+    """The cases, and the rules that they need: with all of them, promtool would take minutes."""
+    tests = list(cases)
+    rules = _needed(Context(DEFAULT, v), {case.alert for case in tests}, files)
+    return {
+        f"rules/{name}.yml": {"groups": [{"name": f"otel_llm.{name}", "rules": rules}]},
+        f"{name}.yml": promtests.document([case.data() for case in tests], [f"rules/{name}.yml"], every),
+    }
+
+
+def _needed(it: Context, alerts: set[str], files: list[str]) -> list[dict[str, Any]]:
+    """The rules of ``alerts``, after those in ``files`` that they read, in one group: promtool takes groups in any order."""
+    groups = recording_groups(it)
+    records = [rule for file in files for group in groups[file] for rule in group["rules"]]
+    wanted = [rule for rule in alert_group(it)["rules"] if rule["alert"] in alerts]
+    names: set[str] = set()
+    todo = list(wanted)
+    while todo:
+        read = set(_RECORDED.findall(todo.pop()["expr"])) - names
+        names |= read
+        todo += [rule for rule in records if rule["record"] in read]
+    return [rule for rule in records if rule["record"] in names] + wanted

@@ -107,8 +107,8 @@ def anomaly(kind: str, severity: str, signal: str, direction: str, says: str, **
 
 
 def document(tests: Iterable[Mapping[str, Any]], rules: Iterable[str], every: str = "1m") -> dict[str, Any]:
-    """One file for ``promtool test rules``, which finds ``rules`` beside its own directory."""
-    return {"rule_files": [f"../rules/{name}" for name in rules], "evaluation_interval": every, "tests": list(tests)}
+    """One file for ``promtool test rules``, which finds ``rules`` from its own directory."""
+    return {"rule_files": list(rules), "evaluation_interval": every, "tests": list(tests)}
 
 
 def series(metric: str, values: str, **labels: str) -> Series:

@@ -149,6 +149,8 @@ def test_no_alert_fires(tmp_path: Path, traffic: str) -> None:
     (tmp_path / "tests").mkdir()
     path = tmp_path / "tests" / "traffic.yml"
     # JSON is YAML, and ten times as fast to read
-    path.write_text(json.dumps(document([test], [Path(name).name for name in rules], "30s")), encoding="utf-8")
+    path.write_text(
+        json.dumps(document([test], [f"../rules/{Path(name).name}" for name in rules], "30s")), encoding="utf-8"
+    )
     done = subprocess.run([needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -26,7 +26,7 @@ from otel_llm.ops.yamltext import dump, write
 
 test_files.__test__ = False  # type: ignore[attr-defined]
 ROOT = Path(__file__).parents[2]
-NAMES = list(test_files(RELEASED))
+NAMES = [name for name in test_files(RELEASED) if not name.startswith("rules/")]
 
 
 def run(*command: str | Path) -> str:
@@ -72,7 +72,7 @@ def test_every_alert_is_tested_firing_and_just_short_of_it() -> None:
     cases = [
         (check["alertname"], check["exp_alerts"])
         for text in test_files(RELEASED).values()
-        for test in yaml.safe_load(text)["tests"]
+        for test in yaml.safe_load(text).get("tests", [])
         for check in test.get("alert_rule_test", [])[-1:]
     ]
     assert {name for name, fires in cases if fires} == set(alert_names())
@@ -97,7 +97,7 @@ def test_every_recorded_metric_is_tested_with_a_value() -> None:
     checked = {
         re.match(r"round\(([\w:]+)", check["expr"])[1]  # type: ignore[index]
         for text in test_files(RELEASED).values()
-        for test in yaml.safe_load(text)["tests"]
+        for test in yaml.safe_load(text).get("tests", [])
         for check in test.get("promql_expr_test", [])
     }
     assert checked | PARTS_OF_WHAT_IS_CHECKED == set(recorded.LABELS)

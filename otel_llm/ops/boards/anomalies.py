@@ -154,10 +154,11 @@ def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 def _baseline(q: Queries) -> Panel:
     by = (*PM, "signal")
-    queries = [q.gauge(f"otel_llm_baseline_{part}", by=by) for part in ("samples", "mean", "stddev")]
+    queries = [q.gauge(f"otel_llm_baseline_{part}", by=by) for part in ("samples", "mean", "stddev", "shifted_seconds")]
     return table(
         "baseline", "Baselines", queries,
-        "What each value is judged by, in the signal's own unit (seconds, tokens, US dollars). Few calls make a baseline that jumps.",
+        "What each value is judged by, in the signal's own unit (seconds, tokens, US dollars). Few calls make a baseline that jumps. "
+        "Shifted is how long ago a change that stayed became the baseline.",
         width=14, empty=NO_BASELINE, sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model"),
@@ -166,6 +167,7 @@ def _baseline(q: Queries) -> Panel:
             Column("Value #A", "Calls", COUNT, width=100),
             Column("Value #B", "Mean", COUNT, width=100),
             Column("Value #C", "Deviation", COUNT, width=100),
+            Column("Value #D", "Shifted", SECONDS, width=100),
         ),
     )
 

@@ -14,10 +14,20 @@ _HISTORY = 120  # minutes of an ordinary day before something changes
 _SINCE = 30  # minutes after the change
 
 
-def cases(v: Vocabulary) -> list[Case]:
-    """In the order of the rules."""
-    parts = (_long, _short, _varied, _alike, _dear, _uncached, _recent, _shift, _truncated, _filtered)
-    return [case for part in parts for case in part(v)]
+def lengths(v: Vocabulary) -> list[Case]:
+    return [*_long(v), *_short(v), *_varied(v), *_alike(v)]
+
+
+def prices(v: Vocabulary) -> list[Case]:
+    return [*_dear(v), *_uncached(v)]
+
+
+def unusual(v: Vocabulary) -> list[Case]:
+    return [*_recent(v), *_shift(v)]
+
+
+def answers(v: Vocabulary) -> list[Case]:
+    return [*_truncated(v), *_filtered(v)]
 
 
 def _changed(before: float, after: float) -> tuple[tuple[float, int], tuple[float, int]]:

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from otel_llm.ops.promtests import Series
 
 
-def cases(v: Vocabulary) -> list[Case]:
-    """In the order of the rules."""
-    parts = (_slow, _late, _failing, _types, _limited, _provider, _fallbacks, _cache, _limits, _breaker, _stuck, _share)
-    return [case for part in parts for case in part(v)]
+def slow(v: Vocabulary) -> list[Case]:
+    return [*_slow(v), *_late(v)]
+
+
+def failing(v: Vocabulary) -> list[Case]:
+    return [case for part in (_failing, _types, _limited, _provider) for case in part(v)]
+
+
+def around(v: Vocabulary) -> list[Case]:
+    return [case for part in (_fallbacks, _cache, _limits, _breaker, _stuck, _share) for case in part(v)]
 
 
 def _slow(v: Vocabulary) -> list[Case]:
