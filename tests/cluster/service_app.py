@@ -27,9 +27,10 @@ def call() -> None:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="test-key", max_retries=0)
         client.chat.completions.create(model="gpt-4o", messages=[])
         return
-    dispatch.emit(
-        Observation(time.time(), "openai", "gpt-4o", "chat", "gpt-4o", "api.example", "", 0.25, output_tokens=3)
-    )
+    made = Observation(time.time(), "openai", "gpt-4o", "chat", "gpt-4o", "api.example", "", 0.25, output_tokens=3)
+    if dollars := os.environ.get("SERVICE_CALL_USD"):
+        made = made._replace(cost=float(dollars), cost_source="prices")
+    dispatch.emit(made)
 
 
 def wsgi(environ, start_response):

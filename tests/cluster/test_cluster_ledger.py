@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cluster_lab import call, crash
+from cluster_lab import call, crash, samples, until
 
 from otel_llm.aggregate.ledger_rows import FIELDS, Batch
 from otel_llm.cli import report
@@ -136,6 +139,37 @@ def test_a_kill_while_the_ledger_is_written_counts_nothing_twice(worker, config,
     assert spent(config) == (2, 0.75)
     other.stop()
     assert spent(config) == (2, 0.75)
+
+
+def test_the_ledger_equals_the_counters_whoever_is_killed(service):
+    """Two workers, one of which leads, are killed in mid-traffic, and in the end the whole service at once."""
+    service.environment |= {"SERVICE_INSTRUMENTS_ITSELF": "1", "SERVICE_CALL_USD": "0.5"}
+    where = ("-b", f"127.0.0.1:{service.port}", "--no-control-socket")
+    command = ("gunicorn", *where, "-w", "2", "service_app:wsgi")
+    service.start(*command, instrument=False)
+    service.ready()
+    settings = Config(port=service.metrics_port, state_dir=service.environment["OTEL_LLM_STATE_DIR"])
+    shown = 0
+    for _ in range(2):
+        victims = service.workers()
+        with ThreadPoolExecutor(1) as traffic:
+            sending = traffic.submit(service.send, 40)
+            until(lambda before=shown: service.calls() > before + 5)
+            for victim in victims:
+                os.kill(victim, signal.SIGKILL)
+            sending.result()
+        shown = service.calls()
+    counters = samples(service.metrics())
+    money = sum(value for key, value in counters.items() if key[0] == "otel_llm_cost_usd_total")
+    assert shown > 10
+    assert (money, spent(settings)) == (0.5 * shown, (shown, 0.5 * shown))
+    os.killpg(service.process.pid, signal.SIGKILL)
+    service.process.wait(15)
+    assert spent(settings) == (shown, 0.5 * shown)  # by what it left behind
+    service.start(*command, instrument=False)
+    service.ready()
+    assert service.send(10) == 10
+    assert spent(settings) == (shown + 10, 0.5 * (shown + 10))
 
 
 class TestReport:
