@@ -17,8 +17,7 @@ import timeit
 from itertools import count
 from pathlib import Path
 
-from otel_llm.calls import totals
-from otel_llm.calls.totals import TOTALS, RequestTotals
+from otel_llm.calls.totals import RequestTotals
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation, Usage
 from otel_llm.middleware import ASGIMiddleware
@@ -126,10 +125,8 @@ def requests(rounds: int) -> dict[str, float]:
         except StopIteration:
             return
 
-    found = {"call outside of a request": best(lambda: totals.add(seen), rounds)}
-    token = TOTALS.set(RequestTotals())
-    found["call inside of a request"] = best(lambda: totals.add(seen), rounds)
-    TOTALS.reset(token)
+    tally = RequestTotals()
+    found = {"call inside of a request": best(lambda: tally.add(seen), rounds)}
     found["request without calls"] = round(best(lambda: drive(served), rounds) - best(lambda: drive(app), rounds), 3)
     return found
 

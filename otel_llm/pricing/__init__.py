@@ -23,7 +23,7 @@ class Prices:
         self._pricer: Pricer | None = None
 
     def load(self) -> Pricer:
-        """Read table and price file, 20 ms; once. Never raises."""
+        """Read table and price file, some milliseconds beside the import; once. Never raises."""
         if self._pricer is None:
             from .pricer import Pricer  # noqa: PLC0415 - a process that calls no model is spared it
 
