@@ -43,6 +43,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a provider said last of one limit; ``left`` is a share of it, from 0 to 1."""
+
+    model: str
+    kind: str
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
 class Zscore:
     """How unusual one signal of one model is, in standard deviations.
 
@@ -85,6 +94,8 @@ class View:
     internal_errors: float
     conditions: tuple[Mapping[str, Any], ...] | None = None  # the service's own judgement; None where it has none
     fresh: str = "live"  # or old, where the numbers are
+    fallback_reasons: Mapping[str, str] = field(default_factory=dict)  # by way, the most frequent one
+    rate_limits: tuple[RateLimit, ...] = ()  # the least that is left first
 
 
 def filtered(view: View, text: str) -> View:

@@ -150,6 +150,7 @@ _KEYS: dict[str, Callable[[Watch], None]] = {
     "r": lambda watch: watch.toggle("reverse"),
     "p": lambda watch: watch.toggle("paused"),
     "/": lambda watch: watch.toggle("typing"),
+    "?": lambda watch: watch.toggle("legend"),
 }
 
 

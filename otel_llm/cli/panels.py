@@ -137,13 +137,21 @@ def cost(frame: Frame) -> Panel:
     lines = [*_budget_lines(frame)]
     lines.append(line("per hour", theme.dollars(total.cost_per_hour), GREEN, _spark(frame, _rates("cost"), GREEN)))
     lines.append(line("per call", theme.dollars(total.cost_per_request), INK))
+    lines += _incomplete(frame)
     if frame.view.cache_savings_usd:
         lines.append(line("saved", theme.dollars(frame.view.cache_savings_usd), TEAL, Text("by cached input", HINT)))
-    if frame.view.unpriced_requests:
-        lines.append(
-            line("unpriced", theme.number(frame.view.unpriced_requests), AMBER, Text("calls without a price", HINT))
-        )
     return panel("COST", GREEN, _fit(frame, lines[:CARD_LINES]), frame)
+
+
+def _incomplete(frame: Frame) -> Iterable[Line]:
+    """Calls that the amounts do not contain."""
+    unpriced, unknown = frame.view.unpriced_requests, frame.view.usage_unknown
+    if unpriced or unknown:
+        parts = ((unpriced, "no price"), (unknown, "no usage"))
+        why = ", ".join(f"{theme.number(count)} {what}" for count, what in parts if count)
+        room = frame.width - 4 - LABEL - VALUE - 2
+        tail = next((text for text in (f"calls: {why}", why) if len(text) <= room), "calls")
+        yield line("not in it", theme.number(unpriced + unknown), AMBER, Text(tail, HINT))
 
 
 _PERIODS = {"day": "today", "month": "month"}
@@ -168,7 +176,9 @@ def _budget_tail(frame: Frame, budget: Budget, colour: str) -> Text:
     room = frame.width - 4 - LABEL - VALUE - 2
     words = f" {theme.percent(budget.used)}"
     whole = f"{words} of {theme.dollars(budget.budget_usd)}"
-    words = whole if room - len(whole) >= SHORTEST_BAR else words
+    expected = f", {theme.percent(budget.forecast)} at its end" if budget.forecast is not None else ""
+    for more in (whole, whole + expected):
+        words = more if room - len(more) >= SHORTEST_BAR else words
     return Text.assemble(theme.bar(budget.used, max(room - len(words), 0), colour, frame.glyphs), (words, DIM))
 
 
@@ -224,8 +234,8 @@ def _zscore(frame: Frame, found: Zscore) -> Line:
     shift = found.shift or 0.0
     severity = theme.severity(shift)
     colour = theme.COLOURS[severity]
-    mark = {"critical": frame.glyphs.critical, "warning": frame.glyphs.warning}.get(severity, "")
-    room = frame.width - 4 - 8 - 7 - 3
+    mark = (frame.glyphs.up if shift > 0 else frame.glyphs.down) if severity in ("critical", "warning") else ""
+    room = frame.width - 4 - 8 - 6 - len(frame.glyphs.sigma) - 3
     scale = 7 if room < 30 else 13 if room < 50 else 21
     peak = f"peak {theme.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
     room -= scale + 1 + len(peak)
@@ -249,8 +259,11 @@ def _balance(zscore: float, width: int, colour: str, glyphs: Glyphs) -> Text:
 
 
 def health(frame: Frame) -> Panel:
-    """Breakers, errors by type, fallbacks by way: what does not work and what stands in."""
-    lines = [*_breakers(frame), *_errors(frame), *_fallbacks(frame)]
+    """Breakers, rate limits, errors by type, fallbacks by way: what does not work and what stands in."""
+    around, away = [*_breakers(frame), *_limits(frame)], list(_fallbacks(frame))
+    errors = list(_errors(frame))
+    room = CARD_LINES - len(around) - min(len(away), 1) - bool(frame.view.internal_errors)
+    lines = [*around, *errors[: max(1, room)], *away]
     if frame.view.internal_errors:
         lines.insert(
             0,
@@ -266,6 +279,15 @@ def health(frame: Frame) -> Panel:
     return panel(
         "HEALTH", RED if "open" in frame.view.breakers.values() else PINK, _fit(frame, lines[:CARD_LINES]), frame
     )
+
+
+def _limits(frame: Frame) -> Iterable[Line]:
+    """The rate limit of which the least is left."""
+    for one in frame.view.rate_limits[:1]:
+        colour = RED if one.left < 0.05 else AMBER if one.left < 0.10 else INK
+        what = theme.words(f"{one.kind.replace('_', ' ')} {one.model}", frame.glyphs)
+        room = frame.width - 4 - LABEL - VALUE - 2
+        yield line("rate limit", theme.percent(one.left), colour, Text(theme.shorten(what, room, frame.glyphs), HINT))
 
 
 _STATES = {"open": RED, "half_open": AMBER, "closed": GREEN}
@@ -296,8 +318,10 @@ def _errors(frame: Frame) -> Iterable[Line]:
 def _fallbacks(frame: Frame) -> Iterable[Line]:
     for way, count in list(frame.view.fallbacks.items())[:2]:
         start, _, end = way.partition(" -> ")
-        room = max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10) // 2)
+        reason = frame.view.fallback_reasons.get(way, "").replace("_", " ")
+        reason = f" {reason}" if frame.width >= 50 else ""
+        room = max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10 - len(reason)) // 2)
         names = (
             f"{theme.shorten(start, room, frame.glyphs)} {frame.glyphs.arrow} {theme.shorten(end, room, frame.glyphs)}"
         )
-        yield Text.assemble((names, AMBER), (f"  {theme.number(count)}", f"bold {INK}"))
+        yield Text.assemble((names, AMBER), (f"  {theme.number(count)}", f"bold {INK}"), (reason, HINT))

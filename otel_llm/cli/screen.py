@@ -14,7 +14,7 @@ from rich.text import Text
 
 from otel_llm.core.objectives import DEFAULT
 
-from . import models, panels, theme
+from . import legend, models, panels, theme
 from .panels import CARD_LINES, Frame
 from .theme import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
 
@@ -40,6 +40,7 @@ class State:
     filter: str = ""
     typing: bool = False
     paused: bool = False
+    legend: bool = False  # instead of the panels
     group: str = "model"
     interval: float = 2.0  # seconds between pages
     trouble: str = ""  # why the last page is old
@@ -68,6 +69,8 @@ def render(frame: Frame, state: State, height: int | None, banner: Text | None =
     limit = None if height is None else max(1, height - spent - len(rows) * (CARD_LINES + 2) - 3)
     title = _plural(state.group).upper() + (f" matching {state.filter!r}" if state.filter else "")
     above = [_header(frame, state), *([] if banner is None else [banner])]
+    if state.legend:
+        return Group(*above, legend.panel_of(frame), *footer)
     cards = [_beside(frame, row) for row in rows]
     return Group(*above, *cards, models.table(frame, title, state.sort, limit, reverse=state.reverse), *footer)
 
@@ -80,9 +83,10 @@ def _card_rows(columns: int, height: int | None) -> list[list[Callable[[Frame], 
     """The cards, row by row; of a low terminal only as many rows as leave five lines for the table."""
     order = [CARDS[index] for index in WIDE_ORDER] if columns > 2 else list(CARDS)
     rows = [order[start : start + columns] for start in range(0, len(order), columns)]
-    if height is None:
-        return rows
-    return rows[: max(0, (height - 6) // (CARD_LINES + 2))]
+    fitting = len(rows) if height is None else max(0, (height - 6) // (CARD_LINES + 2))
+    if columns == 2 and fitting == 2:  # what is wrong goes before how much there is
+        return [rows[0], rows[2]]
+    return rows[:fitting]
 
 
 def _beside(frame: Frame, cards: Sequence[Callable[[Frame], RenderableType]]) -> Table:
@@ -100,6 +104,7 @@ def _beside(frame: Frame, cards: Sequence[Callable[[Frame], RenderableType]]) ->
 def _header(frame: Frame, state: State) -> Text:
     view = frame.view
     mark, words, colour = _verdict(view, state)
+    words = theme.words(words, frame.glyphs)
     left = Text.assemble(
         (f" {frame.glyphs.dot} ", colour), ("otel-llm ", f"bold {INK}"), (f"{mark} ", f"bold {colour}"), (words, colour)
     )
@@ -200,6 +205,10 @@ def _footer(state: State, width: int, glyphs: Glyphs) -> Text:
     for key, words in keys:
         text.append(f" {key} ", f"bold {INK}")
         text.append(f"{words} ", DIM)
+    for more in (" help ", ""):
+        if text.cell_len + len(f" ? {more}") <= width:
+            text.append(" ?", f"bold {INK}").append(more, DIM)
+            break
     hint = f" {glyphs.separator} numbers: the service's window; curves: the last 5 minutes"
     if text.cell_len + len(hint) <= width:
         text.append(hint, HINT)

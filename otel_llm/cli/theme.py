@@ -48,8 +48,19 @@ UNICODE = Glyphs(
 )  # fmt: skip
 PLAIN = Glyphs(
     bars="_.-:=+*#", full="#", empty=".", middle="|", dot="*", arrow="->", up="^", down="v",
-    sigma="s", separator="|", warning="!", critical="!!", cut="~", border=ASCII,
+    sigma=" sigma", separator="|", warning="!", critical="!!", cut="~", border=ASCII,
 )  # fmt: skip
+
+
+_ASCII = str.maketrans({
+    "\N{GREEK SMALL LETTER SIGMA}": "sigma", "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{NARROW NO-BREAK SPACE}": " ",
+    "\N{NO-BREAK SPACE}": " ", "\N{MIDDLE DOT}": "|", "\N{MULTIPLICATION SIGN}": "x",
+})  # fmt: skip
+
+
+def words(text: str, glyphs: Glyphs) -> str:
+    """``text`` in the characters that the terminal has."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode() if glyphs is PLAIN else text
 
 
 def number(value: float | None) -> str:

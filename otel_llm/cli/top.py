@@ -40,7 +40,7 @@ Several are added up. Without a terminal, or with --once, it prints one frame as
   otel-llm top --json | jq .total       the same facts for a script
 
 \b
-Keys: q quit, s sort, r reverse, / filter, g group by model, provider or own label, p pause, + - pace
+Keys: ? legend, q quit, s sort, r reverse, / filter, g group by model, provider or own label, p pause, + - pace
 """
 
 

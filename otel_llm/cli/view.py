@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from . import latency
-from .facts import Budget, Row, View, Zscore
+from .facts import Budget, RateLimit, Row, View, Zscore
 from .latency import Latency
 from .samples import MODEL, Page, latencies
 
@@ -62,6 +62,8 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
         internal_errors=page.total("otel_llm_internal_errors_total") or 0.0,
         conditions=None if page.status is None else tuple(page.status["conditions"]),
         fresh="live" if page.status is None else page.status["fresh"],
+        fallback_reasons=_reasons(page),
+        rate_limits=_rate_limits(page),
     )
 
 
@@ -218,6 +220,26 @@ def _fallbacks(page: Page) -> dict[str, float]:
     return {
         f"{start} -> {end}": count for (start, end), count in sorted(found.items(), key=lambda item: -item[1]) if count
     }
+
+
+def _reasons(page: Page) -> dict[str, str]:
+    most: dict[str, tuple[float, str]] = {}
+    for (start, end, reason), count in page.by("otel_llm_fallbacks_total", "from_model", "to_model", "reason").items():
+        if reason:
+            way = f"{start} -> {end}"
+            most[way] = max(most.get(way, (0.0, "")), (count, reason))
+    return {way: reason for way, (_, reason) in most.items()}
+
+
+def _rate_limits(page: Page) -> tuple[RateLimit, ...]:
+    """What is left of each limit; of one that several operations have readings of, the least."""
+    limits = {tuple(sorted(labels.items())): value for labels, value in page.rows("otel_llm_rate_limit_limit")}
+    least: dict[tuple[str, str], float] = {}
+    for labels, remaining in page.rows("otel_llm_rate_limit_remaining"):
+        if limit := limits.get(tuple(sorted(labels.items()))):
+            key = (labels.get(MODEL[1], ""), labels.get("kind", ""))
+            least[key] = min(least.get(key, math.inf), remaining / limit)
+    return tuple(sorted((RateLimit(*key, left) for key, left in least.items()), key=lambda one: (one.left, one.model)))
 
 
 def _budgets(page: Page) -> tuple[Budget, ...]:

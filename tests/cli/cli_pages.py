@@ -137,3 +137,8 @@ def _around(page: Page, calls: float) -> None:
         page.add("otel_llm_budget_usd", budget, **scope)
         page.add("otel_llm_budget_used_ratio", spend / budget, **scope)
         page.add("otel_llm_budget_forecast_ratio", 1.5 * spend / budget, **scope)
+    for kind, remaining, limit in (("requests", 420.0, 500.0), ("tokens", 12_000.0, 200_000.0)):
+        page.add("otel_llm_rate_limit_remaining", remaining, **chat, kind=kind)
+        page.add("otel_llm_rate_limit_limit", limit, **chat, kind=kind)
+    page.add("otel_llm_unpriced_requests_total", 3.0 * calls, **chat)
+    page.add("otel_llm_usage_unknown_total", 30.0 * calls, **chat, reason="stream_without_usage")

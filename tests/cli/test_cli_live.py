@@ -57,6 +57,17 @@ def test_keys_sort_reverse_group_and_pause(serve, terminal):
     shown.until("CRITICAL")
 
 
+def test_a_question_mark_shows_what_keys_and_signs_mean(serve, terminal):
+    shown = terminal("top", serve(cli_pages.busy().text()).address, "--interval", 3600)
+    shown.until("sort: cost")
+    shown.press("?")
+    shown.until("KEYS AND SIGNS")
+    assert "▲         unusually high" in shown.text
+    assert "LATENCY" not in shown.text
+    shown.press("?")
+    shown.until("LATENCY")
+
+
 def test_a_filter_is_typed_kept_and_cleared(serve, terminal):
     shown = terminal("top", serve(cli_pages.busy().text()).address, "--interval", 3600)
     shown.until("/ filter")
