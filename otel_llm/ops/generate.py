@@ -10,7 +10,7 @@ from otel_llm.core.objectives import DEFAULT
 from . import alertmanager, prometheus, promtests
 from .alerts import alert_group
 from .alertspage import alerts_page
-from .cases import budgets, history, recording, season, traffic, upkeep
+from .cases import budgets, history, recording, season, traffic, upkeep, work
 from .promql import RELEASED
 from .rules import Context, recording_groups
 from .yamltext import dump
@@ -52,6 +52,7 @@ def test_files(v: Vocabulary) -> dict[str, str]:
         **_cases(v, "unusual", history.unusual(v), [recorded, anomaly]),
         **_cases(v, "answers", history.answers(v), [recorded, anomaly]),
         **_cases(v, "budgets", budgets.cases(v), [recorded, slo]),
+        **_cases(v, "work", work.cases(), [recorded]),
         **_cases(v, "season", season.cases(), []),
     }
     header = "Written by otel-llm generate. To run: promtool test rules prometheus/tests/*.yml"

@@ -81,12 +81,12 @@ def unless_counted(rates: str) -> str:
 
 
 def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
-    """How much a counter rose, its birth at more than zero included.
+    """How much a counter (or the count of a histogram) rose, its birth at more than zero included.
 
     ``increase`` does not see the step from absent to 1. A series that was not there ``over`` ago counts in full, unless its
     target was not scraped then: the Prometheus or the target is new, and the count may be old.
     """
-    series = metric.selector(**where)
+    series = metric.selector("_count" if metric.kind == "histogram" else "", **where)
     known = f"on (job, instance) ({BY_NAME['otel_llm_build_info'].name} offset {over})"
     names = ", ".join(by)
     return (

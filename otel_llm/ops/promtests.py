@@ -19,7 +19,11 @@ MODEL = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
 TARGET = {"job": "shop", "instance": "shop:9464"}
 AND_MODEL = "?var-job=shop&var-provider=openai&var-model=gpt-5"
 OF_MODEL = {"job": "shop", **MODEL}
-BOARDS = {"errors": "reliability", "quality": "tokens"}  # the board of a category that has none of its own name
+BOARDS = {
+    "errors": "reliability",
+    "quality": "tokens",
+    "anomaly": "anomalies",
+}  # the board of a category that has none of its own name
 
 
 @dataclass(frozen=True, slots=True)

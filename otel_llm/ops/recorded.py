@@ -84,6 +84,12 @@ USAGE_UNKNOWN = "provider_model_reason:otel_llm_usage_unknown:rate5m"
 OVERFLOW = "label:otel_llm_label_overflow:increase5m"
 INTERNAL_ERRORS = "component:otel_llm_internal_errors:increase5m"
 
+AGENT_RUNS = "agent:gen_ai_invoke_agent:increase5m"
+FAILED_AGENT_RUNS = "agent:gen_ai_invoke_agent_failed:increase5m"  # absent where nothing failed
+TOOL_RUNS = "tool:gen_ai_execute_tool:increase5m"
+FAILED_TOOL_RUNS = "tool:gen_ai_execute_tool_failed:increase5m"  # absent where nothing failed
+TOOL_REPEATS = "agent_tool:otel_llm_tool_repeats:increase5m"  # absent where nothing was repeated
+
 SIGNAL = "provider_model:otel_llm_signal:mean5m"
 BASELINE_MEAN = "provider_model:otel_llm_signal:baseline_mean1d"
 BASELINE_STDDEV = "provider_model:otel_llm_signal:baseline_stddev1d"
@@ -145,6 +151,9 @@ _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("breaker",): (BREAKER_OPEN,),
     ("label",): (OVERFLOW,),
     ("component",): (INTERNAL_ERRORS,),
+    ("gen_ai_agent_name",): (AGENT_RUNS, FAILED_AGENT_RUNS),
+    ("gen_ai_tool_name",): (TOOL_RUNS, FAILED_TOOL_RUNS),
+    ("gen_ai_agent_name", "gen_ai_tool_name"): (TOOL_REPEATS,),
     (): (COST_ALL,),
 }  # beside the service
 

@@ -222,6 +222,12 @@ class Script:
                 found.append(
                     Event("otel_llm_http_request_cost_usd", since, (f"/archive/{self._label}", "initech"), 2e-5)
                 )
+        tool = ("search", "function", "support")
+        found += [
+            Event("gen_ai_execute_tool_duration_seconds", since, (*tool, error), 0.4) for error in ("", "", "timeout")
+        ]
+        found.append(Event("gen_ai_invoke_agent_duration_seconds", since, ("support", ""), 9.0))
+        found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
         if self._part(since) <= 0.45 < self._part(until):
             found.append(Event("otel_llm_internal_errors_total", since, ("reader",)))
         return found

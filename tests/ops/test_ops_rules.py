@@ -89,7 +89,8 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.TOKENS, recorded.PROMPT_CACHE, recorded.PROMPT_CACHE_BASELINE, recorded.RETRIES, recorded.RETRY_WAIT, recorded.IN_FLIGHT,
     recorded.USAGE_UNKNOWN, recorded.BREAKER_OPEN, recorded.SEEN, recorded.SAVINGS, recorded.COST_BY_ROUTE, recorded.NOW,
     recorded.FLEET_SPEND, recorded.UNPRICED, recorded.OVERFLOW, recorded.INTERNAL_ERRORS, recorded.CHUNK_GAP_BUCKETS,
-    recorded.OUTPUT_BUCKETS, recorded.THINKING_BUCKETS, recorded.MODALITIES,
+    recorded.OUTPUT_BUCKETS, recorded.THINKING_BUCKETS, recorded.MODALITIES, recorded.AGENT_RUNS, recorded.FAILED_AGENT_RUNS,
+    recorded.TOOL_RUNS, recorded.FAILED_TOOL_RUNS, recorded.TOOL_REPEATS,
 }  # fmt: skip
 
 

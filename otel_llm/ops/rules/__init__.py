@@ -14,6 +14,7 @@ from .money import cost, fleet
 from .objective import slo, slo_long, slo_period
 from .surroundings import surroundings
 from .traffic import FILTERED, TRUNCATED, by_part, calls, latency, tokens
+from .work import work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,7 @@ def recording_groups(it: Context) -> dict[str, list[dict[str, Any]]]:
         "otel-llm-recording.yml": [
             _group(it, "aggregate", 30, [*calls(it), *latency(it), *tokens(it), *surroundings(it)]),
             _group(it, "cost", 60, cost(it)),
+            _group(it, "work", 60, work(it)),
         ],
         "otel-llm-parts.yml": [_group(it, "parts", 60, by_part(it)), _group(it, "period", 300, fleet(it))],
         "otel-llm-anomaly.yml": [
