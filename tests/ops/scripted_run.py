@@ -226,7 +226,9 @@ class Script:
         found += [
             Event("gen_ai_execute_tool_duration_seconds", since, (*tool, error), 0.4) for error in ("", "", "timeout")
         ]
-        found.append(Event("gen_ai_invoke_agent_duration_seconds", since, ("support", ""), 9.0))
+        found += [
+            Event("gen_ai_invoke_agent_duration_seconds", since, ("support", error), 9.0) for error in ("", "timeout")
+        ]
         found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
         if self._part(since) <= 0.45 < self._part(until):
             found.append(Event("otel_llm_internal_errors_total", since, ("reader",)))
