@@ -77,7 +77,9 @@ class Observer:
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
-        self.due: dict[int, float] = {}  # when the next reply is shown to ``on_reply``, by the hash of a key: a name may be long
+        self.due: dict[
+            int, float
+        ] = {}  # when the next reply is shown to ``on_reply``, by the hash of a key: a name may be long
 
     def disown(self) -> None:
         """The calls that are open are not ours to count, however they end: in a forked child, they are the parent's."""
