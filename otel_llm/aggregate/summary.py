@@ -45,6 +45,14 @@ class TokensPerRequest(TypedDict, total=False):
     thinking: float
 
 
+class PromptCache(TypedDict):
+    """The provider's prompt cache over the window: cached share of input tokens (0 to 1), US dollars."""
+
+    read_ratio: float | None
+    saved_usd: float | None
+    avoidable_usd: float | None
+
+
 class Traffic(TypedDict):
     """The calls of the window: ratios from 0 to 1, money in US dollars. None is "nothing to say", never zero."""
 
@@ -64,6 +72,8 @@ class Traffic(TypedDict):
     cost_usd_median: float | None  # of successful calls
     cost_usd_max: float | None
     cost_count: int  # calls with a known cost
+    complete: float | None  # share of calls that brought usage and have a whole price
+    prompt_cache: PromptCache
 
 
 class ModelTraffic(Traffic):
@@ -124,6 +134,7 @@ class SinceStart(_TokensSinceStart, _Durations):
 
     cost_usd: float
     cache_savings_usd: float
+    cache_avoidable_usd: float
     unpriced_calls: float
     incomplete_calls: float
     unknown_usage_calls: float

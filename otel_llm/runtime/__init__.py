@@ -75,6 +75,8 @@ def _flush_pools(runtime: Runtime) -> Callable[[], None]:
     multiprocessing itself clears a forked child's finalizers, so this one is made by its hook for children. Returns what ends that.
     """
 
+    util: Any = None
+
     def finalize(_: Runtime) -> None:
         with guard("fork"):
             util.Finalize(None, ending.flush, kwargs={"timeout": _POOL_SECONDS}, exitpriority=_LAST)
@@ -84,7 +86,6 @@ def _flush_pools(runtime: Runtime) -> Callable[[], None]:
         util = module
         module.register_after_fork(runtime, finalize)
 
-    util: Any = None
     return when_imported("multiprocessing.util", hook)
 
 
