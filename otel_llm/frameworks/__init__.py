@@ -37,10 +37,11 @@ def load(name: str) -> Framework:
 
 
 class Frameworks:
-    """All of them, watched in one process. ``accepts`` is asked whether the installed version of one is one we know."""
+    """All of them, watched in one process. ``accepts`` is asked whether the installed version of one is one we know,
+    ``watches`` whether the calls of a client library are counted by hooks of ours."""
 
-    def __init__(self, observer: Observer, accepts: Callable[[Any], bool]) -> None:
-        self._bridge = Bridge(observer)
+    def __init__(self, observer: Observer, accepts: Callable[[Any], bool], watches: Callable[[str], bool]) -> None:
+        self._bridge = Bridge(observer, watches)
         self._attached = attach.Attached(self._bridge)
         declared = attach.declaration(self._bridge, self._attached)
         self.installed = [Installed.of(declared, observer, lambda _: True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -64,8 +64,9 @@ class Bridge:
 
     reads_own_attributes = False  # our own spans are none of its business: they need no attributes at their start
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, watches: Callable[[str], bool] = lambda _: False) -> None:
         self._observer = observer
+        self._watches = watches  # whether the calls of a client library are counted by hooks of ours
         self._live: WeakValueDictionary[int, SpanStep] = WeakValueDictionary()  # kept by their spans
         self.active = True
         self._start = guarded("bridge", self._started, 2)
@@ -115,9 +116,10 @@ class Bridge:
         trace_id = format(context.trace_id, "032x") if context.trace_flags.sampled else ""
         if step.kind == "inference":
             step.ended = True
-            if step.doubled:
+            ours = not step.inside_call and self._watches(client_library(step.source))
+            if step.doubled or ours:
                 duplicates.seen(step.source)
-            if not step.covered and not step.inside_call:
+            if not (step.covered or step.inside_call or ours):
                 count(self._observer, step, span, seconds, error)
         else:
             report(step, _ending(step, span, seconds, error, trace_id))
@@ -130,6 +132,23 @@ class Bridge:
         return True
 
     def _on_ending(self, span: Any) -> None: ...
+
+
+def client_library(scope: str) -> str:
+    """The client library that an instrumentation of that name watches, as ``anthropic``; "" for a framework's own scope.
+
+    Its span may not be current while the library works, as OpenLLMetry's of anthropic: then our call is not inside of it, though
+    it is the same call.
+    """
+    if "instrumentation." not in scope:
+        return ""
+    name = scope.rpartition(".")[2].removesuffix("_v2")
+    return _LIBRARIES.get(name, name)
+
+
+_LIBRARIES: Mapping[str, str] = {
+    "mistralai": "mistral", "botocore": "bedrock", "google_genai_sdk": "google_genai",
+}  # fmt: skip
 
 
 def _scope(span: Any) -> str:

@@ -74,7 +74,6 @@ def _flush_pools(runtime: Runtime) -> Callable[[], None]:
 
     multiprocessing itself clears a forked child's finalizers, so this one is made by its hook for children. Returns what ends that.
     """
-
     util: Any = None
 
     def finalize(_: Runtime) -> None:
@@ -136,7 +135,7 @@ class Runtime:
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
         self.beside = signals.install(self.observer, self._knows)
-        self.frameworks = Frameworks(self.observer, self._knows)
+        self.frameworks = Frameworks(self.observer, self._knows, self._watches)
         _OBSERVERS.add(self.observer)
 
     def stop(self) -> None:
@@ -178,6 +177,11 @@ class Runtime:
         """Put back what ``watch`` changed."""
         if (installed := self.installed.pop(name, None)) is not None:
             installed.uninstall()
+
+    def _watches(self, name: str) -> bool:
+        """Whether calls of the client library ``name`` pass through hooks of ours."""
+        installed = self.installed.get(name)
+        return installed is not None and bool(installed.patched)
 
     def _make_store(self) -> Store:
         return Store(self.config, _budgets(self.config), self.prices.date, _warn_of_stream)

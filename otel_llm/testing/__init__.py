@@ -95,11 +95,14 @@ def capture(
     was, Guard.strict = Guard.strict, True
     dispatch.listen(captured.take)
     unobserve = observe.use(captured.observer)
-    captured.installed += [
-        Installed.of(clients.load(name), captured.observer, lambda _: True) for name in names or clients.NAMES
-    ]
+    watched = {
+        name: Installed.of(clients.load(name), captured.observer, lambda _: True) for name in names or clients.NAMES
+    }
+    captured.installed += watched.values()
     captured.installed += hooks.install(captured.observer, lambda _: True)
-    frameworks = Frameworks(captured.observer, lambda _: True)
+    frameworks = Frameworks(
+        captured.observer, lambda _: True, lambda name: name in watched and bool(watched[name].patched)
+    )
     try:
         yield captured
     finally:

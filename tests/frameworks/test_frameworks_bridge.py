@@ -152,6 +152,23 @@ def test_a_span_that_cannot_be_known_in_time_is_counted_once_and_named(caplog: p
     assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mystery" in caplog.text
 
 
+@pytest.mark.parametrize("libraries", [("openai",), ()], ids=["patched", "unpatched"])
+def test_a_span_beside_our_call_is_the_same_call(libraries: tuple[str, ...]) -> None:
+    """OpenLLMetry starts a span for a call and does not make it current: ours is no part of it."""
+    duplicates._named.clear()
+    with world("on", *(libraries or ("cohere",))) as here:
+        span = here.tracer("opentelemetry.instrumentation.openai").start_span("openai.chat")
+        here.ask()
+        span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100})
+        span.end()
+        other = here.tracer("opentelemetry.instrumentation.mystery").start_span("chat")
+        other.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7})
+        other.end()
+        assert len(here.captured.calls) == 2
+        assert [call.input_tokens for call in here.captured.calls] == [100, 7]
+    assert len(here.values("otel_llm_duplicate_spans_total")) == (1 if libraries else 0)
+
+
 def test_a_tool_that_fails_without_an_error_type() -> None:
     with world("on") as here:
         tracer = here.tracer("x")
