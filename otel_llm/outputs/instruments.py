@@ -91,10 +91,13 @@ class Instruments:
             self._show("gen_ai_client_operation_time_per_output_chunk_seconds", (*sets["wide"], *custom), gap)
 
     def _agent(self, seen: Observation) -> None:
+        """Tokens and cost of the calls that are part of a run of an agent, at 0 as well where a call brought neither."""
+        if seen.input_tokens is seen.output_tokens is seen.cost is None:
+            return
         who = seen.agent or NO_AGENT, seen.provider, seen.request_model
-        for direction in ("input", "output"):
-            if tokens := getattr(seen, f"{direction}_tokens"):
-                self._put("otel_llm_agent_tokens_total", (*who, direction, *seen.labels), tokens)
+        self._put("otel_llm_agent_tokens_total", (*who, "input", *seen.labels), seen.input_tokens or 0)
+        self._put("otel_llm_agent_tokens_total", (*who, "output", *seen.labels), seen.output_tokens or 0)
+        self._put("otel_llm_agent_cost_usd_total", (*who, *seen.labels), seen.cost or 0.0)
 
     def _show(self, name: str, labels: tuple[str, ...], value: float) -> None:
         """Under the released name, and under the latest where that is another; each only if it is shown."""
@@ -107,7 +110,6 @@ class Instruments:
         if seen.cost is not None:
             self._put("otel_llm_cost_usd_total", (*call, seen.cost_source, *custom), seen.cost)
             self._put("otel_llm_request_cost_usd", (*call, *custom), seen.cost)
-            self._put("otel_llm_agent_cost_usd_total", (seen.agent or NO_AGENT, *call[:2], *custom), seen.cost)
         elif seen.cost_source == "unpriced":
             self._put("otel_llm_unpriced_requests_total", (*call, *custom), 1)
         counts = dict(seen.fees)

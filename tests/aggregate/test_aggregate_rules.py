@@ -12,6 +12,7 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 
 DURATION = "gen_ai_client_operation_duration_seconds"
+CALLS = "otel_llm_calls_total"
 USAGE = "gen_ai_client_token_usage"
 INPUT = "gen_ai_client_inference_usage_input_tokens_total"
 OUTPUT = "gen_ai_client_inference_usage_output_tokens_total"
@@ -61,13 +62,13 @@ def test_a_failed_call_counts_usage_but_no_sizes(store, call, read) -> None:
 
 def test_a_call_without_usage_counts_its_duration_only(store, call) -> None:
     store.apply(call(error_type="timeout"))
-    assert names(store) == {DURATION}
+    assert names(store) == {DURATION, CALLS}
 
 
 def test_unknown_usage_is_counted_by_reason_and_never_as_zero(store, call, read) -> None:
     store.apply(call(usage_unknown="not_reported"))
     assert read(store, "otel_llm_usage_unknown_total", reason="not_reported") == 1
-    assert names(store) == {DURATION, "otel_llm_usage_unknown_total"}
+    assert names(store) == {DURATION, CALLS, "otel_llm_usage_unknown_total"}
 
 
 def test_zero_tokens_that_the_provider_reports_are_a_series(store, call, read) -> None:
@@ -163,7 +164,7 @@ def test_impossible_numbers_never_reach_a_series(store, call, read, wrong: float
     store.apply(call(duration=wrong, first_chunk=wrong, stream=True, input_tokens=wrong, output_tokens=wrong, thinking_tokens=wrong,
                      cache_read_tokens=wrong, cache_write_tokens=wrong, cost=wrong, cost_source="prices", cost_saved=wrong))  # fmt: skip
     assert read(store, DURATION) == (1, 0.0)
-    assert names(store) == {DURATION}
+    assert names(store) == {DURATION, CALLS}
 
 
 @pytest.mark.parametrize("record", [None, (), ("x",), "record", 7])

@@ -42,7 +42,7 @@ def test_a_page_in_order_says_so(otel_llm, serve):
     assert (ran.code, ran.err) == (0, "")
     assert "✓ labels" in ran.out
     assert "not seen yet" in ran.out
-    assert ran.out.rstrip().endswith("all in order")
+    assert ran.out.rstrip().endswith("all in order, 2 to look at")
     assert max(map(len, ran.out.splitlines())) <= 120
     assert [line for line in ran.out.splitlines() if line.endswith(" ")] == []
 
@@ -50,7 +50,7 @@ def test_a_page_in_order_says_so(otel_llm, serve):
 def test_numbers_of_a_page_in_order(checked):
     found, code = checked(cli_pages.busy())
     assert code == 0
-    assert found["complete"]["says"] == f"28 of {len(shown('released'))} metrics have data"
+    assert found["complete"]["says"] == f"32 of {len(shown('released'))} metrics have data"
     assert found["label values"]["says"].endswith("of at most 200")
     assert found["values"]["says"] == "all finite"
     assert found["OpenMetrics"]["status"] == "note"
@@ -103,7 +103,7 @@ def test_what_the_service_says_is_wrong(checked):
         "own errors",
         "overflow",
     }
-    assert found["unpriced"]["says"] == "no price for ft:mine"
+    assert found["unpriced"]["says"] == "no price for ft:mine, gpt-4.1"
     assert "include_usage" in found["usage"]["remedy"]
 
 
@@ -175,7 +175,7 @@ def test_a_real_prometheus_with_the_rules(prometheus, otel_llm):
     assert found["rules"]["says"].startswith(f"{len(alert_names())} alerts, ")
     assert found["LLMDailyBudgetExceeded"]["says"].startswith("has data")
     assert found["LLMTelemetryDown"]["says"].startswith("has data")
-    assert found["LLMUnpricedModel"]["says"] == "no data yet: otel_llm_unpriced_requests_total"
+    assert found["LLMUnpricedModel"]["says"] == "no data yet: provider_model:otel_llm_unpriced_requests:increase5m"
 
 
 def test_a_target_that_has_just_gone_down_is_named(prometheus, serve, otel_llm):

@@ -150,12 +150,12 @@ def test_a_stranger_that_asks_for_a_password(serve):
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise tries it on Python < 3.13
 def test_notifications_that_reach_nobody(monkeypatch):
     config = Config(notify_warning=("json://localhost",), notify_critical=("nonsense", "slack://secret"))
-    first, second = inspect_serving.notifications(config)
+    first, second = inspect_serving.notify_urls(config)
     assert (first.status, second.status) == ("fail", "fail")
     assert first.says.startswith("OTEL_LLM_NOTIFY_CRITICAL: URL number 1 (without a scheme) is none that apprise knows")
     assert "secret" not in second.says
     monkeypatch.setitem(sys.modules, "apprise", None)
-    assert [found.remedy for found in inspect_serving.notifications(config)] == ["pip install 'otel-llm[notify]'"] * 2
+    assert [found.remedy for found in inspect_serving.notify_urls(config)] == ["pip install 'otel-llm[notify]'"] * 2
 
 
 def test_passwords_in_addresses_are_not_shown():
