@@ -22,6 +22,7 @@ OBSERVATIONS = st.builds(
     modalities=st.lists(st.tuples(st.sampled_from(["input", "output"]), TEXT, st.integers(0, 99))).map(tuple),
     finish_reasons=st.lists(TEXT, max_size=2).map(tuple), trace_id=TEXT, cost_saved=st.floats(0, 1),
     chunk_gap_sum=st.floats(0, 10), cost_avoidable=st.floats(0, 1), cache_missed_tokens=COUNT,
+    fees=st.lists(st.tuples(TEXT, st.floats(0, 100))).map(tuple),
 )  # fmt: skip
 
 
