@@ -7,6 +7,7 @@ from otel_llm.core.model import Observation
 _SECONDS = 1e9
 _TOKENS = 10**15
 _DOLLARS = 1e9
+_UNITS = 1e9
 
 
 def sound(call: Observation) -> Observation:
@@ -27,6 +28,7 @@ def sound(call: Observation) -> Observation:
         and (cost is None or 0.0 <= cost < _DOLLARS)
         and 0.0 <= saved < _DOLLARS
         and 0.0 <= call.cost_avoidable < _DOLLARS
+        and (not call.fees or all(0 <= count < _UNITS for _, count in call.fees))
     ):
         return call
     return _repaired(call)
@@ -45,6 +47,7 @@ def _repaired(call: Observation) -> Observation:
         cost=_within(call.cost, _DOLLARS),
         cost_saved=_within(call.cost_saved, _DOLLARS) or 0.0,
         cost_avoidable=_within(call.cost_avoidable, _DOLLARS) or 0.0,
+        fees=tuple([(name, count) for name, count in call.fees if 0 <= count < _UNITS]),
     )
 
 

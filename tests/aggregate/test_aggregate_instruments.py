@@ -30,7 +30,9 @@ CALLS = st.builds(
     modalities=st.sampled_from([(), (("input", "text", 3), ("output", "audio", 4)), (("output", "text", 9000),)]),
     usage_unknown=st.sampled_from(["", "missing"]), cost=MONEY, cost_source=st.sampled_from(["prices", "provider", "unpriced"]),
     cost_saved=st.sampled_from([0.0, 0.5]), finish_reasons=st.sampled_from([(), ("stop",), ("stop", "length", "stop")]),
-    trace_id=st.just(""), span_id=st.just(""),
+    trace_id=st.just(""), span_id=st.just(""), cost_avoidable=st.sampled_from([0.0, 0.25]), cache_miss=st.sampled_from(["", "expired"]),
+    fees=st.sampled_from([(), (("web_search", 2.0),)]), incomplete=st.sampled_from([(), ("web_search",), ("audio",)]),
+    agent=st.sampled_from(["", "helper"]), cache_missed_tokens=COUNT,
 )  # fmt: skip
 CALL = ("openai", "a", "chat")
 EVENTS = st.sampled_from([

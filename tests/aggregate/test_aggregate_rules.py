@@ -185,3 +185,9 @@ def test_an_event_can_be_created_at_zero(store, read) -> None:
     assert read(store, "otel_llm_fallbacks_total") == 0
     store.apply(Event("otel_llm_fallbacks_total", 1.0, labels))
     assert read(store, "otel_llm_fallbacks_total") == 1
+
+
+def test_impossible_numbers_of_fees_are_no_units(store, call, read) -> None:
+    counts = (("a", float("nan")), ("b", -1.0), ("c", float("inf")), ("d", 2.0))
+    store.apply(call(fees=counts, incomplete=("a", "b", "c", "d"), cost=1.0, cost_source="prices"))
+    assert [read(store, "otel_llm_unpriced_fees_total", fee=name) for name, _ in counts] == [1, 1, 1, 2]
