@@ -53,13 +53,14 @@ def collector(store: Store) -> Collector:
 
 
 def samples(families: object, *, exemplars: bool) -> dict:
-    """Everything but how long the scrape took."""
+    """Everything but how long the scrape took; without exemplars also without creation times, which only OpenMetrics has."""
     found = {}
     for family in families:  # type: ignore[attr-defined]
-        if family.name != "otel_llm_scrape_duration_seconds":
+        if family.name != "otel_llm_scrape_duration_seconds" and (exemplars or not family.name.endswith("_created")):
             told = [
                 (s.name, tuple(sorted(s.labels.items())), s.value, s.exemplar if exemplars else None)
                 for s in family.samples
+                if exemplars or not s.name.endswith("_created")
             ]
             assert family.name not in found, f"{family.name} comes twice"
             found[family.name] = (family.type, family.documentation, told)
