@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Kwargs, Patch, Provider
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -57,7 +57,7 @@ def read_request(client: Any, _: Args, kwargs: Kwargs) -> Request | None:
     )  # fmt: skip
 
 
-provider = Provider(
+library = ClientLibrary(
     name="$name",
     distribution="$distribution",
     requires=">=$least",
@@ -71,12 +71,12 @@ STAINLESS = Template('''\
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Provider
+from otel_llm.calls.declarations import ClientLibrary
 
 from ._openai_api import describer
 from ._stainless import hooks
 
-provider = Provider(
+library = ClientLibrary(
     name="$name",
     distribution="$distribution",
     requires=">=$least",

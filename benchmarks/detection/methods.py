@@ -54,10 +54,11 @@ def ours(
         zip(looks.tolist(), pairwise(cuts[len(warm) :].tolist()), strict=True)
     ):
         for verdict in _record(engine, trace, first, last):
-            counts[verdict.severity][verdict.signal] += 1
+            if verdict.signal in says:
+                counts[verdict.severity][verdict.signal] += 1
         calls += last - first
         for name, labels, value in engine.gauges(look):
-            if name == "otel_llm_zscore" and labels[3] == "shift":
+            if name == "otel_llm_zscore" and labels[3] == "shift" and labels[2] in says:
                 says[labels[2]][number] = value
         if sought and sought[1] * says[sought[0]][number] >= CRITICAL:
             break

@@ -72,13 +72,12 @@ class Usage:
         return tuple((direction, modality, count) for direction, modality, count in parts if count)
 
     def billed(self) -> Usage:
-        """The tokens that are paid for, where the provider tells them apart; cached reads are at most that."""
-        asked, cached = self.billed_input_tokens or 0, self.cache_read_tokens
+        """The tokens that are paid for, where the provider tells them apart: what it read from a cache is not among them."""
         return replace(
             self,
             input_tokens=self.billed_input_tokens,
             output_tokens=self.billed_output_tokens,
-            cache_read_tokens=cached if cached is None else min(cached, asked),
+            cache_read_tokens=None,
         )
 
     def plus(self, other: Usage) -> Usage:

@@ -113,6 +113,10 @@ def plain(anomaly: Anomaly) -> None:
     anomaly.value = 0  # type: ignore[misc]
 
 
+def ending() -> None:
+    assert_type(otel_llm.flush(timeout=1.0), bool)
+
+
 def reading() -> None:
     summary = otel_llm.stats()
     assert summary is not None
