@@ -180,7 +180,7 @@ def test_money_goes_to_finance_too(run: Run) -> None:
     ]
     about = {name for text in texts for name in re.findall(r"#(\w+)\|Runbook>", text)}
     assert all(
-        "budget" in name or name in ("llmcostperrequesthigh", "llmunpricedmodel", "llmpromptcachedrop")
+        "budget" in name or name in ("llmcostperrequesthigh", "llmunpricedmodel", "llmpromptcachehitratiolow")
         for name in about
     )
 

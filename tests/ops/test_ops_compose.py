@@ -137,7 +137,7 @@ def test_prometheus_scrapes_and_tells_services_of_the_stack() -> None:
     check_address(manager["static_configs"][0]["targets"][0])
     for pattern in config["rule_files"]:
         folder = in_repository("prometheus", "/etc/prometheus/" + pattern.partition("/")[0])
-        assert sorted(path.suffix for path in folder.iterdir()) == [".yml"] * 4  # and nothing else
+        assert sorted(path.suffix for path in folder.iterdir()) == [".yml"] * 5  # and nothing else
 
 
 def test_alertmanager_finds_its_templates_and_secrets() -> None:
