@@ -15,7 +15,7 @@ from typing import Any
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.window import Budget
 from otel_llm.cluster.text import render
-from otel_llm.core.catalogue import DURATION_BUCKETS
+from otel_llm.core.catalogue import BY_NAME, DURATION_BUCKETS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation, Record
 
@@ -63,6 +63,15 @@ class Story:
     dear: tuple[float, float] = (0.953, 1.01)  # globex asks for long answers
     terse: tuple[float, float] = (0.965, 1.01)  # Gemini's answers get short
     traffic: float = 1.0  # times every model's pace
+
+
+OF_RUNS = {  # what frameworks report of a run, and its values
+    "gen_ai_invoke_agent_inference_calls": 2.0, "gen_ai_invoke_agent_tool_calls": 1.0, "gen_ai_invoke_workflow_duration_seconds": 9.0,
+    "mcp_client_operation_duration_seconds": 0.4, "mcp_client_session_duration_seconds": 60.0,
+    "mcp_server_operation_duration_seconds": 0.4, "mcp_server_session_duration_seconds": 60.0,
+    "otel_llm_duplicate_spans_total": 1.0, "otel_llm_retrieval_documents": 4.0, "otel_llm_retrieval_duration_seconds": 0.2,
+    "otel_llm_run_cost_usd": 0.02,
+}  # fmt: skip
 
 
 @dataclass
@@ -179,7 +188,9 @@ class Script:
         low, high = model.prices
         cached = call.cache_read_tokens or 0
         cost = ((call.input_tokens or 0) - 0.9 * cached) * low / 1e6 + (call.output_tokens or 0) * high / 1e6
-        return call._replace(cost=cost, cost_source="prices", cost_saved=0.9 * cached * low / 1e6)
+        lacks = {"fees": (("web_search", 1.0),), "incomplete": ("web_search",)} if cached else {}
+        missed = {} if cached else {"cache_miss": "expired", "cost_avoidable": 1e-4}
+        return call._replace(cost=cost, cost_source="prices", cost_saved=0.9 * cached * low / 1e6, **lacks, **missed)
 
     def _pace(self, seconds: float, tokens: int) -> dict[str, Any]:
         chunks = max(1, tokens // 4)
@@ -230,6 +241,9 @@ class Script:
             Event("gen_ai_invoke_agent_duration_seconds", since, ("support", error), 9.0) for error in ("", "timeout")
         ]
         found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
+        found += [
+            Event(name, since, tuple("support" for _ in BY_NAME[name].labels), value) for name, value in OF_RUNS.items()
+        ]
         if self._part(since) <= 0.45 < self._part(until):
             found.append(Event("otel_llm_internal_errors_total", since, ("reader",)))
         return found
@@ -267,7 +281,7 @@ def config(**more: Any) -> Config:
 
 
 def store(**more: Any) -> Store:
-    return Store(config(**more), budgets=BUDGETS)
+    return Store(config(**more), budgets=BUDGETS, price_date=lambda: 0.0)
 
 
 def scrapes(script: Script, kept: Store, step: float = 30.0) -> Iterator[tuple[float, str]]:

@@ -76,7 +76,7 @@ def _trouble(seen: Run, service: Service, manager: Alertmanager, server: Prometh
         "anomaly": lambda: told.slack_messages("LLMAnomaly", "gpt-4o"),
         "latency": lambda: told.slack_messages("LLMLatencyP95High", "gpt-5-mini"),
         "fallbacks": lambda: told.slack_messages("LLMFallbackRateHigh", "gpt-4.1-mini"),
-        "cache": lambda: told.slack_messages("LLMCacheHitRatioLow", "gpt-4.1-mini"),
+        "cache": lambda: manager.about("LLMCacheHitRatioLow", gen_ai_request_model="gpt-4.1-mini"),
         "budget": lambda: told.slack_messages("LLMDailyBudgetExceeded", channel="#llm-costs"),
         "length": lambda: manager.about("LLMOutputLengthDrop"),
         "tokens": lambda: manager.about("LLMOutputTokensHigh"),
