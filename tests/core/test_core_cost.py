@@ -131,7 +131,8 @@ def test_nothing_is_kept_of_a_chunk(bench: Bench) -> None:
         return found
 
     kept(10)
-    assert kept(310) - kept(10) < 1000
+    # one reference to each of 900 chunks would be 7,200 bytes; what other threads of ours make meanwhile is less
+    assert kept(1000) - kept(100) < 5000
 
 
 def test_a_plain_call_leaves_nothing_behind(bench: Bench) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from page_facts import Service, renamed
+from page_facts import AT, Service, renamed
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from otel_llm.core.config import Config
 from otel_llm.exposition.server import Server, serve
 
 WIDTHS = (320, 360, 640, 768, 1024, 1280, 1920, 2560, 3840)
+SHOWN_AT = datetime.fromtimestamp(AT, timezone.utc)
 PATIENCE = 60_000  # milliseconds that a busy machine may take
 HOSTILE = "\u202e</bdi><script>alert(1)</script><img src=x onerror=alert(1)>" + "x" * 300
 
@@ -61,12 +63,14 @@ def open_page(browser, server, shown, monkeypatch):
     monkeypatch.setattr("otel_llm.exposition.snapshot.SECOND", 0.0)
     contexts, complaints = [], []
 
-    def run(facts: dict, **settings) -> Page:
+    def run(facts: dict, now: datetime | None = None, **settings) -> Page:
         shown["facts"] = facts
         context = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        if now is not None:
+            page.clock.set_fixed_time(now)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
@@ -138,8 +142,13 @@ def test_the_facts_can_be_read_without_javascript(open_page, states):
 
 
 def test_times_are_the_viewer_s_own_and_utc_on_hover(open_page, states):
-    page = open_page(states["incident"], timezone_id="Asia/Kolkata", locale="en-GB")
+    page = open_page(states["incident"], now=SHOWN_AT, timezone_id="Asia/Kolkata", locale="en-GB")
     first = page.locator("time").first
     assert first.inner_text() == "17:34:31"
     assert first.get_attribute("title") == "2026-11-29 12:04:31 UTC"
     assert page.locator(".zone").first.inner_text() in ("Asia/Kolkata", "Asia/Calcutta")
+
+
+def test_times_of_another_day_name_it(open_page, states):
+    page = open_page(states["incident"], now=SHOWN_AT + timedelta(days=1), timezone_id="Asia/Kolkata", locale="en-GB")
+    assert page.locator("time").first.inner_text() == "29 Nov, 17:34:31"

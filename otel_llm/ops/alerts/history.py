@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from otel_llm.ops.rules import Context
 
-# signals that may page, and those of which low is as suspicious as high
+# signals that may page, those that tell of a mix of requests and so wait longer, and of each which is as suspicious when low
 PAGING = "latency|output_tokens|cost|time_to_first_chunk|errors|calls|spend"
-BOTH = "output_tokens|output_spread"
+SHAPES = "input_tokens|latency_slow|output_long|output_short|output_spread"
+BOTH = {PAGING: "output_tokens", SHAPES: "output_spread"}
 
 
 def tokens(it: Context) -> list[Alert]:
@@ -62,6 +63,7 @@ def anomalies(it: Context) -> list[Alert]:
     o = it.objectives
     found = [
         _recent(it, "warning", MINUTE, o.zscore_critical),
+        _recent(it, "warning", 5 * MINUTE, o.zscore_critical, SHAPES),
         _recent(it, "critical", 5 * MINUTE, o.zscore_critical),
         _recent(it, "critical", 2 * MINUTE, o.zscore_grave),
         # what one process cannot see: the mean over all instances, and the rhythm of days
@@ -75,15 +77,15 @@ def anomalies(it: Context) -> list[Alert]:
     ]
 
 
-def _recent(it: Context, severity: str, wait: float, sigmas: float) -> Alert:
+def _recent(it: Context, severity: str, wait: float, sigmas: float, signals: str = PAGING) -> Alert:
     """What each process says of its recent calls: severity by how far they are, and for how long."""
     zscore = BY_NAME["otel_llm_zscore"]
-    high = zscore.selector(signal=f"=~{PAGING if severity == 'critical' else '.+'}", kind="=~shift|trend")
-    low = zscore.selector(signal=f"=~{BOTH}", kind="=~shift|trend")
+    high = zscore.selector(signal=f"=~{signals}", kind="=~shift|trend")
+    low = zscore.selector(signal=BOTH[signals], kind="=~shift|trend")
     by = f"by ({it.model}, signal, kind)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
-    grave = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
-    return _anomaly("recent", severity, wait, expr, grave)
+    more = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
+    return _anomaly("recent", severity, wait, expr, {"about": "mix"} if signals == SHAPES else more)
 
 
 def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str, str] | None = None) -> Alert:

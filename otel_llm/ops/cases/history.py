@@ -185,8 +185,10 @@ def _recent(_: Vocabulary) -> list[Case]:
             "more short answers never page",
             fed("output_short", (9, 8)),
             12,
-            (expected("warning", "output_short", "high", "9.0"),),
+            (expected("warning", "output_short", "high", "9.0", about="mix"),),
+            (8,),
         ),
+        Case(name, "more short answers for 4 minutes", fed("output_short", (9, 5)), 9),
     ]
 
 
