@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import BARE, MODES, OTHERS, SPAN, US
-from otel_llm.ops import reference
+from tools.generate import reference
 
 ROWS: tuple[tuple[str, str, str], ...] = (  # figure, what it is, how it is written
     ("plain", "a plain call, sync, us", ".0f"),

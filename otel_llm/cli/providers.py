@@ -35,7 +35,7 @@ def command(*, as_json: bool, markdown: bool) -> None:
     if as_json:
         click.echo(json.dumps([_facts(provider) for provider in declared], indent=2))
     elif markdown:
-        from otel_llm.ops.reference import provider_table  # noqa: PLC0415 - the other forms do not need it
+        from otel_llm.ops.markdown import provider_table  # noqa: PLC0415 - the other forms do not need it
 
         click.echo(provider_table(declared))
     else:

@@ -10,7 +10,6 @@ from otel_llm.core.objectives import DEFAULT, Objectives
 
 from .boards import boards
 from .boards.model import Board, Panel, plain_links, plain_steps
-from .boards.queries import Queries
 from .promql import VOCABULARIES
 
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).resolve().parent
 _SHIPPED = (_HERE / "files" / "grafana", _HERE.parents[1] / "grafana")  # in a wheel, in a clone
-_FOLDERS = {"released": "dashboards", "latest": "latest/dashboards"}
-_PROVISIONING = "provisioning/dashboards/otel-llm.yml"
+FOLDERS = {"released": "dashboards", "latest": "latest/dashboards"}
+PROVISIONING = "provisioning/dashboards/otel-llm.yml"
 
 PROVIDER = """\
 # Grafana reads this at start: all dashboards of a folder, read again when a file changes.
@@ -36,25 +35,6 @@ providers:
 """
 
 
-def generated(vocabulary: str = "released") -> dict[str, str]:
-    """Every file below ``grafana/`` for ``vocabulary``, by its path from the repository's root.
-
-    Needs grafana-foundation-sdk, which only developers have; users get the result with ``write_grafana``.
-
-    Raises:
-        KeyError: for a vocabulary that there is not.
-
-    """
-    from .boards.sdk import to_json  # noqa: PLC0415 - the SDK is for developers
-
-    spoken = VOCABULARIES[vocabulary]
-    files = {
-        f"grafana/{_FOLDERS[vocabulary]}/{board.uid}.json": to_json(board, Queries(spoken))
-        for board in boards(spoken, DEFAULT)
-    }
-    return files | {f"grafana/{_PROVISIONING}": PROVIDER}
-
-
 def write_grafana(
     directory: Path, vocabulary: str = "released", objectives: Objectives = DEFAULT, labels: Sequence[str] = ()
 ) -> list[Path]:
@@ -67,8 +47,8 @@ def write_grafana(
         OSError: where ``directory`` cannot be written to.
 
     """
-    source = shipped() / _FOLDERS[vocabulary]
-    texts = {_PROVISIONING: PROVIDER}
+    source = shipped() / FOLDERS[vocabulary]
+    texts = {PROVISIONING: PROVIDER}
     for board in boards(VOCABULARIES[vocabulary], objectives):
         name = f"{board.uid}.json"
         text = (source / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Markdown that is written by code: tables, and parts of a page between two marks."""
+"""Markdown that is written by code: tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from otel_llm.calls.declarations import ClientLibrary
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; bars in cells are escaped."""
@@ -14,14 +16,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def between(text: str, part: str, body: str) -> str:
-    """``text`` with ``body`` between the marks of ``part``.
-
-    Raises ``ValueError`` where a mark is missing.
-    """
-    begin, end = f"<!-- {part}: begin, written by `otel-llm generate` -->", f"<!-- {part}: end -->"
-    before, _, rest = text.partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"it must hold {begin} and {end}")
-    return f"{before}{begin}\n{body}\n{end}{after}"
+def provider_table(declared: Iterable[ClientLibrary]) -> str:
+    """The client libraries as a Markdown table, for the README and ``docs/providers.md``."""
+    rows = [
+        (
+            f"`{provider.distribution}`",
+            f"`{provider.requires}`",
+            ", ".join(provider.tested) or "none",
+            ", ".join(provider.operations),
+            provider.notes,
+        )
+        for provider in declared
+    ]
+    return table(("library", "versions", "tested", "operations", "remarks"), rows)

@@ -23,8 +23,8 @@ from otel_llm.aggregate import Store
 from otel_llm.cluster.text import render
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation, Record
-from otel_llm.ops.generate import generated
-from otel_llm.ops.promtests import document
+from tools.generate.promtests import document
+from tools.generate.rules import generated
 
 ROOT = Path(__file__).parents[2]
 BEGIN = 1_790_000_000.0

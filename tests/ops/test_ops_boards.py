@@ -20,9 +20,10 @@ from otel_llm.ops import recorded
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Board, Panel
 from otel_llm.ops.boards.queries import Queries
-from otel_llm.ops.boards.sdk import to_json
-from otel_llm.ops.dashboards import generated, write_grafana
+from otel_llm.ops.dashboards import write_grafana
 from otel_llm.ops.promql import VOCABULARIES
+from tools.generate.boards import generated
+from tools.generate.sdk import to_json
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOKEN = ("released", "latest")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from otel_llm.ops import measured
-from otel_llm.ops.markdown import between
+from tools.generate import measured
+from tools.generate.marks import between
 
 ROOT = Path(__file__).parents[2]
 BARE = {"instructions_call": 5_000_000, "instructions_chunk": 700_000, "start": 200.0, "plain": 700.0}

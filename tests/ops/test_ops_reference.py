@@ -9,8 +9,9 @@ import pytest
 from otel_llm import clients
 from otel_llm.core.catalogue import ERROR_TYPES, METRICS
 from otel_llm.core.config import Config
-from otel_llm.ops import dashboards, reference
+from otel_llm.ops import dashboards
 from otel_llm.ops.markdown import table
+from tools.generate import reference
 
 
 def rows(page: str) -> dict[str, list[str]]:

@@ -18,11 +18,11 @@ from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
 from otel_llm.ops.alerts import alerts
-from otel_llm.ops.generate import generated, test_files
 from otel_llm.ops.prometheus import all_groups, rule_files
 from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context
 from otel_llm.ops.yamltext import dump, write
+from tools.generate.rules import generated, test_files
 
 test_files.__test__ = False  # type: ignore[attr-defined]
 ROOT = Path(__file__).parents[2]

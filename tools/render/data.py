@@ -21,9 +21,9 @@ import scripted_run  # noqa: E402
 
 from otel_llm.core.objectives import DEFAULT  # noqa: E402
 from otel_llm.ops.alerts import alerts  # noqa: E402
-from otel_llm.ops.dashboards import generated  # noqa: E402
 from otel_llm.ops.promql import RELEASED  # noqa: E402
 from otel_llm.ops.rules import Context, recording_groups  # noqa: E402
+from tools.generate.boards import generated  # noqa: E402
 
 END = datetime(2026, 11, 20, 16, 56, tzinfo=timezone.utc).timestamp()
 LENGTH, SCRAPE, STEPS = 8 * 3600, 60, 240

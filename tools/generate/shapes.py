@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .model import Column, Panel, plain_links, plain_steps
+from otel_llm.ops.boards.model import Column, Panel, plain_links, plain_steps
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the schema that Grafana 11 cannot read
@@ -47,7 +47,7 @@ def _timeseries(panel: Panel) -> Any:
         .placement(c.LegendPlacement.BOTTOM)
         .show_legend(show_legend=True)
     )
-    if several and panel.width >= 8 and panel.height >= 8:  # noqa: PLR2004 - room for a table of numbers
+    if several and panel.width >= 8 and panel.height >= 8:
         legend = (
             legend.display_mode(c.LegendDisplayMode.TABLE)
             .calcs(["mean", "max"])

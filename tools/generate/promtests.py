@@ -11,7 +11,7 @@ from otel_llm.core.objectives import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .promql import Vocabulary
+    from otel_llm.ops.promql import Vocabulary
 
 Series = tuple[str, str]  # a selector and its values, as promtool writes them
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import Case, calls, of_model, pair
+from tools.generate.promtests import Case, calls, of_model, pair
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Expected, Series
+    from tools.generate.promtests import Expected, Series
 
 
 _DAYS = "and at this rate the budget of 30 days is gone in five days or less"

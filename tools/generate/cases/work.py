@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import Case, exactly, of_service, pair, ramp
+from tools.generate.promtests import Case, exactly, of_service, pair, ramp
 
 if TYPE_CHECKING:
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 
 def cases() -> list[Case]:

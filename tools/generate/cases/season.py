@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_llm.ops import recorded
-from otel_llm.ops.promtests import Case, aggregated, anomaly
+from tools.generate.promtests import Case, aggregated, anomaly
 
 if TYPE_CHECKING:
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 _MINUTES = 20
 _NIGHT, _NOON = (0.32, 4.68), (3.9, 8.1)

@@ -6,19 +6,21 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core.objectives import DEFAULT
+from otel_llm.ops import alertmanager, prometheus
+from otel_llm.ops.alerts import alert_group
+from otel_llm.ops.promql import RELEASED
+from otel_llm.ops.rules import Context, recording_groups
+from otel_llm.ops.yamltext import dump
 
-from . import alertmanager, prometheus, promtests
-from .alerts import alert_group
+from . import promtests
 from .alertspage import alerts_page
 from .cases import budgets, history, recording, season, traffic, upkeep, work
-from .promql import RELEASED
-from .rules import Context, recording_groups
-from .yamltext import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .promql import Vocabulary
+    from otel_llm.ops.promql import Vocabulary
+
     from .promtests import Case
 
 _RECORDED = re.compile(r"(?:\w+:)+\w+")

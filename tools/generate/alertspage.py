@@ -7,11 +7,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from otel_llm.core.objectives import allowed, flag, show
-
-from .alerts import Alert, alerts
+from otel_llm.ops.alerts import Alert, alerts
 
 if TYPE_CHECKING:
-    from .rules import Context
+    from otel_llm.ops.rules import Context
 
 _INTRO = """# Alerts
 

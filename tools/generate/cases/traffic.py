@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import (
+from tools.generate.promtests import (
     Case,
     Expected,
     anomaly,
@@ -23,7 +23,7 @@ from otel_llm.ops.promtests import (
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 
 def slow(v: Vocabulary) -> list[Case]:

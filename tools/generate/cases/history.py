@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import Case, Expected, anomaly, calls, level, means, of_model, output, pair, ramp, series
+from tools.generate.promtests import Case, Expected, anomaly, calls, level, means, of_model, output, pair, ramp, series
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 _HISTORY = 120  # minutes of an ordinary day before something changes
 _SINCE = 30  # minutes after the change

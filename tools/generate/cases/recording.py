@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm.core.catalogue import COST_BUCKETS
 from otel_llm.ops import recorded
-from otel_llm.ops.promtests import MODEL, OF_MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
+from tools.generate.promtests import MODEL, OF_MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 _MINUTES = 150
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .markdown import table
+from otel_llm.ops.markdown import table
 
 US, BARE = "otel-llm", "bare client"
 PEERS: dict[str, tuple[str, str]] = {  # name in the figures -> what the README calls it, and its distribution

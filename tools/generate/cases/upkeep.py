@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_llm.ops.promtests import Case, Expected, calls, exactly, level, of_model, of_service, pair, ramp, series
+from tools.generate.promtests import Case, Expected, calls, exactly, level, of_model, of_service, pair, ramp, series
 
 if TYPE_CHECKING:
     from otel_llm.ops.promql import Vocabulary
-    from otel_llm.ops.promtests import Series
+    from tools.generate.promtests import Series
 
 
 def cases(v: Vocabulary) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Boards as Grafana's JSON, through grafana-foundation-sdk (which only generating needs)."""
+"""Boards as Grafana's JSON, through grafana-foundation-sdk."""
 
 # mypy: disable-error-code="arg-type, no-any-return"
 # The SDK's enumerations need Python 3.11, and mypy checks for 3.10.
@@ -9,8 +9,8 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .model import Board, Link, Panel, Place, Query, Row, Step, flow, plain_links
-from .variables import ALERTS, LABELS, breakers, values_of
+from otel_llm.ops.boards.model import Board, Link, Panel, Place, Query, Row, Step, flow, plain_links
+from otel_llm.ops.boards.variables import ALERTS, LABELS, breakers, values_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the schema that Grafana 11 cannot read
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .queries import Queries
+    from otel_llm.ops.boards.queries import Queries
 
 SOURCE = c.DataSourceRef(type_val="prometheus", uid="${datasource}")
 SCHEMA = 39  # Grafana 11.0's: newer ones migrate it, older fields stay readable
