@@ -29,7 +29,7 @@ from .declarations import (
     modules,
 )
 from .imports import when_imported
-from .invocation import Observer
+from .observer import Observer
 from .sessions import conversing
 from .wrap import Function, Wrapper, deferring, exchange, kind_of, later, replying, watching
 

@@ -11,7 +11,8 @@ from otel_llm.core.guard import guarded
 from otel_llm.core.model import Reader, ReadValue, Request, Response
 
 from .declarations import Args, ClientLibrary, Kwargs, Patch
-from .invocation import CURRENT, Invocation, Observer
+from .invocation import CURRENT, Invocation
+from .observer import Observer
 from .wrap import Function, kind_of, later, watching
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -14,7 +14,8 @@ from otel_llm.core.model import Request
 
 from .context import Place, at, here
 from .declarations import Session, SessionEvent, SessionReader
-from .invocation import Invocation, Observer
+from .invocation import Invocation
+from .observer import Observer
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 _HOOK = guard("hook")

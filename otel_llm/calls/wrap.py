@@ -21,8 +21,9 @@ from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.model import Request
 
 from .declarations import DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
-from .invocation import CURRENT, Invocation, Observer
+from .invocation import CURRENT, Invocation
 from .iterate import CARRIED, follow, tap
+from .observer import Observer
 from .proxies import proxied, replace_item
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]

@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_llm.calls.declarations import Framework
 from otel_llm.calls.install import Installed
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 
 from . import attach
 from .bridge import Bridge

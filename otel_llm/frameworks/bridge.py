@@ -11,7 +11,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_llm.calls import runs
-from otel_llm.calls.invocation import CURRENT, Observer
+from otel_llm.calls.invocation import CURRENT
+from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Kind, Step
 from otel_llm.core.guard import guarded
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_llm.calls.invocation import Invocation, Observer
+from otel_llm.calls.invocation import Invocation
 from otel_llm.calls.observe import active
+from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Step
 from otel_llm.core.model import Reader, Request, Response, Usage
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from otel_llm.calls.declarations import ReliabilityLibrary
 from otel_llm.calls.install import Installed
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 
 from ._modules import MODULES
 

@@ -23,7 +23,7 @@ from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.imports import when_imported
 from otel_llm.calls.install import Installed
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError

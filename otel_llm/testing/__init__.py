@@ -13,7 +13,7 @@ from opentelemetry.trace import Tracer
 from otel_llm import clients
 from otel_llm.calls import collected, context, observe
 from otel_llm.calls.install import Installed
-from otel_llm.calls.invocation import Observer, Sink
+from otel_llm.calls.observer import Observer, Sink
 from otel_llm.clients import _hosts
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config

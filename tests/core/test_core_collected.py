@@ -239,7 +239,7 @@ def test_it_is_the_parents_and_not_a_forked_childs(run: Callable[..., Any]) -> N
 
 CYCLES = """
 import gc, openai, otel_llm
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 for _ in range(3):
     otel_llm.instrument("openai")
     otel_llm.uninstrument()

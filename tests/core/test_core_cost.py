@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import otel_llm
 from otel_llm.aggregate import encode
 from otel_llm.calls.install import Installed
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 from otel_llm.clients import load
 from otel_llm.core import dispatch
 from otel_llm.outputs.spans import Spans

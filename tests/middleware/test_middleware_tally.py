@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from otel_llm.calls.invocation import Invocation, Observer
+from otel_llm.calls.invocation import Invocation
+from otel_llm.calls.observer import Observer
 from otel_llm.calls.totals import _MOST_SPANS, TOTALS, RequestTotals
 from otel_llm.core import dispatch
 from otel_llm.core.model import Observation, Reader, Request

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 
-from otel_llm.calls.invocation import Invocation, Observer
+from otel_llm.calls.invocation import Invocation
+from otel_llm.calls.observer import Observer
 from otel_llm.core.model import Reader, Request
 from otel_llm.reliability import rate_limits
 

@@ -11,7 +11,7 @@ import pytest
 
 from otel_llm import runtime
 from otel_llm.calls.declarations import ReliabilityLibrary
-from otel_llm.calls.invocation import Observer
+from otel_llm.calls.observer import Observer
 from otel_llm.core.config import Config
 from otel_llm.reliability import hooks
 from otel_llm.reliability.pybreaker import signal
