@@ -36,7 +36,7 @@ PURE: set[str] = set()
 NEEDS: dict[str, set[str]] = {
     "__init__": PURE,
     "cli": {"*"},
-    "ops": PURE,
+    "ops": {"yaml"},
     "testing": {"opentelemetry"},
     "middleware": {"opentelemetry"},
     "runtime": {"opentelemetry", "packaging"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-NEEDED = ("click", "rich")
+NEEDED = ("click", "rich", "yaml")
 
 
 def main() -> None:
@@ -14,6 +14,6 @@ def main() -> None:
     if missing:
         print(f"otel-llm: the command line needs {' and '.join(missing)}: pip install 'otel-llm[cli]'", file=sys.stderr)
         raise SystemExit(2)
-    from .app import run  # noqa: PLC0415 - click and rich may be absent until here
+    from .app import run  # noqa: PLC0415 - they may be absent until here
 
     run()

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_PLAIN = re.compile(r"[A-Za-z/($.][ -~]*|(\d+(ms|[smhdw]))+")
-_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+import yaml
 
 
 def dump(data: object, header: str = "") -> str:
@@ -20,7 +15,7 @@ def dump(data: object, header: str = "") -> str:
     ``header`` becomes comment lines above. A string with line breaks becomes a literal block.
     """
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + "\n".join(_lines(data)) + "\n"
+    return comment + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
 
 
 def write(directory: Path, files: Mapping[str, str]) -> list[Path]:
@@ -34,57 +29,18 @@ def write(directory: Path, files: Mapping[str, str]) -> list[Path]:
     return written
 
 
-def _lines(data: object) -> list[str]:
-    if isinstance(data, Mapping) and data:
-        return [line for key, value in data.items() for line in _entry(f"{_scalar(key)}:", value)]
-    if isinstance(data, Sequence) and not isinstance(data, str) and data:
-        return [line for value in data for line in _item(value)]
-    return [_scalar(data)]
+class _Dumper(yaml.SafeDumper):
+    """Items of a list stand deeper than its key, and what stands twice is written twice."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
 
 
-def _entry(key: str, value: object) -> list[str]:
-    if _is_block(value):
-        return [f"{key} {_indicator(str(value))}", *_indented(str(value).rstrip("\n").split("\n"))]
-    if isinstance(value, (Mapping, Sequence)) and value and not isinstance(value, str):
-        return [key, *_indented(_lines(value))]
-    return [f"{key} {_scalar(value)}"]
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-def _item(value: object) -> list[str]:
-    if _is_block(value):
-        return _entry("-", value)
-    first, *others = _lines(value)
-    return [f"- {first}", *_indented(others)]
-
-
-def _is_block(value: object) -> bool:
-    return isinstance(value, str) and "\n" in value and not value.startswith((" ", "\n"))
-
-
-def _indicator(text: str) -> str:
-    return "|" if text.endswith("\n") else "|-"
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"  {line}" if line else "" for line in lines]
-
-
-def _scalar(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return value if _is_plain(value) else _quoted(value)
-    if isinstance(value, (bool, int, float)):
-        return json.dumps(value)
-    return "{}" if isinstance(value, Mapping) else "[]"
-
-
-def _quoted(text: str) -> str:
-    if '"' in text and text.isprintable():
-        return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _is_plain(text: str) -> bool:
-    risky = ": " in text or " #" in text or text.endswith((":", " ")) or text.lower() in _WORDS
-    return bool(_PLAIN.fullmatch(text)) and not risky
+_Dumper.add_representer(str, _text)

@@ -220,7 +220,7 @@ def test_without_the_extra():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "otel-llm: the command line needs click and rich: pip install 'otel-llm[cli]'\n"
+    assert done.stderr == "otel-llm: the command line needs click and rich and yaml: pip install 'otel-llm[cli]'\n"
 
 
 def test_a_closed_pipe_is_no_failed_check(serve):
