@@ -159,8 +159,9 @@ ROWS = (
             "langchain-openai>=1.7",
             "fastmcp>=4.2",
         ),
-        _framework("runs"),
+        _framework("runs", "examples"),
         overrides=("certifi",),
+        installed=True,
     ),
     Row(
         "runs-own-spans",
@@ -220,7 +221,7 @@ def environment(row: Row) -> Path:
     home = HOME / row.name
     python, stamp = home / "bin" / "python", home / "stamp"
     requires = [*BASE, *dependencies(), *row.requires]
-    wanted = hashlib.sha256(repr((requires, row.overrides, sys.version_info[:2])).encode()).hexdigest()
+    wanted = hashlib.sha256(repr((requires, row.overrides, row.installed, sys.version_info[:2])).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     shutil.rmtree(home, ignore_errors=True)

@@ -19,7 +19,14 @@ EXAMPLES = {
     "examples/script.py": "import runpy; runpy.run_path('examples/script.py')",
     "examples/flask_app.py": """
 import examples.flask_app as m
-assert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')
+from otel_llm.testing import capture
+with capture() as captured:
+    assert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')
+    m.FIRST = "fail-529"  # the first provider is overloaded
+    assert m.app.test_client().get('/ask?q=hi').json['answer'].startswith('Hello')
+models = [call.request_model for call in captured.calls]
+assert models == ["claude-haiku-4-5", "fail-529", "gpt-4o-mini"], models
+assert captured.count("otel_llm_fallbacks_total", "fail-529", "gpt-4o-mini", "OverloadedError") == 1, captured.events
 """,
     "examples/fastapi_app.py": """
 import warnings
@@ -29,6 +36,38 @@ import examples.fastapi_app as m
 with TestClient(m.app) as client:
     assert client.get('/ask?q=hi').json()['answer'].startswith('Hello')
     assert client.get('/stream?q=hi').text.startswith('Hello')
+""",
+    "examples/celery_batch.py": """
+import os
+os.environ |= {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
+import examples.celery_batch as m
+from otel_llm import Config
+from otel_llm.testing import capture
+m.app.conf.update(task_always_eager=True)
+with capture(config=Config(metric_labels=("tenant", "feature"))) as captured:
+    summaries = m.batch({"acme": ["one text", "another"], "globex": ["a third"]})
+assert len(summaries) == 3 and all(summaries), summaries
+assert sorted(call.labels for call in captured.calls) == [
+    ("acme", "nightly_summary"), ("acme", "nightly_summary"), ("globex", "nightly_summary")
+], captured.calls
+""",
+    "examples/lambda_handler.py": """
+import os, tempfile
+os.environ |= {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": tempfile.mkdtemp()}
+import examples.lambda_handler as m
+import otel_llm
+assert m.handler({"question": "hi", "tenant": "acme"}, None)["body"].startswith("Hello")
+assert otel_llm.stats()["total"]["calls"] == 1, otel_llm.stats()
+""",
+    "examples/notebook.ipynb": """
+import contextlib, io, json
+names = {}
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    for cell in json.load(open("examples/notebook.ipynb"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+assert printed.getvalue().startswith("2 calls, "), printed.getvalue()
+assert "gpt-4o-mini" in printed.getvalue()
 """,
 }
 PRINTED = [block for block in blocks("python") if not block.skipped]

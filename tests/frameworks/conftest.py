@@ -29,6 +29,7 @@ _NEEDS = {
     "pydantic_ai": "pydantic_ai",
     "agents": "agents",
     "llama_index": "llama_index",
+    "examples": "langchain_openai",
 }
 collect_ignore = [
     f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None
