@@ -92,7 +92,7 @@ def build(settings: Settings) -> Iterator[Stage]:
     _require(settings)
     port = free_port(settings.port, settings.host)
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel-llm-demo-")))
+        scratch = _scratch(stack)
         plot = Plot(speed=settings.speed)
         loopback = providers.start(plot, settings.seed)
         stack.callback(loopback.stop)
@@ -105,6 +105,13 @@ def build(settings: Settings) -> Iterator[Stage]:
             stage = stack.enter_context(_with_prometheus(stage, scratch))
         _wait(stage)
         yield stage
+
+
+def _scratch(stack: contextlib.ExitStack) -> Path:
+    try:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel-llm-demo-")))
+    except OSError as error:
+        raise Problem(f"the demo needs a directory for its files ({error.strerror}): set TMPDIR to one") from None
 
 
 def _require(settings: Settings) -> None:

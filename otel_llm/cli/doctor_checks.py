@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import platform
 import re
 import subprocess
@@ -53,7 +54,7 @@ _PASSWORD = re.compile(r"//[^/@\s]+@")  # of a URL, as //user:password@
 
 def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
     """All chapters."""
-    facts = probe(overhead=overhead)
+    facts = probe(config, overhead=overhead)
     return {
         "Installed": [*installed(), *instrumentations()],
         "Libraries": [*libraries(facts)],
@@ -65,26 +66,36 @@ def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
     }
 
 
-def probe(*, overhead: bool) -> dict[str, Any]:
+def probe(config: Config, *, overhead: bool) -> dict[str, Any]:
     """What a program under ``opentelemetry-instrument`` says here; ``trouble`` where it says nothing."""
-    with tempfile.TemporaryDirectory(prefix="otel-llm-doctor-") as scratch:
-        environ = environment(
-            OTEL_EXPORTER_PROMETHEUS_PORT="0", OTEL_LLM_STATE_DIR=scratch, OTEL_LLM_NOTIFY_WARNING=None,
-            OTEL_LLM_NOTIFY_CRITICAL=None, OTEL_LLM_PRICES_UPDATE=None,
-        )  # fmt: skip
-        command = [
-            *instrumented(),
-            sys.executable,
-            "-m",
-            "otel_llm.cli.probe",
-            *([] if overhead else ["--no-overhead"]),
-        ]
-        try:
-            done = subprocess.run(  # noqa: S603 - our own command
-                command, env=environ, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return {"trouble": str(error)}
+    place = config.state_dir if os.access(config.state_dir, os.W_OK) else None  # a root that is read-only has no other
+    try:
+        with tempfile.TemporaryDirectory(prefix="otel-llm-doctor-", dir=place) as scratch:
+            return _probe(scratch, overhead=overhead)
+    except OSError as error:
+        return {
+            "trouble": f"there is no directory to try it in ({error.strerror}); set OTEL_LLM_STATE_DIR or TMPDIR to one"
+        }
+
+
+def _probe(scratch: str, *, overhead: bool) -> dict[str, Any]:
+    environ = environment(
+        OTEL_EXPORTER_PROMETHEUS_PORT="0", OTEL_LLM_STATE_DIR=scratch, OTEL_LLM_NOTIFY_WARNING=None,
+        OTEL_LLM_NOTIFY_CRITICAL=None, OTEL_LLM_PRICES_UPDATE=None,
+    )  # fmt: skip
+    command = [
+        *instrumented(),
+        sys.executable,
+        "-m",
+        "otel_llm.cli.probe",
+        *([] if overhead else ["--no-overhead"]),
+    ]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command
+            command, env=environ, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"trouble": str(error)}
     try:
         facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):

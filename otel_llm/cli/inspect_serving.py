@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_llm.cluster import processes, statedir
@@ -75,9 +76,10 @@ def _is_ours(url: str) -> bool:
 
 def state(config: Config) -> Finding:
     """Whether processes find each other; tried in a directory that goes again where theirs is not made yet."""
-    folder = statedir.base(config)
-    made = os.path.lexists(folder)
+    folder: Path | str = config.state_dir
     try:
+        folder = statedir.base(config)
+        made = os.path.lexists(folder)
         if made:
             _meet(config)
         else:
@@ -85,7 +87,7 @@ def state(config: Config) -> Finding:
             with tempfile.TemporaryDirectory(prefix="otel-llm-doctor-", dir=nearest) as scratch:
                 _meet(replace(config, state_dir=scratch))
     except OSError as error:
-        why = f"{folder}: {error.strerror}" if error.strerror else str(error)
+        why = f"{folder or 'OTEL_LLM_STATE_DIR is not set'}: {error.strerror}" if error.strerror else str(error)
         return Finding(
             "fail",
             "state",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from otel_llm.aggregate import Store
 from otel_llm.core.files import FileLock
 from otel_llm.core.guard import COMPONENTS, guard
 
+from . import leader_file
 from .aggregator import Aggregator
 from .checkpoint import Checkpoint
 from .consumer import JournalConsumer
@@ -40,7 +40,7 @@ def elect(folder: Path | None, make_store: Callable[[], Store], writer: RecordWr
     with ExitStack() as failed:
         if leader_lock is not None:
             failed.callback(leader_lock.drop)  # or nobody could lead as long as this process lives
-            leader_lock.write(f"{os.getpid():<20}".encode())
+            leader_lock.write(leader_file.text())
             writer.inbox.look()  # what the former leader sent comes before what this one finds
         leadership = Leadership(folder, leader_lock, make_store, writer, lock)
         failed.pop_all()

@@ -100,8 +100,8 @@ class Member:
 
     @property
     def serves(self) -> bool:
-        """Whether this process should hold the port: it leads, and no child of it has become another user."""
-        return self._role.leadership is not None and self._clerk.at_work and not self._membership.child_dropped()
+        """Whether this process should hold the port, which it does for others: no child of it has become another user."""
+        return self._role.serves and self._clerk.at_work and not self._membership.child_dropped()
 
     @property
     def is_first(self) -> bool:

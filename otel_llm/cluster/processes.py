@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 _HELPERS = (b"--multiprocessing-fork", b"multiprocessing.forkserver", b"multiprocessing.resource_tracker")
@@ -24,10 +25,27 @@ class Process(NamedTuple):
         return f"{self.pid}-{self.started}"
 
 
+_FIRST_PIDS = "4026531836"  # the PID namespace that a machine starts with, in every Linux
+
+
 @lru_cache(maxsize=1)
 def boot() -> str:
-    """Eight digits that differ from one boot of the machine to the next."""
-    return _read("/proc/sys/kernel/random/boot_id")[:8].decode("ascii", "replace") or "noboot"
+    """What differs from one boot of the machine to the next: eight digits, and for a container's PID namespace its number."""
+    machine = _read("/proc/sys/kernel/random/boot_id")[:8].decode("ascii", "replace") or "noboot"
+    pids = _namespace("pid")
+    return f"{machine}.{pids}" if pids not in ("", _FIRST_PIDS) else machine
+
+
+def network() -> str:
+    """The number of the network namespace: processes of one share their ports. Empty where the system has none."""
+    return _namespace("net")
+
+
+def _namespace(kind: str) -> str:
+    try:
+        return str(Path(f"/proc/self/ns/{kind}").readlink()).strip(f"{kind}:[]")
+    except OSError:
+        return ""
 
 
 def look(pid: int) -> Process | None:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from otel_llm.aggregate import Store
+from otel_llm.core.files import FileLock
 
+from . import leader_file, processes
 from .aggregator import Aggregator
 from .checkpoint import Checkpoint
 from .election import Leadership, Warn, elect
 from .record_writer import RecordWriter
 from .rpc import RemoteAggregator
-from .statedir import SOCKET
+from .statedir import LEADER, SOCKET
 
 SHORTAGE_SECONDS = 5.0
 """How long a process that lacked what it takes to lead lets others try."""
@@ -37,6 +39,7 @@ class Role:
         self._lock = lock
         self._warn = warn
         self._stands_from = 0.0
+        self._door: FileLock | None = None
 
     @property
     def name(self) -> str:
@@ -44,6 +47,11 @@ class Role:
         if self.folder is None:
             return "single"
         return "follower" if self.leadership is None else "leader"
+
+    @property
+    def serves(self) -> bool:
+        """Whether this process should hold the port: it leads, or it does so for a container that the leader is not in."""
+        return self.leadership is not None or (self._door is not None and self._door.held)
 
     def wait(self, seconds: float) -> None:
         """Let others try to lead first."""
@@ -54,6 +62,7 @@ class Role:
         if self.leadership is None and time.monotonic() >= self._stands_from:
             self.leadership = elect(self.folder, self._make_store, self._writer, self._lock)
         self._writer.make_room()
+        self._mind_door()
         if self.leadership is not None:
             self.leadership.round(self._warn, listen=attended)
             if self.leadership.cannot_work and self.folder is not None:
@@ -63,6 +72,25 @@ class Role:
             self._writer.show()
             self._writer.hand_over()
             self._writer.inbox.look()
+
+    def _mind_door(self) -> None:
+        """Where the leader is in another network namespace, its port cannot be reached from this one: the first process here serves
+        one with the leader's answers."""
+        known = None
+        if self.leadership is None and self.folder is not None:
+            known = leader_file.read(self.folder / LEADER)
+        here = processes.network()
+        if self.folder is not None and known is not None and known.network and here and known.network != here:
+            if self._door is None:
+                self._door = FileLock(self.folder / f"serves.{here}")
+            self._door.take()
+        else:
+            self._close_door()
+
+    def _close_door(self) -> None:
+        if self._door is not None:
+            self._door.drop()
+            self._door = None
 
     def after_round(self) -> None:
         """What may take its time, and so is done without the lock."""
@@ -77,11 +105,13 @@ class Role:
 
     def leave(self) -> Checkpoint | None:
         """Give everything back where the directory was removed; returns what was counted, if this process leads."""
+        self._close_door()
         leadership, self.leadership = self.leadership, None
         return None if leadership is None else leadership.leave()
 
     def resign(self) -> bool:
         """Give everything back, so that somebody else can lead; returns whether there is spend that was not saved."""
+        self._close_door()
         leadership, self.leadership = self.leadership, None
         if leadership is None:
             return False
@@ -90,6 +120,7 @@ class Role:
 
     def drop_after_fork(self) -> None:
         """In a forked child: close what is the parent's, without unlocking or shutting anything."""
+        self._close_door()
         if self.leadership is not None:
             with suppress(OSError):
                 self.leadership.drop_after_fork()

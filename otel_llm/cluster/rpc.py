@@ -17,7 +17,7 @@ from otel_llm.core import unpatched
 from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import Thread, pause
 
-from . import processes
+from . import leader_file
 from .statedir import LEADER
 
 if TYPE_CHECKING:
@@ -220,13 +220,10 @@ class _Waiting:
 
 
 def _raise_if_stopped(leader: Path) -> None:
-    try:
-        pid = int(leader.read_bytes())
-    except (OSError, ValueError):
-        return
-    if processes.is_stopped(pid):
+    known = leader_file.read(leader)
+    if known is not None and known.is_stopped:
         raise StoppedError(
-            f"process {pid}, which aggregates for this service, is stopped (SIGSTOP or a debugger); "
+            f"process {known.pid}, which aggregates for this service, is stopped (SIGSTOP or a debugger); "
             "calls are kept and shown when it goes on or ends"
         )
 

@@ -6,9 +6,9 @@ began with; ``at.<process>`` says which start a process belongs to, so that what
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from zlib import crc32
 
 from otel_llm.aggregate.wire import SIGNATURE
 from otel_llm.core.config import Config
-from otel_llm.core.files import FileLock, is_locked, locked, own_directory, user
+from otel_llm.core.files import FileLock, is_locked, locked, own_directory, temporary, user
 
 from . import checkpoint, processes
 from .checkpoint import Checkpoint
@@ -28,8 +28,10 @@ BASELINES = "baselines"
 
 
 def base(config: Config) -> Path:
-    """The directory of this user and port."""
-    root = Path(config.state_dir or tempfile.gettempdir())
+    """The directory of this user and port. Raises ``OSError`` where none is named and the system has none to be written to."""
+    root = Path(config.state_dir) if config.state_dir else temporary()
+    if root is None:
+        raise OSError(errno.EROFS, "no directory for temporary files can be written to")
     port = str(config.port) if config.port else f"0-{crc32(config.service_name.encode()):08x}"
     return root / f"otel-llm-{user()}-{port}"
 
@@ -142,5 +144,21 @@ def _tidy(folder: Path) -> None:
         names = [entry.name for entry in entries if entry.name.startswith("at.")]
     for name in names:
         boot, _, process = name.removeprefix(f"at.{_FORM}-").partition("-")
-        if boot != processes.boot() or not processes.alive(process):
+        if boot == processes.boot():
+            kept = processes.alive(process)
+        else:  # of another container nobody here knows which processes live
+            kept = _machine(boot) == _machine(processes.boot()) and _names_start(folder, name)
+        if not kept:
             (folder / name).unlink(missing_ok=True)
+
+
+def _machine(boot: str) -> str:
+    return boot.partition(".")[0]
+
+
+def _names_start(folder: Path, name: str) -> bool:
+    try:
+        start = (folder / name).read_text(encoding="ascii")
+    except OSError:
+        return False
+    return bool(start) and (folder / start).is_dir()

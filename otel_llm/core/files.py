@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,14 @@ _SAFE = getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
 def user() -> int:
     """The number of the user that this process acts as; 0 where the system has none."""
     return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def temporary() -> Path | None:
+    """The directory for temporary files; None where the system has none that this process may write to, as on a read-only root."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return None
 
 
 def replace(path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -47,15 +47,22 @@ def write_grafana(
         OSError: where ``directory`` cannot be written to.
 
     """
-    source = shipped() / FOLDERS[vocabulary]
     texts = {PROVISIONING: PROVIDER}
+    texts |= {f"dashboards/{name}": text for name, text in texts_of(vocabulary, objectives, labels).items()}
+    return [_written(directory / name, text) for name, text in texts.items()]
+
+
+def texts_of(vocabulary: str, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()) -> dict[str, str]:
+    """The dashboards' JSON by file name; parameters and errors as of ``write_grafana``."""
+    source = shipped() / FOLDERS[vocabulary]
+    texts = {}
     for board in boards(VOCABULARIES[vocabulary], objectives):
         name = f"{board.uid}.json"
         text = (source / name).read_text(encoding="utf-8")
         if objectives != DEFAULT or labels:
             text = _adjusted(text, board, labels)
-        texts[f"dashboards/{name}"] = text
-    return [_written(directory / name, text) for name, text in texts.items()]
+        texts[name] = text
+    return texts
 
 
 def shipped() -> Path:

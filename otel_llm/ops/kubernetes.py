@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core.objectives import DEFAULT, Objectives
 
-from .dashboards import write_grafana
+from .dashboards import texts_of
 from .prometheus import NOTE, all_groups
 from .promql import vocabulary_named
 from .rules import Context
@@ -48,9 +47,7 @@ def write_kubernetes(
 
     """
     groups = all_groups(Context(objectives, vocabulary_named(vocabulary)))
-    with TemporaryDirectory() as scratch:
-        boards = write_grafana(Path(scratch), vocabulary, objectives)
-        texts = {path.stem: path.read_text(encoding="utf-8") for path in boards if path.suffix == ".json"}
+    texts = {name.removesuffix(".json"): text for name, text in texts_of(vocabulary, objectives).items()}
     found = objects(groups, texts, place)
     return write(directory, {f"{name}.yaml": dump(data, NOTE) for name, data in found.items()})
 

@@ -137,8 +137,12 @@ class Pricer:
 
     def _read(self) -> Book:
         config = self._config
-        overrides = Overrides.from_file(config.prices_file)
-        book = Book(sources.newest(config.state_dir, fetched=config.prices_update == "daily"), overrides)
+        overrides, table = Overrides(), None
+        with guard("pricing"):  # each by itself: a table that cannot be read costs nobody the prices of their own
+            overrides = Overrides.from_file(config.prices_file)
+        with guard("pricing"):
+            table = sources.newest(config.state_dir, fetched=config.prices_update == "daily")
+        book = Book(table, overrides)
         for problem in (*overrides.problems, *book.loose_ends()):
             logger.warning("OTEL_LLM_PRICES_FILE: %s", problem)
         return book

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from otel_llm.core.files import temporary
 
 from .table import DAY, FORMAT, Table, head
 
@@ -48,7 +49,8 @@ def places(state_dir: str = "") -> list[Path]:
         known.append(Path.home() / ".cache" / "otel-llm")
     except RuntimeError:
         logger.debug("this user has no home directory")  # a container that runs under any user's number
-    return [*known, Path(tempfile.gettempdir()) / f"otel-llm-{getattr(os, 'getuid', int)()}"]
+    shared = temporary()
+    return known if shared is None else [*known, shared / f"otel-llm-{getattr(os, 'getuid', int)()}"]
 
 
 def environment_place() -> Path:
@@ -71,7 +73,7 @@ def fresh(state_dir: str = "", max_age: float = DAY) -> bool:
 
 def trusted(place: Path) -> bool:
     """Whether a directory is ours: one under a name that anybody can foresee is so only if we made it. Raises OSError."""
-    if place.parent != Path(tempfile.gettempdir()):
+    if place.parent != temporary():
         return True
     status = place.lstat()
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
@@ -93,8 +95,8 @@ def _candidates(state_dir: str, *, fetched: bool) -> Iterator[tuple[float, int, 
         try:
             with path.open(encoding="utf-8") as file:
                 made = head(file.readline())["made"]
-        except (OSError, ValueError):
-            continue  # absent, cut off, or of another version
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # absent, cut off, of another version, or something else altogether
         yield made, rank, partial(_read, path)
     try:
         text = bundled_text()

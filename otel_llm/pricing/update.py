@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from otel_llm.core.files import temporary
+
 from . import sources
 from .table import Table, head
 
@@ -102,14 +104,18 @@ def _python() -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     beside = [Path(sys.exec_prefix) / "bin" / name for name in (f"python{version}", "python3", "python")]
     for candidate in [Path(sys.executable or "?"), *beside]:
-        if candidate.name.startswith(("python", "pypy")) and candidate.exists() and not getattr(sys, "frozen", False):
+        if (
+            candidate.name.startswith(("python", "pypy"))
+            and os.access(candidate, os.X_OK)
+            and not getattr(sys, "frozen", False)
+        ):
             return str(candidate)
     raise UnavailableError("there is no Python interpreter here to compile prices with")
 
 
 def _write(place: Path, name: str, text: str) -> None:
     """Write whole or not at all: readers never see half a table. Raises OSError."""
-    shared = place.parent == Path(tempfile.gettempdir())
+    shared = place.parent == temporary()
     place.mkdir(mode=0o700 if shared else 0o755, parents=True, exist_ok=True)
     if not sources.trusted(place):
         raise PermissionError(f"{place} is open to other users")

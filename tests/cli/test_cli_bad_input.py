@@ -216,7 +216,7 @@ def test_a_port_that_is_taken(otel_llm):
 
 def test_without_the_extra():
     """``otel-llm`` of a plain installation says what to install."""
-    script = "import sys; sys.modules['click'] = sys.modules['rich'] = None; from otel_llm.cli import main; main()"
+    script = "import sys; sys.modules['click'] = sys.modules['rich'] = sys.modules['yaml'] = None; from otel_llm.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

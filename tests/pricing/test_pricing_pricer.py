@@ -119,7 +119,7 @@ class TestNewest:
         assert sources.newest_date(fetched=True) > table.made
 
     def test_a_stranger_s_directory_in_the_temporary_one_is_not_read(self, tmp_path, monkeypatch, of_day):
-        monkeypatch.setattr(sources.tempfile, "gettempdir", lambda: str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         place = tmp_path / f"otel-llm-{os.getuid()}"
         place.mkdir()
         (place / sources.FETCHED).write_text(of_day("2099-01-01"))

@@ -1,0 +1,119 @@
+"""As containers run it: a read-only root, no home, any user, and several containers on one volume."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import confined
+import pytest
+from cluster_lab import HERE, free_port, until
+
+ROOT = HERE.parents[1]
+CONTAINER = ("--mount", "--net", "--pid", "--mount-proc")
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A directory that other users can reach, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="otel-llm-tests-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    confined.needed()
+    running: list[subprocess.Popen[str]] = []
+
+    def started(calls: int, *more: str, **surroundings: object) -> subprocess.Popen[str]:
+        program = confined.start(sys.executable, HERE / "contained.py", str(calls), *more, **surroundings)
+        running.append(program)
+        assert program.stdout.readline() == "made\n", program.communicate(timeout=20)[1]
+        return program
+
+    yield started
+    for program in running:
+        program.kill()
+        program.communicate()
+
+
+def asked(program: subprocess.Popen[str], question: str) -> str:
+    program.stdin.write(f"{question}\n")
+    return program.stdout.readline().strip()
+
+
+def ended(program: subprocess.Popen[str]) -> str:
+    """What it logged, once it has ended by itself."""
+    _, logged = program.communicate(timeout=60)
+    assert program.returncode == 0, logged
+    return logged
+
+
+def environment(open_path: Path, **more: str) -> dict[str, str]:
+    prices = open_path / "prices.json"
+    prices.write_text('{"prices": [{"provider": "acme", "model": "acme-1", "input": 2}]}', encoding="utf-8")
+    named = {"OTEL_EXPORTER_PROMETHEUS_PORT": str(free_port()), "OTEL_LLM_PRICES_FILE": str(prices)}
+    return {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **named, **more}
+
+
+@pytest.mark.parametrize("update", ["off", "daily"])
+def test_on_a_read_only_root_calls_are_counted_and_priced_by_ones_own_list(
+    start: Start, open_path: Path, update: str
+) -> None:
+    """No home, no temporary directory, a user without a name: one source that fails leaves the others alone."""
+    named = environment(open_path, OTEL_LLM_PRICES_UPDATE=update)
+    program = start(3, read_only=True, user=True, environment=named, cwd=Path("/"))
+    assert asked(program, "role") == "single"
+    assert asked(program, "page") == "3"
+    assert asked(program, "cost") == "6.000000"
+    logged = [line for line in ended(program).splitlines() if "fetch prices" not in line]
+    assert len(logged) == 1
+    assert "no directory for temporary files can be written to" in logged[0]
+    assert "set OTEL_LLM_STATE_DIR" in logged[0]
+
+
+def test_on_a_read_only_root_the_state_directory_is_all_that_is_written(start: Start, open_path: Path) -> None:
+    state = open_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    named = environment(open_path, OTEL_LLM_STATE_DIR=str(state))
+    program = start(3, read_only=True, writable=(state,), user=True, environment=named, cwd=Path("/"))
+    assert asked(program, "role") == "leader"
+    assert asked(program, "cost") == "6.000000"
+    assert ended(program) == ""
+
+
+def test_containers_on_one_volume_each_serve_what_all_have_counted(start: Start, open_path: Path) -> None:
+    """A service that is scaled to two, then updated one by one: whoever is asked says the same, and nothing is lost."""
+    named = environment(open_path, OTEL_LLM_STATE_DIR=str(open_path / "state"))
+    first = start(5, "own-network", namespaces=CONTAINER, environment=named)
+    second = start(7, "own-network", namespaces=CONTAINER, environment=named)
+    until(lambda: asked(first, "page") == "12")
+    until(lambda: asked(second, "page") == "12")
+    assert {asked(first, "role"), asked(second, "role")} == {"leader", "follower"}
+    first.kill()
+    first.wait()
+    until(lambda: asked(second, "role") == "leader")
+    third = start(3, "own-network", namespaces=CONTAINER, environment=named)
+    until(lambda: asked(second, "page") == "15")
+    until(lambda: asked(third, "page") == "15")
+    assert ended(second) == ""
+    until(lambda: asked(third, "page") == "15")
+    assert asked(third, "role") == "leader"
+    assert ended(third) == ""
+
+
+def test_containers_that_share_a_network_have_one_port(start: Start, open_path: Path) -> None:
+    named = environment(open_path, OTEL_LLM_STATE_DIR=str(open_path / "state"))
+    pids_only = ("--mount", "--pid", "--mount-proc")
+    first = start(5, namespaces=pids_only, environment=named)
+    second = start(7, namespaces=pids_only, environment=named)
+    until(lambda: asked(first, "page") == asked(second, "page") == "12")
+    assert ended(second) == ""
+    assert asked(first, "page") == "12"
+    assert ended(first) == ""
