@@ -17,6 +17,7 @@ from .problems import Closed
 COMMANDS = {
     "demo": "Watch a simulated service live its day: no keys, no Docker, no network.",
     "run": "Run a program with its calls watched; one line at its end says what they came to.",
+    "gateway": "Take OTLP from services in any language, and count their calls.",
     "top": "The live dashboard of a service's LLM traffic, in the terminal.",
     "doctor": "What is installed, patched, configured, and what to mend.",
     "check": "Is an endpoint complete and scrapeable; would the alerts work.",

@@ -25,6 +25,7 @@ _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: 
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
 LEDGER = "ledger.sqlite"
 BASELINES = "baselines"
+_KEPT = "kept-0-0"  # in the place of boot and process, which no process has
 
 
 def base(config: Config) -> Path:
@@ -57,6 +58,22 @@ def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
             (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
         _tidy(folder)
         return folder / name, join(folder / name)
+
+
+def keep(config: Config, program: processes.Process) -> Path:
+    """Have ``program`` go on with what the program before it counted: its start has a name of its own, and outlives it.
+
+    To be called before ``enter``, by a program of which one runs at a time. Raises ``OSError`` where there can be no directory.
+    """
+    folder = base(settled(config))
+    if config.state_dir:
+        Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_directory(folder)
+    name = f"start.{_FORM}-{_KEPT}"
+    own_directory(folder / name)
+    for process in {program, processes.myself()}:
+        (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
+    return folder / name
 
 
 def join(start: Path) -> FileLock:

@@ -345,6 +345,30 @@ def _self_metrics() -> tuple[Metric, ...]:
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter("otel_llm_internal_errors_total", "{error}", "Errors of otel-llm itself, swallowed.", "component"),
+        counter(
+            "otel_llm_gateway_requests_total",
+            "{request}",
+            "OTLP requests that the gateway answered, by outcome.",
+            "signal",
+            "outcome",
+        ),
+        counter(
+            "otel_llm_gateway_spans_total",
+            "{span}",
+            "Spans and records that came to the gateway, by what became of them; counted ones are calls.",
+            "result",
+        ),
+        counter(
+            "otel_llm_gateway_ignored_spans_total",
+            "{span}",
+            "Spans about models, agents or tools that the gateway does not understand, by instrumentation scope.",
+            "scope",
+        ),
+        gauge(
+            "otel_llm_gateway_held_calls",
+            "{call}",
+            "Calls that the gateway holds until the spans around them have come.",
+        ),
         gauge(
             "otel_llm_instrumented",
             "{library}",

@@ -98,6 +98,7 @@ def _capture(text: str) -> str:
     return str(_one_of("no_content", "span_only", "event_only", "span_and_event")(value))
 
 
+_OWN = ("OTEL_LLM_GATEWAY_",)  # of a command, which reads them itself
 _USD = "US dollars, 0 or more"
 _BIG = 1e12
 
@@ -317,7 +318,8 @@ class Config:
                 given[spec.name] = spec.metadata["read"](text)
             except ValueError as error:
                 problems.append(_problem(variable, text, error, spec.metadata["allowed"], spec.default))
-        problems += [_unknown(name, known) for name in environ if name.startswith("OTEL_LLM_") and name not in known]
+        ours = [name for name in environ if name.startswith("OTEL_LLM_") and not name.startswith(_OWN)]
+        problems += [_unknown(name, known) for name in ours if name not in known]
         taken = frozenset(known[variable].metadata["variable"] for variable in known if known[variable].name in given)
         return cls(**given, problems=tuple(problems), given=taken)
 

@@ -184,7 +184,7 @@ class Runtime:
         return installed is not None and bool(installed.patched)
 
     def _make_store(self) -> Store:
-        return Store(self.config, _budgets(self.config), self.prices.date, _warn_of_stream)
+        return Store(self.config, budgets(self.config), self.prices.date, _warn_of_stream)
 
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
@@ -218,7 +218,7 @@ def deliver(verdict: Verdict) -> None:
         alerts.deliver(Anomaly.of(key, finding, trace_id=call.trace_id))
 
 
-def _budgets(config: Config) -> tuple[Budget, ...]:
+def budgets(config: Config) -> tuple[Budget, ...]:
     """Budgets by model, tenant or feature. A file that is wrong is told of, and no reason not to start."""
     if not config.budgets_file:
         return ()

@@ -222,6 +222,12 @@ class Script:
         found: list[Record] = self._breakers(since)
         for library, version in (("openai", "2.8.0"), ("anthropic", "0.75.0"), ("google-genai", "1.50.0")):
             found.append(Event("otel_llm_instrumented", since, (library, version), 1.0))
+        found += [
+            Event("otel_llm_gateway_requests_total", since, ("traces", "accepted"), 2.0),
+            Event("otel_llm_gateway_spans_total", since, ("counted",), 40.0),
+            Event("otel_llm_gateway_ignored_spans_total", since, ("some.library",), 1.0),
+            Event("otel_llm_gateway_held_calls", since, (), 12.0),
+        ]
         for state, count in (
             ("live", 3.0 if self._part(since) < 0.5 else 4.0),
             ("exited", 0.0 if self._part(since) < 0.5 else 1.0),

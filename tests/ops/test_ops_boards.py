@@ -36,6 +36,10 @@ CHROME, CELL = (
 
 # Metrics that no panel asks for, and why.
 NOT_CHARTED = {
+    "otel_llm_gateway_requests_total": "of the gateway alone; docs/other-languages.md has the queries",
+    "otel_llm_gateway_spans_total": "of the gateway alone; docs/other-languages.md has the queries",
+    "otel_llm_gateway_ignored_spans_total": "of the gateway alone; docs/other-languages.md has the queries",
+    "otel_llm_gateway_held_calls": "of the gateway alone; docs/other-languages.md has the queries",
     "otel_llm_prompt_cache_misses_total": "only some providers give a reason; a query by reason is in docs/cost.md",
     "otel_llm_prompt_cache_read_ratio": "each instance's own; the tokens board has the recorded share of all instances",
     "otel_llm_cache_avoidable_usd_total": "only some providers say how many tokens missed; a query is in docs/cost.md",
