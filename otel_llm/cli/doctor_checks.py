@@ -28,6 +28,7 @@ from otel_llm.pricing.overrides import Overrides
 from . import inspect_serving
 from .demo_environment import instrumented
 from .findings import Finding, some
+from .inspect_exporters import exporting
 from .providers import version
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def examine(config: Config, *, overhead: bool) -> dict[str, list[Finding]]:
         "Libraries": [*libraries(facts)],
         "Configuration": [*configuration(config), *inspect_serving.notify_urls(config)],
         "Serving": [*inspect_serving.port(config), inspect_serving.state(config)],
+        **({"Exporters": exported} if (exported := [*exporting(config)]) else {}),
         "Prices": [*prices(config)],
         "Budgets": [*budgets(config)],
         "Overhead": [*cost(facts, wanted=overhead)],

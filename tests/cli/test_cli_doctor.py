@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import itertools
 import json
 import re
 import sys
+import threading
 import time
 
 import cli_pages
@@ -14,9 +16,9 @@ import trustme
 
 import otel_llm
 from otel_llm import clients
-from otel_llm.cli import demo_environment, doctor_checks, inspect_serving, probe
+from otel_llm.cli import demo_environment, doctor_checks, inspect_exporters, inspect_serving, probe
 from otel_llm.cluster import statedir
-from otel_llm.core.config import Config
+from otel_llm.core.config import Config, overridden
 from otel_llm.exposition import server
 
 
@@ -252,3 +254,60 @@ def test_overhead_is_told_by_neighbours_where_the_machine_slows_down_and_is_busy
     assert watched == [True, *[False, True] * probe.PAIRS]
     assert found["added"] == pytest.approx(200 - probe.CALLS - probe.WARM_UP)
     assert found["spread"] < 20
+
+
+@pytest.fixture
+def collector():
+    """Something that takes what OTLP over HTTP sends: its address, and what came, by path and size."""
+    taken = []
+
+    class Taking(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            taken.append((self.path, len(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Taking) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", taken
+        server.shutdown()
+        thread.join()
+
+
+def test_an_exporter_is_made_and_sends_an_empty_request(collector):
+    """A collector that takes it, and one that is not there: the reason is the exporter's own."""
+    address, taken = collector
+    asked = Config(traces_exporter=("otlp",), metrics_exporter=("otlp", "prometheus"), otlp_protocol="http/protobuf")
+    with overridden({"OTEL_EXPORTER_OTLP_ENDPOINT": address}):
+        found = {(one.topic, one.status): one.says for one in inspect_exporters.exporting(asked)}
+    assert found == {
+        ("traces", "ok"): "otlp_proto_http was made, and what it sends to took an empty request",
+        ("metrics", "ok"): "otlp_proto_http was made, and what it sends to took an empty request",
+        ("metrics", "note"): "prometheus is asked and sends nothing by itself: it was not tried",
+    }
+    assert taken == [("/v1/traces", 0), ("/v1/metrics", 0)]
+    nobody = f"http://127.0.0.1:{demo_environment.free_port(0)}"
+    with overridden({"OTEL_EXPORTER_OTLP_ENDPOINT": nobody}):
+        (found,) = inspect_exporters.exporting(Config(logs_exporter=("otlp",), otlp_protocol="http/protobuf"))
+    assert (found.topic, found.status) == ("logs", "fail")
+    assert "Connection refused" in found.says
+    (missing,) = inspect_exporters.exporting(Config(traces_exporter=("zipkin",)))
+    assert missing.status == "fail"
+    assert "no exporter 'zipkin' is installed" in missing.says
+    assert not [*inspect_exporters.exporting(Config())]
+
+
+def test_an_exporter_that_cannot_be_made_is_no_end_of_the_doctor(monkeypatch):
+    class Broken:
+        name = "broken"
+
+        def load(self):
+            raise RuntimeError("half installed")
+
+    monkeypatch.setattr(inspect_exporters.exporters, "find", lambda *_: (Broken(), ""))
+    (found,) = inspect_exporters.exporting(Config(traces_exporter=("broken",)))
+    assert (found.status, found.says) == ("fail", "broken cannot send: RuntimeError: half installed")
