@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import wire_formats  # noqa: F401 - the loopback server speaks them in every test
 
 with contextlib.suppress(ImportError):  # environments of the matrix do without
     from hypothesis import settings
@@ -29,8 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("--cover"):
-        return
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the commands that they interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--cover"):
+        _count(config)
+    importlib.import_module("wire_formats")  # the loopback server speaks them in every test
+
+
+def _count(config: pytest.Config) -> None:
+    """Start to count lines, before the first module of ours is imported: what an import runs counts, too."""
     import coverage
 
     cover = coverage.Coverage()

@@ -16,6 +16,7 @@ from otel_llm.aggregate import Store
 from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
+from otel_llm.core.model import Record
 from otel_llm.testing import capture
 
 REPLY = {
@@ -87,7 +88,11 @@ def test_made_up_model_names_stay_within_the_bound(client: openai.OpenAI) -> Non
 
 
 def test_calls_leave_nothing_behind(client: openai.OpenAI) -> None:
+    """At one moment, as a minute that begins has a price of its own."""
     store = Store(Config())
+
+    def apply(record: Record) -> None:
+        store.apply(record._replace(at=1_790_000_000.0))
 
     def held(calls: int) -> int:
         for _ in range(calls):
@@ -96,7 +101,7 @@ def test_calls_leave_nothing_behind(client: openai.OpenAI) -> None:
         return tracemalloc.get_traced_memory()[0]
 
     with capture("openai") as captured:
-        dispatch.listen(store.apply)
+        dispatch.listen(apply)
         held(200)
         tracemalloc.start()
         try:
