@@ -74,7 +74,7 @@ def stretch(hour: Hour, days: float, block: int, seed: int, load: float = 1.0) -
     wanted = int(days * DAY / (hour.at[-1] / len(hour.at)) * load * (1 + RHYTHM))
     starts = rng.integers(0, len(hour.at) - block, wanted // block + 1)
     chosen = (starts[:, None] + np.arange(block)).ravel()
-    at = _swing(np.cumsum(gaps[chosen]) / load, days)
+    at = rhythm(np.cumsum(gaps[chosen]) / load, days)
     chosen = chosen[: len(at)]
     inputs, outputs = hour.inputs[chosen], hour.outputs[chosen]
     noise = rng.lognormal(0.0, 0.25, len(at))
@@ -82,10 +82,11 @@ def stretch(hour: Hour, days: float, block: int, seed: int, load: float = 1.0) -
     return Trace(EPOCH + at, latency, outputs, inputs * 2.5e-6 + outputs * 1e-5, inputs)
 
 
-def _swing(even: Numbers, days: float) -> Numbers:
-    """Bend evenly spread times so that the rate follows a sine over the day; what falls past ``days`` is cut."""
+def rhythm(even: Numbers, days: float, phase: float = 0.0) -> Numbers:
+    """Bend evenly spread times so that the rate follows a sine over the day, ``phase`` seconds late; what falls past ``days`` is cut."""
     clock = np.arange(0, days * DAY + 60, 60.0)
-    done = clock - RHYTHM * DAY / (2 * np.pi) * (np.cos(2 * np.pi * clock / DAY) - 1)  # the sine's integral
+    turn = 2 * np.pi / DAY
+    done = clock - RHYTHM / turn * (np.cos(turn * (clock - phase)) - np.cos(turn * phase))  # the sine's integral
     at = np.interp(even, done, clock)
     return at[even < done[-2]]
 
@@ -108,7 +109,7 @@ def shaped(shape: str, days: float, seed: int, per_second: float) -> Trace:
     """Independent calls of one shape in all three signals: latency around 1 s, hundreds of tokens, cents."""
     rng = np.random.default_rng(seed)
     even = np.cumsum(rng.exponential(1 / per_second, int(days * DAY * per_second * (1 + RHYTHM))))
-    at = _swing(even, days)
+    at = rhythm(even, days)
     values = SHAPES[shape](rng, len(at))
     tokens = values if shape == "small integers" else np.round(values * 200)
     return Trace(EPOCH + at, values, tokens, values * 0.01, np.full(len(at), 100.0))

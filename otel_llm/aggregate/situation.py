@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .recent import Cell
+from .spenders import Spender
 from .window import Key
 
 
@@ -64,6 +65,8 @@ class Situation(NamedTuple):
     in_flight: Mapping[Key, float]
     watched: tuple[str, ...]  # client libraries with their versions
     spenders: tuple[str, str, tuple[tuple[str, float], ...]]  # label, period, US dollars by its values
+    largest: Mapping[str, Sequence[Spender]]  # of this month, by label of the caller's
+    complete: float | None  # share of the window's calls whose cost is all of it
 
     @property
     def calls(self) -> int:

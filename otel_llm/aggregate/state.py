@@ -19,6 +19,7 @@ from .judgement import Judge
 from .ledger import Ledger
 from .ledger_rows import LedgerRows
 from .recent import Recent
+from .spenders import Spenders
 from .views import Views
 from .window import Budget, Engine, Spend
 
@@ -40,6 +41,7 @@ class State:
         self.families = Families(config.semconv, config.metric_labels, self.bounds)
         self.engine = engine
         self.ledger = Ledger(spend)
+        self.spenders = Spenders(config.top_spenders)
         self.recent = Recent(config.metric_labels)
         self.judge = Judge(DEFAULT)
         self.events = Events(self.families, engine, self.recent)
@@ -76,6 +78,7 @@ class State:
             "recent": self.recent.dump(),
             "judge": self.judge.dump(),
             "ledger": self.ledger.rows.dump(),
+            "spenders": self.spenders.dump(),
         }
         return checkpoint.write(content, self.families.custom)
 
@@ -89,6 +92,7 @@ class State:
         self.recent = self.events.recent = Recent.load(content["recent"])
         self.judge = Judge.load(content["judge"], DEFAULT)
         self.ledger.rows = LedgerRows.load(content["ledger"])
+        self.spenders = Spenders.load(content["spenders"], self.spenders.most)
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again
 
     def bundle(self, call: Observation) -> Bundle:

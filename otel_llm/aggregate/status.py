@@ -73,6 +73,7 @@ def status(
             "p95_s": total.p95(),
             "unpriced": total.unpriced / total.calls if total.calls else None,
             "unknown": total.unknown / total.calls if total.calls else None,
+            "complete": now.complete,
             "usd_per_h": total.cost / now.span * HOUR if total.costs else None,
             "out_tokens_per_s": total.output / now.span if total.outputs else None,
             "in_flight": sum(now.in_flight.values()),
@@ -100,6 +101,10 @@ def status(
         "retries": now.retries,
         "spenders": {"label": now.spenders[0], "period": now.spenders[1],
                      "rows": [{"value": value, "usd": usd} for value, usd in now.spenders[2]]},
+        "top_spenders": [
+            {"label": label, "rows": [{"value": one.value, "usd": one.amount, "error_usd": one.error} for one in largest]}
+            for label, largest in now.largest.items()
+        ],
         "in_flight": [
             {"provider": key[0], "model": key[1], "calls": count} for key, count in sorted(now.in_flight.items()) if count
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from math import inf
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from .sanitize import sound
 from .situation import Situation
 from .state import State
 from .status import moment, status
-from .summary import Summary, summary
+from .summary import Summary, complete, summary, top_spenders
 from .survey import survey
 from .views import View
 from .window import Budget, Check, Crossing, Judgement
@@ -121,7 +122,8 @@ class Store:
         views = self.views(now)
         with self.lock:
             state = self._state
-            found = summary(state.engine.stats(now), state.families, views)
+            largest = top_spenders(state.spenders, date.fromordinal(state.ledger.spend.day(now)))
+            found = summary(state.engine.stats(now), state.families, views, largest)
         return {**found, "at": now, "window_seconds": self.config.window}
 
     def judge(self, now: float) -> list[Change]:
@@ -196,6 +198,16 @@ class Store:
         with self.lock:
             self._state.add_spend(spend)
 
+    def spenders(self) -> object:
+        """Who spent most, for ``add_spenders`` of a later start of the service."""
+        with self.lock:
+            return self._state.spenders.dump()
+
+    def add_spenders(self, spenders: object) -> None:
+        """Add whom an earlier start of the service knew. Raises ``ValueError`` for what is none of it."""
+        with self.lock:
+            self._state.spenders.merge(spenders)
+
     def ledger(self) -> tuple[Any, ...]:
         """What of the ledger is on no disk yet, as plain values for ``add_ledger`` and ``LedgerRows.load``."""
         with self.lock:
@@ -235,7 +247,10 @@ class Store:
         count(bundle, call)
         state.recent.call(bundle.key, call, bundle.labels)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
-        findings += state.ledger.count(bundle, call)
+        crossings = state.ledger.count(bundle, call)
+        findings += tuple(one._replace(complete=complete(state.families)) for one in crossings)
+        if call.cost and call.spenders and state.spenders.most:
+            state.spenders.add(state.ledger.spend.day(call.at), call.spenders, call.cost)
         for finding in findings:
             # one healthy call in twenty is unusual: counted, told to nobody
             if isinstance(finding, Crossing) or finding.alarm:

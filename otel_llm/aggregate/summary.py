@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from typing import Any, TypedDict, cast
 
 from otel_llm.core.measures import TOKEN_KINDS
 
 from .families import Families
+from .spenders import Spenders
 from .views import View
 from .window import Facts, Stats
 from .window.facts import Shifted
@@ -115,6 +117,16 @@ class ShiftedBaseline(TypedDict):
     seconds: float
 
 
+class TopSpender(TypedDict):
+    """Who spent most this month or day, by a label of the caller's: US dollars, too large by ``error_usd`` at most."""
+
+    period: str
+    label: str
+    value: str
+    spend_usd: float
+    error_usd: float
+
+
 class _TokensSinceStart(TypedDict):
     input_tokens: float
     output_tokens: float
@@ -152,6 +164,7 @@ class Figures(TypedDict):
     shifted: list[ShiftedBaseline]
     in_flight: float  # calls that have begun and not ended, in all processes
     since_start: SinceStart
+    top_spenders: list[TopSpender]  # five of each label, of this day and month, as far as there was spend
 
 
 class Summary(Figures):
@@ -161,7 +174,7 @@ class Summary(Figures):
     window_seconds: float  # how far back ``total`` and ``models`` reach
 
 
-def summary(stats: Stats, families: Families, views: list[View]) -> Figures:
+def summary(stats: Stats, families: Families, views: list[View], spenders: list[TopSpender]) -> Figures:
     """The window's facts for all calls and by model, money by budget and period, counts since the service started."""
     by_name = {view.metric.name: view for view in views}
     return {
@@ -172,7 +185,22 @@ def summary(stats: Stats, families: Families, views: list[View]) -> Figures:
         "shifted": [_shifted(one) for one in stats.shifted],
         "in_flight": _sum(by_name.get("otel_llm_in_flight_requests")),
         "since_start": _since_start(families, stats.total),
+        "top_spenders": spenders,
     }
+
+
+SHOWN = 5
+"""Spenders of each label."""
+
+
+def top_spenders(spenders: Spenders, day: date) -> list[TopSpender]:
+    """The largest of a day and of its month, by label."""
+    return [
+        {"period": period, "label": name, "value": one.value, "spend_usd": one.amount, "error_usd": one.error}
+        for period, shown in (("day", day.isoformat()), ("month", f"{day:%Y-%m}"))
+        for name, largest in spenders.top(shown, SHOWN).items()
+        for one in largest
+    ]
 
 
 def _facts(facts: Facts) -> Traffic:
@@ -243,7 +271,7 @@ def _sum(view: View | None) -> float:
     return sum(row.cell.value for row in view.rows) if view is not None else 0
 
 
-def _complete(families: Families) -> float | None:
+def complete(families: Families) -> float | None:
     """Share of the successful calls whose cost is whole: with usage, and a price for all of it. None before the first one."""
     names = ("otel_llm_usage_unknown_total", "otel_llm_unpriced_requests_total", "otel_llm_incomplete_requests_total")
     lacking = sum(cell.value for name in names for cell in families.numbers(name))
@@ -266,7 +294,7 @@ def _since_start(families: Families, window: Facts) -> SinceStart:
         "unpriced_calls": total("otel_llm_unpriced_requests_total"),
         "incomplete_calls": total("otel_llm_incomplete_requests_total"),
         "unknown_usage_calls": total("otel_llm_usage_unknown_total"),
-        "complete": _complete(families),
+        "complete": complete(families),
         "fallbacks": total("otel_llm_fallbacks_total"),
         **tokens,
     }

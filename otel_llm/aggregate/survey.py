@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import TypeVar
 
 from .cells import Labels, Number
 from .recent import CUT, FINE, HOUR, QUARTER, WITHHELD, Cell
 from .situation import Model, Money, RateLimit, Situation
+from .spenders import Spender
 from .state import State
+from .summary import SHOWN, complete
 from .window import Key
 from .window.slices import SIGNALS
 from .window.track import Track
@@ -52,6 +55,8 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         in_flight=_sums(((labels[0], labels[1]), count) for labels, count in in_flight.items()),
         watched=tuple(sorted(" ".join(labels) for labels, _ in _values(state, "otel_llm_instrumented"))),
         spenders=_spenders(state),
+        largest=_largest(state, now) if shown else {},
+        complete=complete(state.families) if shown else None,
     )
 
 
@@ -168,6 +173,10 @@ def _money(state: State, now: float) -> Iterator[Money]:
         forecast = gauges.get("otel_llm_budget_forecast_ratio")
         passes, course = spend.passes(budget, period, now), spend.course(budget, period, now)
         yield Money(period, budget, spent, limit, forecast, passes, course)
+
+
+def _largest(state: State, now: float) -> Mapping[str, Sequence[Spender]]:
+    return state.spenders.top(f"{date.fromordinal(state.ledger.spend.day(now)):%Y-%m}", SHOWN)
 
 
 def _spenders(state: State) -> tuple[str, str, tuple[tuple[str, float], ...]]:

@@ -321,6 +321,7 @@ class Invocation:
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
+            observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
         ))  # fmt: skip
 
     observation = guarded("end", _observed, 4)

@@ -10,6 +10,7 @@ from otel_llm.core.guard import guarded
 from otel_llm.core.model import Observation, Request, Response, Usage
 
 from . import background, collected
+from .spenders import Spenders
 
 Priced = tuple[
     float | None, str, float, tuple[str, ...]
@@ -30,6 +31,7 @@ class Observer:
 
     __slots__ = (
         "__weakref__", "capture", "due", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened",
+        "spenders",
     )  # fmt: skip
 
     def __init__(
@@ -40,12 +42,14 @@ class Observer:
         price: Price | None = None,
         capture: bool = False,
         on_reply: OnReply | None = None,
+        spenders: Spenders | None = None,
     ) -> None:
         self.sinks = tuple(sinks)
         self.sinks_opened = tuple([guarded("open", sink.opened, 1) for sink in sinks])
         self.sinks_closed = tuple([guarded("end", sink.closed, 2) for sink in sinks])
         self.on_reply = on_reply
         self.label_names = label_names
+        self.spenders = spenders
         self.price = None if price is None else guarded("pricing", price, 4)
         self.capture = capture  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}

@@ -96,6 +96,10 @@ class View:
     fresh: str = "live"  # or old, where the numbers are
     fallback_reasons: Mapping[str, str] = field(default_factory=dict)  # by way, the most frequent one
     rate_limits: tuple[RateLimit, ...] = ()  # the least that is left first
+    incomplete: float = 0.0  # calls that are priced in part
+    spenders: tuple[
+        tuple[str, str, float, float], ...
+    ] = ()  # label, value, US dollars of this month, how much less it may be
 
 
 def filtered(view: View, text: str) -> View:

@@ -145,13 +145,13 @@ def cost(frame: Frame) -> Panel:
 
 def _incomplete(frame: Frame) -> Iterable[Line]:
     """Calls that the amounts do not contain."""
-    unpriced, unknown = frame.view.unpriced_requests, frame.view.usage_unknown
-    if unpriced or unknown:
-        parts = ((unpriced, "no price"), (unknown, "no usage"))
+    unpriced, unknown, partly = frame.view.unpriced_requests, frame.view.usage_unknown, frame.view.incomplete
+    if unpriced or unknown or partly:
+        parts = ((unpriced, "no price"), (unknown, "no usage"), (partly, "in part"))
         why = ", ".join(f"{theme.number(count)} {what}" for count, what in parts if count)
         room = frame.width - 4 - LABEL - VALUE - 2
         tail = next((text for text in (f"calls: {why}", why) if len(text) <= room), "calls")
-        yield line("not in it", theme.number(unpriced + unknown), AMBER, Text(tail, HINT))
+        yield line("not in it", theme.number(unpriced + unknown + partly), AMBER, Text(tail, HINT))
 
 
 _PERIODS = {"day": "today", "month": "month"}
@@ -256,6 +256,18 @@ def _balance(zscore: float, width: int, colour: str, glyphs: Glyphs) -> Text:
         (glyphs.empty * (half - left), FAINT), (glyphs.full * left, colour), (glyphs.middle, DIM),
         (glyphs.full * right, colour), (glyphs.empty * (half - right), FAINT),
     )  # fmt: skip
+
+
+def spenders(frame: Frame) -> Panel:
+    """Who spent most this month, by the labels that calls have, two to a line."""
+    shown = [
+        Text.assemble(
+            (f"{label:<{LABEL}.{LABEL}}", DIM), (f"{theme.dollars(usd):>{VALUE}} ", GREEN), (theme.shorten(value, 40, frame.glyphs), INK),
+            (f"  or {theme.dollars(error)} less" if error else "", HINT),
+        )
+        for label, value, usd, error in frame.view.spenders
+    ]  # fmt: skip
+    return panel("TOP SPENDERS THIS MONTH", GREEN, _fit(frame, shown), frame, None)
 
 
 def health(frame: Frame) -> Panel:

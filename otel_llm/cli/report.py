@@ -17,6 +17,7 @@ from otel_llm.cluster import ledgerview
 from otel_llm.cluster.ledgerfile import Spent
 from otel_llm.core.config import Config
 
+from . import report_top
 from .problems import Problem
 
 HELP = """Show what was used and spent, from the ledger that a service keeps in its state directory for 400 days.
@@ -26,6 +27,7 @@ HELP = """Show what was used and spent, from the ledger that a service keeps in 
   otel-llm report --month 2026-11 --by tenant
   otel-llm report --day 2026-11-28 --by provider,model --csv
   otel-llm report --month 2026-11 --by day,tenant --json
+  otel-llm report --top user                          who spent most this month, by any label of otel_llm.labels()
 
 Days are those of OTEL_LLM_TIMEZONE. Labels are those of OTEL_LLM_METRIC_LABELS when the calls were made. The sums include
 what a running service has counted and not written yet, so that they equal its counters.
@@ -61,15 +63,27 @@ def _day(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tupl
 @click.option(
     "--by", default="model", show_default=True, metavar="NAME,...", help="day, month, provider, model, or labels."
 )
+@click.option(
+    "--top", "label", metavar="LABEL", help="Instead, the top spenders by a label: of this month, --month or --day."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print it as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
-    *, month: tuple[date, date] | None, day: tuple[date, date] | None, by: str, as_csv: bool, as_json: bool
+    *,
+    month: tuple[date, date] | None,
+    day: tuple[date, date] | None,
+    by: str,
+    label: str | None,
+    as_csv: bool,
+    as_json: bool,
 ) -> None:
     if month and day:
         raise click.UsageError("--month and --day exclude each other")
     config = Config.from_env()
     first, last = day or month or this_month(config)
+    if label is not None:
+        click.echo(report_top.shown(config, f"{first}" if day else f"{first:%Y-%m}", label, csv=as_csv, json=as_json))
+        return
     names = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
     spent = read(config, first, last)
     _refuse_unknown(names, spent, config)

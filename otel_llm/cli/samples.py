@@ -96,8 +96,22 @@ def _statuses(known: list[Status]) -> Status:
     """The conditions of all instances, the gravest first; one that several have is one."""
     conditions = {one["text"]: one for status in known for one in status["conditions"]}
     order = ("critical", "warning", "pending", "ended")
+    spenders: dict[str, dict[str, tuple[float, float]]] = {}
+    for status in known:
+        for one in status.get("top_spenders", ()):
+            values = spenders.setdefault(one["label"], {})
+            for row in one["rows"]:
+                usd, error = values.get(row["value"], (0.0, 0.0))
+                values[row["value"]] = (usd + row["usd"], error + row["error_usd"])
     return {
         **known[0],
+        "top_spenders": [
+            {
+                "label": label,
+                "rows": [{"value": value, "usd": usd, "error_usd": error} for value, (usd, error) in values.items()],
+            }
+            for label, values in spenders.items()
+        ],
         "conditions": sorted(conditions.values(), key=lambda one: (order.index(one["level"]), one["since"])),
     }
 

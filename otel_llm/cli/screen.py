@@ -15,7 +15,7 @@ from rich.text import Text
 from otel_llm.core.objectives import DEFAULT
 
 from . import legend, models, panels, theme
-from .panels import CARD_LINES, Frame
+from .panels import CARD_LINES, Frame, spenders
 from .theme import AMBER, DIM, GREEN, HINT, INK, RED, Glyphs
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def render(frame: Frame, state: State, height: int | None, banner: Text | None =
     if state.legend:
         return Group(*above, legend.panel_of(frame), *footer)
     cards = [_beside(frame, row) for row in rows]
-    return Group(*above, *cards, models.table(frame, title, state.sort, limit, reverse=state.reverse), *footer)
+    table = models.table(frame, title, state.sort, limit, reverse=state.reverse)
+    largest = [spenders(frame)] if frame.view.spenders and height is None else []
+    return Group(*above, *cards, table, *largest, *footer)
 
 
 def _plural(group: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 from otel_llm import runtime
 
@@ -23,8 +24,9 @@ def dashboard(width: int = 100) -> str:
     from .samples import parse  # noqa: PLC0415 - as above
 
     page = parse(running.member.text(openmetrics=True).decode(), time.time(), "this service")
+    page = replace(page, status=running.member.status())
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    frame = Frame(view.read(page, ("this service",), ()), None, width, screen.glyphs_for(console))
+    frame = Frame(view.read(page, ("this service",)), None, width, screen.glyphs_for(console))
     with console.capture() as captured:
         console.print(screen.render(frame, screen.State(), None))
     return captured.get()

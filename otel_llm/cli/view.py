@@ -64,7 +64,15 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
         fresh="live" if page.status is None else page.status["fresh"],
         fallback_reasons=_reasons(page),
         rate_limits=_rate_limits(page),
+        incomplete=page.total("otel_llm_incomplete_requests_total") or 0.0,
+        spenders=_spenders(page),
     )
+
+
+def _spenders(page: Page) -> tuple[tuple[str, str, float, float], ...]:
+    """Who spent most this month, by label; of a service of this version."""
+    found = [] if page.status is None else page.status.get("top_spenders", ())
+    return tuple((one["label"], row["value"], row["usd"], row["error_usd"]) for one in found for row in one["rows"])
 
 
 def durations(page: Page) -> tuple[str, ...]:

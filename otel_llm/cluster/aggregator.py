@@ -83,6 +83,12 @@ class Aggregator:
             self.refresh()
             return self.store.incidents(time.time())
 
+    def spenders(self) -> object:
+        """``Store.spenders``: who spent most."""
+        with self._lock:
+            self.refresh()
+            return self.store.spenders()
+
     def ledger(self) -> tuple[Any, ...]:
         """``Store.ledger``: what was counted and is on no disk yet."""
         with self._lock:

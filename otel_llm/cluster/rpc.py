@@ -47,6 +47,7 @@ class Answers(Protocol):
     def stats(self) -> Summary: ...
     def status(self) -> dict[str, Any]: ...
     def ledger(self) -> tuple[Any, ...]: ...
+    def spenders(self) -> object: ...
     def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None: ...
     def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
 
@@ -82,6 +83,11 @@ class RemoteAggregator:
     def ledger(self) -> tuple[Any, ...]:
         """``Store.ledger``: what was counted and is on no disk yet."""
         return tuple(ask(self._path, ("ledger",)))
+
+    def spenders(self) -> object:
+        """``Store.spenders``: who spent most."""
+        answer: object = ask(self._path, ("spenders",))
+        return answer
 
     def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called; None without a baseline."""
@@ -176,6 +182,8 @@ class Listener:
                 _send(peer, self._answers.status())
             elif kind == "ledger":
                 _send(peer, self._answers.ledger())
+            elif kind == "spenders":
+                _send(peer, self._answers.spenders())
             elif kind == "check":
                 _send(peer, self._answers.check(*rest))
             elif kind == "count":

@@ -14,7 +14,7 @@ from otel_llm.core.guard import guard
 
 from . import spendfile
 from .consumer import JournalConsumer
-from .statedir import BASELINES, LEDGER, LOCK, SPEND, discard, has_members, is_alive, starts
+from .statedir import BASELINES, LEDGER, LOCK, SPEND, SPENDERS, discard, has_members, is_alive, starts
 from .verdict_queue import Discard
 
 SAVE_SECONDS = 60.0
@@ -71,6 +71,7 @@ class SpendKeeper:
         if self._is_kept and (now or time.monotonic() - self._saved >= SAVE_SECONDS):
             self._saved = time.monotonic()
             self.owes = not spendfile.save(self._base / SPEND, leader.store.spend())
+            spendfile.save(self._base / SPENDERS, leader.store.spenders(), "Spenders")
             if now or time.monotonic() >= self._next_baselines:
                 self._next_baselines = time.monotonic() + BASELINES_SECONDS
                 spendfile.save(self._base / BASELINES, leader.store.baselines(), "Baselines")
@@ -102,6 +103,8 @@ class SpendKeeper:
             kept = [one.store.spend() for one in left if one.with_spend]
             self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
             self._take_up_baselines(leader)
+            known = [one.store.spenders() for one in left if one.with_spend]
+            self._add_spenders(leader, known[0] if known else spendfile.load(self._base / SPENDERS, "Spenders"))
             for one in left:
                 if one.with_spend:
                     leader.store.add_ledger(one.store.ledger())
@@ -109,6 +112,7 @@ class SpendKeeper:
         for one in left:
             if not (one.with_spend or one.unreadable):
                 self._add(leader, one.store.spend())
+                self._add_spenders(leader, one.store.spenders())
                 leader.store.add_ledger(one.store.ledger())
         self._taken.update(dead)
         if self._taken or not self._is_kept:
@@ -133,6 +137,11 @@ class SpendKeeper:
         if spend is not None:
             with guard("spend"):
                 leader.store.add_spend(spend)
+
+    def _add_spenders(self, leader: JournalConsumer, spenders: object) -> None:
+        if spenders is not None:
+            with guard("spend"):
+                leader.store.add_spenders(spenders)
 
     def _take_up_baselines(self, leader: JournalConsumer) -> None:
         """Judge the first calls by what was usual before this start."""

@@ -25,6 +25,7 @@ _FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: 
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
 LEDGER = "ledger.sqlite"
 BASELINES = "baselines"
+SPENDERS = "spenders"
 _KEPT = "kept-0-0"  # in the place of boot and process, which no process has
 
 

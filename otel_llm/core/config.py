@@ -156,6 +156,20 @@ class Config:
         "Values a label may take before new ones become _other.",
         "1 to 100000",
     )
+    top_spenders: int = _setting(
+        "OTEL_LLM_TOP_SPENDERS",
+        256,
+        _number(int, 0, 4096),
+        "Values of each label that the list of top spenders keeps; 0 keeps none.",
+        "0 to 4096",
+    )
+    plain_labels: tuple[str, ...] = _setting(
+        "OTEL_LLM_PLAIN_LABELS",
+        (),
+        _labels,
+        "Keys of otel_llm.labels(...) that top spenders are shown by as they are; those of others are hashed, but for metric labels.",
+        "names, comma-separated",
+    )
     providers: tuple[tuple[str, str], ...] = _setting(
         "OTEL_LLM_PROVIDERS",
         (),

@@ -244,6 +244,7 @@ class Observation(NamedTuple):
     cost_avoidable: float = (
         0.0  # US dollars that the call would have cost less, had ``cache_missed_tokens`` been cached
     )
+    spenders: tuple[tuple[str, str], ...] = ()  # name and shown value of the caller's labels, where it cost something
 
 
 class Event(NamedTuple):

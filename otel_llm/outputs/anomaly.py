@@ -75,6 +75,9 @@ class Anomaly:
     condition: str = ""
     message: str = ""
     causes: tuple[Cause, ...] = ()
+    complete: float | None = (
+        None  # of a budget: share of the calls whose cost is all of it, 0 to 1; the others cost more
+    )
 
     def __str__(self) -> str:
         """One line, as ``[CRITICAL] latency_spike: value=9.1s, baseline=1.2s, z_score=4.7, provider=openai, model=gpt-4o``."""
@@ -89,6 +92,7 @@ class Anomaly:
             ("provider", self.provider),
             ("model", self.model),
             ("detail", self.detail),
+            ("complete", "" if self.complete in (None, 1) else f"{self.complete:.1%} of calls"),
             ("trace_id", self.trace_id),
             ("repeated", str(self.repeated or "")),
             ("causes", "; ".join(map(str, self.causes))),
@@ -112,7 +116,7 @@ class Anomaly:
         detail = f"{crossing.period} {crossing.budget}".strip()
         kind = "budget_exceeded" if crossing.severity == "critical" else "budget_warning"
         return cls(type=kind, severity=crossing.severity, value=crossing.spend, baseline=crossing.limit,
-                   trace_id=trace_id, detail=detail)  # fmt: skip
+                   trace_id=trace_id, detail=detail, complete=crossing.complete)  # fmt: skip
 
     @classmethod
     def of_change(cls, change: Change) -> Anomaly:

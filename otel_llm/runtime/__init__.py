@@ -24,6 +24,7 @@ from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.imports import when_imported
 from otel_llm.calls.install import Installed
 from otel_llm.calls.observer import Observer
+from otel_llm.calls.spenders import Spenders
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError
@@ -104,6 +105,7 @@ class Runtime:
             price=self.prices.of_call,
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
+            spenders=Spenders((*config.metric_labels, *config.plain_labels)) if config.top_spenders else None,
         )
         self.member = Member(config, self._make_store, in_flight=self.observer.in_flight, deliver=deliver)
         self.endpoint = Endpoint(

@@ -14,6 +14,7 @@ from otel_llm import clients
 from otel_llm.calls import collected, context, observe
 from otel_llm.calls.install import Installed
 from otel_llm.calls.observer import Observer, Sink
+from otel_llm.calls.spenders import Spenders
 from otel_llm.clients import _hosts
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
@@ -88,6 +89,7 @@ def capture(
         (*((Spans(tracer),) if tracer is not None else ()), *sinks),
         label_names=config.metric_labels,
         on_reply=rate_limits.read,
+        spenders=Spenders((*config.metric_labels, *config.plain_labels)) if config.top_spenders else None,
         **settings,
     )
     _hosts.configure(config.providers)

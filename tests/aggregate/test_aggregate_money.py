@@ -64,7 +64,7 @@ def test_what_crosses_a_budget_is_told_with_its_call(call) -> None:
     store.apply(call(cost=0.6, cost_source="prices", trace_id="a" * 32), 8)
     (verdict,) = store.drain_verdicts()
     assert (verdict.source, verdict.call.trace_id) == (8, "a" * 32)
-    assert verdict.finding == Crossing("", "day", "critical", 1.1, 1.0)
+    assert verdict.finding == Crossing("", "day", "critical", 1.1, 1.0, complete=1.0)
     assert store.drain_verdicts() == []
 
 

@@ -85,6 +85,8 @@ def test_anomalies_are_made_of_what_the_window_says():
     assert (made.provider, made.model, made.trace_id) == ("openai", "gpt", "t")
     crossed = Anomaly.of_budget(Crossing("acme", "day", "critical", 5.2, 5.0))
     assert str(crossed) == "[CRITICAL] budget_exceeded: value=5.2 USD, baseline=5 USD, detail=day acme"
+    lacking = Anomaly.of_budget(Crossing("acme", "day", "critical", 5.2, 5.0, complete=0.985))
+    assert str(lacking).endswith("detail=day acme, complete=98.5% of calls")
     assert Anomaly.of_breaker("llm").type == "breaker_open"
 
 

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from cluster_lab import call, crash, samples, until
 
 from otel_llm.aggregate.ledger_rows import FIELDS, Batch
+from otel_llm.aggregate.spenders import Spenders
 from otel_llm.cli import report
-from otel_llm.cluster import ledgerfile, ledgerview, spendkeeper, statedir
+from otel_llm.cluster import ledgerfile, ledgerview, spenderview, spendfile, spendkeeper, statedir
 from otel_llm.core.config import Config
 
 DAY = date(2026, 11, 28)
@@ -172,6 +173,29 @@ def test_the_ledger_equals_the_counters_whoever_is_killed(service):
     assert spent(settings) == (shown + 10, 0.5 * (shown + 10))
 
 
+def test_top_spenders_outlive_kills_and_restarts(worker, config):
+    def amounts():
+        found = spenderview.read(config).top(f"{datetime.now(timezone.utc):%Y-%m}", 5)
+        return {one.value: one.amount for one in found.get("user", ())}
+
+    assert amounts() == {}
+    one = worker()
+    one.append(call(cost=0.5, cost_source="prices", spenders=(("user", "#a"),)))
+    assert amounts() == {"#a": 0.5}  # of the process that leads
+    crash(one)
+    assert amounts() == {"#a": 0.5}  # by what it left behind
+    other = worker()
+    other.append(call(cost=0.25, cost_source="prices", spenders=(("user", "#b"),)))
+    other._round()
+    assert amounts() == {"#a": 0.5, "#b": 0.25}
+    other.stop()
+    assert amounts() == {"#a": 0.5, "#b": 0.25}  # by the file
+    third = worker()
+    third.append(call(cost=0.25, cost_source="prices", spenders=(("user", "#a"),)))
+    third._round()
+    assert amounts() == {"#a": 0.75, "#b": 0.25}
+
+
 class TestReport:
     @pytest.fixture
     def run(self, config, monkeypatch):
@@ -225,6 +249,29 @@ class TestReport:
         done = run(*arguments)
         assert done.exit_code != 0
         assert wrong in f"{done.exception} {done.output}"
+
+    def test_the_top_spenders(self, run, config):
+        spenders = Spenders(2)
+        for user, amount in (("#a", 2.0), ("#b", 1.0), ("#c", 0.5)):
+            spenders.add(DAY.toordinal(), [("user", user)], amount)
+        spendfile.save(statedir.base(config) / statedir.SPENDERS, spenders.dump(), "Spenders")
+        told = json.loads(run("--month", "2026-11", "--top", "user", "--json").output)
+        assert told == {
+            "period": "2026-11", "label": "user", "total_usd": 3.5, "not_shown_at_most_usd": 1.5,
+            "rows": [
+                {"value": "#a", "cost_usd": 2.0, "error_usd": 0.0, "calls": 1},
+                {"value": "#c", "cost_usd": 1.5, "error_usd": 1.0, "calls": 1},
+            ],
+        }  # fmt: skip
+        rows = list(csv.DictReader(io.StringIO(run("--day", "2026-11-28", "--top", "user", "--csv").output)))
+        assert [(row["user"], row["cost_usd"], row["error_usd"]) for row in rows] == [
+            ("#a", "2.000000000", "0.000000000"), ("#c", "1.500000000", "1.000000000"),
+        ]  # fmt: skip
+        lines = run("--month", "2026-11", "--top", "user").output.splitlines()
+        assert lines[2].split() == ["#a", "2.000000", "0.000000", "57.1%"]
+        assert lines[-1] == "Whoever is not in the list of 2 has spent 1.500000 at most."
+        wrong = run("--month", "2020-01", "--top", "tenant")
+        assert "nothing of 2020-01; known are no labels of 2026-11, 2026-11-28" in f"{wrong.exception} {wrong.output}"
 
     def test_a_damaged_ledger(self, run, config):
         database(config).write_bytes(b"no database" * 500)

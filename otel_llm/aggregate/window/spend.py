@@ -57,6 +57,7 @@ class Crossing(NamedTuple):
     severity: Severity
     spend: float
     limit: float
+    complete: float | None = None  # share of the calls, since the service started, whose cost is all of it
 
 
 class _Account:

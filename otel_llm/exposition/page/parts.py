@@ -365,9 +365,11 @@ def _money(facts: Facts) -> str:
     day = next((one for one in facts["budgets"] if one["period"] == "day" and not one["name"]), None)
     if day is None or day["spend"] is None:
         return _tile("Spent today", NONE, "", "no priced call yet")
+    whole = facts["totals"]["complete"]
+    lacking = "" if whole is None or whole == 1 else f" · lacks {percent(1 - whole)} of calls"
     if not day["limit"]:
         rate = facts["totals"]["usd_per_h"]
-        below = f"no budget set · {dollars(rate)} an hour" if rate is not None else "no budget set"
+        below = (f"no budget set · {dollars(rate)} an hour" if rate is not None else "no budget set") + lacking
         return _tile("Spent today", dollars(day["spend"]), _day(day), below)
     used, forecast = day["spend"] / day["limit"], day["forecast"]
     at = "critical" if used >= 1 else "warning" if used >= facts["limits"]["budget"][0] else ""
@@ -375,6 +377,7 @@ def _money(facts: Facts) -> str:
     below = f"{percent(used)} of {dollars(day['limit'])}"
     if forecast is not None:
         below = f"{mark(coming, f'forecast {percent(forecast)}')} of {dollars(day['limit'])}"
+    below += lacking
     return _tile("Spent today", mark(at, dollars(day["spend"])), _day(day), below)
 
 

@@ -13,6 +13,7 @@ from .words import NONE, dollars, moment, name, number, percent, seconds, sigma
 Facts = Mapping[str, Any]
 SHOWN = 20  # rows of a table, unless all are asked for
 LISTED = 6  # rows of a panel
+LABELS = 2  # that top spenders are shown by
 _CLASS = {"critical": "over", "warning": "near"}
 _GRAVITY = {"critical": 0, "warning": 1, "pending": 2, "": 3}
 _SIGNALS = {"latency": "latency", "output_tokens": "output", "cost": "cost"}
@@ -133,7 +134,7 @@ def _rest(rows: Sequence[Facts], sort: str) -> str:
 
 def panels(facts: Facts) -> str:
     """What is unusual, what the limits leave, where money goes, what stands in."""
-    shown = (_unusual(facts), _rate_limits(facts), _money(facts), _around(facts))
+    shown = (_unusual(facts), _rate_limits(facts), _money(facts), *_top_spenders(facts), _around(facts))
     return f'<div class="side">{"".join(shown)}</div>'
 
 
@@ -168,6 +169,18 @@ def _money(facts: Facts) -> str:
     shown = [(name(row["value"], 32, "(none)"), dollars(row["usd"])) for row in rows]
     title = f"Money by {escape(label.replace('_', ' '))}" if label else "Money by model"
     return _panel(title, escape(facts["spenders"]["period"]), shown, "no priced call yet")
+
+
+def _top_spenders(facts: Facts) -> Iterable[str]:
+    """By labels that are no metric labels, too; ``up to`` where an amount may be too large."""
+    for one in facts["top_spenders"][:LABELS]:
+        rows = [
+            (name(row["value"], 32, "(none)"), ("up to " if row["error_usd"] else "") + dollars(row["usd"]))
+            for row in one["rows"]
+        ]
+        yield _panel(
+            f"Top spenders by {escape(one['label'].replace('_', ' '))}", "this month", rows, "no priced call yet"
+        )
 
 
 def _around(facts: Facts) -> str:

@@ -56,6 +56,7 @@ def board(q: Queries, o: Objectives) -> Board:
         ),
         Row("What costs it?", _what(q)),
         Row("Why did it change?", _why(q)),
+        Row("Does the provider's prompt cache work?", _prompt_cache(q)),
         Row("Who and what is not counted in full?", _unpriced(q), folded=True),
     )
     return Board("otel-llm-cost", "LLM / Cost and budgets", DESCRIPTION, rows, "now-24h")
@@ -144,10 +145,12 @@ def _models(q: Queries) -> Panel:
         q.increase("gen_ai_client_inference_usage_input_tokens_total", PM),
         q.increase("gen_ai_client_inference_usage_output_tokens_total", PM),
         q.increase("otel_llm_cache_savings_usd_total", PM),
+        _whole(q),
     )
     return table(
         "models", "Models over the shown time", queries,
-        "What each model cost and why: calls, price of a call, tokens, and what the provider's prompt cache saved.",
+        "What each model cost and why: calls, price of a call, tokens, what the provider's prompt cache saved. Whole is the share of calls "
+        "that brought usage and have a price for all of it; the cost lacks the others, or a part of them.",
         width=24, height=8, sort="Cost", empty=NO_PRICE,
         columns=(
             Column("gen_ai_request_model", "Model"),
@@ -158,13 +161,21 @@ def _models(q: Queries) -> Panel:
             Column("Value #D", "Input", TOKENS, width=130),
             Column("Value #E", "Output", TOKENS, width=130),
             Column("Value #F", "Cache saved", USD, width=130, decimals=2),
+            Column("Value #G", "Whole", SHARE, width=110, decimals=1),
         ),
     )
 
 
+def _whole(q: Queries) -> str:
+    """Share of calls whose cost is all of it, by model."""
+    calls = q.increase("duration", PM)
+    names = ("otel_llm_unpriced_requests_total", "otel_llm_usage_unknown_total", "otel_llm_incomplete_requests_total")
+    lacking = " + ".join(f"({q.increase(name, PM)} or 0 * {calls})" for name in names)
+    return f"clamp_min(1 - ({lacking}) / ({calls} > 0), 0)"
+
+
 def _why(q: Queries) -> tuple[Panel, ...]:
     each = either(q.rule(recorded.COST_PER_REQUEST), q.mean("otel_llm_request_cost_usd", PM))
-    hourly = f"3600 * {q.rate('otel_llm_cache_savings_usd_total', PM)}"
     return (
         lines(
             "per_request", "Cost of a call by model", USD, [Query(most(each), BY_MODEL)],
@@ -175,10 +186,31 @@ def _why(q: Queries) -> tuple[Panel, ...]:
             "request_heatmap", "What calls cost", USD, q.buckets("otel_llm_request_cost_usd"),
             "Calls by cost: a few dear ones or all of them?", empty=NO_PRICE,
         ),
+    )
+
+
+def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
+    read = either(q.rule(recorded.PROMPT_CACHE), q.gauge("otel_llm_prompt_cache_read_ratio", by=PM))
+    misses = most(f"3600 * {q.rate('otel_llm_prompt_cache_misses_total', ('reason', 'gen_ai_request_model'))}")
+    saved, avoidable = (
+        f"3600 * {q.rate(f'otel_llm_cache_{what}_usd_total')}" for what in ("savings", "avoidable")
+    )
+    nothing = "No input came from a provider's prompt cache"
+    return (
         lines(
-            "savings", "Saved by prompt caches", USD, [Query(most(hourly), BY_MODEL)],
-            "What cached input would have cost more per hour at the full price.", low=0, stack="normal",
-            empty="No input came from a provider's prompt cache",
+            "cached", "Cached share of the input", SHARE, [Query(most(read), BY_MODEL)],
+            "Input tokens read from the provider's prompt cache. A fall by half against the last day alerts: tools or a system prompt "
+            "have changed, or the cache's time has run out.", low=0, high=1, empty=nothing,
+        ),
+        lines(
+            "misses", "Misses per hour by reason", COUNT, [Query(misses, "{{reason}} {{gen_ai_request_model}}")],
+            "Why it was missed, by the provider's own word, where requests ask for diagnostics.", low=0,
+            empty="No provider has named a reason (requests have to ask for diagnostics)",
+        ),
+        lines(
+            "savings", "Saved and avoidable per hour", USD, [Query(saved, "saved"), Query(avoidable, "avoidable")],
+            "What cached input would have cost more at the full price; and what misses cost that the provider names.", low=0,
+            empty=nothing,
         ),
     )
 

@@ -1,0 +1,88 @@
+"""What otel-llm says of a trace at its shipped lines: pages when all is well, and how soon a planted fault shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from methods import KEY
+from traces import Numbers, Trace
+
+from otel_llm.aggregate.window import Engine
+
+LOOK = 15.0  # seconds between two looks, as between two scrapes
+LINE = 3.0
+WITHIN = {
+    "latency": ("latency", "latency_slow"),
+    "output_tokens": ("output_tokens", "output_short", "output_spread"),
+    "cost": ("cost", "spend"),
+}
+"""Signals that a fault of one shows in."""
+BOTH = ("output_tokens", "output_spread")
+
+
+class Run(NamedTuple):
+    """Times of looks; by signal and kind what the gauges said then; pages of the process: when, of what; engines by moment."""
+
+    at: Numbers
+    says: dict[tuple[str, str], Numbers]
+    pages: list[tuple[float, str, str]]
+    kept: dict[float, Any]
+
+
+def run(trace: Trace, begin: float, end: float, engine: Engine, keep: Iterable[float] = ()) -> Run:
+    """Give ``engine`` the calls of ``trace`` from ``begin`` to ``end``; ``keep`` are moments to keep the engine's state at."""
+    looks = np.arange(begin + LOOK, end + 1e-6, LOOK)
+    cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
+    says: dict[tuple[str, str], Numbers] = {}
+    pages: list[tuple[float, str, str]] = []
+    kept: dict[float, Any] = {}
+    waiting = sorted(keep)
+    for number, (look, (first, last)) in enumerate(zip(looks.tolist(), pairwise(cuts.tolist()), strict=True)):
+        calls = zip(*(column[first:last].tolist() for column in trace), strict=True)
+        for at, latency, output, cost, inputs in calls:
+            verdicts = engine.record(
+                KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs),
+                output_tokens=int(output), thinking_tokens=None, cost=cost,
+            )  # fmt: skip
+            pages += [
+                (at, f"{verdict.kind} {verdict.signal}", verdict.direction)
+                for verdict in verdicts
+                if verdict.alarm and (verdict.urgency or verdict.severity) == "critical"
+            ]
+        engine.forget(look)
+        for signal, kind, score in scores(engine, look):
+            if (signal, kind) not in says:
+                says[signal, kind] = np.full(len(looks), np.nan)
+            says[signal, kind][number] = score
+        while waiting and waiting[0] <= look + 1e-6:
+            kept[waiting.pop(0)] = engine.dump()
+    return Run(looks, says, pages, kept)
+
+
+def scores(engine: Engine, now: float) -> Iterable[tuple[str, str, float]]:
+    """As the gauge ``otel_llm_zscore`` has them."""
+    track = engine.tracks.get(KEY)
+    if track is None:
+        return
+    at = engine.grid.of(now)
+    for signal, baseline in track.baselines.items():
+        if baseline is not None and (shift := track.shift(signal, at, baseline)) is not None:
+            yield signal, "shift", shift
+    yield from track.watch.scores(at // track.grid.per_minute)
+
+
+def first(seen: Run, signal: str, side: int, start: float, related: bool) -> float:
+    """Minutes from ``start`` until the gauge of a signal, or of one that shows the same fault, is beyond the line; nan is never."""
+    found = []
+    for (name, _), values in seen.says.items():
+        if name != signal and not (related and name in WITHIN[signal]):
+            continue
+        way = side if name in BOTH and name == signal else 1
+        beyond = (
+            np.abs(np.nan_to_num(values)) >= LINE if name == "output_spread" else np.nan_to_num(values) * way >= LINE
+        )
+        found += seen.at[beyond].tolist()[:1]
+    return (min(found) - start) / 60 if found else float("nan")
