@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .cli.text import dashboard
     from .core.config import Config
     from .core.model import Reader, Response, Usage
+    from .core.refusals import BudgetExceededError, RunawayError
     from .outputs.alerts import alert, on_anomaly
     from .outputs.anomaly import Anomaly
     from .pricing.public import price
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from .reliability.fallbacks import fallback, record_fallback
     from .runtime import instrument, uninstrument
     from .runtime.ending import flush
+    from .runtime.guarding import guard
     from .runtime.public import asgi_app, check, stats, wsgi_app
 
 _HOME = {
     "Anomaly": "outputs.anomaly",
+    "BudgetExceededError": "core.refusals",
     "Config": "core.config",
     "Reader": "core.model",
     "Response": "core.model",
+    "RunawayError": "core.refusals",
     "Usage": "core.model",
     "alert": "outputs.alerts",
     "asgi_app": "runtime.public",
@@ -41,6 +45,7 @@ _HOME = {
     "dashboard": "cli.text",
     "fallback": "reliability.fallbacks",
     "flush": "runtime.ending",
+    "guard": "runtime.guarding",
     "instrument": "runtime",
     "labels": "calls.context",
     "observe": "calls.observe",
@@ -56,9 +61,11 @@ _HOME = {
 
 __all__ = [
     "Anomaly",
+    "BudgetExceededError",
     "Config",
     "Reader",
     "Response",
+    "RunawayError",
     "Usage",
     "__version__",
     "alert",
@@ -68,6 +75,7 @@ __all__ = [
     "dashboard",
     "fallback",
     "flush",
+    "guard",
     "instrument",
     "labels",
     "observe",

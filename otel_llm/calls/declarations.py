@@ -69,12 +69,32 @@ Watched = Value | Parsed | Stream | Item | Later | Body
 Watch = Callable[[Any, Request], "Watched | None"]
 
 
+Switch = Callable[[Args, Kwargs, str], "tuple[Args, dict[str, Any]] | None"]
+
+
+def keyword(args: Args, kwargs: Kwargs, model: str) -> tuple[Args, dict[str, Any]] | None:
+    """The same arguments with another model, of a method whose model is the keyword ``model``; None where it is not there."""
+    return (args, {**kwargs, "model": model}) if isinstance(kwargs.get("model"), str) else None
+
+
+def positional(position: int) -> Switch:
+    """As ``keyword``, of a method whose model may also be the argument at ``position``."""
+
+    def switched(args: Args, kwargs: Kwargs, model: str) -> tuple[Args, dict[str, Any]] | None:
+        if len(args) > position:
+            return (*args[:position], model, *args[position + 1 :]), {**kwargs}
+        return keyword(args, kwargs, model)
+
+    return switched
+
+
 class Patch(NamedTuple):
     """A method that calls pass through. ``read`` returns None for what is not to be watched.
 
     ``watch`` says how to follow a result whose shape alone does not tell. A ``lazy`` method sends nothing until its result
     is entered, iterated or awaited: the call opens then. Calls of the libraries in ``covers`` made inside this one are part
-    of it and not counted again (``*`` is all of them).
+    of it and not counted again (``*`` is all of them). ``switch`` gives the arguments that ask another model the same, in new
+    objects, or None where the model is no part of them.
     """
 
     module: str
@@ -83,6 +103,7 @@ class Patch(NamedTuple):
     watch: Watch | None = None
     lazy: bool = False
     covers: tuple[str, ...] = ()
+    switch: Switch | None = None
 
 
 class DeferredStream(NamedTuple):

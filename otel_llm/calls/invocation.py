@@ -23,7 +23,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import background, collected, runs
+from . import background, collected, limits, runs
 from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
@@ -49,7 +49,7 @@ class Invocation:
 
     __slots__ = (
         "__weakref__", "along", "answered", "attempt", "began", "body", "busy", "covers", "done", "entered", "epoch", "error",
-        "first_chunk", "foreign", "gap_sum", "gaps", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release",
+        "first_chunk", "foreign", "gap_sum", "gaps", "hold", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release",
         "request", "response", "retries", "scope", "span", "status", "step", "totals",
     )  # fmt: skip
 
@@ -66,6 +66,7 @@ class Invocation:
         self.read_chunk = request.reader.chunk
         self.response = Response.to([] if observer.capture else None)
         self.labels, self.totals = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
+        self.hold: Any = None  # what a guard has reserved for it
         self.step: runs.Step | None = None  # the agent run or tool call that it is part of
         self.first_chunk: float | None = None
         self.last_chunk = 0.0
@@ -285,11 +286,15 @@ class Invocation:
             _add(self.totals, seen)
         if self.step is not None:
             _called(self.step, seen)
+        if limits.STATE.on:
+            limits.settle(self, seen)
         for record in dispatch.recorders:
             record(seen)
 
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
+        if self.hold is not None:
+            _return(self.hold)
         if self.span is not None:
             with _END:
                 self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
@@ -345,6 +350,7 @@ _late = guarded("end", lambda late, response: late(response), 2)
 _add = guarded("end", lambda totals, seen: totals.add(seen), 2)
 _called = guarded("end", lambda step, seen: step.called(seen), 2)
 _release = guarded("end", lambda release: release(), 1)
+_return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NOTHING: Priced = (None, "", 0.0, ())

@@ -37,7 +37,7 @@ class Step:
     """
 
     __slots__ = (
-        "__weakref__", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
+        "__weakref__", "begun", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
         "repeats", "source", "span", "sums", "tally", "tool_calls",
     )  # fmt: skip
 
@@ -56,6 +56,7 @@ class Step:
         self.covered = False
         self.doubled = False  # a call inside has a span of its own beside this one
         self.sums: dict[str, float] | None = None  # what the calls inside have written on this step's span
+        self.begun = 0  # calls that have begun inside
         self.inference_calls = 0
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
@@ -87,6 +88,7 @@ class Step:
         before the call does, as where a stream is read by somebody else."""
         step: Step | None = self
         while step is not None:
+            step.begun += 1
             if step.resolve() in ("inference", ""):
                 step.covered = True
             step = step.parent
@@ -107,6 +109,17 @@ class Step:
             if outermost.tally is None:
                 outermost.tally = RequestTotals()
             outermost.tally.add(call)
+
+
+def outermost(step: Step) -> Step | None:
+    """The agent run that is around all others, from ``step`` upwards; None outside of any."""
+    found: Step | None = None
+    above: Step | None = step
+    while above is not None:
+        if above.resolve() == "agent":
+            found = above
+        above = above.parent
+    return found
 
 
 STEP: ContextVar[Step | None] = ContextVar("otel_llm_step", default=None)

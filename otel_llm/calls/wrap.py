@@ -12,6 +12,7 @@ import copy
 import inspect
 import pkgutil
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from types import CodeType, CoroutineType, FunctionType
 from typing import Any
 
@@ -23,6 +24,7 @@ from otel_llm.core.model import Request
 from .declarations import DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
 from .invocation import CURRENT, Invocation
 from .iterate import CARRIED, follow, tap
+from .limits import STATE, admit
 from .observer import Observer
 from .proxies import proxied, replace_item
 
@@ -44,7 +46,12 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         request = read(instance, args, kwargs)
         if request is None:
             return wrapped(*args, **kwargs)
-        call = Invocation(observer, request, covers)
+        if STATE.on:
+            args, kwargs, hold = _admitted(patch, observer, request, (instance, args, kwargs))
+            call = Invocation(observer, request, covers)
+            call.hold = hold
+        else:
+            call = Invocation(observer, request, covers)
         if deferred:
             return outcome(call, wrapped(*args, **kwargs), watch)
         call.open()
@@ -53,6 +60,16 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         return outcome(call, result, watch)
 
     return patched
+
+
+def _admitted(patch: Patch, observer: Observer, request: Request, given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """The arguments that the call is made with, and what is reserved for it. Raises what the guard raises."""
+    instance, args, kwargs = given
+    switch = None if patch.switch is None else partial(patch.switch, args, kwargs)
+    hold = admit(request, instance, observer.price, switch)
+    if hold is not None and hold.arguments is not None:
+        args, kwargs = hold.arguments
+    return args, kwargs, hold
 
 
 def _by_shape(_: Any, __: Request) -> None: ...

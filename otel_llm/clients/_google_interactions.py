@@ -17,6 +17,7 @@ from otel_llm.calls.declarations import (
     Stream,
     Value,
     Watched,
+    keyword,
 )
 from otel_llm.calls.resume import resume
 from otel_llm.core.model import Reader, Request
@@ -99,6 +100,7 @@ INTERACTION_HOOKS: tuple[Hook, ...] = (
         _read,
         _watch,
         covers=("google_genai",),
+        switch=keyword,
     ),
     DeferredStream(
         "google.genai._gaos.utils.eventstreaming",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, Hook, Kwargs, Patch, Reply, Retry, Stream, Value, Watched
+from otel_llm.calls.declarations import (
+    Args,
+    Attempt,
+    Hook,
+    Kwargs,
+    Patch,
+    Reply,
+    Retry,
+    Stream,
+    Value,
+    Watched,
+    keyword,
+)
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
@@ -26,7 +38,7 @@ def hooks(package: str, provider: str, methods: tuple[Method, ...], *, older: bo
     if older:
         retries = Attempt(told, ("SDKHooks.after_error", "SDKHooks.after_success"), _failure)
     patches = [
-        Patch(f"{package}.{module}", targets, _reading(provider, operation, reader), watch)
+        Patch(f"{package}.{module}", targets, _reading(provider, operation, reader), watch, switch=keyword)
         for module, targets, operation, reader in methods
     ]
     return (

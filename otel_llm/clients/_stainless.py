@@ -6,6 +6,7 @@ whichever way the call was made: create, parse, stream, raw, streaming response,
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,7 +42,7 @@ def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
         return describe(client, options, bool(kwargs.get("stream")))
 
     return (
-        Patch(base, ("SyncAPIClient.request", "AsyncAPIClient.request"), read, watch),
+        Patch(base, ("SyncAPIClient.request", "AsyncAPIClient.request"), read, watch, switch=_switched),
         DeferredStream(
             streaming, ("Stream.__init__", "AsyncStream.__init__"), _carrier, lambda stream: Stream(stream, "_iterator")
         ),
@@ -69,6 +70,15 @@ def watch(result: Any, request: Request) -> Watched:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _switched(args: Args, kwargs: Kwargs, model: str) -> tuple[Args, dict[str, Any]]:
+    """The same request to another model; the caller's own options stay as they are."""
+    options = copy.copy(kwargs["options"] if "options" in kwargs else args[1])
+    options.json_data = {**(options.json_data or {}), "model": model}
+    if "options" in kwargs:
+        return args, {**kwargs, "options": options}
+    return (args[0], options, *args[2:]), {**kwargs}
 
 
 def _reading(result: Any, *, streamed: bool) -> Callable[[], Value | None]:

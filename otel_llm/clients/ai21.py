@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, Stream, Value, Watched
+from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, Stream, Value, Watched, keyword
 from otel_llm.core.model import Request
 
 from . import _hosts
@@ -38,8 +38,8 @@ library = ClientLibrary(
     name="ai21", distribution="ai21", requires=">=3.0", tested=("3.0.0", "4.3.0"),
     operations=("chat",),
     hooks=(
-        Patch(f"{_CHAT}.chat_completions", ("ChatCompletions.create",), read, watch),
-        Patch(f"{_CHAT}.async_chat_completions", ("AsyncChatCompletions.create",), read, watch),
+        Patch(f"{_CHAT}.chat_completions", ("ChatCompletions.create",), read, watch, switch=keyword),
+        Patch(f"{_CHAT}.async_chat_completions", ("AsyncChatCompletions.create",), read, watch, switch=keyword),
         Attempt(f"{_HTTP}.http_client", ("AI21HTTPClient._run_request",), _refusal),
         Attempt(f"{_HTTP}.async_http_client", ("AsyncAI21HTTPClient._run_request",), _refusal),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Retry
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Retry, keyword
 from otel_llm.core.model import Reader, Request
 
 from . import _hosts
@@ -36,8 +36,13 @@ def _cause(args: Args, kwargs: Kwargs) -> int | None:
 
 def _patches(module: str) -> tuple[Patch, ...]:
     return (
-        Patch(module, ("ChatCompletionsClient.complete",), _reading("chat", CHAT)),
-        Patch(module, ("EmbeddingsClient.embed", "ImageEmbeddingsClient.embed"), _reading("embeddings", EMBEDDINGS)),
+        Patch(module, ("ChatCompletionsClient.complete",), _reading("chat", CHAT), switch=keyword),
+        Patch(
+            module,
+            ("EmbeddingsClient.embed", "ImageEmbeddingsClient.embed"),
+            _reading("embeddings", EMBEDDINGS),
+            switch=keyword,
+        ),
     )
 
 

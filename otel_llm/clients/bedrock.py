@@ -67,6 +67,15 @@ def _watch(result: Any, request: Request) -> Watched:
     return Body(result, body, read_body) if hasattr(body, "read") else Value(result)
 
 
+def _switched(args: Args, kwargs: Kwargs, model: str) -> tuple[Args, dict[str, Any]] | None:
+    """The same request to another model, unless it is to something without one, as an agent."""
+    params = args[1] if len(args) > 1 else kwargs.get("api_params")
+    if not isinstance(params, dict) or "modelId" not in params:
+        return None
+    other = {**params, "modelId": model}
+    return ((args[0], other, *args[2:]), {**kwargs}) if len(args) > 1 else (args, {**kwargs, "api_params": other})
+
+
 def _unparsed(events: Any, _: Any, __: Any, error: BaseException | None) -> None:
     """A frame of a stream that the library cannot parse: the caller gets the error, and the call fails with it."""
     call = vars(events).get(CARRIED)
@@ -109,8 +118,8 @@ library = ClientLibrary(
         "invoke_endpoint",
     ),
     hooks=(
-        Patch("botocore.client", ("BaseClient._make_api_call",), _read, _watch),
-        Patch("aiobotocore.client", ("AioBaseClient._make_api_call",), _read, _watch),
+        Patch("botocore.client", ("BaseClient._make_api_call",), _read, _watch, switch=_switched),
+        Patch("aiobotocore.client", ("AioBaseClient._make_api_call",), _read, _watch, switch=_switched),
         Around("botocore.eventstream", ("EventStream._parse_event",), _unparsed),
         Around("aiobotocore.eventstream", ("AioEventStream._parse_event",), _unparsed),
         Attempt("botocore.endpoint", ("Endpoint._get_response",), _failed),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Reply, Retry, Stream, Value, Watched
+from otel_llm.calls.declarations import (
+    Args,
+    ClientLibrary,
+    Kwargs,
+    Patch,
+    Reply,
+    Retry,
+    Stream,
+    Value,
+    Watched,
+    keyword,
+)
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
@@ -96,7 +107,7 @@ def _reading(operation: str, reader: Reader, *, stream: bool) -> Callable[[Any, 
 def _patches(module: str, client: str, methods: Mapping[str, tuple[str, Reader]]) -> tuple[Patch, ...]:
     return tuple(
         Patch(module, (f"{client}.{method}", f"Async{client}.{method}"),
-              _reading(*told, stream=method.endswith("_stream")), watch, lazy=method.endswith("_stream"))
+              _reading(*told, stream=method.endswith("_stream")), watch, lazy=method.endswith("_stream"), switch=keyword)
         for method, told in methods.items()
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ are one operation, whose requests are counted and whose tokens are added up.
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallback, Patch, SubRequest
+from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallback, Patch, SubRequest, keyword
 from otel_llm.core.model import Reader
 
 from ._google_answer import read_chunk, read_content, read_part
@@ -23,7 +23,8 @@ NO_USAGE = Reader(lambda _, __: None, usage=False)
 
 def _patch(method: str, operation: str, reader: Reader, *, stream: bool = False) -> Patch:
     read = reading(operation, reader, stream=stream)
-    return Patch(_MODELS, (f"Models.{method}", f"AsyncModels.{method}"), read, lazy=stream, covers=("google_genai",))
+    targets = f"Models.{method}", f"AsyncModels.{method}"
+    return Patch(_MODELS, targets, read, lazy=stream, covers=("google_genai",), switch=keyword)
 
 
 def _chat(method: str, *, stream: bool) -> Patch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, keyword
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -78,7 +78,8 @@ METHODS: dict[str, tuple[str, Reader]] = {
 
 def _patches(module: str, client: str) -> tuple[Patch, ...]:
     return tuple(
-        Patch(module, (f"{client}.{method}",), _reading(*told), covers=("huggingface",))  # one falls back to itself
+        # one falls back to itself
+        Patch(module, (f"{client}.{method}",), _reading(*told), covers=("huggingface",), switch=keyword)
         for method, told in METHODS.items()
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest
+from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest, positional
 from otel_llm.core.model import Reader, Request, Response
 
 from ._openai_content import asked
@@ -135,7 +135,8 @@ library = ClientLibrary(
     name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(
-        Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), _watch, covers=("*",))
+        Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), _watch,
+              covers=("*",), switch=positional(position))
         for name, operation, reader, position in CALLS
     ),
     notes="Each attempt of a Router is a call. A hit in litellm's cache is none. Streams without usage carry litellm's "

@@ -77,13 +77,17 @@ def _reading(*, streams: bool) -> Callable[[Any, Args, Kwargs], Request | None]:
     return read
 
 
+def _switched(args: Args, kwargs: Kwargs, model: str) -> tuple[Args, dict[str, Any]]:
+    return args, {**kwargs, "json": {**(kwargs.get("json") or {}), "model": model}}
+
+
 library = ClientLibrary(
     name="ollama", distribution="ollama", requires=">=0.4", tested=("0.4.0", "0.6.3"),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
-        Patch("ollama._client", ("Client._request", "AsyncClient._request"), _reading(streams=False)),
-        Patch("ollama._client", ("Client._request",), _reading(streams=True), lazy=True),
-        Patch("ollama._client", ("AsyncClient._request",), _reading(streams=True)),
+        Patch("ollama._client", ("Client._request", "AsyncClient._request"), _reading(streams=False), switch=_switched),
+        Patch("ollama._client", ("Client._request",), _reading(streams=True), lazy=True, switch=_switched),
+        Patch("ollama._client", ("AsyncClient._request",), _reading(streams=True), switch=_switched),
     ),
     notes="Streams send nothing before they are iterated, and begin then. The client never retries.",
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch
+from otel_llm.calls.declarations import Args, Attempt, ClientLibrary, Kwargs, Patch, positional
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -39,8 +39,11 @@ _EMBEDS = {"embed": "texts", "multimodal_embed": "inputs", "contextualized_embed
 
 def _patches(module: str, client: str) -> tuple[Patch, ...]:
     """Of an embedding the texts are captured, of a reranking the query."""
-    embeds = (Patch(module, (f"{client}.{name}",), _reading("embeddings", first, 1)) for name, first in _EMBEDS.items())
-    return (*embeds, Patch(module, (f"{client}.rerank",), _reading("rerank", "query", 2)))
+    embeds = (
+        Patch(module, (f"{client}.{name}",), _reading("embeddings", first, 1), switch=positional(1))
+        for name, first in _EMBEDS.items()
+    )
+    return (*embeds, Patch(module, (f"{client}.rerank",), _reading("rerank", "query", 2), switch=positional(2)))
 
 
 library = ClientLibrary(

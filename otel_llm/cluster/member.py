@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otel_llm.aggregate import Store, Verdict, encode
@@ -102,6 +103,11 @@ class Member:
     def serves(self) -> bool:
         """Whether this process should hold the port, which it does for others: no child of it has become another user."""
         return self._role.serves and self._clerk.at_work and not self._membership.child_dropped()
+
+    @property
+    def folder(self) -> Path | None:
+        """The directory that this start of the service shares; None where its processes cannot share."""
+        return self._membership.folder
 
     @property
     def is_first(self) -> bool:

@@ -252,6 +252,8 @@ def _events() -> tuple[Metric, ...]:
                ("breaker", "from_state", "to_state"), custom=False),
         _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
                (*CALL, "signal", "direction", "severity"), custom=False),
+        _event("otel_llm_budget_decisions_total", "counter", "{decision}",
+               "Calls that a guard was asked about: allowed, refused, or switched to another model.", ("budget", "decision"), custom=False),
         _event("otel_llm_agent_tokens_total", "counter", "{token}",
                "Input and output tokens by the agent whose run the call is part of; _none outside of any.",
                ("gen_ai_agent_name", *MODEL, "gen_ai_token_type")),

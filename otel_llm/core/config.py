@@ -99,6 +99,13 @@ def _capture(text: str) -> str:
 
 
 _OWN = ("OTEL_LLM_GATEWAY_",)  # of a command, which reads them itself
+def _action(text: str) -> str:
+    module, colon, function = text.partition(":")
+    if colon and all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+        return text
+    return str(_one_of("observe", "warn", "refuse")(text))
+
+
 _USD = "US dollars, 0 or more"
 _BIG = 1e12
 
@@ -227,6 +234,44 @@ class Config:
     )
     budgets_file: str = _setting(
         "OTEL_LLM_BUDGETS_FILE", "", _text, "YAML or JSON file with budgets by model, tenant or feature."
+    )
+    budget_action: str = _setting(
+        "OTEL_LLM_BUDGET_ACTION",
+        "observe",
+        _action,
+        "What happens to a call that a budget has no money for; observe only counts and alerts.",
+        "observe, warn, refuse, or the host's module:function",
+    )
+    tokens_per_minute: int | None = _setting(
+        "OTEL_LLM_TOKENS_PER_MINUTE",
+        None,
+        _number(int, 1, _BIG),
+        "Tokens of a minute beyond which calls are refused.",
+        "1 or more",
+    )
+    run_max_calls: int | None = _setting(
+        "OTEL_LLM_RUN_MAX_CALLS",
+        None,
+        _number(int, 1, _BIG),
+        "Model calls that one run of an agent may make.",
+        "1 or more",
+    )
+    run_max_usd: float | None = _setting(
+        "OTEL_LLM_RUN_MAX_USD", None, _number(float, 0, _BIG), "Money that one run of an agent may spend.", _USD
+    )
+    run_max_repeats: int | None = _setting(
+        "OTEL_LLM_RUN_MAX_REPEATS",
+        None,
+        _number(int, 1, _BIG),
+        "Repeats of a tool call in one run of an agent.",
+        "1 or more",
+    )
+    run_action: str = _setting(
+        "OTEL_LLM_RUN_ACTION",
+        "warn",
+        _one_of("warn", "refuse"),
+        "What happens to the next call of a run that is beyond OTEL_LLM_RUN_MAX_...",
+        "warn, refuse",
     )
     timezone: str = _setting(
         "OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name, as Europe/Berlin"

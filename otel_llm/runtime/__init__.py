@@ -46,7 +46,7 @@ from otel_llm.pricing import Prices
 from otel_llm.reliability import hooks as signals
 from otel_llm.reliability import rate_limits
 
-from . import ending
+from . import ending, service_limits
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
@@ -99,6 +99,8 @@ class Runtime:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.prices = Prices(config)
+        named = budgets(config)
+        self.budgets = (Budget("", (), config.budget_daily, config.budget_monthly), *named)
         self.observer = Observer(
             (Spans(trace.get_tracer(SCOPE, __version__), _capture(config)),),
             label_names=config.metric_labels,
@@ -117,6 +119,7 @@ class Runtime:
         self._unnotify: Callable[[], None] = lambda: None
         self._unobserve: Callable[[], None] = lambda: None
         self._release: Callable[[], None] = lambda: None
+        self._unguard: Callable[[], None] = lambda: None
         self.frameworks: Frameworks | None = None
         self.installed: dict[str, Installed] = {}
         self.beside: list[Installed] = []
@@ -136,6 +139,7 @@ class Runtime:
         dispatch.listen(self.member.append, HostMeter(self.config))
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
+        self._unguard = service_limits.start(self.config, self.budgets[1:], self.member)
         self.beside = signals.install(self.observer, self._knows)
         self.frameworks = Frameworks(self.observer, self._knows, self._watches)
         _OBSERVERS.add(self.observer)
@@ -153,6 +157,7 @@ class Runtime:
             self.beside.pop().uninstall()
         self._unnotify()
         self._unobserve()
+        self._unguard()
         self._release()
         dispatch.listen()
         self.member.stop()
@@ -186,7 +191,7 @@ class Runtime:
         return installed is not None and bool(installed.patched)
 
     def _make_store(self) -> Store:
-        return Store(self.config, budgets(self.config), self.prices.date, _warn_of_stream)
+        return Store(self.config, self.budgets[1:], self.prices.date, _warn_of_stream)
 
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""

@@ -145,6 +145,7 @@ class TestChats(Google, Contract):
         plain_async=lambda client, model: client.aio.chats.create(model=model).send_message(MESSAGE),
         stream=lambda client, model: client.chats.create(model=model).send_message_stream(MESSAGE),
         stream_async=lambda client, model: client.aio.chats.create(model=model).send_message_stream(MESSAGE),
+        switches=False,  # a chat holds its model
     )
 
 

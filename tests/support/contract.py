@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 from contract_content import TEXT, ContentScenarios, needs
+from contract_guard import GuardScenarios
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -73,6 +74,7 @@ class Kit:
     content: bool = True  # messages are captured, where that is asked for
     answers: str = TEXT  # what it says, as it is captured; empty where the library's answers are not
     calls_tools: bool = True
+    switches: bool = True  # a guard can send its calls to another model
 
     def has(self, *names: str) -> bool:
         return all(getattr(self, name) not in (None, "", False) for name in names)
@@ -144,7 +146,7 @@ class Bench:
         return call
 
 
-class Contract(ContentScenarios):
+class Contract(ContentScenarios, GuardScenarios):
     """The scenarios. ``kit`` is the subclass's."""
 
     kit: ClassVar[Kit]
