@@ -3,109 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .catalogue import METRICS
-
-Read = Callable[[str], Any]
+from .setting_readers import Read
+from .setting_readers import read_action as _action
+from .setting_readers import read_capture as _capture
+from .setting_readers import read_labels as _labels
+from .setting_readers import read_names as _names
+from .setting_readers import read_number as _number
+from .setting_readers import read_one_of as _one_of
+from .setting_readers import read_otel_truth as _otel_truth
+from .setting_readers import read_pairs as _pairs
+from .setting_readers import read_text as _text
+from .setting_readers import read_zone as _zone
 
 
 def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:
     return field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
 
 
-def _text(text: str) -> str:
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _labels(text: str) -> tuple[str, ...]:
-    names = _names(text)
-    if bad := [name for name in names if not name.isidentifier() or not name.isascii() or name.startswith("__")]:
-        raise ValueError(f"{bad[0]!r} is no Prometheus label name")
-    if taken := [name for name in names if name in _OURS]:
-        raise ValueError(f"{taken[0]!r} is a label that metrics have already")
-    return names
-
-
-_OURS = frozenset(label for metric in METRICS for label in metric.labels) | {"le", "quantile", "job", "instance"}
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [part.partition("=") for part in _names(text)]
-    if bad := [name for name, equals, value in pairs if not (name.strip() and equals and value.strip())]:
-        raise ValueError(f"{bad[0]!r} is not pattern=name")
-    return tuple((name.strip(), value.strip()) for name, _, value in pairs)
-
-
-def _one_of(*allowed: str) -> Read:
-    def read(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"not one of {', '.join(allowed)}")
-        return text.lower()
-
-    return read
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Read:  # noqa: PYI055
-    def read(text: str) -> int | float:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise ValueError("not a whole number" if kind is int else "not a number") from None
-        if not low <= value <= high:
-            raise ValueError(f"not between {low:g} and {high:g}")
-        return value
-
-    return read
-
-
-def _otel_truth(text: str) -> bool:
-    """A boolean of OpenTelemetry's own variables: only ``true`` is true, in any case; what is neither word is false, with a warning."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    raise ValueError("OpenTelemetry knows only true and false")
-
-
-def _truth(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes", "on"):
-        return True
-    if text.lower() in ("false", "0", "no", "off"):
-        return False
-    raise ValueError("neither true nor false")
-
-
-def _zone(text: str) -> str:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
-    try:
-        ZoneInfo(text)
-    except (KeyError, OSError, ValueError):
-        raise ValueError("no known time zone") from None
-    return text
-
-
-def _capture(text: str) -> str:
-    """OpenTelemetry's switch: the modes of the conventions, and ``true`` as older instrumentations read it."""
-    known = {"true": "span_only", "false": "no_content", "": "no_content"}
-    value = known.get(text.lower(), text.lower())
-    return str(_one_of("no_content", "span_only", "event_only", "span_and_event")(value))
-
-
 _OWN = ("OTEL_LLM_GATEWAY_",)  # of a command, which reads them itself
-def _action(text: str) -> str:
-    module, colon, function = text.partition(":")
-    if colon and all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
-        return text
-    return str(_one_of("observe", "warn", "refuse")(text))
-
-
 _USD = "US dollars, 0 or more"
 _BIG = 1e12
 

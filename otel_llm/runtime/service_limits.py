@@ -77,7 +77,7 @@ class WorkersAllowance:
             spend = Spend.load(spendfile.load(folder.parent / SPEND), zone=self._config.timezone)
             known = spend.accounts.get(name)
             if known is not None:
-                return round(known.spent(kind, spend.date(time.time())) * NANO)
+                return round(known.spent(kind, spend.calendar_day(time.time())) * NANO)
         return 0
 
 

@@ -248,6 +248,14 @@ class Script:
         ]
         found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
         found += [
+            Event("otel_llm_budget_decisions_total", since, (budget, decision), count)
+            for budget, decision, count in (
+                ("", "allowed", 9.0),
+                ("globex", "refused", 1.0),
+                ("nightly", "switched", 1.0),
+            )
+        ]
+        found += [
             Event(name, since, tuple("support" for _ in BY_NAME[name].labels), value) for name, value in OF_RUNS.items()
         ]
         if self._part(since) <= 0.45 < self._part(until):

@@ -6,7 +6,7 @@ A line that must be refused says so by ``type: ignore``; mypy tells of one that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import otel_llm
@@ -44,6 +44,27 @@ def spending() -> None:
         assert_type(spend("a"), int)
     assert_type(spent, otel_llm.track_cost)
     assert_type((spent.calls, spent.cost_usd, spent.complete), tuple[int, float, bool])
+
+
+@otel_llm.guard(max_calls=3)
+def limited(text: str) -> int:
+    return len(text)
+
+
+@otel_llm.guard(tokens_per_minute=1000, on_exceeded="warn")
+async def limited_async(text: str) -> int:
+    return len(text)
+
+
+def guarding(client: dict[str, int]) -> None:
+    assert_type(otel_llm.guard(client, budget=1.0), dict[str, int])
+    assert_type(limited("a"), int)
+    awaited: Coroutine[Any, Any, int] = limited_async("a")
+    awaited.close()
+    otel_llm.guard(budget=1, on_exceeded="stop")  # type: ignore[call-overload]
+    otel_llm.guard(budget="acme", on_exceeded=lambda error: error.model)
+    error: otel_llm.BudgetExceededError = otel_llm.RunawayError("run", "run")
+    assert_type((error.limit, error.retry_after), tuple[float, float | None])
 
 
 @otel_llm.labels(feature="summaries")

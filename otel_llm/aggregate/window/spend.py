@@ -178,10 +178,10 @@ class Spend:
         """The ordinal of the calendar day in the zone; ``at`` is seconds since the epoch."""
         quarter = int(at // QUARTER)
         if quarter != self._today[0]:
-            self._today = (quarter, self.date(at).toordinal())
+            self._today = (quarter, self.calendar_day(at).toordinal())
         return self._today[1]
 
-    def date(self, at: float) -> date:
+    def calendar_day(self, at: float) -> date:
         """The calendar day of ``at`` in the zone."""
         return datetime.fromtimestamp(at, self.zone).date()
 
@@ -191,7 +191,7 @@ class Spend:
         Spend is absent until the first priced call: what was spent before that is unknown, not zero. A forecast takes the
         last hour's rate for a day and the last 24 hours' for a month.
         """
-        today = self.date(now)
+        today = self.calendar_day(now)
         for budget in self.budgets:
             for name in self._names(budget):
                 yield from self._of(budget, name, today, now)
@@ -218,11 +218,13 @@ class Spend:
 
     def _forecast(self, account: _Account, period: str, now: float) -> float:
         left = self._bounds(period, now)[1] - now
-        return account.spent(period, self.date(now)) + account.rate(now, HOUR if period == "day" else DAY) * left
+        return (
+            account.spent(period, self.calendar_day(now)) + account.rate(now, HOUR if period == "day" else DAY) * left
+        )
 
     def _bounds(self, period: str, now: float) -> tuple[float, float]:
         """When the period of ``now`` began and when it ends, seconds since the epoch."""
-        start = self.date(now)
+        start = self.calendar_day(now)
         end = start + timedelta(days=1)
         if period == "month":
             start = start.replace(day=1)
@@ -237,7 +239,10 @@ class Spend:
         limit = dict(budget.limits())[period] if budget is not None else None
         if account is None or limit is None:
             return None
-        left, rate = limit - account.spent(period, self.date(now)), account.rate(now, HOUR if period == "day" else DAY)
+        left, rate = (
+            limit - account.spent(period, self.calendar_day(now)),
+            account.rate(now, HOUR if period == "day" else DAY),
+        )
         if left <= 0 or rate <= 0:
             return None
         at = now + left / rate
@@ -249,18 +254,20 @@ class Spend:
         if account is None:
             return ()
         began, ends = self._bounds(period, now)
-        first = self.date(began).toordinal()
+        first = self.calendar_day(began).toordinal()
         ended = [((number + 1) * QUARTER, cost) for number, cost in sorted(account.quarters.items())]
         grown = [(min(at, now), cost) for at, cost in ended if at > began]
         if period == "month":
             days = [(number, cost) for number, cost in sorted(account.days.items()) if number >= first]
             grown = [(min(began + (number - first + 1) * DAY * QUARTER, now), cost) for number, cost in days]
-        spent = account.spent(period, self.date(now)) - sum(cost for _, cost in grown)  # what quarters have forgotten
+        spent = account.spent(period, self.calendar_day(now)) - sum(
+            cost for _, cost in grown
+        )  # what quarters have forgotten
         points = [(0.0, max(spent, 0.0))]
         for at, cost in grown:
             spent += cost
             points.append(((at - began) / (ends - began), spent))
-        return (*points, ((now - began) / (ends - began), account.spent(period, self.date(now))))
+        return (*points, ((now - began) / (ends - began), account.spent(period, self.calendar_day(now))))
 
     def merge(self, other: Spend) -> None:
         """Add what ``other`` holds; in any order and grouping the result is the same."""

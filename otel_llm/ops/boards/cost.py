@@ -57,6 +57,7 @@ def board(q: Queries, o: Objectives) -> Board:
         Row("What costs it?", _what(q)),
         Row("Why did it change?", _why(q)),
         Row("Does the provider's prompt cache work?", _prompt_cache(q)),
+        Row("What did guards decide?", _decisions(q), folded=True),
         Row("Who and what is not counted in full?", _unpriced(q), folded=True),
     )
     return Board("otel-llm-cost", "LLM / Cost and budgets", DESCRIPTION, rows, "now-24h")
@@ -211,6 +212,23 @@ def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
             "savings", "Saved and avoidable per hour", USD, [Query(saved, "saved"), Query(avoidable, "avoidable")],
             "What cached input would have cost more at the full price; and what misses cost that the provider names.", low=0,
             empty=nothing,
+        ),
+    )
+
+
+def _decisions(q: Queries) -> tuple[Panel, ...]:
+    name, labels = "otel_llm_budget_decisions_total", ("budget", "decision")
+    return (
+        lines(
+            "decisions", "Calls that guards held back", RATE,
+            [Query(_named(q.rate(name, labels, decision="!=allowed")), "{{budget}}: {{decision}}")],
+            "Refused, or sent to another model, because a budget or a limit was reached.", low=0,
+            empty="No call was refused or switched",
+        ),
+        lines(
+            "allowed", "Calls that guards let pass", RATE, [Query(_named(q.rate(name, ("budget",), decision="allowed")), "{{budget}}")],
+            "Calls that were asked for and allowed. Nothing is guarded unless somebody has opted in.", low=0,
+            empty="Nothing is guarded (OTEL_LLM_BUDGET_ACTION, otel_llm.guard)",
         ),
     )
 

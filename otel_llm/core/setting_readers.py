@@ -1,0 +1,98 @@
+"""How the text of an environment variable becomes a setting's value. Each raises ``ValueError`` for what it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .catalogue import METRICS
+
+Read = Callable[[str], Any]
+
+
+def read_text(text: str) -> str:
+    return text
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def read_labels(text: str) -> tuple[str, ...]:
+    names = read_names(text)
+    if bad := [name for name in names if not name.isidentifier() or not name.isascii() or name.startswith("__")]:
+        raise ValueError(f"{bad[0]!r} is no Prometheus label name")
+    if taken := [name for name in names if name in _OURS]:
+        raise ValueError(f"{taken[0]!r} is a label that metrics have already")
+    return names
+
+
+_OURS = frozenset(label for metric in METRICS for label in metric.labels) | {"le", "quantile", "job", "instance"}
+
+
+def read_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in read_names(text)]
+    if bad := [name for name, equals, value in pairs if not (name.strip() and equals and value.strip())]:
+        raise ValueError(f"{bad[0]!r} is not pattern=name")
+    return tuple((name.strip(), value.strip()) for name, _, value in pairs)
+
+
+def read_one_of(*allowed: str) -> Read:
+    def read(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"not one of {', '.join(allowed)}")
+        return text.lower()
+
+    return read
+
+
+def read_number(kind: type[int] | type[float], low: float, high: float) -> Read:  # noqa: PYI055
+    def read(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("not a whole number" if kind is int else "not a number") from None
+        if not low <= value <= high:
+            raise ValueError(f"not between {low:g} and {high:g}")
+        return value
+
+    return read
+
+
+def read_otel_truth(text: str) -> bool:
+    """A boolean of OpenTelemetry's own variables: only ``true`` is true, in any case; what is neither word is false, with a warning."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    raise ValueError("OpenTelemetry knows only true and false")
+
+
+def read_truth(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("neither true nor false")
+
+
+def read_zone(text: str) -> str:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    try:
+        ZoneInfo(text)
+    except (KeyError, OSError, ValueError):
+        raise ValueError("no known time zone") from None
+    return text
+
+
+def read_capture(text: str) -> str:
+    """OpenTelemetry's switch: the modes of the conventions, and ``true`` as older instrumentations read it."""
+    known = {"true": "span_only", "false": "no_content", "": "no_content"}
+    value = known.get(text.lower(), text.lower())
+    return str(read_one_of("no_content", "span_only", "event_only", "span_and_event")(value))
+
+
+def read_action(text: str) -> str:
+    module, colon, function = text.partition(":")
+    if colon and all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+        return text
+    return str(read_one_of("observe", "warn", "refuse")(text))
