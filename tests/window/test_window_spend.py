@@ -190,7 +190,9 @@ def test_names_and_labels_are_the_catalogues():
     spend.add(at("2026-11-21T12:00"), 0.5, {})
     told = list(spend.gauges(at("2026-11-21T12:01")))
     assert {name for name, _, _ in told} == {
-        name for name in catalogue.BY_NAME if name.startswith(("otel_llm_spend", "otel_llm_budget"))
+        name
+        for name, metric in catalogue.BY_NAME.items()
+        if name.startswith(("otel_llm_spend", "otel_llm_budget")) and metric.kind == "gauge"
     }
     assert all(len(labels) == len(catalogue.BY_NAME[name].labels) for name, labels, _ in told)
 

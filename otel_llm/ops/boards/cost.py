@@ -57,8 +57,7 @@ def board(q: Queries, o: Objectives) -> Board:
         Row("What costs it?", _what(q)),
         Row("Why did it change?", _why(q)),
         Row("Does the provider's prompt cache work?", _prompt_cache(q)),
-        Row("What did guards decide?", _decisions(q), folded=True),
-        Row("Who and what is not counted in full?", _unpriced(q), folded=True),
+        Row("Who and what is not counted in full, and what was refused?", _unpriced(q), folded=True),
     )
     return Board("otel-llm-cost", "LLM / Cost and budgets", DESCRIPTION, rows, "now-24h")
 
@@ -216,24 +215,8 @@ def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _decisions(q: Queries) -> tuple[Panel, ...]:
-    name, labels = "otel_llm_budget_decisions_total", ("budget", "decision")
-    return (
-        lines(
-            "decisions", "Calls that guards held back", RATE,
-            [Query(_named(q.rate(name, labels, decision="!=allowed")), "{{budget}}: {{decision}}")],
-            "Refused, or sent to another model, because a budget or a limit was reached.", low=0,
-            empty="No call was refused or switched",
-        ),
-        lines(
-            "allowed", "Calls that guards let pass", RATE, [Query(_named(q.rate(name, ("budget",), decision="allowed")), "{{budget}}")],
-            "Calls that were asked for and allowed. Nothing is guarded unless somebody has opted in.", low=0,
-            empty="Nothing is guarded (OTEL_LLM_BUDGET_ACTION, otel_llm.guard)",
-        ),
-    )
-
-
 def _unpriced(q: Queries) -> tuple[Panel, ...]:
+    decided = q.rate("otel_llm_budget_decisions_total", ("budget", "decision"))
     source = f"3600 * {q.rate(COST, ('cost_source',))}"
     whole = Query(either(f"3600 * {q.rule(recorded.COST_ALL, ())}", f"3600 * {q.rate(COST)}"), "all models")
     return (
@@ -251,5 +234,10 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
             "rate", "Cost per hour, all models", USD,
             [whole, Query(q.gauge("otel_llm_cost_usd_per_hour", "sum"), "of the window")],
             f"The last hour's rate, next to the rate of otel-llm's window. {WINDOW}", low=0, empty=NO_PRICE,
+        ),
+        lines(
+            "decisions", "What guards decided", RATE, [Query(_named(decided), "{{budget}}: {{decision}}")],
+            "Calls that a guard let pass, refused, or sent to another model. Nothing is guarded unless somebody has opted in.", low=0,
+            empty="Nothing is guarded (OTEL_LLM_BUDGET_ACTION, otel_llm.guard)",
         ),
     )
