@@ -174,6 +174,35 @@ ROWS = (
         _framework("runs"),
     ),
     Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
+    Row(  # 5 minutes: a process for each instrumentation and each order
+        "beside",
+        (
+            "openai>=3.57",
+            "anthropic>=2.14",
+            "openinference-instrumentation-openai>=0.1.66",
+            "openinference-instrumentation-anthropic>=3.1",
+            "logfire>=5.4",
+            "opentelemetry-instrumentation-openai>=0.62.4",  # OpenLLMetry's
+            "opentelemetry-instrumentation-anthropic>=0.62.4",
+            "opentelemetry-instrumentation-genai-openai>=1.3b0",
+            "opentelemetry-instrumentation-genai-anthropic>=1.3b0",
+            "openlit>=1.45",
+            "sentry-sdk>=2.75",
+            "langfuse>=5.0.4",
+            "langsmith>=0.15.1",
+            "braintrust>=0.48.1",
+            "posthog>=7.91.1",
+            "ddtrace>=4.16",
+            "mlflow-tracing>=3.17.2",
+        ),
+        ("tests/beside",),
+        overrides=("openai>=3.57", "anthropic>=2.14"),  # openlit asks for older ones, and works with these
+    ),
+    Row(
+        "beside-v2",
+        ("openai>=3.57", "anthropic>=2.14", "opentelemetry-instrumentation-openai-v2>=2.4b0"),
+        ("tests/beside",),
+    ),
 )
 
 

@@ -26,13 +26,15 @@ class _Shadow:
     """A tracer that starts no span of its own: each is the open call's, for a library to propagate but not to write on."""
 
     def start_span(self, *_: Any, **__: Any) -> Span:
-        return NonRecordingSpan(get_current_span().get_span_context())
+        call = CURRENT.get()
+        span = get_current_span() if call is None or call.span is None else call.span
+        return NonRecordingSpan(span.get_span_context())
 
 
 def shadow() -> Any:
-    """What a library that traces itself is given while a call of ours with a span is open, or None where none is."""
+    """What a library that traces itself is given while a call with a span is open, ours or another's; None where none is."""
     call = CURRENT.get()
-    return _SHADOW if call is not None and call.scope is not None else None
+    return _SHADOW if call is not None and (call.scope is not None or call.foreign) else None
 
 
 _SHADOW = _Shadow()

@@ -97,7 +97,7 @@ class Invocation:
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = fallbacks.pop()  # the first call inside claims it
         if runs.STATE.used:
-            self.step = runs.current()
+            self.step = runs.around_call(self.request.model)
             if self.step is not None:
                 self.step.calling()
         self.began = _CLOCK()

@@ -139,7 +139,7 @@ def follow(call: Invocation, watched: Stream | Later | Body) -> None:
 
 def tap(call: Invocation, stream: Stream) -> None:
     """Exchange what ``stream`` reads from for a watched one, and learn of its close."""
-    call.request.stream, call.along = True, None
+    call.request.stream = True
     source = getattr(stream.owner, stream.source)
     items: Any = AsyncItems(source, call) if hasattr(source, "__anext__") else iterate(source, call)
     setattr(stream.owner, stream.source, items)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Literal
+from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
@@ -37,7 +39,7 @@ class Step:
     """
 
     __slots__ = (
-        "__weakref__", "begun", "covered", "depth", "doubled", "ended", "inference_calls", "kind", "name", "parent",
+        "__weakref__", "begun", "covered", "depth", "doubled", "ended", "ending", "inference_calls", "kind", "name", "parent",
         "repeats", "source", "span", "sums", "tally", "tool_calls",
     )  # fmt: skip
 
@@ -55,6 +57,7 @@ class Step:
         self.ended = False
         self.covered = False
         self.doubled = False  # a call inside has a span of its own beside this one
+        self.ending: Callable[[], None] | None = None  # a call that writes on this step's span, asked when that ends
         self.sums: dict[str, float] | None = None  # what the calls inside have written on this step's span
         self.begun = 0  # calls that have begun inside
         self.inference_calls = 0
@@ -65,6 +68,10 @@ class Step:
     def resolve(self) -> Kind:
         """What kind of step this is; a span may reveal it only after its start."""
         return self.kind
+
+    def model(self) -> str:
+        """The model that an inference step asks, as far as it has said by now."""
+        return ""
 
     def around(self, *kinds: Kind) -> Step | None:
         """The nearest step above this one that is of one of ``kinds``."""
@@ -160,6 +167,20 @@ def current(context: Context | None = None) -> Step | None:
     if step is None or hooked is None:
         return step or hooked
     return hooked if hooked.depth >= step.depth else step
+
+
+STARTED: ContextVar[ref[Step] | None] = ContextVar("otel_llm_started", default=None)
+"""The last inference step that an instrumentation of a client library began here. Its span need not be current."""
+
+
+def around_call(model: str | None) -> Step | None:
+    """The step that a call of ``model`` begins in: the innermost open one, or the one of the same call whose owner, as
+    OpenLLMetry for anthropic, starts a span and does not make it current."""
+    step, started = current(), STARTED.get()
+    beside = None if started is None else started()
+    if beside is None or beside.ended or beside.covered or beside.parent is not step:
+        return step
+    return beside if model and beside.model() == model else step
 
 
 def _open(step: Step | None) -> Step | None:

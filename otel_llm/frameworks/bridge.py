@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
@@ -14,6 +14,7 @@ from otel_llm.calls import runs
 from otel_llm.calls.invocation import CURRENT
 from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Kind, Step
+from otel_llm.clients import NAMES
 from otel_llm.core.guard import guarded
 
 from . import duplicates, reading
@@ -50,6 +51,11 @@ class SpanStep(Step):
                 return ""
             self.kind = reading.kind_of(span.attributes or {}, self.source, span.name, server=self.server)
         return self.kind
+
+    def model(self) -> str:
+        """The model that the span names by now."""
+        attributes = getattr(self.span, "attributes", None) or {}
+        return str(attributes.get("gen_ai.request.model") or "")
 
     def label(self) -> str:
         """The name, from what the span has by now; else from the form of the span's name."""
@@ -94,6 +100,8 @@ class Bridge:
         step.inside_call = call is not None and not call.done
         step.doubled = step.inside_call and call is not None and call.span is not None
         runs.mark(span, step)
+        if client_library(step.source):
+            runs.STARTED.set(ref(step))
         return step
 
     def _ended(self, span: Any) -> None:
@@ -118,7 +126,7 @@ class Bridge:
         if step.kind == "inference":
             step.ended = True
             ours = not step.inside_call and self._watches(client_library(step.source))
-            if step.doubled or ours:
+            if (step.doubled or ours) and step.sums is None:  # else a call wrote on this span
                 duplicates.seen(step.source)
             if not (step.covered or step.inside_call or ours):
                 count(self._observer, step, span, seconds, error)
@@ -132,24 +140,32 @@ class Bridge:
         """Part of OpenTelemetry's interface; there is nothing to do."""
         return True
 
-    def _on_ending(self, span: Any) -> None: ...
+    def _on_ending(self, span: Any) -> None:
+        """Have a call that writes on ``span`` write what it knows by now. Called by newer versions of the SDK."""
+        step = self._live.get(span.context.span_id)
+        if step is not None and step.ending is not None:
+            step.ending()
 
 
 def client_library(scope: str) -> str:
-    """The client library that an instrumentation of that name watches, as ``anthropic``; "" for a framework's own scope.
+    """The client library that is a word of a scope, as in ``opentelemetry.instrumentation.openai.v1``, ``logfire.openai`` or
+    ``com.anthropic.sdk.python``; "" for a framework's own scope.
 
     Its span may not be current while the library works, as OpenLLMetry's of anthropic: then our call is not inside of it, though
     it is the same call.
     """
-    if "instrumentation." not in scope:
+    if reading.known_scope(scope):
         return ""
-    name = scope.rpartition(".")[2].removesuffix("_v2")
-    return _LIBRARIES.get(name, name)
+    words = (word.removesuffix("_v2") for word in scope.split("."))
+    return next((_LIBRARIES[word] for word in words if word in _LIBRARIES), "")
 
 
 _LIBRARIES: Mapping[str, str] = {
-    "mistralai": "mistral", "botocore": "bedrock", "google_genai_sdk": "google_genai",
+    **{name: name for name in NAMES},
+    "mistralai": "mistral", "botocore": "bedrock", "google_genai_sdk": "google_genai", "google_generativeai": "google_genai",
+    "llamacpp": "llama_cpp", "groq": "groq", "vertex_ai": "vertexai", "voyageai": "voyage", "watson": "watsonx",
 }  # fmt: skip
+"""Words of scopes -> client libraries."""
 
 
 def _scope(span: Any) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from time import perf_counter, time, time_ns
 from typing import Any
+from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from otel_llm.calls.invocation import Invocation
+from otel_llm.calls.runs import Step
 from otel_llm.core.errors import http_status, provider_code
 from otel_llm.core.guard import guard
 from otel_llm.core.model import AttributeValue, Observation
@@ -51,8 +55,7 @@ class Spans:
         if context.is_valid:
             call.scope = set_span_in_context(span)
 
-    @staticmethod
-    def _joins(call: Invocation) -> bool:
+    def _joins(self, call: Invocation) -> bool:
         """Whether the current span is another library's for the same call: ours are its attributes then, not a second span."""
         step = call.step
         span = None if step is None else step.span
@@ -65,7 +68,30 @@ class Spans:
         if span.get_span_context().trace_flags.sampled:
             call.recorded = span.get_span_context()
         add(span, step, start_attributes(call.request, call.labels))
+        step.ending = partial(self._write_early, ref(call), step)
         return True
+
+    def _write_early(self, reference: ref[Invocation], step: Step) -> None:
+        """Write what a call knows on the other library's span, which ends before the call does: its owner reads a stream to
+        the end in a place above ours."""
+        call = reference()
+        if call is not None and not call.done:
+            with _END:
+                seen = call.observation("", perf_counter() - call.began, time())
+                if seen is not None:
+                    add(call.span, step, self._attributes(call, seen))
+
+    def _write_late(self, call: Invocation, seen: Observation) -> None:
+        """A span for a call whose other span ended without its tokens: its owner did not wait for them."""
+        if call.response.usage is None or any(
+            value for key, value in (call.span.attributes or {}).items() if key.startswith("gen_ai.usage.")
+        ):
+            return
+        began = time_ns() - int(seen.duration * 1e9)
+        inside = set_span_in_context(call.span)
+        span = self._tracer.start_span(span_name(call.request), inside, SpanKind.CLIENT, None, None, began)
+        put(span, {**start_attributes(call.request, call.labels), **self._attributes(call, seen)})
+        span.end()
 
     def _found(self) -> bool:
         """Whether the host has set up tracing by now."""
@@ -78,11 +104,16 @@ class Spans:
     def closed(self, call: Invocation, seen: Observation) -> None:
         """Write what the answer told and end the span. One that is not recorded costs nothing more."""
         span = call.span
-        if span is None or not span.is_recording():
+        if span is None:
             return
         if call.foreign:
             with _END:
-                add(span, call.step, self._attributes(call, seen))
+                if span.is_recording():
+                    add(span, call.step, self._attributes(call, seen))
+                else:
+                    self._write_late(call, seen)
+            return
+        if not span.is_recording():
             return
         try:  # whatever fails on the way, the span ends
             with _END:

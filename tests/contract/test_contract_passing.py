@@ -73,6 +73,17 @@ async def test_a_stream_read_to_its_end_async(server: Loopback, library: str) ->
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_a_stream_that_was_parsed_and_read_by_lines(server: Loopback, library: str) -> None:
+    """Other instrumentations parse whatever they see, and leave it to the caller to read."""
+    with made(library, server.url) as client, capture(library) as captured:
+        with create(client, "m") as reply:
+            reply.parse()
+            assert list(reply.iter_lines())
+        call = captured.call
+    assert (call.error_type, call.input_tokens, call.output_tokens) == ("", 100, 20)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_a_stream_left_halfway(server: Loopback, library: str) -> None:
     with made(library, server.url) as client, capture(library) as captured:
         with create(client, "m-chunks-50") as reply:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_llm.frameworks import duplicates
+from otel_llm.frameworks.bridge import client_library
 from otel_llm.outputs.alerts import Anomaly, on_anomaly
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
@@ -167,6 +168,58 @@ def test_a_span_beside_our_call_is_the_same_call(libraries: tuple[str, ...]) -> 
         assert len(here.captured.calls) == 2
         assert [call.input_tokens for call in here.captured.calls] == [100, 7]
     assert len(here.values("otel_llm_duplicate_spans_total")) == (1 if libraries else 0)
+
+
+def test_a_span_beside_our_call_that_names_its_model_is_enriched() -> None:
+    with world("on", "openai") as here:
+        span = here.tracer("opentelemetry.instrumentation.openai.v1").start_span("openai.chat")
+        span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"})
+        here.ask()
+        here.ask()  # another call of the same model, which has a span of its own
+        span.end()
+        (first, second) = sorted(here.spans.get_finished_spans(), key=lambda made: made.start_time)
+    assert (first.name, first.attributes["gen_ai.usage.input_tokens"]) == ("openai.chat", 100)
+    assert (second.name, second.attributes["gen_ai.usage.input_tokens"]) == ("chat gpt-4o", 100)
+    assert len(here.captured.calls) == 2
+    assert here.values("otel_llm_duplicate_spans_total") == []
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["at the start of the stream", "at its last event"])
+def test_a_foreign_span_that_ends_before_the_stream_does(early: bool) -> None:
+    """Its owner reads the stream above us, or does not wait for it: its tokens are in the trace, once."""
+    with world("on", "openai") as here:
+        with here.tracer("strands.x").start_as_current_span("chat gpt-4o", end_on_exit=False) as span:
+            stream = here.client.chat.completions.create(
+                model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True,
+                stream_options={"include_usage": True},
+            )  # fmt: skip
+        if early:
+            seen = [next(stream)]
+            while not seen[-1].usage:
+                seen.append(next(stream))
+            span.end()
+            list(stream)
+        else:
+            span.end()
+            list(stream)
+        made = here.spans.get_finished_spans()
+    told = [one.attributes.get("gen_ai.usage.input_tokens") for one in made]
+    assert told == ([100] if early else [None, 100])
+    assert {one.context.trace_id for one in made} == {span.context.trace_id}
+    assert [(call.input_tokens, call.error_type) for call in here.captured.calls] == [(100, "")]
+
+
+@pytest.mark.parametrize(
+    ("scope", "library"),
+    [
+        ("opentelemetry.instrumentation.openai.v1", "openai"), ("opentelemetry.instrumentation.openai_v2", "openai"),
+        ("opentelemetry.instrumentation.genai.anthropic", "anthropic"), ("logfire.openai", "openai"),
+        ("openlit.instrumentation.mistral", "mistral"), ("com.anthropic.sdk.python", "anthropic"),
+        ("opentelemetry.instrumentation.botocore.bedrock-runtime", "bedrock"), ("strands.openai", ""), ("mystery", ""),
+    ],
+)  # fmt: skip
+def test_the_client_library_of_a_scope(scope: str, library: str) -> None:
+    assert client_library(scope) == library
 
 
 def test_a_tool_that_fails_without_an_error_type() -> None:
