@@ -77,21 +77,25 @@ def _deaf(processor: Any) -> bool:
     )  # fmt: skip
 
 
-def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
-    """What ``span.set_attributes`` does, with the same outcome."""
+def put(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:
+    """What ``span.set_attributes`` does, with the same outcome.
+
+    A span that is ``ending`` may still be written on by OpenTelemetry's specification (trace SDK, OnEnding); the SDK for Python
+    has closed it by then, so that only the short way is left.
+    """
     global _short  # noqa: PLW0603 - one SDK per process
     done = False
     if _short:
         try:
-            done = _put_shortly(span, attributes)
+            done = _put_shortly(span, attributes, ending=ending)
         except _MOVED as error:
             _short = False
             guard("end").__exit__(type(error), error, error.__traceback__)
-    if not done:
+    if not (done or ending):
         span.set_attributes(attributes)
 
 
-def _put_shortly(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
+def _put_shortly(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool) -> bool:
     kept = getattr(span, "_attributes", None)
     if type(kept) is not BoundedAttributes or kept.max_value_len is not None:
         return False
@@ -100,13 +104,13 @@ def _put_shortly(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
     room = kept.maxlen
     with span._lock:  # noqa: SLF001 - what set_attributes holds
         into = kept._dict  # noqa: SLF001
-        if span._end_time is None and (room is None or len(into) + len(attributes) <= room):  # noqa: SLF001
+        if (ending or span._end_time is None) and (room is None or len(into) + len(attributes) <= room):  # noqa: SLF001
             into.update(attributes)
             return True
     return False
 
 
-def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:
+def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:
     """Put ``attributes`` on another library's span of the same call, without touching what it has set itself.
 
     A span may stand for several calls, as where a framework tries again: tokens and cost of them are added up.
@@ -122,7 +126,7 @@ def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:
                 into[key] = sums[key]
         elif key not in there:
             into[key] = value
-    put(span, into)
+    put(span, into, ending=ending)
 
 
 _ADDS_UP = ("gen_ai.usage.", "otel_llm.cost.usd")

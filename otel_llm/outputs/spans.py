@@ -79,7 +79,7 @@ class Spans:
             with _END:
                 seen = call.observation("", perf_counter() - call.began, time())
                 if seen is not None:
-                    add(call.span, step, self._attributes(call, seen))
+                    add(call.span, step, self._attributes(call, seen), ending=True)
 
     def _write_late(self, call: Invocation, seen: Observation) -> None:
         """A span for a call whose other span ended without its tokens: its owner did not wait for them."""
