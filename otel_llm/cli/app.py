@@ -19,7 +19,7 @@ COMMANDS = {
     "run": "Run a program with its calls watched; one line at its end says what they came to.",
     "gateway": "Take OTLP from services in any language, and count their calls.",
     "top": "The live dashboard of a service's LLM traffic, in the terminal.",
-    "doctor": "What is installed, patched, configured, and what to mend.",
+    "doctor": "What is installed, patched, configured, and what to fix.",
     "check": "Is an endpoint complete and scrapeable; would the alerts work.",
     "export": "Write Prometheus rules, Grafana dashboards, Alertmanager routes, Kubernetes objects.",
     "providers": "The client libraries that otel-llm watches.",
@@ -38,7 +38,7 @@ HELP = """See, price and guard LLM traffic.
   otel-llm top                           watch it live
   otel-llm top host-a:9464 host-b:9464   several services, summed
   otel-llm top --once                    the same as plain text, for logs and CI
-  otel-llm doctor                        what is patched, and what to mend
+  otel-llm doctor                        what is patched, and what to fix
   otel-llm export prometheus rules/      recording and alerting rules
 
 Exit codes: 0 all is well, 1 a check failed, 2 bad input or nothing to work on.

@@ -21,7 +21,7 @@ With --prometheus also: is it scraped, are the rules loaded, has each alert's qu
   otel-llm check web-1:9464 --prometheus prom:9090     the whole way
   otel-llm check --json | jq -e .ok                    in CI
 
-Exit codes: 0 in order, 1 something is to mend, 2 nothing there to check.
+Exit codes: 0 in order, 1 there is something to fix, 2 nothing there to check.
 """
 
 

@@ -59,8 +59,10 @@ def _address(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
 @click.option(
     "--speed", type=click.FloatRange(0.1, 20), default=1.0, show_default=True, help="How fast the story goes."
 )
-@click.option("--rate", type=click.FloatRange(0.1, 100), default=8.0, show_default=True, help="Jobs a second.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is drawn at random.")
+@click.option("--rate", type=click.FloatRange(0.1, 100), default=8.0, show_default=True, help="Jobs per second.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the random numbers: the same seed, the same day."
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Of /metrics; 0 takes any."
 )

@@ -83,7 +83,7 @@ class Stage:
 def last_words(log: Path) -> str:
     """The last line that a process wrote."""
     lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1][:200] if lines else "it said nothing"
+    return lines[-1][:200] if lines else "it printed nothing"
 
 
 @contextlib.contextmanager

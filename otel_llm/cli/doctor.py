@@ -1,4 +1,4 @@
-"""``otel-llm doctor``: what is installed, patched, configured and served here, and what to mend."""
+"""``otel-llm doctor``: what is installed, patched, configured and served here, and what to fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ It starts a small program under opentelemetry-instrument, as you would start you
   otel-llm doctor --no-overhead   without measuring what a call costs
   otel-llm doctor --json
 
-Exit codes: 0 in order, 1 something is to mend.
+Exit codes: 0 in order, 1 there is something to fix.
 """
 
 

@@ -101,7 +101,7 @@ def _probe(scratch: str, *, overhead: bool) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        return {"trouble": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
+        return {"trouble": (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]}
     return facts
 
 
@@ -284,7 +284,7 @@ def cost(facts: dict[str, Any], *, wanted: bool) -> Iterable[Finding]:
         )
     elif added < spread:
         yield Finding(
-            "ok", "per call", f"below what can be told here (about {spread:.0f} us of CPU per call), {beside}"
+            "ok", "per call", f"too small to measure here (below about {spread:.0f} us of CPU per call), {beside}"
         )
     else:
         yield Finding("ok", "per call", f"{added:.0f} us of CPU per call, {beside}")

@@ -59,7 +59,7 @@ def verdict(findings: Iterable[Finding]) -> tuple[str, str]:
     statuses = [finding.status for finding in findings]
     failed, warned = statuses.count("fail"), statuses.count("warn")
     if failed:
-        return f"{failed} to mend" + (f", {warned} to look at" if warned else ""), RED
+        return f"{failed} to fix" + (f", {warned} to look at" if warned else ""), RED
     return (f"all in order, {warned} to look at", AMBER) if warned else ("all in order", GREEN)
 
 

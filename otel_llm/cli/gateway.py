@@ -56,7 +56,7 @@ def _option(name: str, default: object, help: str, **more: object) -> object:
 @_option(
     "--memory-limit",
     64.0,
-    "MiB of requests at a time; past it senders are told to try again.",
+    "MiB of requests at a time; past it senders are asked to try again later.",
     type=click.FloatRange(1, 65_536),
 )
 @_option("--auth-file", "", "File of user:password or bearer TOKEN lines that senders need.", metavar="PATH")

@@ -46,7 +46,7 @@ def port(config: Config) -> Iterable[Finding]:
 def _remedy(trouble: str) -> str:
     """Settings that are wrong by themselves are named first in what is wrong."""
     if trouble.startswith("OTEL_"):
-        return f"mend or unset {trouble.replace('=', ' ').replace(':', ' ').split()[0]}"
+        return f"correct or unset {trouble.replace('=', ' ').replace(':', ' ').split()[0]}"
     return "set OTEL_EXPORTER_PROMETHEUS_HOST and _PORT to what this user may listen on"
 
 

@@ -83,5 +83,5 @@ library = ClientLibrary(
         _patch("create_chat_completion", _reading("chat", "messages", COMPLETION)),
         _patch("create_embedding", _reading("embeddings", "input", EMBEDDINGS)),
     ),
-    notes="Tested on stand-ins: the real engine was not installed. Its streams tell no tokens. No server address.",
+    notes="Tested on stand-ins: the real engine was not installed. Its streams report no tokens. No server address.",
 )  # fmt: skip

@@ -41,7 +41,7 @@ library = ClientLibrary(
         *_openai_realtime.hooks(),
         *_openai_responses_socket.hooks(),
     ),
-    notes="Azure and every base-URL provider are told apart by host; see OTEL_LLM_PROVIDERS. "
+    notes="The host of the base URL decides the provider (Azure and others); see OTEL_LLM_PROVIDERS. "
     "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
     "A background response is one call until its end is polled here. Results of batches count as `batch`. "
     "Live sessions are not watched.",

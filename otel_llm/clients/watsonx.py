@@ -127,6 +127,6 @@ library = ClientLibrary(
         ),
         Retry(_RETRIES, _BACKOFFS, _refusal),
     ),
-    notes="Text streams tell tokens with raw_response=True alone. Retries are counted from 1.6 on, those of lost "
+    notes="Text streams report tokens only with raw_response=True. Retries are counted from 1.6 on, those of lost "
     "connections are not.",
 )  # fmt: skip

@@ -133,5 +133,5 @@ library = ClientLibrary(
     name="xai", distribution="xai-sdk", requires=">=1.4", tested=("1.4.0", "1.21.0"),
     operations=("chat", "image_generation", "video_generation"),
     hooks=(*_hooks("xai_sdk.sync"), *_hooks("xai_sdk.aio")),
-    notes="Retries happen inside gRPC and are not seen; the client does not keep its host, so none is told.",
+    notes="Retries happen inside gRPC and are not seen; the client does not keep its host, so there is no server address.",
 )  # fmt: skip

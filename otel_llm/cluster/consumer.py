@@ -143,7 +143,7 @@ class JournalConsumer:
                 self.store.load(loaded.store)
         except ValueError as error:
             self.unreadable = True
-            logger.warning("otel-llm counts anew: its checkpoint cannot be read: %s", error)
+            logger.warning("otel-llm starts to count from zero, as its checkpoint cannot be read: %s", error)
             return
         if loaded is None:
             return

@@ -53,7 +53,9 @@ def apply(path: Path, batches: Iterable[Batch], today: date) -> None:
         if isinstance(error, sqlite3.OperationalError):  # no room, or locked: tried again
             raise
         aside = path.with_name(f"{path.name}.damaged")
-        logger.warning("The ledger %s is damaged (%s); it is put aside as %s and begun anew.", path, error, aside)
+        logger.warning(
+            "The ledger %s is damaged (%s); otel-llm keeps it as %s and begins a new one.", path, error, aside
+        )
         path.replace(aside)
         _apply(path, batches, today)
 

@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str], what: str = "Spend") -> object | None:
 
 def _warn(target: Path, what: str, why: str) -> None:
     logger.warning(
-        "%s could not be read from %s (%s); counting begins anew. Your calls are unaffected.", what, target, why
+        "%s could not be read from %s (%s); counting starts from zero. Your calls are unaffected.", what, target, why
     )
 
 

@@ -213,10 +213,14 @@ class Config:
         "Directory that the processes of a service share; empty picks one per user and port.",
     )
     notify_warning: tuple[str, ...] = _setting(
-        "OTEL_LLM_NOTIFY_WARNING", (), _names, "Apprise URLs told of warnings and worse.", "URLs, comma-separated"
+        "OTEL_LLM_NOTIFY_WARNING",
+        (),
+        _names,
+        "Apprise URLs that get warnings and critical anomalies.",
+        "URLs, comma-separated",
     )
     notify_critical: tuple[str, ...] = _setting(
-        "OTEL_LLM_NOTIFY_CRITICAL", (), _names, "Apprise URLs told of critical anomalies.", "URLs, comma-separated"
+        "OTEL_LLM_NOTIFY_CRITICAL", (), _names, "Apprise URLs that get critical anomalies.", "URLs, comma-separated"
     )
     content: str = _setting(
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",

@@ -44,7 +44,7 @@ class Guard:
         if place not in Guard._logged:
             Guard._logged.add(place)
             logger.warning(
-                "Your call is unaffected: otel-llm failed in %s with %s (said once for each kind of error), at\n%s",
+                "Your call is unaffected: otel-llm failed in %s with %s (logged once for each kind of error), at\n%s",
                 self.component,
                 type(error).__qualname__,
                 "".join(format_list(extract_tb(trace))),  # not its text, which may quote a prompt or an answer

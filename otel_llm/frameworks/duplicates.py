@@ -30,7 +30,7 @@ def seen(scope: str) -> None:
         return
     _named.add(scope)
     logger.warning(
-        "%s makes a span for calls that have a span of otel-llm too (counted once; said once). To keep one, use %s, "
+        "%s makes a span for calls that have a span of otel-llm too (counted once; logged once). To keep one, use %s, "
         "or OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=otel_llm_<library> for the other way round.",
         scope, switch(scope),
     )  # fmt: skip

@@ -68,7 +68,7 @@ class Forwarder:
             if outcome != "forwarded" and not self._said:
                 self._said = True
                 logger.warning(
-                    "The gateway could not pass a request on to %s (said once; counted as forward %s)",
+                    "The gateway could not pass a request on to %s (logged once; counted as forward %s)",
                     self._url,
                     outcome,
                 )

@@ -150,4 +150,6 @@ class _Notifier:
         sent = self.service.notify(title=title, body=body, notify_type=kind)
         if not sent and not self.warned:
             self.warned = True
-            logger.warning("A notification of %s was not delivered (said once); see the log of apprise.", anomaly.type)
+            logger.warning(
+                "A notification of %s was not delivered (logged once); see the log of apprise.", anomaly.type
+            )

@@ -251,7 +251,7 @@ _USAGE_OF_STREAMS = {
     "gcp.gemini": "read the stream to its end: usage is in its last chunk",
     "gcp.vertex_ai": "read the stream to its end: usage is in its last chunk",
     "aws.bedrock": "read the stream to its end: usage is in its metadata event",
-    "openai_compatible": "ask for it with stream_options={'include_usage': True}; the server may have to be told to report it",
+    "openai_compatible": "ask for it with stream_options={'include_usage': True}; some servers need a setting to report it",
 }  # what to change, by provider
 
 

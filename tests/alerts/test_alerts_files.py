@@ -168,7 +168,7 @@ def test_a_damaged_or_foreign_file_is_a_warning_and_a_fresh_start(tmp_path, capl
     path.write_bytes(damage(path.read_bytes()))
     with caplog.at_level(logging.WARNING, "otel_llm"):
         assert spendfile.load(path) is None
-    assert "counting begins anew" in caplog.text
+    assert "counting starts from zero" in caplog.text
     assert spendfile.save(path, state())
     assert spendfile.load(path) is not None
 

@@ -57,7 +57,7 @@ def test_mistakes_are_named_and_make_it_fail(otel_llm):
     assert "did you mean OTEL_LLM_BUDGET_DAILY_USD?" in ran.out
     assert "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in ran.out
     assert "not measured" in ran.out
-    assert re.search(r"^\d+ to mend", ran.out, re.MULTILINE)
+    assert re.search(r"^\d+ to fix", ran.out, re.MULTILINE)
 
 
 def serving(port, **settings):
@@ -229,8 +229,8 @@ def test_a_program_that_does_not_start():
     [
         (1000.0, 30.0, "warn", "1000 us of CPU per call, beside 900 us of the client itself"),
         (58.2, 30.0, "ok", "58 us of CPU per call, beside 900 us of the client itself"),
-        (21.0, 30.0, "ok", "below what can be told here (about 30 us of CPU per call), beside 900 us of the client itself"),
-        (-5.0, 30.0, "ok", "below what can be told here (about 30 us of CPU per call), beside 900 us of the client itself"),
+        (21.0, 30.0, "ok", "too small to measure here (below about 30 us of CPU per call), beside 900 us of the client itself"),
+        (-5.0, 30.0, "ok", "too small to measure here (below about 30 us of CPU per call), beside 900 us of the client itself"),
     ],
 )  # fmt: skip
 def test_overhead_is_told_where_it_can_be(added, spread, status, says):

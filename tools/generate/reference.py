@@ -173,7 +173,7 @@ The client libraries that are watched, from their declarations in `otel_llm/clie
 imported; a version outside of what is declared is left alone, with one warning. `otel-llm providers` shows this with
 what is installed, `otel-llm doctor` what was patched.
 
-Who is really behind a client is told from its base URL: an `openai` client that talks to Azure, DeepSeek, OpenRouter, a
+The base URL decides which provider a call is counted for: an `openai` client that talks to Azure, DeepSeek, OpenRouter, a
 local vLLM or another OpenAI-compatible server is counted as that. `OTEL_LLM_PROVIDERS` adds hosts of your own."""
 
 

@@ -54,6 +54,6 @@ def render(facts: dict[str, Any], *, sort: str = "", everything: bool = False, b
         f'<style>{STYLE}</style></head><body{css} data-schema="{facts["schema"]}">{parts.MARKS}{parts.header(facts)}'
         f"<main>{parts.verdict(facts)}{parts.tiles(facts)}{parts.hour(facts)}{lower}</main>"
         f'<footer class="soft"><a href="{base}/metrics">raw metrics</a><a href="{base}/status.json">status.json</a>'
-        f'<a href="{DOCS}">how to read this</a><span>numbers: last 5 min unless said · charts: last hour</span></footer>'
+        f'<a href="{DOCS}">how to read this</a><span>numbers: last 5 min unless noted · charts: last hour</span></footer>'
         f"<script>{SCRIPT}</script></body></html>"
     ).encode()

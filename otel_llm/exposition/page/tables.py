@@ -161,7 +161,7 @@ def _rate_limits(facts: Facts) -> str:
         (f"{name(one['model'], 32)} {escape(one['kind'].replace('_', ' '))}", mark(one["level"], percent(one["left"])))
         for one in sorted(facts["rate_limits"], key=lambda one: one["left"])
     ]
-    return _panel("Left of rate limits", "last reading", rows, "no provider has said what it leaves")
+    return _panel("Left of rate limits", "last reading", rows, "no provider has reported what is left")
 
 
 def _money(facts: Facts) -> str:

@@ -120,16 +120,16 @@ def _what(q: Queries) -> tuple[Panel, ...]:
     return (
         lines(
             "by_model", "Cost per hour by model", USD, [Query(by_model, BY_MODEL)],
-            "Ten dearest models, at the rate of the moment.", stack="normal", low=0, empty=NO_PRICE,
+            "The ten most expensive models, at the rate of the moment.", stack="normal", low=0, empty=NO_PRICE,
         ),
         lines(
             "by_label", "Cost per hour by $label", USD, [Query(by_label, "{{$label}}")],
-            "Ten dearest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
+            "The ten most expensive values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
             stack="normal", low=0, empty=NO_PRICE,
         ),
         bars(
             "by_route", "Cost by HTTP route", USD, Query(route, "{{http_route}}", instant=True),
-            "LLM cost of served HTTP requests over the shown time, fifteen dearest routes; needs otel-llm's middleware.",
+            "LLM cost of served HTTP requests over the shown time, the fifteen most expensive routes; needs otel-llm's middleware.",
             empty="No HTTP request with LLM calls (otel-llm's middleware counts them)", base=NEUTRAL, low=0,
         ),
         _models(q),
@@ -179,12 +179,12 @@ def _why(q: Queries) -> tuple[Panel, ...]:
     return (
         lines(
             "per_request", "Cost of a call by model", USD, [Query(most(each), BY_MODEL)],
-            "Mean cost of a priced call, ten dearest models. Up with the same model: longer prompts or answers.", low=0,
+            "Mean cost of a priced call, the ten most expensive models. Up with the same model: longer prompts or answers.", low=0,
             empty=NO_PRICE,
         ),
         heat(
             "request_heatmap", "What calls cost", USD, q.buckets("otel_llm_request_cost_usd"),
-            "Calls by cost: a few dear ones or all of them?", empty=NO_PRICE,
+            "Calls by cost: is it a few expensive ones or all of them?", empty=NO_PRICE,
         ),
     )
 
@@ -228,7 +228,7 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
         ),
         lines(
             "source", "Cost per hour by source of the price", USD, [Query(source, "{{cost_source}}")],
-            "Told by the provider, or computed from the price list.", low=0, stack="normal", empty=NO_PRICE,
+            "Reported by the provider, or computed from the price list.", low=0, stack="normal", empty=NO_PRICE,
         ),
         lines(
             "rate", "Cost per hour, all models", USD,

@@ -152,7 +152,7 @@ def _courses(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         lines(
             "burn", "Cost per hour by model", USD,
             [Query(most(f"3600 * {q.rate('otel_llm_cost_usd_total', PM)}", 8), MODEL)],
-            "US dollars per hour at the rate of the moment; the eight dearest models.", width=6, height=7,
+            "US dollars per hour at the rate of the moment; the eight most expensive models.", width=6, height=7,
             stack="normal", links=to("cost", "Cost"), empty="No priced call in this time range",
         ),
     )

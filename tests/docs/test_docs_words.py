@@ -1,0 +1,97 @@
+"""The pages, the commands' help and what users read in logs, boards and alerts are in words that a newcomer knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from docs_pages import PAGES, ROOT, prose
+
+from otel_llm.cli import app
+from otel_llm.core.catalogue import METRICS
+
+# An idiom of this project or a word of old books; what to write in its place.
+WORDS = {
+    r"mend(s|ed|ing)?": "fix, correct",
+    r"dear(er|est)?": "expensive",
+    r"(un)?told|tells? (apart|of)": "reported, named, distinguished",
+    r"of all that": "name it",
+    r"(begins?|begun|counts?|starts?) anew": "from zero, again",
+    r"seldom": "rarely",
+    r"(whence|thence|betimes|nought|naught|ere|withal)": "a word of today",
+    r"calls out|cries wolf": "alerts",
+    r"said once": "logged once",
+    r"what we cannot see": "name who does not see what",
+}
+LISTED = re.compile("|".join(rf"\b(?P<w{number}>{word})\b" for number, word in enumerate(WORDS)), re.IGNORECASE)
+
+
+def complaints(text: str) -> list[str]:
+    """What of the list is in ``text``, with what to write in its place."""
+    meant = list(WORDS.values())
+    return [f"{match[0]!r}: {meant[int((match.lastgroup or 'w0')[1:])]}" for match in LISTED.finditer(text)]
+
+
+def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    yield name, "\n".join([command.help or "", *(getattr(one, "help", "") or "" for one in command.params)])
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            one = command.get_command(context, child)
+            assert one is not None
+            yield from helps(one, f"{name} {child}")
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """The text constants of a module that hold more than a word: log lines, titles, texts. Docstrings are for the next engineer."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body and isinstance(node.body[0], ast.Expr)
+    } | {  # the sentence below an assignment
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }  # fmt: skip
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value
+            and id(node) not in docstrings
+        ):
+            yield node.value
+
+
+def test_the_list_is_looked_for() -> None:
+    assert complaints("What to mend, told once; the dearest.") == [
+        "'mend': fix, correct",
+        "'told': reported, named, distinguished",
+        "'dearest': expensive",
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages(page: Path) -> None:
+    assert complaints(prose(page)) == []
+
+
+def test_help_of_commands_and_metrics() -> None:
+    texts = dict(helps(app.group, "otel-llm"))
+    assert len(texts) > 10
+    texts |= {metric.name: metric.help for metric in METRICS}
+    assert {name: found for name, text in texts.items() if (found := complaints(text))} == {}
+
+
+def test_what_users_read_in_logs_and_boards() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}: {text[:60]}": faults
+        for path in sorted((ROOT / "otel_llm").rglob("*.py"))
+        for text in sentences(path)
+        if (faults := complaints(text))
+    }
+    assert found == {}
