@@ -76,7 +76,8 @@ class Bundle:
         self.success = not error_type
         self.operation = operation
         self.error_type = error_type
-        self.key = (provider, model)  # of the window
+        self.key = families.key((provider, model, *labels))  # of the window
+        self._values = tuple([value for _, value in self.key[2:]])
         names = zip(families.custom, labels, strict=True)
         self.spender: Mapping[str, str] = {"provider": provider, "model": model, "operation": operation, **dict(names)}
 
@@ -126,7 +127,7 @@ class Bundle:
         """Input tokens, output tokens and cost of the calls that are part of a run of ``agent``."""
         found = self._agents.get(agent)
         if found is None:
-            named = self._families.bounds.value("gen_ai_agent_name", agent or NO_AGENT), *self.key
+            named = self._families.bounds.value("gen_ai_agent_name", agent or NO_AGENT), *self.key[:2]
             tokens, cost = "otel_llm_agent_tokens_total", "otel_llm_agent_cost_usd_total"
             found = (
                 self._families.number(tokens, (*named, "input", *self._custom)),
@@ -138,7 +139,9 @@ class Bundle:
         return found
 
     def anomaly(self, signal: str, direction: str, severity: str) -> Number:
-        return self._families.number("otel_llm_anomalies_total", (*self._call, signal, direction, severity))
+        return self._families.number(
+            "otel_llm_anomalies_total", (*self._call, signal, direction, severity, *self._values)
+        )
 
     def _labelled(self, name: str, label: str, value: str) -> Number:
         found = self._counters.get((name, value))

@@ -56,13 +56,14 @@ class Row:
 
 
 class Family:
-    """One metric and its rows, oldest first; ``names`` are the label names, custom ones last."""
+    """One metric and its rows, oldest first; ``names`` are the label names, custom ones last; gauges about a model
+    have those of them that windows are kept ``apart`` by."""
 
     __slots__ = ("metric", "names", "rows")
 
-    def __init__(self, metric: Metric, custom: Labels) -> None:
+    def __init__(self, metric: Metric, custom: Labels, apart: Labels = ()) -> None:
         self.metric = metric
-        self.names = (*metric.labels, *custom) if metric.custom else metric.labels
+        self.names = (*metric.labels, *(custom if metric.custom else apart if metric.apart else ()))
         self.rows: list[Row] = []
 
 

@@ -10,7 +10,7 @@ from otel_llm.core.model import Event
 from .cells import Cell, Histogram, Labels
 from .families import Families
 from .recent import EVENTS, Recent
-from .window import Engine
+from .window import Engine, Key
 
 MOST_KNOWN = 10_000
 """Label combinations whose cells are kept at hand; past it they are looked up anew."""
@@ -92,10 +92,12 @@ class Events:
 
     def _tell_window(self, name: str, at: float, labels: Labels, count: int) -> None:
         if name == _FALLBACKS:
-            self._engine.count(self._key(labels), at, "fallback", count)
+            self._engine.count(self._key(name, labels), at, "fallback", count)
         elif name == _CACHE and (what := _IN_WINDOW.get(labels[_RESULT])):
-            self._engine.count(self._key(labels), at, what, count)
+            self._engine.count(self._key(name, labels), at, what, count)
 
-    def _key(self, labels: Labels) -> tuple[str, str]:
-        peek = self._families.bounds.peek
-        return peek("gen_ai_provider_name", labels[0]), peek("gen_ai_request_model", labels[1])
+    def _key(self, name: str, labels: Labels) -> Key:
+        families = self._families
+        names = families.names(name)
+        labels += ("",) * (len(names) - len(labels))
+        return families.key(tuple(map(families.bounds.peek, names, labels)))

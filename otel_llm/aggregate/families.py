@@ -9,6 +9,7 @@ from otel_llm.core.measures import latest
 
 from .bounds import Bounds
 from .cells import Cell, Family, Histogram, Labels, Number, Row, lines_per_row
+from .window import Key
 
 MOST_LINES = 100_000
 """Samples of a scrape. Past it a new combination of label values is counted under ``_other``."""
@@ -23,17 +24,27 @@ _KEPT = frozenset(
 class Families:
     """Cells by the released name (a name that only the latest vocabulary has is a second row of the same cell)."""
 
-    def __init__(self, semconv: str, custom: Labels, bounds: Bounds) -> None:
+    def __init__(self, semconv: str, custom: Labels, bounds: Bounds, apart: Labels = ()) -> None:
         self.custom = custom
+        self._apart = tuple([(name, custom.index(name) - len(custom)) for name in custom if name in apart])
         self.bounds = bounds
         self.lines = 0
         self._cells: dict[str, dict[Labels, Cell]] = {
             metric.name: {} for metric in METRICS if metric.section not in ("latest", "derived")
         }
-        self._shown = {metric.name: Family(metric, custom) for metric in shown(semconv)}
+        self.apart = tuple([name for name, _ in self._apart])  # custom labels by which windows are kept apart
+        self._shown = {metric.name: Family(metric, custom, self.apart) for metric in shown(semconv)}
 
     def __iter__(self) -> Iterator[Family]:
         return iter(self._shown.values())
+
+    def key(self, labels: Labels) -> Key:
+        """The window of a call or event with these label values: provider and model first, custom ones last."""
+        return (
+            (labels[0], labels[1], *((name, labels[place]) for name, place in self._apart))
+            if self._apart
+            else labels[:2]
+        )
 
     def cells(self, name: str) -> dict[Labels, Cell]:
         """The cells of the metric that the released vocabulary calls ``name``, by their label values."""
@@ -57,7 +68,7 @@ class Families:
         if name not in self._cells:
             raise ValueError(f"{name[:80]!r} is no metric that records can change")
         metric = BY_NAME[name]
-        return (*metric.labels, *self.custom) if metric.custom else metric.labels
+        return (*metric.labels, *(self.custom if metric.custom else self.apart if metric.apart else ()))
 
     def number(self, name: str, labels: Labels) -> Number:
         """The cell of a counter or gauge, made at 0 if it is new."""

@@ -21,6 +21,7 @@ SHOWN_ENDED = 900.0  # seconds that an ended condition is shown
 WHO = "{who}"  # stands for the subject in an entry's sentence
 _FIRING: tuple[Literal["critical", "warning"], ...] = ("critical", "warning")
 _FALLS = ("length", "prompt_cache")  # whose limit is how far the value may fall below the usual one
+_KNOWN = ("provider", "model", "budget", "period", "error_type", "signal", "kind", "slo", "cache", "breaker")
 _REASONS = (
     "rate_limit",
     "rate_limit_refused",
@@ -279,5 +280,7 @@ def _together(outer: Entry, inner: Entry) -> bool:
     """Whether both are about the same provider and model, and both are over or both are open."""
     ours, theirs = dict(inner.reading.key), dict(outer.reading.key)
     common = [name for name in ("provider", "model", "budget", "period") if ours.get(name) and theirs.get(name)]
+    if any(name not in _KNOWN and theirs.get(name, value) != value for name, value in ours.items()):
+        return False  # of services that have windows of their own
     over = (inner.level == "ended") == (outer.level == "ended")
     return over and outer.level != "pending" and bool(common) and all(ours[name] == theirs[name] for name in common)

@@ -31,7 +31,12 @@ def read(now: Situation, objectives: Objectives) -> Readings:
 
 
 def _of(key: Key) -> Labels:
-    return (("provider", key[0]), ("model", key[1]))
+    return (("provider", key[0]), ("model", key[1]), *key[2:])
+
+
+def _subject(key: Key) -> str:
+    """The model, and whose it is where models of several have windows of their own."""
+    return f"{key[1]} ({', '.join(value for _, value in key[2:])})" if key[2:] else str(key[1])
 
 
 def _judged(condition: str, value: float, counts: Mapping[str, float], objectives: Objectives) -> float | None:
@@ -59,18 +64,18 @@ def _errors(now: Situation, objectives: Objectives) -> Readings:
         }  # fmt: skip
         detail = f" ({', '.join(types[:2])})" if types else ""
         value = _judged("errors", share, counts, objectives)
-        yield Reading("errors", _of(key), key[1], value, cell.calls, percent(share), detail, facts)
+        yield Reading("errors", _of(key), _subject(key), value, cell.calls, percent(share), detail, facts)
         for kind in types:
             share = cell.errors[kind] / cell.calls
             value = _judged("error_type", share, {**counts, "failures": cell.errors[kind]}, objectives)
             labels = (*_of(key), ("error_type", kind))
             yield Reading(
-                "error_type", labels, key[1], value, cell.calls, percent(share), f" ({kind})", {"types": (kind,)}
+                "error_type", labels, _subject(key), value, cell.calls, percent(share), f" ({kind})", {"types": (kind,)}
             )
         refused = cell.errors.get("rate_limit", 0)
         share = refused / cell.calls
         value = _judged("rate_limit_refused", share, {**counts, "failures": refused}, objectives)
-        yield Reading("rate_limit_refused", _of(key), key[1], value, cell.calls, percent(share))
+        yield Reading("rate_limit_refused", _of(key), _subject(key), value, cell.calls, percent(share))
 
 
 def _providers(now: Situation, objectives: Objectives) -> Readings:
@@ -97,7 +102,9 @@ def _burn(now: Situation, objectives: Objectives) -> Readings:
             fast = hour.failed > 1 and min(long, short) > _FAST_BURN
             value = _judged("burn", long if fast else 0.0, {"calls": hour.calls}, objectives)
             labels = (*_of(key), ("slo", "availability"))
-            yield Reading("burn", labels, key[1], value, hour.calls, percent(hour.failed / hour.calls), "availability")
+            yield Reading(
+                "burn", labels, _subject(key), value, hour.calls, percent(hour.failed / hour.calls), "availability"
+            )
 
 
 def _latency(now: Situation, objectives: Objectives) -> Readings:
@@ -109,7 +116,7 @@ def _latency(now: Situation, objectives: Objectives) -> Readings:
             if p95 is not None:
                 have = sum(bins.values())
                 value = _judged(condition, p95, {what: have}, objectives)
-                yield Reading(condition, _of(key), key[1], value, have, seconds(p95), "", {"calls": have})
+                yield Reading(condition, _of(key), _subject(key), value, have, seconds(p95), "", {"calls": have})
 
 
 def _rate_limits(now: Situation, _: Objectives) -> Readings:
@@ -150,7 +157,7 @@ def _caches(now: Situation, objectives: Objectives) -> Readings:
         if usual and cell.input:
             share = cell.cached / cell.input
             value = _judged("prompt_cache", share / usual, {"calls": cell.inputs}, objectives)
-            yield Reading("prompt_cache", _of(key), key[1], value, cell.inputs, percent(share))
+            yield Reading("prompt_cache", _of(key), _subject(key), value, cell.inputs, percent(share))
 
 
 def _breakers(now: Situation, _: Objectives) -> Readings:
@@ -183,7 +190,9 @@ def _anomalies(now: Situation, _: Objectives) -> Readings:
             facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
             named = _SIGNALS.get(signal, signal.replace("_", " "))
             labels = (*_of(key), ("signal", signal))
-            yield Reading("anomaly", labels, key[1], abs(shift), 1, f"{sign}{abs(shift):.1f} {_SIGMA}", named, facts)
+            yield Reading(
+                "anomaly", labels, _subject(key), abs(shift), 1, f"{sign}{abs(shift):.1f} {_SIGMA}", named, facts
+            )
 
 
 def _answers(now: Situation, objectives: Objectives) -> Readings:
@@ -195,7 +204,7 @@ def _answers(now: Situation, objectives: Objectives) -> Readings:
                 share = count / cell.answers
                 unusual = share > objectives.finish_reason_factor * model.usual.get(kind, 0.0)
                 value = _judged(condition, share if unusual else 0.0, {"calls": cell.answers}, objectives)
-                yield Reading(condition, _of(key), key[1], value, cell.answers, percent(share))
+                yield Reading(condition, _of(key), _subject(key), value, cell.answers, percent(share))
 
 
 def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
@@ -206,10 +215,10 @@ def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
     mean = cell.output / cell.outputs
     for condition in ("length", "length_high"):
         value = _judged(condition, mean / usual[0], counts, objectives)
-        yield Reading(condition, _of(key), key[1], value, cell.outputs, f"{mean:,.0f}")
+        yield Reading(condition, _of(key), _subject(key), value, cell.outputs, f"{mean:,.0f}")
     spread = sqrt(max(cell.output_squares / cell.outputs - mean * mean, 0.0)) / max(mean, 1.0)
     value = _judged("variance", spread / max(usual[1] / usual[0], _ALIKE), counts, objectives)
-    yield Reading("variance", _of(key), key[1], value, cell.outputs, percent(spread))
+    yield Reading("variance", _of(key), _subject(key), value, cell.outputs, percent(spread))
 
 
 def _incomplete(now: Situation, objectives: Objectives) -> Readings:
@@ -218,7 +227,7 @@ def _incomplete(now: Situation, objectives: Objectives) -> Readings:
         for condition, count in (("unpriced", cell.unpriced), ("usage_unknown", cell.unknown)):
             if cell.calls:
                 value = _judged(condition, count / cell.calls, {"calls": cell.calls}, objectives)
-                yield Reading(condition, _of(key), key[1], value, cell.calls, percent(count / cell.calls))
+                yield Reading(condition, _of(key), _subject(key), value, cell.calls, percent(count / cell.calls))
 
 
 def _telemetry(now: Situation, _: Objectives) -> Readings:

@@ -136,7 +136,7 @@ class Failure:
             self.trace_id = trace_id or self.trace_id
 
 
-FailureKey = tuple[str, str, str, int, str]  # provider, model, error type, HTTP status or 0, route
+FailureKey = tuple[Key, str, int, str]  # model, error type, HTTP status or 0, route
 
 
 class Recent:
@@ -263,13 +263,13 @@ class Recent:
         names, first, models, events, failures = state
         recent = cls(tuple(names))
         recent.first = float(first)
-        for (provider, model), cells in models:
-            recent.models[provider, model] = {int(number): Cell.load(cell) for number, cell in cells}
+        for key, cells in models:
+            recent.models[tuple(key)] = {int(number): Cell.load(cell) for number, cell in cells}
         for number, counts in events:
             recent.events[int(number)] = {(name, tuple(labels)): value for (name, labels), value in counts}
         for key, (began, last, minutes, trace_id) in failures:
-            provider, model, kind, status, route = key
-            failure = recent.failures[provider, model, kind, status, route] = Failure(began)
+            model, kind, status, route = key
+            failure = recent.failures[model, kind, status, route] = Failure(began)
             failure.last, failure.minutes, failure.trace_id = last, dict(minutes), trace_id
         return recent
 
@@ -316,7 +316,7 @@ class Recent:
         for pair in zip(self.names, labels, strict=False):
             if pair[1] and (pair in cell.who or len(cell.who) < MOST_WHO):
                 cell.who[pair] = cell.who.get(pair, 0) + 1
-        alike = (*key, call.error_type, status, route)
+        alike = (key, call.error_type, status, route)
         failure = self.failures.get(alike)
         if failure is None:
             if len(self.failures) >= MOST_FAILURES:

@@ -38,7 +38,7 @@ class State:
 
     def __init__(self, config: Config, engine: Engine, spend: Spend) -> None:
         self.bounds = Bounds(config.max_label_values)
-        self.families = Families(config.semconv, config.metric_labels, self.bounds)
+        self.families = Families(config.semconv, config.metric_labels, self.bounds, config.window_labels)
         self.engine = engine
         self.ledger = Ledger(spend)
         self.spenders = Spenders(config.top_spenders)

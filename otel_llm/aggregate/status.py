@@ -235,9 +235,14 @@ def _level(entries: Iterable[Entry], name: str, **key: str) -> str:
     return ""
 
 
+def _of(key: Key) -> dict[str, str]:
+    """Provider, model, and the labels that have windows of their own."""
+    return {"provider": key[0], "model": key[1], **dict(key[2:])}
+
+
 def _model(key: Key, model: Model, now: Situation, entries: list[Entry]) -> dict[str, Any]:
     cell = model.five
-    of = {"provider": key[0], "model": key[1]}
+    of = _of(key)
     failed = cell.failed / cell.calls if cell.calls else None
     return {
         **of,
@@ -264,8 +269,8 @@ def _model(key: Key, model: Model, now: Situation, entries: list[Entry]) -> dict
 
 def _anomalies(now: Situation, entries: list[Entry]) -> list[dict[str, Any]]:
     return [
-        {"provider": key[0], "model": key[1], "signal": signal, "shift": shift, "peak": model.peaks.get(signal),
-         "level": _level(entries, "anomaly", provider=key[0], model=key[1], signal=signal), "explanation": None}
+        {**_of(key), "signal": signal, "shift": shift, "peak": model.peaks.get(signal),
+         "level": _level(entries, "anomaly", **_of(key), signal=signal), "explanation": None}
         for key, model in now.models.items()
         for signal, shift in model.shifts.items()
     ]  # fmt: skip
@@ -290,9 +295,9 @@ def _budget(one: Any) -> dict[str, Any]:
 
 
 def _failure(key: FailureKey, count: int, failure: Failure) -> dict[str, Any]:
-    provider, model, kind, status_code, route = key
+    model, kind, status_code, route = key
     return {
-        "provider": provider, "model": model, "type": kind, "status": status_code or None, "route": route, "count": count,
+        **_of(model), "type": kind, "status": status_code or None, "route": route, "count": count,
         "first": moment(failure.first), "last": moment(failure.last), "trace_id": failure.trace_id,
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ from .status import moment, status
 from .summary import Summary, complete, summary, top_spenders
 from .survey import survey
 from .views import View
-from .window import Budget, Check, Crossing, Judgement
+from .window import Budget, Check, Crossing, Judgement, Key
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
@@ -62,7 +62,7 @@ class Store:
         self._budgets = budgets
         self._price_date = price_date
         self._on_stream_without_usage = on_stream_without_usage
-        self._without_usage: set[tuple[str, str]] = set()
+        self._without_usage: set[Key] = set()
         self._state = State.new(config, budgets)
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._changes: list[Change] = []
@@ -258,11 +258,11 @@ class Store:
                     state.recent.alarm(bundle.key, call.at, finding.signal)
                 self._verdicts.append(Verdict(source, call, finding))
 
-    def _note_stream(self, key: tuple[str, str]) -> None:
+    def _note_stream(self, key: Key) -> None:
         """The first stream of a model that brought no usage: whoever runs the service can change that."""
         if len(self._without_usage) < MOST_NOTED:
             self._without_usage.add(key)
-            self._on_stream_without_usage(*key)
+            self._on_stream_without_usage(key[0], key[1])
 
     def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:
         judgements = self._state.engine.record(

@@ -179,7 +179,10 @@ def summary(stats: Stats, families: Families, views: list[View], spenders: list[
     by_name = {view.metric.name: view for view in views}
     return {
         "total": _facts(stats.total),
-        "models": [{**_facts(facts), "provider": key[0], "model": key[1]} for key, facts in stats.models.items()],
+        "models": [
+            {**_facts(facts), "provider": key[0], "model": key[1], **_labels(key[2:])}
+            for key, facts in stats.models.items()
+        ],
         "budgets": _budgets(by_name),
         "zscores": _zscores(by_name.get("otel_llm_zscore")),
         "shifted": [_shifted(one) for one in stats.shifted],
@@ -243,6 +246,7 @@ def _shifted(one: Shifted) -> ShiftedBaseline:
         "before": one.before,
         "now": one.now,
         "seconds": one.seconds,
+        **_labels(one.labels),
     }
 
 
@@ -262,9 +266,17 @@ def _budgets(by_name: dict[str, View]) -> list[Budget]:
 def _zscores(view: View | None) -> list[Score]:
     scores: list[Score] = []
     for row in view.rows if view is not None else ():
-        provider, model, signal, kind = row.labels
-        scores.append({"provider": provider, "model": model, "signal": signal, "kind": kind, "zscore": row.cell.value})
+        provider, model, signal, kind, *values = row.labels
+        labels = _labels(tuple(zip(view.names[4:], values, strict=True)) if view is not None else ())
+        scores.append(
+            {"provider": provider, "model": model, "signal": signal, "kind": kind, "zscore": row.cell.value, **labels}
+        )
     return scores
+
+
+def _labels(pairs: tuple[tuple[str, str], ...]) -> Any:
+    """The labels that have windows of their own, where there are any."""
+    return {"labels": dict(pairs)} if pairs else {}
 
 
 def _sum(view: View | None) -> float:

@@ -102,9 +102,12 @@ class _Usual:
     """Shares since the start, which stand for what is usual."""
 
     def __init__(self, state: State) -> None:
-        self._input = _by_model(_values(state, f"{_USAGE}input_tokens_total"))
-        self._cached = _by_model(_values(state, f"{_USAGE}cache_read_input_tokens_total"))
-        ended = [((labels[0], labels[1]), labels[3].lower(), count) for labels, count in _values(state, _FINISH)]
+        of = state.families.key
+        self._input = _sums((of(labels), count) for labels, count in _values(state, f"{_USAGE}input_tokens_total"))
+        self._cached = _sums(
+            (of(labels), count) for labels, count in _values(state, f"{_USAGE}cache_read_input_tokens_total")
+        )
+        ended = [(of(labels), labels[3].lower(), count) for labels, count in _values(state, _FINISH)]
         self._answers = _sums((key, count) for key, _, count in ended)
         self._kinds = {
             kind: _sums((key, count) for key, reason, count in ended if reason in reasons)
@@ -125,10 +128,6 @@ class _Usual:
                     for kind, counts in self._kinds.items()
                 )
         return shares
-
-
-def _by_model(values: Iterable[tuple[Labels, float]]) -> dict[Key, float]:
-    return _sums(((labels[0], labels[1]), value) for labels, value in values)
 
 
 def _rate_limits(state: State) -> Iterator[RateLimit]:

@@ -57,6 +57,7 @@ class Metric:
     """One metric. ``name`` is the Prometheus family as scraped (counters end in ``_total``), ``otel`` the instrument.
 
     ``labels`` are fixed and in order; where ``custom`` is true, the labels of ``OTEL_LLM_METRIC_LABELS`` follow them.
+    ``apart`` says that the labels of ``OTEL_LLM_WINDOW_LABELS`` follow them.
     ``vocabulary`` says under which ``OTEL_LLM_SEMCONV`` the metric is shown; empty means always. ``created`` asks for a
     ``_created`` sample beside each series of OpenMetrics.
 
@@ -77,6 +78,7 @@ class Metric:
     adds: Adds = "sum"
     weight: str = ""
     created: bool = False
+    apart: bool = False
 
     @property
     def family(self) -> str:
@@ -116,7 +118,7 @@ class Metric:
         return f" by ({', '.join(names)})" if names else ""
 
     def _known(self, names: Iterable[str]) -> None:
-        free = {"job", "instance", "namespace", "cluster", "environment", "pod", "le"}
+        free = {"job", "instance", "service_name", "namespace", "cluster", "environment", "pod", "le"}
         if not self.custom and (unknown := set(names) - set(self.labels) - free):
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
 
@@ -211,9 +213,12 @@ def _event(
     custom: bool = True,
     adds: Adds = "sum",
     created: bool = False,
+    apart: bool = False,
 ) -> Metric:
     otel = _otel(name, kind, unit)
-    return Metric(name, otel, kind, unit, help, labels, "events", buckets, custom, adds=adds, created=created)
+    return Metric(
+        name, otel, kind, unit, help, labels, "events", buckets, custom, adds=adds, created=created, apart=apart
+    )
 
 
 def _events() -> tuple[Metric, ...]:
@@ -251,7 +256,7 @@ def _events() -> tuple[Metric, ...]:
         _event("otel_llm_circuit_breaker_transitions_total", "counter", "{transition}", "Steps of a circuit breaker.",
                ("breaker", "from_state", "to_state"), custom=False),
         _event("otel_llm_anomalies_total", "counter", "{anomaly}", "Single calls beyond the anomaly sensitivity.",
-               (*CALL, "signal", "direction", "severity"), custom=False),
+               (*CALL, "signal", "direction", "severity"), custom=False, apart=True),
         _event("otel_llm_budget_decisions_total", "counter", "{decision}",
                "Calls that a guard was asked about: allowed, refused, or switched to another model.", ("budget", "decision"), custom=False),
         _event("otel_llm_agent_tokens_total", "counter", "{token}",
@@ -287,7 +292,7 @@ def _gauge(
     weight: str = "",
 ) -> Metric:
     otel = _otel(name, "gauge", unit)
-    return Metric(name, otel, "gauge", unit, help, (*on, *labels), section, adds=adds, weight=weight)
+    return Metric(name, otel, "gauge", unit, help, (*on, *labels), section, adds=adds, weight=weight, apart=on == MODEL)
 
 
 def _mean(weight: str = "otel_llm_requests_per_second") -> Any:

@@ -76,6 +76,13 @@ class Config:
         "Keys of otel_llm.labels(...) that become metric labels.",
         "names, comma-separated",
     )
+    window_labels: tuple[str, ...] = _setting(
+        "OTEL_LLM_WINDOW_LABELS",
+        (),
+        _names,
+        "Labels of OTEL_LLM_METRIC_LABELS whose values have windows, baselines, z-scores and alerts of their own.",
+        "names, comma-separated",
+    )
     max_label_values: int = _setting(
         "OTEL_LLM_MAX_LABEL_VALUES",
         200,
@@ -303,6 +310,11 @@ class Config:
                 problems.append(_problem(variable, text, error, spec.metadata["allowed"], spec.default))
         ours = [name for name in environ if name.startswith("OTEL_LLM_") and not name.startswith(_OWN)]
         problems += [_unknown(name, known) for name in ours if name not in known]
+        apart = given.get("window_labels", ())
+        if strange := [name for name in apart if name not in given.get("metric_labels", ())]:
+            problems.append(
+                f"OTEL_LLM_WINDOW_LABELS: {strange[0]!r} is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart"
+            )
         taken = frozenset(known[variable].metadata["variable"] for variable in known if known[variable].name in given)
         return cls(**given, problems=tuple(problems), given=taken)
 

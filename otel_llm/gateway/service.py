@@ -63,7 +63,12 @@ class Gateway:
     def __init__(self, config: Config, options: Options, clock: Callable[[], float] = time.monotonic) -> None:
         names = (*options.labels, *(name for name in config.metric_labels if name not in options.labels))
         self.options = options
-        self.config = replace(config, metric_labels=names, service_name=config.service_name or "otel-llm-gateway")
+        self.config = replace(
+            config,
+            metric_labels=names,
+            window_labels=options.labels,
+            service_name=config.service_name or "otel-llm-gateway",
+        )
         self.naming = Naming(options.labels, names[len(options.labels) :])
         self._clock = clock
         self._prices = Prices(self.config)

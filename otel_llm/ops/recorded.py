@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVICE = ("job", "namespace", "cluster", "environment")
+SERVICE = ("job", "namespace", "cluster", "environment", "service_name")
 """What tells one service from another by default; a label that no series has costs nothing."""
 CUSTOM = ("tenant", "feature", "team", "customer")
 """Labels of ``OTEL_LLM_METRIC_LABELS`` that rates are also recorded by; others are named at the export."""

@@ -14,7 +14,8 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 
 AT = 1_763_711_000.0
-BY_EVENT = (  # beside the section of events
+BY_EVENT = (
+    "otel_llm_gateway_",  # beside the section of events
     "otel_llm_internal_errors_total", "otel_llm_instrumented", "mcp_", "gen_ai_invoke_", "gen_ai_execute_",
 )  # fmt: skip
 

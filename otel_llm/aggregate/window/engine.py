@@ -20,6 +20,12 @@ WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever u
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
+def _key(kept: Sequence[Any]) -> Key:
+    """The key of a track from how it was written down."""
+    provider, model, *labels = kept
+    return (provider, model, *((name, value) for name, value in labels))
+
+
 class Engine:
     """Sliding window over the calls of a service.
 
@@ -165,7 +171,7 @@ class Engine:
     def check(self, key: Key, signal: Signal, value: float, now: float) -> Check | None:
         """What a single call with ``value`` would be called; None without a baseline. An empty provider is any."""
         at = self.renewed(now)
-        for (provider, model), track in self.tracks.items():
+        for (provider, model, *_), track in self.tracks.items():
             if model == key[1] and key[0] in ("", provider):
                 if track.now != at // self.grid.per_slice:
                     track.prepare(at)
@@ -200,8 +206,8 @@ class Engine:
             name, version, length, engine.first, tracks = state
             if (name, version, length) != ("otel_llm.window", VERSION, engine.grid.window):
                 raise ValueError(f"not this window: {name} {version}, {length} s")
-            for (provider, model), track in tracks:
-                engine._track((provider, model)).load(track)
+            for key, track in tracks:
+                engine._track(_key(key)).load(track)
         except _FOREIGN as error:
             raise ValueError(f"no state of a window: {error}") from error
         return engine
@@ -235,9 +241,9 @@ class Engine:
     def take_up(self, learned: Any) -> None:
         """What ``learned`` gave. Raises ValueError on what is none of it."""
         try:
-            for provider, model, state in learned:
+            for *key, state in learned:
                 Track(self.grid, self.scale, self.sensitivity).take_up(state)  # damaged: before ours is touched
-                ours = self._track((provider, model))
+                ours = self._track(_key(key))
                 ours.take_up(state)
         except _FOREIGN as error:
             raise ValueError(f"no baselines: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Signal = Literal[
     "latency", "output_tokens", "cost", "time_to_first_chunk", "input_tokens", "output_spread", "output_short", "output_long",
@@ -12,7 +12,7 @@ Signal = Literal[
 Cause = tuple[str, str, float, float, float]  # dimension, value, share of the change, before, now
 Direction = Literal["high", "low"]
 Severity = Literal["warning", "critical"]
-Key = tuple[str, str]  # provider, request model
+Key = tuple[Any, ...]  # provider, request model, and (name, value) of each label that has windows of its own
 Sample = tuple[str, tuple[str, ...], float]  # Prometheus name, label values in the catalogue's order, value
 
 
@@ -89,6 +89,7 @@ class Shifted(NamedTuple):
     before: float
     now: float
     seconds: float
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Stats(NamedTuple):

@@ -377,7 +377,7 @@ class Track:
             baseline = self.baselines[signal]
             if baseline is not None:
                 seconds = (at // self.grid.per_slice - since) * self.grid.slice
-                yield Shifted(*key, signal, before, baseline.mean, seconds)
+                yield Shifted(key[0], key[1], signal, before, baseline.mean, seconds, key[2:])
 
     def forget(self, at: int) -> None:
         """Drop what is past the window, and what a clock that went back left in the future."""

@@ -76,6 +76,11 @@ def _per_request(total: Slice) -> dict[str, float]:
     return {what: tokens / calls for what, calls, tokens in _successful(total) if calls}
 
 
+def of(key: Key, *more: str) -> tuple[str, ...]:
+    """Label values of a gauge about ``key``: provider, model, ``more``, and those that have windows of their own."""
+    return (key[0], key[1], *more, *(value for _, value in key[2:])) if len(key) > 2 else (*key, *more)  # noqa: PLR2004 - both
+
+
 def samples(key: Key, track: Track, at: int, span: float) -> Iterator[Sample]:
     """The gauges of one model at cell ``at``."""
     total = track.total(at)
@@ -84,20 +89,20 @@ def samples(key: Key, track: Track, at: int, span: float) -> Iterator[Sample]:
         yield from _anomaly(key, track, signal, at)
     if total.calls:
         for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
-            yield "otel_llm_zscore", (*key, signal, kind), score
+            yield "otel_llm_zscore", of(key, signal, kind), score
 
 
 def _traffic(key: Key, fact: Facts, span: float) -> Iterator[Sample]:
     for quantile, seconds in fact.latency.items():
-        yield "otel_llm_latency_seconds", (*key, str(quantile)), seconds
+        yield "otel_llm_latency_seconds", of(key, str(quantile)), seconds
     for what, tokens in fact.tokens.items():
-        yield "otel_llm_tokens_per_second", (*key, what), tokens / span
+        yield "otel_llm_tokens_per_second", of(key, what), tokens / span
     for what, mean in fact.tokens_per_request.items():
-        yield "otel_llm_tokens_per_request", (*key, what), mean
+        yield "otel_llm_tokens_per_request", of(key, what), mean
     if fact.calls:
-        yield "otel_llm_requests_per_second", key, fact.requests_per_second
+        yield "otel_llm_requests_per_second", of(key), fact.requests_per_second
         for error_type, count in fact.errors.items() or (("", 0),):
-            yield "otel_llm_error_ratio", (*key, error_type), count / fact.calls
+            yield "otel_llm_error_ratio", of(key, error_type), count / fact.calls
     for name, value in (
         ("otel_llm_fallback_ratio", fact.fallback_ratio),
         ("otel_llm_cache_hit_ratio", fact.cache_hit_ratio),
@@ -107,25 +112,25 @@ def _traffic(key: Key, fact: Facts, span: float) -> Iterator[Sample]:
         ("otel_llm_cost_usd_per_request", fact.cost_per_request),
     ):
         if value is not None:
-            yield name, key, value
+            yield name, of(key), value
 
 
 def _anomaly(key: Key, track: Track, signal: Signal, at: int) -> Iterator[Sample]:
     baseline = track.baselines[signal]
     if baseline is None:
         return
-    yield "otel_llm_baseline_mean", (*key, signal), baseline.mean
-    yield "otel_llm_baseline_stddev", (*key, signal), baseline.stddev
-    yield "otel_llm_baseline_samples", (*key, signal), baseline.count
+    yield "otel_llm_baseline_mean", of(key, signal), baseline.mean
+    yield "otel_llm_baseline_stddev", of(key, signal), baseline.stddev
+    yield "otel_llm_baseline_samples", of(key, signal), baseline.count
     if signal in track.before:
         since = (at // track.grid.per_slice - track.before[signal][0]) * track.grid.slice
-        yield "otel_llm_baseline_shifted_seconds", (*key, signal), since
+        yield "otel_llm_baseline_shifted_seconds", of(key, signal), since
     peak = track.peak(signal, at)
     if peak is not None:
-        yield "otel_llm_zscore", (*key, signal, "peak"), peak
+        yield "otel_llm_zscore", of(key, signal, "peak"), peak
     recent = track.recent(signal, at)
     if not recent.count:
         return
-    yield "otel_llm_zscore", (*key, signal, "shift"), track.lines[signal].shown(baseline.shift(recent))
+    yield "otel_llm_zscore", of(key, signal, "shift"), track.lines[signal].shown(baseline.shift(recent))
     if signal == "output_tokens" and baseline.mean > 0:
-        yield "otel_llm_output_tokens_change_ratio", key, recent.total / recent.count / baseline.mean - 1
+        yield "otel_llm_output_tokens_change_ratio", of(key), recent.total / recent.count / baseline.mean - 1

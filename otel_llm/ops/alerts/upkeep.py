@@ -49,9 +49,10 @@ def _budget(it: Context, adjective: str, period: str, exceeded: float) -> list[A
 def _fleet(it: Context, adjective: str, period: str, exceeded: float) -> Alert:
     """By the cost counter: what pods spent that are gone is in it."""
     budget = f'last_over_time({recorded.BUDGET}{{period="{period}", budget=""}}[{it.over(DAY)}])'
-    spent = f'{recorded.FLEET_SPEND}{{period="{period}"}}'
+    of = ", ".join(label for label in it.service if label != "service_name")  # a budget is of all services of a gateway
+    spent = f'sum by ({of}, period) ({recorded.FLEET_SPEND}{{period="{period}"}})'
     return judged(
-        "budget", "critical", "cost", f"{spent} / on ({it.of_service}, period) group_left ()\n({budget} > 0)\n> {exceeded:g}",
+        "budget", "critical", "cost", f"{spent} / on ({of}, period) group_left ()\n({budget} > 0)\n> {exceeded:g}",
         f"fleet's budget of the {period} {SHARE}", SHARE, name=f"LLMFleet{adjective}BudgetExceeded", keep=_KEPT_BUDGET,
         about=(), variables={},
     )  # fmt: skip

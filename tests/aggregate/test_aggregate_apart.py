@@ -1,0 +1,105 @@
+"""Labels that have windows, baselines, z-scores and conditions of their own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from otel_llm.aggregate import Store
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event
+
+AT = 1_763_711_000.0
+CONFIG = Config(metric_labels=("tenant", "service_name"), window_labels=("service_name",))
+
+
+@pytest.fixture
+def two(call) -> Store:
+    """The service ``fast`` takes a second for an answer, ``slow`` a minute, and ``slow`` fails now."""
+    store = Store(CONFIG)
+    for number in range(300):
+        spread = number % 10 / 100
+        for service, seconds in (("fast", 1.0), ("slow", 60.0)):
+            labels = ("acme", service)
+            store.apply(call(at=AT - 3000 + number * 9, duration=seconds + spread, output_tokens=100 + number % 7, labels=labels,
+                             input_tokens=10, cost=0.5 if service == "slow" else 0.001, cost_source="prices"))  # fmt: skip
+    for number in range(40):
+        store.apply(call(at=AT - 40 + number, error_type="timeout", labels=("acme", "slow")))
+    return store
+
+
+def gauge(store: Store, name: str, **where: str) -> dict[str, float]:
+    view = next(view for view in store.views(AT) if view.metric.name == name)
+    found = {}
+    for row in view.rows:
+        labels = dict(zip(view.names, row.labels, strict=True))
+        if where.items() <= labels.items():
+            found[labels["service_name"]] = row.cell.value
+    return found
+
+
+def test_each_has_its_own_percentiles_and_baseline(two: Store) -> None:
+    assert gauge(two, "otel_llm_latency_seconds", quantile="0.5") == {
+        "fast": pytest.approx(1.04, rel=0.02), "slow": pytest.approx(60.04, rel=0.02),
+    }  # fmt: skip
+    assert gauge(two, "otel_llm_baseline_mean", signal="latency") == {
+        "fast": pytest.approx(1.045, rel=0.01), "slow": pytest.approx(60.045, rel=0.01),
+    }  # fmt: skip
+
+
+def test_what_is_usual_for_one_is_an_anomaly_of_another(two: Store, call) -> None:
+    two.drain_verdicts()
+    two.apply(call(at=AT, duration=60.0, output_tokens=100, labels=("acme", "slow")))
+    assert two.drain_verdicts() == []
+    two.apply(call(at=AT, duration=60.0, output_tokens=100, labels=("acme", "fast")))
+    assert [(one.finding.signal, one.call.labels) for one in two.drain_verdicts()] == [("latency", ("acme", "fast"))]
+    assert gauge(two, "otel_llm_anomalies_total", signal="latency", severity="critical")["fast"] == 1
+
+
+def test_a_condition_names_who_has_it(two: Store) -> None:
+    two.judge(AT - 1)
+    status = two.status(AT, {})
+    failing = [one["text"] for one in status["conditions"] if one["id"] == "errors"]
+    assert len(failing) == 1
+    assert "gpt-5 (slow)" in failing[0]
+    shares = {one["service_name"]: one["failed"] for one in status["models"] if one["model"] == "gpt-5"}
+    assert (set(shares), shares["slow"]) == ({"fast", "slow"}, 1.0)  # in the last five minutes
+    assert [(one["service_name"], one["count"]) for one in status["failures"]] == [("slow", 40)]
+
+
+def test_the_summary_says_whose_a_model_is(two: Store) -> None:
+    summary = two.summary(AT)
+    assert {one["labels"]["service_name"]: one["calls"] for one in summary["models"]} == {"fast": 300, "slow": 340}
+    assert {one["labels"]["service_name"] for one in summary["zscores"]} <= {"fast", "slow"}
+
+
+def test_a_fallback_and_a_look_up_count_for_their_own(two: Store) -> None:
+    two.apply(Event("otel_llm_fallbacks_total", AT, ("openai", "gpt-5", "chat", "a", "b", "timeout", "acme", "fast")))
+    two.apply(Event("otel_llm_cache_requests_total", AT, ("openai", "gpt-5", "chat", "answers", "hit", "acme", "slow")))
+    two.apply(Event("otel_llm_cache_requests_total", AT, ("openai", "gpt-5", "chat", "answers", "hit")))  # nobody's
+    assert gauge(two, "otel_llm_fallback_ratio")["fast"] == pytest.approx(1 / 300)
+    assert gauge(two, "otel_llm_cache_hit_ratio") == {"slow": 1.0, "": 1.0}
+
+
+def test_a_checkpoint_keeps_them_apart(two: Store) -> None:
+    again = Store(CONFIG)
+    again.load(two.dump())
+    for name in ("otel_llm_latency_seconds", "otel_llm_baseline_mean"):
+        assert gauge(again, name) == gauge(two, name)
+    assert [one["service_name"] for one in again.status(AT, {})["failures"]] == ["slow"]
+
+
+def test_baselines_are_taken_up_by_their_own(two: Store, call) -> None:
+    again = Store(CONFIG)
+    again.add_baselines(json.loads(json.dumps(two.baselines())))
+    again.apply(call(at=AT, duration=60.0, output_tokens=100, labels=("acme", "slow")))
+    again.apply(call(at=AT, duration=60.0, output_tokens=100, labels=("acme", "fast")))
+    assert [one.call.labels for one in again.drain_verdicts()] == [("acme", "fast")]
+
+
+def test_a_label_that_calls_do_not_have_is_said() -> None:
+    config = Config.from_env({"OTEL_LLM_WINDOW_LABELS": "service_name", "OTEL_LLM_METRIC_LABELS": "tenant"})
+    assert config.problems == (
+        "OTEL_LLM_WINDOW_LABELS: 'service_name' is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart",
+    )
