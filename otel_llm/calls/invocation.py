@@ -92,7 +92,8 @@ class Invocation:
         if collected.ENDED:
             collected.conclude()
         observer = self.observer
-        observer.open[id(self)] = self.key
+        if self.request.counted:
+            observer.open[id(self)] = self.key
         if fallbacks := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = fallbacks.pop()  # the first call inside claims it
@@ -276,7 +277,8 @@ class Invocation:
     def _show(self, seen: Observation) -> None:
         for closed in self.observer.sinks_closed:
             closed(self, seen)
-        self._count(seen)
+        if self.request.counted:
+            self._count(seen)
         fallback = self.response.fallback
         if fallback is not None:
             dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *fallback, *seen.labels)))
@@ -327,6 +329,7 @@ class Invocation:
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
+            request.server_port,
         ))  # fmt: skip
 
     observation = guarded("end", _observed, 4)

@@ -11,6 +11,7 @@ import click
 from otel_llm.core import objectives as normal
 from otel_llm.core.objectives import ObjectiveError, Objectives
 from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus
+from otel_llm.ops.otlp import renamed
 from otel_llm.ops.promql import VOCABULARIES
 
 from .problems import Problem
@@ -28,6 +29,7 @@ HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes or Kub
   otel-llm export grafana grafana/ --label tenant
   otel-llm export alertmanager alertmanager/
   otel-llm export k8s deploy/
+  otel-llm export prometheus rules/ --otlp
 
 Thresholds left out keep their defaults. Files that are there are replaced.
 """
@@ -68,16 +70,21 @@ def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str,
     callback=_label_names,
     help="grafana: a label of your own to pick by; may be repeated.",
 )
+@click.option("--otlp", is_flag=True, help="prometheus, grafana: for metrics that are pushed over OTLP, not scraped.")
 @_options
 def command(
-    kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], **given: str | None
+    kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], otlp: bool, **given: str | None
 ) -> None:  # fmt: skip
     try:
         objectives = Objectives.parse(given)
     except ObjectiveError as error:
         raise Problem("; ".join(error.problems)) from None
+    if otlp and kind not in ("prometheus", "grafana"):
+        raise Problem(f"--otlp is for prometheus and grafana; the labels of {kind} are the same either way")
     try:
         written = _write(kind, directory, vocabulary, objectives, labels)
+        for path in written if otlp else ():
+            path.write_text(renamed(path.read_text("utf-8")), "utf-8")
     except OSError as error:
         raise Problem(
             f"{error.filename or directory} cannot be written: {error.strerror}; choose another directory"

@@ -1,11 +1,14 @@
-"""Messages of Anthropic's shape in the conventions' JSON form. Used only while content capture is on."""
+"""Messages of Anthropic's shape in the conventions' JSON form, used only while content capture is on; and what form is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from otel_llm.core.model import AttributeValue
+
 from ._read import attr, items, text
+from ._tools import defined
 
 Message = dict[str, Any]
 
@@ -15,7 +18,23 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(body.get("messages"))]}
     if parts := _parts(body.get("system")):
         told["gen_ai.system_instructions"] = parts
+    if tools := [_tool(found) for found in items(body.get("tools"))]:
+        told["gen_ai.tool.definitions"] = tools
     return told
+
+
+def _tool(found: Any) -> Message:
+    kind = text(attr(found, "type"))
+    described, schema = attr(found, "description"), attr(found, "input_schema")
+    return defined("function" if kind == "custom" else kind, attr(found, "name"), described, schema)
+
+
+def read_output(config: Any, into: dict[str, AttributeValue]) -> None:
+    """How much the model may think, and in what form it is to answer."""
+    if (effort := text(attr(config, "effort"))) is not None:
+        into["gen_ai.request.reasoning.level"] = effort
+    if attr(config, "format", "type") == "json_schema":
+        into["gen_ai.output.type"] = "json"
 
 
 def _message(found: Any) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._read import attr, items, text
+from ._tools import defined
 
 Message = dict[str, Any]
 
@@ -14,6 +15,12 @@ def asked(params: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(attr(params, "messages"))]}
     if parts := [_part(block) for block in items(attr(params, "system"))]:
         told["gen_ai.system_instructions"] = parts
+    if tools := [attr(found, "toolSpec") for found in items(attr(params, "toolConfig", "tools"))]:
+        told["gen_ai.tool.definitions"] = [
+            defined("", attr(spec, "name"), attr(spec, "description"), attr(spec, "inputSchema", "json"))
+            for spec in tools
+            if spec is not None
+        ]
     return told
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ._google_usage import word
 from ._read import attr, count, items, text
+from ._tools import defined
 
 Message = dict[str, Any]
 
@@ -16,7 +17,25 @@ def asked(contents: Any, config: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in given if found is not None]}
     if parts := _parts(attr(config, "system_instruction")):
         told["gen_ai.system_instructions"] = parts
+    if tools := [tool for found in items(attr(config, "tools")) for tool in _tools(found)]:
+        told["gen_ai.tool.definitions"] = tools
     return told
+
+
+def _tools(found: Any) -> list[Message]:
+    """The functions that a tool of Google's declares, or a function of the caller's own, of which the library makes a tool."""
+    if callable(found):
+        return [defined("", getattr(found, "__name__", None), getattr(found, "__doc__", None), None)]
+    return [
+        defined("", attr(one, "name"), attr(one, "description"), _schema(one))
+        for one in items(attr(found, "function_declarations"))
+    ]
+
+
+def _schema(declared: Any) -> Any:
+    schema = attr(declared, "parameters_json_schema") or attr(declared, "parameters")
+    dump = getattr(schema, "model_dump", None)
+    return dump(mode="json", exclude_none=True) if callable(dump) else schema
 
 
 def _message(found: Any) -> Message:

@@ -53,6 +53,10 @@ def _asked(body: Any, name: str, host: str | None, port: int | None, *, stream: 
     model, agent = word(attr(body, "model")), word(attr(body, "agent"))
     config = attr(body, "generation_config")
     attributes = parameters({key: attr(config, key) for key in _PARAMETERS}, _PARAMETERS)
+    if (level := word(attr(config, "thinking_level"))) is not None:
+        attributes["gen_ai.request.reasoning.level"] = level
+    if (previous := text(attr(body, "previous_interaction_id"))) is not None:
+        attributes["gen_ai.request.previous_response.id"] = previous
     if agent is not None:
         attributes["gen_ai.agent.id"] = agent
     return Request(

@@ -74,6 +74,8 @@ def configured(config: Any) -> dict[str, AttributeValue]:
     attributes = parameters(given, PARAMETERS)
     if (kind := _OUTPUT.get(text(attr(config, "response_mime_type")) or "")) is not None:
         attributes["gen_ai.output.type"] = kind
+    if (level := word(attr(config, "thinking_config", "thinking_level"))) is not None:
+        attributes["gen_ai.request.reasoning.level"] = level.lower()
     return attributes
 
 

@@ -17,7 +17,8 @@ _SPLIT = {
 
 def word(value: Any) -> str | None:
     """An enumeration's value, or a string, as plain text."""
-    return text(getattr(value, "value", value))
+    found = text(getattr(value, "value", value))
+    return None if found is None else str.__str__(found)  # the library has kinds of strings of its own
 
 
 def read_usage(metadata: Any, into: Response) -> None:

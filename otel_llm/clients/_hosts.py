@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
 from otel_llm.core.provider_names import canonical
+
+from ._urls import place_of, port_of
 
 # Host patterns in order, first match wins. Names follow the OpenTelemetry registry where it has one.
 HOSTS: tuple[tuple[str, str], ...] = (
@@ -79,13 +80,13 @@ def _forget() -> None:
 def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, str], str] | None = None) -> Place:
     """Provider name, host and port behind a client's base URL (an object with ``host`` and ``port``).
 
-    A host that no pattern knows is ``default``. The port is None where it is the scheme's own. ``better`` may know the provider
+    A host that no pattern knows is ``default``. Where the URL names no port, it is the scheme's own. ``better`` may know the provider
     better than the host, by the ``client`` that has the URL; it is asked once.
     """
     known = SEEN.get(id(url))
     if known is not None and known[0] is url and known[1] is type(client):
         return known[2]
-    host, port = url.host or None, url.port
+    host, port = url.host or None, url.port or port_of(getattr(url, "scheme", ""))
     found = named(host or "", port) or _unnamed(host or "", port, default)
     place = (found if better is None else better(client, found), host, port)
     if len(SEEN) >= _KEPT:
@@ -97,9 +98,8 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
 @lru_cache(maxsize=128)
 def behind_text(url: str, default: str) -> Place:
     """As ``behind``, for a base URL that is text."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    return named(host or "", parts.port) or _unnamed(host or "", parts.port, default), host, parts.port
+    host, port = place_of(url)
+    return named(host or "", port) or _unnamed(host or "", port, default), host, port
 
 
 def _unnamed(host: str, port: int | None, default: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from otel_llm.calls import background
 from otel_llm.core.model import AttributeValue, Reader, Request
+from otel_llm.core.semconv.table import FETCH
 
 from . import _hosts
 from ._gateways import SILENT, hearing
 from ._openai_content import asked
 from ._openai_dialects import spoken
-from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
+from ._openai_shape import CHAT, EMBEDDINGS, FETCHED, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
 from ._read import attr, parameters, text
 from ._stainless import Describe, base_url_of, body_of
 
@@ -50,7 +52,7 @@ def describer(
             if len(seen) < _MOST:
                 seen[url] = route
         if route is None or options.method not in ("post", "POST"):
-            return None
+            return _fetch(client, options, named, stream=stream) if default == "openai" else None
         operation, reader, api = route
         body = body_of(options)
         base = base_url_of(client)
@@ -62,7 +64,7 @@ def describer(
         model = text(body.get("model"))
         request = Request(
             name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream,
-            _attributes(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
+            attributes_of(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
         )  # fmt: skip
         if "background" in body:
             request.background = body["background"] is True
@@ -77,12 +79,34 @@ def describer(
     return describe
 
 
-def _attributes(body: Mapping[str, Any], api: str) -> dict[str, AttributeValue]:
+_PROMPT = {"id": "gen_ai.prompt.name", "version": "gen_ai.prompt.version"}
+
+
+def _fetch(client: Any, options: Any, named: Callable[[Any, str], str] | None, *, stream: bool) -> Request | None:
+    """A look at a response that was made before. One that a background call waits for is part of that call."""
+    parts = _parts(options.url) if options.method in ("get", "GET") else []
+    if len(parts) < 2 or parts[-2] != "responses" or background.waiting(parts[-1]) is not None:  # noqa: PLR2004
+        return None
+    name, host, port = _hosts.behind(base_url_of(client), "openai", client, named)
+    attributes: dict[str, AttributeValue] = {"openai.api.type": "responses"}
+    return Request(name, FETCH, None, FETCHED, host, port, stream, attributes, counted=False)
+
+
+def attributes_of(body: Mapping[str, Any], api: str) -> dict[str, AttributeValue]:
+    """What a request asks for, as span attributes; ``api`` is OpenAI's name of the interface."""
     attributes = parameters(body, PARAMETERS)
     if api:
         attributes["openai.api.type"] = api
     if "response_format" in body and (kind := _output_type(body["response_format"])) is not None:
         attributes["gen_ai.output.type"] = kind
+    if "text" in body and (kind := _output_type(attr(body["text"], "format"))) is not None:
+        attributes["gen_ai.output.type"] = kind
+    if "reasoning" in body and (effort := text(attr(body["reasoning"], "effort"))) is not None:
+        attributes["gen_ai.request.reasoning.level"] = effort
+    if "prompt" in body:
+        for part, attribute in _PROMPT.items():
+            if (value := text(attr(body["prompt"], part))) is not None:
+                attributes[attribute] = value
     if "conversation" in body and (conversation := _conversation(body["conversation"])) is not None:
         attributes["gen_ai.conversation.id"] = conversation
     return attributes
@@ -105,9 +129,8 @@ def _spoken_characters(model: str | None, words: Any) -> tuple[tuple[str, float]
 
 def _routed(url: Any, routes: Mapping[str, Route]) -> Route | None:
     """The route of a path by its end: a version or a deployment may stand before it. None for what is no inference."""
-    if not isinstance(url, str):
+    if not (parts := _parts(url)):
         return None
-    parts = url.partition("?")[0].strip("/").split("/")
     before = {"v1", "v2", "openai"}
     two = "/".join(parts[-2:])
     if two in routes:
@@ -116,6 +139,10 @@ def _routed(url: Any, routes: Mapping[str, Route]) -> Route | None:
     return routes.get(parts[-1]) if alone else None
 
 
+def _parts(url: Any) -> list[str]:
+    return url.partition("?")[0].strip("/").split("/") if isinstance(url, str) else []
+
+
 def _output_type(wanted: Any) -> str | None:
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    kind = text(attr(wanted, "type"))
     return {"text": "text", "json_object": "json", "json_schema": "json"}.get(kind or "")

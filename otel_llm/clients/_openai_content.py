@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._read import attr, items, text
+from ._tools import offered
 
 Message = dict[str, Any]
 
@@ -21,6 +22,8 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     }
     if (instructions := text(body.get("instructions"))) is not None:
         told["gen_ai.system_instructions"] = [{"type": "text", "content": instructions}]
+    if tools := offered(body.get("tools")):
+        told["gen_ai.tool.definitions"] = tools
     return told
 
 

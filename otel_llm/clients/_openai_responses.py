@@ -63,6 +63,20 @@ def read_response_event(event: Any, into: Response) -> bool:
     return False
 
 
+def read_fetched(reply: Any, into: Response) -> None:
+    """A response that was made before: which one it is. Its usage and its failure are those of the call that made it."""
+    into.id = text(told(reply).get("id"))
+
+
+def read_fetched_event(event: Any, into: Response) -> bool:
+    """An event of a response that was made before."""
+    fields = told(event)
+    if fields.get("type") in ("response.created", "response.completed"):
+        read_fetched(fields.get("response"), into)
+        into.done = fields.get("type") == "response.completed"
+    return False
+
+
 def read_image_event(event: Any, into: Response) -> bool:
     """An event of an image stream: partial images, then the completed one with usage."""
     kind = getattr(event, "type", None)

@@ -11,11 +11,11 @@ from typing import Any
 from otel_llm.calls.declarations import Hook, SessionEvent
 from otel_llm.core.model import Reader, Request, Response
 
+from ._openai_api import attributes_of
 from ._openai_content import asked
 from ._openai_responses import read_response_event
-from ._openai_shape import PARAMETERS
 from ._openai_socket import parsed, peer_of, session, wish_in
-from ._read import attr, parameters, text
+from ._read import attr, text
 
 _MOST = 64  # wishes remembered that nothing came of
 _ONE = ""  # the server answers one at a time, and its events do not say which: there is one name for all
@@ -63,7 +63,7 @@ class Turns:
 
     def _request(self, wish: Any) -> Request:
         peer, body = self._peer, wish if isinstance(wish, dict) else {}
-        attributes = {**parameters(body, PARAMETERS), "openai.api.type": "responses"}
+        attributes = attributes_of(body, "responses")
         return Request(
             peer.provider, "chat", text(attr(wish, "model")), _READER, peer.host, peer.port, stream=True,
             attributes=attributes, service_tier=text(body.get("service_tier")), content=lambda: asked(body),

@@ -9,7 +9,14 @@ from otel_llm.core.model import Reader, Response
 
 from ._openai_content import keep_answer, keep_delta
 from ._openai_fees import read_chat_fees
-from ._openai_responses import read_image_event, read_response, read_response_event, read_transcript_event
+from ._openai_responses import (
+    read_fetched,
+    read_fetched_event,
+    read_image_event,
+    read_response,
+    read_response_event,
+    read_transcript_event,
+)
 from ._openai_usage import read_head, read_image_usage, read_usage
 from ._read import attr, count, items, text, told
 
@@ -30,6 +37,8 @@ PARAMETERS: Mapping[str, str] = {
     "encoding_format": "gen_ai.request.encoding_formats",
     "dimensions": "gen_ai.embeddings.dimension.count",
     "service_tier": "openai.request.service_tier",
+    "reasoning_effort": "gen_ai.request.reasoning.level",
+    "previous_response_id": "gen_ai.request.previous_response.id",
 }
 
 
@@ -116,4 +125,5 @@ RESPONSES = Reader(read_response, read_response_event, terminal=True)
 EMBEDDINGS = Reader(read_usage_only)
 IMAGES = Reader(read_images, read_image_event)
 TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)
+FETCHED = Reader(read_fetched, read_fetched_event, usage=False)
 NO_USAGE = Reader(read_nothing, usage=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from otel_llm.core.model import AttributeValue
+from otel_llm.core.semconv.vocabulary import typed
 
 
 class Fields(Protocol):
@@ -84,10 +85,6 @@ def parameters(body: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, A
     given: dict[str, AttributeValue] = {}
     for name, value in body.items():
         attribute = known.get(name)
-        if attribute is None or value is None:
-            continue
-        if isinstance(value, (str, float, bool)) or (type(value) is int and abs(value) < _LARGEST):
-            given[attribute] = value
-        elif isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
-            given[attribute] = list(value)
+        if attribute is not None and value is not None and (plain := typed(attribute, value)) is not None:
+            given[attribute] = plain
     return given

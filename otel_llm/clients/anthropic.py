@@ -10,7 +10,7 @@ from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
 from ._anthropic_batches import hooks as batch_hooks
-from ._anthropic_content import asked, keep_block, keep_delta, keep_message
+from ._anthropic_content import asked, keep_block, keep_delta, keep_message, read_output
 from ._anthropic_usage import read_usage
 from ._read import attr, count, items, parameters, text
 from ._stainless import base_url_of, body_of, hooks, route_of
@@ -97,10 +97,13 @@ def describe(client: Any, options: Any, stream: bool) -> Request | None:
     else:
         return None
     body = body_of(options)
+    attributes = parameters(body, PARAMETERS)
+    if "output_config" in body:
+        read_output(body["output_config"], attributes)
     name, host, port = _hosts.behind(base_url_of(client), "anthropic", client, _provider)
     return Request(
         name, operation, text(body.get("model")), reader, host, port, stream,
-        parameters(body, PARAMETERS), text(body.get("service_tier")), lambda: asked(body), _region(client, body),
+        attributes, text(body.get("service_tier")), lambda: asked(body), _region(client, body),
     )  # fmt: skip
 
 

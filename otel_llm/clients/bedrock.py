@@ -35,6 +35,15 @@ _PARAMETERS = {
     "stopSequences": "gen_ai.request.stop_sequences",
 }
 
+_KNOWLEDGE = ("retrieveAndGenerateConfiguration", "knowledgeBaseConfiguration", "knowledgeBaseId")
+_NAMED: Mapping[tuple[str, ...], str] = {
+    ("agentId",): "gen_ai.agent.id",
+    ("sessionId",): "gen_ai.conversation.id",
+    ("guardrailConfig", "guardrailIdentifier"): "aws.bedrock.guardrail.id",
+    ("guardrailIdentifier",): "aws.bedrock.guardrail.id",
+    _KNOWLEDGE: "aws.bedrock.knowledge_base.id",
+}
+
 
 def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     action = args[0] if args else kwargs.get("operation_name")
@@ -46,9 +55,9 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     name, host, port = _hosts.behind_text(client.meta.endpoint_url or "", operation.provider)
     config = params.get("inferenceConfig")
     attributes: dict[str, AttributeValue] = parameters(config if isinstance(config, dict) else {}, _PARAMETERS)
-    attributes["aws.bedrock.operation"] = str(action)
-    for parameter, attribute in (("agentId", "gen_ai.agent.id"), ("sessionId", "gen_ai.conversation.id")):
-        if (value := text(params.get(parameter))) is not None:
+    attributes["otel_llm.bedrock.operation"] = str(action)
+    for path, attribute in _NAMED.items():
+        if (value := text(attr(params, *path))) is not None:
             attributes[attribute] = value
     kind = operation.name or operation_of(model)
     return Request(

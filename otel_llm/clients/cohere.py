@@ -30,6 +30,8 @@ _PARAMETERS = {
     "p": "gen_ai.request.top_p",
     "k": "gen_ai.request.top_k",
     "stop_sequences": PARAMETERS["stop"],
+    "embedding_types": PARAMETERS["encoding_format"],
+    "output_dimension": PARAMETERS["dimensions"],
 }
 
 

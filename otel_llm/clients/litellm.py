@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest, positional
 from otel_llm.core.model import Reader, Request, Response
@@ -15,6 +14,7 @@ from ._openai_responses import read_response, read_response_event
 from ._openai_shape import PARAMETERS, read_chat, read_chat_chunk, read_usage_only
 from ._openai_usage import read_usage
 from ._read import attr, number, parameters, text
+from ._urls import place_of
 
 # litellm's name of a provider -> OpenTelemetry's or ours, where they differ
 NAMES: Mapping[str, str] = {
@@ -102,9 +102,9 @@ def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
             return None  # it calls itself again for each model, and those are the calls
         told = text(kwargs.get("model", args[position] if len(args) > position else None))
         provider, model = named(told or "", kwargs.get("custom_llm_provider"))
-        server = urlsplit(text(kwargs.get("api_base")) or text(kwargs.get("base_url")) or "")
+        host, port = place_of(text(kwargs.get("api_base")) or text(kwargs.get("base_url")) or "")
         return Request(
-            provider, operation, model or None, reader, server.hostname, server.port, bool(kwargs.get("stream")),
+            provider, operation, model or None, reader, host, port, bool(kwargs.get("stream")),
             parameters(kwargs, PARAMETERS), text(kwargs.get("service_tier")), lambda: asked(kwargs),
         )  # fmt: skip
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .measures import TOKEN_KINDS
+from .semconv.instruments import INSTRUMENTS
+from .semconv.vocabulary import words
 
 Kind = Literal["counter", "gauge", "histogram"]
 Section = Literal["conventions", "latest", "events", "derived", "self"]
@@ -20,24 +22,6 @@ TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
 COST_BUCKETS = (
     1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
-
-ATTRIBUTES: Mapping[str, str] = {
-    "gen_ai_provider_name": "gen_ai.provider.name",
-    "gen_ai_request_model": "gen_ai.request.model",
-    "gen_ai_response_model": "gen_ai.response.model",
-    "gen_ai_operation_name": "gen_ai.operation.name",
-    "gen_ai_token_type": "gen_ai.token.type",
-    "gen_ai_token_modality": "gen_ai.token.modality",
-    "server_address": "server.address",
-    "error_type": "error.type",
-    "http_route": "http.route",
-    "gen_ai_agent_name": "gen_ai.agent.name",
-    "gen_ai_tool_name": "gen_ai.tool.name",
-    "gen_ai_tool_type": "gen_ai.tool.type",
-    "gen_ai_workflow_name": "gen_ai.workflow.name",
-    "gen_ai_data_source_id": "gen_ai.data_source.id",
-    "mcp_method_name": "mcp.method.name",
-}  # label -> OpenTelemetry attribute; a label that is not here is its own attribute
 
 ERROR_TYPES = (
     "timeout", "connection", "rate_limit", "quota", "authentication", "permission", "not_found", "invalid_request",
@@ -129,74 +113,81 @@ def _operator(value: str) -> str:
     return f'="{value}"'
 
 
-def _histogram(
-    name: str, otel: str, unit: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...], vocabulary: str
-) -> Metric:
+def _histogram(name: str, otel: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Metric:
+    """A histogram of the conventions: unit and vocabulary are theirs."""
+    fact = INSTRUMENTS[otel]
+    vocabulary = fact.words[0] if len(fact.words) == 1 else ""
     section: Section = "latest" if vocabulary == "latest" else "conventions"
-    return Metric(name, otel, "histogram", unit, help, labels, section, buckets, custom=True, vocabulary=vocabulary)
+    return Metric(
+        name, otel, "histogram", fact.unit, help, labels, section, buckets, custom=True, vocabulary=vocabulary
+    )
 
 
 def _conventions() -> tuple[Metric, ...]:
     duration, tokens = DURATION_BUCKETS, TOKEN_BUCKETS
     return (
-        _histogram("gen_ai_client_operation_duration_seconds", "gen_ai.client.operation.duration", "s",
-                   "Duration of an LLM call, retries included.", (*WIDE, "error_type"), duration, "released"),
-        _histogram("gen_ai_client_token_usage", "gen_ai.client.token.usage", "{token}",
+        _histogram("gen_ai_client_operation_duration_seconds", "gen_ai.client.operation.duration",
+                   "Duration of an LLM call, retries included.", (*WIDE, "error_type"), duration),
+        _histogram("gen_ai_client_token_usage", "gen_ai.client.token.usage",
                    "Tokens per successful call; input includes cached, output includes thinking.",
-                   (*WIDE, "gen_ai_token_type"), tokens, "released"),
+                   (*WIDE, "gen_ai_token_type"), tokens),
         _histogram("gen_ai_client_operation_time_to_first_chunk_seconds", "gen_ai.client.operation.time_to_first_chunk",
-                   "s", "Time from the start of a streamed call to its first chunk of output.", WIDE, duration, "released"),
+                    "Time from the start of a streamed call to its first chunk of output.", WIDE, duration),
         _histogram("gen_ai_client_operation_time_per_output_chunk_seconds",
-                   "gen_ai.client.operation.time_per_output_chunk", "s",
-                   "Time between chunks of output of a streamed call.", WIDE, duration, "released"),
-        _histogram("gen_ai_client_inference_duration_seconds", "gen_ai.client.inference.duration", "s",
-                   "Duration of an inference call, retries included.", (*WIDE, "error_type"), duration, "latest"),
-        _histogram("gen_ai_client_embeddings_duration_seconds", "gen_ai.client.embeddings.duration", "s",
-                   "Duration of an embeddings call, retries included.", (*WIDE, "error_type"), duration, "latest"),
+                   "gen_ai.client.operation.time_per_output_chunk",
+                   "Time between chunks of output of a streamed call.", WIDE, duration),
+        _histogram("gen_ai_client_inference_duration_seconds", "gen_ai.client.inference.duration",
+                   "Duration of an inference call, retries included.", (*WIDE, "error_type"), duration),
+        _histogram("gen_ai_client_embeddings_duration_seconds", "gen_ai.client.embeddings.duration",
+                   "Duration of an embeddings call, retries included.", (*WIDE, "error_type"), duration),
+        _histogram("gen_ai_client_embeddings_operation_input_tokens", "gen_ai.client.embeddings.operation.input_tokens",
+                    "Input tokens per successful embeddings call.", WIDE, tokens),
         _histogram("gen_ai_client_inference_operation_input_tokens", "gen_ai.client.inference.operation.input_tokens",
-                   "{token}", "Input tokens per successful call, cached included.", WIDE, tokens, "latest"),
+                    "Input tokens per successful call, cached included.", WIDE, tokens),
         _histogram("gen_ai_client_inference_operation_output_tokens", "gen_ai.client.inference.operation.output_tokens",
-                   "{token}", "Output tokens per successful call, thinking included.", WIDE, tokens, "latest"),
+                    "Output tokens per successful call, thinking included.", WIDE, tokens),
         _histogram("gen_ai_client_inference_time_to_first_chunk_seconds", "gen_ai.client.inference.time_to_first_chunk",
-                   "s", "Time from the start of a streamed call to its first chunk of output.", WIDE, duration, "latest"),
+                    "Time from the start of a streamed call to its first chunk of output.", WIDE, duration),
         _histogram("gen_ai_client_inference_time_per_output_chunk_seconds",
-                   "gen_ai.client.inference.time_per_output_chunk", "s",
-                   "Time between chunks of output of a streamed call.", WIDE, duration, "latest"),
+                   "gen_ai.client.inference.time_per_output_chunk",
+                   "Time between chunks of output of a streamed call.", WIDE, duration),
     )  # fmt: skip
 
 
 def _agents() -> tuple[Metric, ...]:
     agent, method = ("gen_ai_agent_name",), ("mcp_method_name", "gen_ai_tool_name", "error_type")
 
-    def step(name: str, otel: str, unit: str, help: str, labels: tuple[str, ...]) -> Metric:
-        buckets = DURATION_BUCKETS if unit == "s" else COUNT_BUCKETS
-        return _histogram(name, otel, unit, help, labels, buckets, "")
+    def step(name: str, otel: str, help: str, labels: tuple[str, ...]) -> Metric:
+        return _histogram(
+            name, otel, help, labels, DURATION_BUCKETS if INSTRUMENTS[otel].unit == "s" else COUNT_BUCKETS
+        )
 
     return (
-        step("gen_ai_invoke_agent_duration_seconds", "gen_ai.invoke_agent.duration", "s",
+        step("gen_ai_invoke_agent_duration_seconds", "gen_ai.invoke_agent.duration",
              "Duration of an agent's run.", (*agent, "error_type")),
-        step("gen_ai_invoke_agent_inference_calls", "gen_ai.invoke_agent.inference_calls", "{call}",
+        step("gen_ai_invoke_agent_inference_calls", "gen_ai.invoke_agent.inference_calls",
              "Model calls of an agent's run, failed ones included, those of agents inside not.", agent),
-        step("gen_ai_invoke_agent_tool_calls", "gen_ai.invoke_agent.tool_calls", "{call}",
+        step("gen_ai_invoke_agent_tool_calls", "gen_ai.invoke_agent.tool_calls",
              "Tool calls of an agent's run, failed ones included, those of agents inside not.", agent),
-        step("gen_ai_invoke_workflow_duration_seconds", "gen_ai.invoke_workflow.duration", "s",
+        step("gen_ai_invoke_workflow_duration_seconds", "gen_ai.invoke_workflow.duration",
              "Duration of a workflow: a run of several agents or steps.", ("gen_ai_workflow_name", "error_type")),
-        step("gen_ai_execute_tool_duration_seconds", "gen_ai.execute_tool.duration", "s",
+        step("gen_ai_execute_tool_duration_seconds", "gen_ai.execute_tool.duration",
              "Duration of a tool call.", ("gen_ai_tool_name", "gen_ai_tool_type", *agent, "error_type")),
-        step("mcp_client_operation_duration_seconds", "mcp.client.operation.duration", "s",
+        step("mcp_client_operation_duration_seconds", "mcp.client.operation.duration",
              "Duration of a request to an MCP server, as its client sees it.", method),
-        step("mcp_server_operation_duration_seconds", "mcp.server.operation.duration", "s",
+        step("mcp_server_operation_duration_seconds", "mcp.server.operation.duration",
              "Duration of a request that an MCP server answers.", method),
-        step("mcp_client_session_duration_seconds", "mcp.client.session.duration", "s",
+        step("mcp_client_session_duration_seconds", "mcp.client.session.duration",
              "Duration of a session with an MCP server, as its client sees it.", ("error_type",)),
-        step("mcp_server_session_duration_seconds", "mcp.server.session.duration", "s",
+        step("mcp_server_session_duration_seconds", "mcp.server.session.duration",
              "Duration of a session of an MCP server.", ("error_type",)),
     )  # fmt: skip
 
 
 def _token_counters() -> tuple[Metric, ...]:
     return tuple(
-        Metric(kind.counter, f"gen_ai.client.inference.usage.{kind.dotted}", "counter", "{token}", kind.help,
+        Metric(kind.counter, f"gen_ai.client.inference.usage.{kind.dotted}", "counter",
+               INSTRUMENTS[f"gen_ai.client.inference.usage.{kind.dotted}"].unit, kind.help,
                (*CALL, "gen_ai_token_modality"), "conventions", custom=True)
         for kind in TOKEN_KINDS
     )  # fmt: skip
@@ -417,5 +408,6 @@ BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def shown(semconv: str) -> tuple[Metric, ...]:
-    """What a scrape shows under ``semconv`` (``released``, ``latest`` or ``both``)."""
-    return tuple(metric for metric in METRICS if metric.vocabulary in ("", semconv) or semconv == "both")
+    """What a scrape shows under ``semconv``, a value of ``OTEL_LLM_SEMCONV``."""
+    vocabularies = words(semconv)
+    return tuple(metric for metric in METRICS if not metric.vocabulary or metric.vocabulary in vocabularies)

@@ -18,6 +18,7 @@ from .setting_readers import read_one_of as _one_of
 from .setting_readers import read_otel_truth as _otel_truth
 from .setting_readers import read_pairs as _pairs
 from .setting_readers import read_text as _text
+from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
 
 
@@ -65,9 +66,9 @@ class Config:
     semconv: str = _setting(
         "OTEL_LLM_SEMCONV",
         "released",
-        _one_of("released", "latest", "both"),
-        "Vocabulary of the GenAI metrics.",
-        "released, latest, both",
+        _vocabulary,
+        "Vocabulary of the GenAI spans, events and metrics; proposed adds what OpenTelemetry has not decided on, as a cost.",
+        "released, latest, both; proposed beside one of them, comma-separated",
     )
     metric_labels: tuple[str, ...] = _setting(
         "OTEL_LLM_METRIC_LABELS",
@@ -81,6 +82,13 @@ class Config:
         (),
         _names,
         "Labels of OTEL_LLM_METRIC_LABELS whose values have windows, baselines, z-scores and alerts of their own.",
+        "names, comma-separated",
+    )
+    baggage_labels: tuple[str, ...] = _setting(
+        "OTEL_LLM_BAGGAGE_LABELS",
+        (),
+        _labels,
+        "Keys of the W3C baggage of an incoming request that become labels of its calls, as otel_llm.labels(...) gives them.",
         "names, comma-separated",
     )
     max_label_values: int = _setting(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from .model import BATCH, Observation
+from .semconv.table import EMBEDDINGS
 
 Labels = tuple[str, ...]
 LabelSet = Literal["call", "wide", "ended", "outcome"]
@@ -142,11 +143,12 @@ def latest(name: str, labels: Labels) -> Series | None:
     """What the latest vocabulary calls a series of the released one, custom labels at the end of ``labels`` included; None
     where both call it the same."""
     if name == "gen_ai_client_operation_duration_seconds":
-        what = "embeddings" if labels[_OPERATION] == "embeddings" else "inference"
+        what = "embeddings" if labels[_OPERATION] == EMBEDDINGS else "inference"
         return Series(f"gen_ai_client_{what}_duration_seconds", labels)
     if name == _SIZE:
         rest = labels[:_TOKEN_TYPE] + labels[_TOKEN_TYPE + 1 :]
-        return Series(f"gen_ai_client_inference_operation_{labels[_TOKEN_TYPE]}_tokens", rest)
+        what = EMBEDDINGS if labels[_OPERATION] == EMBEDDINGS and labels[_TOKEN_TYPE] == "input" else "inference"
+        return Series(f"gen_ai_client_{what}_operation_{labels[_TOKEN_TYPE]}_tokens", rest)
     if name in _SAME_LABELS:
         return Series(_SAME_LABELS[name], labels)
     return None

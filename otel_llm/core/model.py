@@ -147,6 +147,7 @@ class Request:
     hear: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
     background: bool = False  # the answer is asked to be made in the background, and comes with a later request
+    counted: bool = True  # False for what runs no model, and is a span only
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
 
@@ -245,6 +246,7 @@ class Observation(NamedTuple):
         0.0  # US dollars that the call would have cost less, had ``cache_missed_tokens`` been cached
     )
     spenders: tuple[tuple[str, str], ...] = ()  # name and shown value of the caller's labels, where it cost something
+    server_port: int | None = None
 
 
 class Event(NamedTuple):

@@ -22,6 +22,8 @@ def read_labels(text: str) -> tuple[str, ...]:
     names = read_names(text)
     if bad := [name for name in names if not name.isidentifier() or not name.isascii() or name.startswith("__")]:
         raise ValueError(f"{bad[0]!r} is no Prometheus label name")
+    if "conversation" in names:
+        raise ValueError("'conversation' is on spans only: there are more of them than a metric can have series")
     if taken := [name for name in names if name in _OURS]:
         raise ValueError(f"{taken[0]!r} is a label that metrics have already")
     return names
@@ -96,3 +98,11 @@ def read_action(text: str) -> str:
     if colon and all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
         return text
     return str(read_one_of("observe", "warn", "refuse")(text))
+
+
+def read_vocabulary(text: str) -> str:
+    """Vocabularies of the conventions, comma-separated."""
+    from .semconv.vocabulary import words  # noqa: PLC0415 - only where it is set
+
+    words(text)
+    return ",".join(read_names(text.lower()))

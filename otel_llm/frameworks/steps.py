@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 
 from otel_llm.calls import runs
 from otel_llm.calls.runs import Kind, Step
+from otel_llm.core.semconv.table import SCHEMA_URL
 from otel_llm.core.version import __version__
 
 from . import reading
@@ -93,7 +94,7 @@ def _span(kind: Kind, name: str, above: Step | None, more: Mapping[str, Any], si
     attributes.update({key.replace("__", "."): value for key, value in more.items() if value})
     outer = _nearest(above)
     context = set_span_in_context(outer) if outer is not None else None
-    tracer = trace.get_tracer("otel_llm", __version__)
+    tracer = trace.get_tracer("otel_llm", __version__, schema_url=SCHEMA_URL)
     span = tracer.start_span(f"{operation} {name}".strip(), context, SpanKind.INTERNAL, attributes, (), since)
     return span if span.get_span_context().is_valid else None
 

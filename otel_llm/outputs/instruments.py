@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
-from otel_llm.core.catalogue import ATTRIBUTES, DURATION_BUCKETS, NO_AGENT, Metric, shown
+from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, Metric, shown
 from otel_llm.core.config import Config
 from otel_llm.core.measures import (
     MEASURES,
@@ -25,6 +25,7 @@ from otel_llm.core.measures import (
     tokens_by_modality,
 )
 from otel_llm.core.model import Event, Observation
+from otel_llm.core.semconv.labels import attribute
 
 MOST_BEGUN = 10_000
 """Models (with custom labels) whose successes are known to be shown at 0; past it they are shown so again."""
@@ -43,6 +44,9 @@ class Instruments:
         }
         self._begun: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
         self._names: dict[str, tuple[str, ...]] = {metric.name: self._label_names(metric) for metric in metrics}
+        labels = {name for metric in metrics for name in metric.labels}
+        self._attributes = {name: attribute(name) for name in labels} | {name: name for name in self._custom}
+        self._with_port = frozenset(metric.name for metric in metrics if WIDE[-1] in metric.labels)
 
     def __call__(self, record: Observation | Event) -> None:
         """Record one fact."""
@@ -58,13 +62,18 @@ class Instruments:
     def _label_names(self, metric: Metric) -> tuple[str, ...]:
         return (*metric.labels, *self._custom) if metric.custom else metric.labels
 
-    def _put(self, name: str, labels: tuple[str, ...], value: float) -> None:
+    def _put(self, name: str, labels: tuple[str, ...], value: float, port: int | None = None) -> None:
         record = self._record.get(name)
         if record is None:
             return
         names = self._names[name]
         bounded = self._bounds.values(names, labels)
-        record(value, {ATTRIBUTES.get(key, key): told for key, told in zip(names, bounded, strict=True) if told})
+        attributes: dict[str, str | int] = {
+            self._attributes[key]: told for key, told in zip(names, bounded, strict=True) if told
+        }
+        if port is not None and name in self._with_port and "server.address" in attributes:
+            attributes["server.port"] = port
+        record(value, attributes)
 
     def _count(self, call: tuple[str, ...], outcome: tuple[str, ...], custom: tuple[str, ...]) -> None:
         """Count the call; the first of its model shows the successes at 0 as well, as a ratio over them needs."""
@@ -80,7 +89,7 @@ class Instruments:
         for measure in MEASURES:
             value = getattr(seen, measure.field)
             if value is not None and takes_part(measure, seen.operation, success=success):
-                self._show(measure.metric, (*sets[measure.labels], *measure.more, *custom), value)
+                self._show(measure.metric, (*sets[measure.labels], *measure.more, *custom), value, seen.server_port)
         for metric, labels, field, *_rest in WORDS:
             words = getattr(seen, field)
             for word in (words,) if isinstance(words, str) and words else words:
@@ -88,7 +97,9 @@ class Instruments:
         for direction, modality, tokens in tokens_by_modality(seen):
             self._show(f"{USAGE}{direction}_tokens_total", (*sets["call"], modality, *custom), tokens)
         for gap in gaps(seen):
-            self._show("gen_ai_client_operation_time_per_output_chunk_seconds", (*sets["wide"], *custom), gap)
+            self._show(
+                "gen_ai_client_operation_time_per_output_chunk_seconds", (*sets["wide"], *custom), gap, seen.server_port
+            )
 
     def _agent(self, seen: Observation) -> None:
         """Tokens and cost of the calls that are part of a run of an agent, at 0 as well where a call brought neither."""
@@ -99,11 +110,11 @@ class Instruments:
         self._put("otel_llm_agent_tokens_total", (*who, "output", *seen.labels), seen.output_tokens or 0)
         self._put("otel_llm_agent_cost_usd_total", (*who, *seen.labels), seen.cost or 0.0)
 
-    def _show(self, name: str, labels: tuple[str, ...], value: float) -> None:
+    def _show(self, name: str, labels: tuple[str, ...], value: float, port: int | None = None) -> None:
         """Under the released name, and under the latest where that is another; each only if it is shown."""
-        self._put(name, labels, value)
+        self._put(name, labels, value, port)
         if (other := latest(name, labels)) is not None:
-            self._put(other.metric, other.labels, value)
+            self._put(other.metric, other.labels, value, port)
 
     def _money(self, seen: Observation, call: tuple[str, ...]) -> None:
         custom = seen.labels

@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_llm.calls.invocation import Invocation
 from otel_llm.core.config import Config
 from otel_llm.core.guard import foreign, guard
 from otel_llm.core.model import Observation
+from otel_llm.core.semconv import start_attributes
+from otel_llm.core.semconv.table import kind_of
+
+from .events import DETAILS, emit
 
 logger = logging.getLogger("otel_llm")
 Redact = Callable[[str], str]
-EVENT = "gen_ai.client.inference.operation.details"
 _WORDS = ("role", "type", "finish_reason")  # what a message and a part of it are: no redactor may take that away
 
 
@@ -28,32 +31,22 @@ class Content:
         self._on_span = config.content in ("span_only", "span_and_event")
         self._event_logger = event_logger if config.content in ("event_only", "span_and_event") else None
 
-    def __call__(self, call: Invocation, seen: Observation) -> None:
-        """Write the messages of a call that has ended. A redactor that raises keeps them out, and nothing else."""
+    def __call__(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
+        """Write the messages of a call that has ended, and has these ``attributes``. A redactor that raises keeps the messages out,
+        and nothing else."""
         with guard("content"):
-            self._write(call, seen)
+            self._write(call, seen, attributes)
 
-    def _write(self, call: Invocation, seen: Observation) -> None:
+    def _write(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
         told = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
-            told["gen_ai.output.messages"] = call.response.content
+            told["gen_ai.output.messages"] = ended(call.response.content, call.response.finish_reasons, seen.error_type)
         told = {key: self._clean(value, frame=True) for key, value in told.items()}
-        if self._on_span:
+        if self._on_span and call.span is not None and call.span.is_recording():
             call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
-        if self._event_logger is not None:
-            self._emit(self._event_logger, call, seen, told)
-
-    def _emit(self, logger_: Any, call: Invocation, seen: Observation, told: dict[str, Any]) -> None:
-        attributes = {
-            "gen_ai.operation.name": seen.operation, "gen_ai.provider.name": seen.provider,
-            "gen_ai.request.model": seen.request_model, "gen_ai.response.model": seen.response_model,
-        }  # fmt: skip
-        logger_.emit(
-            event_name=EVENT,
-            timestamp=int(seen.at * 1e9),
-            context=call.scope,
-            attributes={**{key: value for key, value in attributes.items() if value}, **told},
-        )
+        if self._event_logger is not None and kind_of(seen.operation) == "inference":
+            known = {**start_attributes(call.request, call.labels), **attributes, **told}
+            emit(self._event_logger, DETAILS, call, seen, known)
 
     def _clean(self, value: Any, *, frame: bool = False) -> Any:
         """``value`` with every text redacted and shortened; what is no JSON becomes text first.
@@ -73,6 +66,20 @@ class Content:
         if value is None or isinstance(value, (bool, int, float)):
             return value
         return self._clean(str(value))
+
+
+def ended(messages: list[Any], reasons: list[str], error: str) -> list[Any]:
+    """Answers with what ended each. One that nobody finished has the call's reason, else ``error``, or how its caller left it."""
+    if all(message.get("finish_reason") for message in messages):
+        return messages
+    otherwise = {"": "unknown", "abandoned": "abandoned", "cancelled": "cancelled"}.get(error, "error")
+    return [
+        {
+            **message,
+            "finish_reason": message.get("finish_reason") or (reasons[place] if place < len(reasons) else otherwise),
+        }
+        for place, message in enumerate(messages)
+    ]
 
 
 def _redactor(path: str) -> Redact | None:

@@ -9,6 +9,7 @@ from opentelemetry.metrics import _internal
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Record
+from otel_llm.core.semconv.table import SCHEMA_URL
 from otel_llm.core.version import __version__
 
 from .instruments import Instruments
@@ -30,7 +31,9 @@ class HostMeter:
         if provider is not self._provider:
             self._provider = provider
             self._instruments = (
-                Instruments(provider.get_meter("otel_llm", __version__), self._config) if _real(provider) else None
+                Instruments(provider.get_meter("otel_llm", __version__, SCHEMA_URL), self._config)
+                if _real(provider)
+                else None
             )
         if self._instruments is not None:
             self._instruments(record)

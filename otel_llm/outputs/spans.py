@@ -17,22 +17,29 @@ from otel_llm.core.errors import http_status, provider_code
 from otel_llm.core.guard import guard
 from otel_llm.core.model import AttributeValue, Observation
 from otel_llm.core.semconv import end_attributes, span_name, start_attributes
+from otel_llm.core.semconv.vocabulary import of
 from otel_llm.frameworks.reading import named_by_form
 
 from .attributes import Onlookers, add, put
 
-Capture = Callable[[Invocation, Observation], None]
+Attributes = dict[str, AttributeValue]
+Capture = Callable[[Invocation, Observation, Attributes], None]
 _END = guard("end")
 
 
 class Spans:
-    """Opens and ends a span for each call. ``capture`` adds messages, where OpenTelemetry's switch asks for them."""
+    """Opens and ends a span for each call, in the words of ``semconv``. ``capture`` adds messages, where OpenTelemetry's switch asks
+    for them; ``failed`` hears of calls that failed."""
 
-    def __init__(self, tracer: Tracer, capture: Capture | None = None) -> None:
+    def __init__(
+        self, tracer: Tracer, capture: Capture | None = None, semconv: str = "released", failed: Capture | None = None
+    ) -> None:
         self._tracer: Any = tracer
         self._waits = hasattr(tracer, "_real_tracer")  # for the host to set up tracing, which it may never do
         self._onlookers = Onlookers(tracer)
         self._capture = capture
+        self._spoken = of(semconv)
+        self._unhappy = failed
 
     def opened(self, call: Invocation) -> None:
         """Start the span under the caller's, with all that a sampler may ask for."""
@@ -104,7 +111,11 @@ class Spans:
     def closed(self, call: Invocation, seen: Observation) -> None:
         """Write what the answer told and end the span. One that is not recorded costs nothing more."""
         span = call.span
+        if seen.error_type and self._unhappy is not None:
+            with _END:
+                self._unhappy(call, seen, self._failure(call, seen))
         if span is None:
+            self._tell(call, seen)
             return
         if call.foreign:
             with _END:
@@ -114,22 +125,28 @@ class Spans:
                     self._write_late(call, seen)
             return
         if not span.is_recording():
+            self._tell(call, seen)
             return
         try:  # whatever fails on the way, the span ends
             with _END:
                 attributes = self._attributes(call, seen)
                 if seen.error_type:
-                    self._failed(call, seen, attributes)
+                    attributes.update(self._failure(call, seen))
+                    self._set_status(call, seen)
                 put(span, attributes)
-            if self._capture is not None:
-                with _END:
-                    self._capture(call, seen)
+                if self._capture is not None:
+                    self._capture(call, seen, attributes)
         finally:
             span.end()
 
-    @staticmethod
-    def _attributes(call: Invocation, seen: Observation) -> dict[str, AttributeValue]:
-        attributes = end_attributes(call.request, call.response, seen)
+    def _tell(self, call: Invocation, seen: Observation) -> None:
+        """An event of what was said does not depend on a recorded span."""
+        if self._capture is not None:
+            with _END:
+                self._capture(call, seen, self._attributes(call, seen))
+
+    def _attributes(self, call: Invocation, seen: Observation) -> Attributes:
+        attributes = end_attributes(call.request, call.response, seen, self._spoken)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
@@ -137,9 +154,9 @@ class Spans:
         return attributes
 
     @staticmethod
-    def _failed(call: Invocation, seen: Observation, attributes: dict[str, AttributeValue]) -> None:
+    def _failure(call: Invocation, seen: Observation) -> Attributes:
         """Class name, provider's code and status of a failure; its message may hold a prompt and stays out."""
-        attributes["error.type"] = seen.error_type
+        attributes: Attributes = {"error.type": seen.error_type}
         error = call.error
         if error is not None:
             attributes["exception.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -150,6 +167,11 @@ class Spans:
                 attributes["otel_llm.provider.error.code"] = code[:128]
         elif call.response.error_code:
             attributes["otel_llm.provider.error.code"] = call.response.error_code[:128]
+        return attributes
+
+    @staticmethod
+    def _set_status(call: Invocation, seen: Observation) -> None:
+        error = call.error
         if error is not None or seen.error_type not in ("abandoned", "cancelled"):
             call.span.set_status(
                 Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from opentelemetry import trace
+from opentelemetry.trace import Tracer
 
 from otel_llm import clients
 from otel_llm.aggregate import Store, Verdict, printable
@@ -33,6 +34,7 @@ from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
 from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Event
+from otel_llm.core.semconv.table import SCHEMA_URL
 from otel_llm.core.version import __version__
 from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.other_exporter import served_elsewhere
@@ -40,6 +42,7 @@ from otel_llm.frameworks import Frameworks
 from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.anomaly import Anomaly
 from otel_llm.outputs.conditions import ConditionWatch
+from otel_llm.outputs.events import Exceptions, event_logger
 from otel_llm.outputs.meter import HostMeter
 from otel_llm.outputs.spans import Spans
 from otel_llm.pricing import Prices
@@ -102,7 +105,7 @@ class Runtime:
         named = budgets(config)
         self.budgets = (Budget("", (), config.budget_daily, config.budget_monthly), *named)
         self.observer = Observer(
-            (Spans(trace.get_tracer(SCOPE, __version__), _capture(config)),),
+            (Spans(_tracer(), _capture(config), config.semconv, Exceptions()),),
             label_names=config.metric_labels,
             price=self.prices.of_call,
             capture=config.content != "no_content",
@@ -130,7 +133,7 @@ class Runtime:
         for problem in self.config.problems:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
-        context.allow(self.config.metric_labels)
+        context.allow(self.config.metric_labels, self.config.baggage_labels)
         self.member.start()
         if self.config.summary == "exit":
             atexit.register(self._sum_up)  # between the member's own and what is counted last
@@ -258,11 +261,13 @@ _USAGE_OF_STREAMS = {
 def _capture(config: Config) -> Any:
     if config.content == "no_content":
         return None
-    from opentelemetry import _logs  # noqa: PLC0415 - only where content is captured
+    from otel_llm.outputs.messages import Content  # noqa: PLC0415 - only where content is captured
 
-    from otel_llm.outputs.messages import Content  # noqa: PLC0415 - likewise
+    return Content(config, event_logger())
 
-    return Content(config, _logs.get_logger(SCOPE, __version__))
+
+def _tracer() -> Tracer:
+    return trace.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL)
 
 
 def _version(distribution: str) -> str | None:

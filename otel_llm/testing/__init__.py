@@ -86,14 +86,14 @@ def capture(
     config = Config() if config is None else config
     captured = Captured()
     captured.observer = Observer(
-        (*((Spans(tracer),) if tracer is not None else ()), *sinks),
+        (*((Spans(tracer, semconv=config.semconv),) if tracer is not None else ()), *sinks),
         label_names=config.metric_labels,
         on_reply=rate_limits.read,
         spenders=Spenders((*config.metric_labels, *config.plain_labels)) if config.top_spenders else None,
         **settings,
     )
     _hosts.configure(config.providers)
-    context.allow(config.metric_labels)
+    context.allow(config.metric_labels, config.baggage_labels)
     was, Guard.strict = Guard.strict, True
     dispatch.listen(captured.take)
     unobserve = observe.use(captured.observer)

@@ -11,9 +11,10 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 
 from otel_llm.aggregate import Histogram, Store
-from otel_llm.core.catalogue import ATTRIBUTES, METRICS
+from otel_llm.core.catalogue import METRICS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation
+from otel_llm.core.semconv.labels import attribute
 from otel_llm.outputs.instruments import Instruments
 
 AT = 1_763_711_000.0
@@ -32,7 +33,7 @@ CALLS = st.builds(
     cost_saved=st.sampled_from([0.0, 0.5]), finish_reasons=st.sampled_from([(), ("stop",), ("stop", "length", "stop")]),
     trace_id=st.just(""), span_id=st.just(""), cost_avoidable=st.sampled_from([0.0, 0.25]), cache_miss=st.sampled_from(["", "expired"]),
     fees=st.sampled_from([(), (("web_search", 2.0),)]), incomplete=st.sampled_from([(), ("web_search",), ("audio",)]),
-    agent=st.sampled_from(["", "helper"]), cache_missed_tokens=COUNT,
+    agent=st.sampled_from(["", "helper"]), cache_missed_tokens=COUNT, server_port=st.none(),
 )  # fmt: skip
 CALL = ("openai", "a", "chat")
 EVENTS = st.sampled_from([
@@ -58,7 +59,7 @@ def of_store(store: Store) -> Iterator[tuple[object, object]]:
 
 
 def of_instruments(reader: InMemoryMetricReader) -> Iterator[tuple[object, object]]:
-    label = {attribute: name for name, attribute in ATTRIBUTES.items()}
+    label = {attribute(name): name for metric in METRICS for name in metric.labels}
     told = reader.get_metrics_data()
     for metric in told.resource_metrics[0].scope_metrics[0].metrics if told is not None else ():
         for point in metric.data.data_points:
@@ -81,3 +82,51 @@ def test_both_show_the_same(semconv: str, records: list[Observation | Event]) ->
         instruments(record)
     assert dict(of_store(store)) == dict(of_instruments(reader))
     provider.shutdown()
+
+
+def recorded(*records: Observation | Event, semconv: str = "released") -> dict[str, list[dict[str, object]]]:
+    """The attributes of each instrument's points."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    instruments = Instruments(provider.get_meter("otel_llm"), Config(semconv=semconv, metric_labels=("tenant",)))
+    for record in records:
+        instruments(record)
+    metrics = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+    provider.shutdown()
+    return {metric.name: [dict(point.attributes) for point in metric.data.data_points] for metric in metrics}
+
+
+def test_a_port_stands_beside_each_address() -> None:
+    call = Observation(AT, "openai", "a", "chat", "a-1", "host", "", 0.5, ("acme",), input_tokens=3, server_port=8443)
+    told = recorded(call)
+    known = {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "a",
+        "gen_ai.operation.name": "chat",
+        "tenant": "acme",
+    }
+    wide = {**known, "gen_ai.response.model": "a-1", "server.address": "host", "server.port": 8443}
+    assert told["gen_ai.client.operation.duration"] == [wide]
+    assert told["gen_ai.client.token.usage"] == [{**wide, "gen_ai.token.type": "input"}]
+    assert told["gen_ai.client.inference.usage.input_tokens"] == [{**known, "gen_ai.token.modality": "unknown"}]
+    without = recorded(call._replace(server_address=""))
+    assert "server.port" not in without["gen_ai.client.operation.duration"][0]
+
+
+def test_labels_of_ours_have_a_namespace() -> None:
+    told = recorded(Event("otel_llm_retries_total", AT, ("openai", "a", "chat", "timeout", "acme")))
+    assert told == {"otel_llm.retries": [{
+        "gen_ai.provider.name": "openai", "gen_ai.request.model": "a", "gen_ai.operation.name": "chat", "otel_llm.reason": "timeout",
+        "tenant": "acme",
+    }]}  # fmt: skip
+
+
+def test_embeddings_are_no_inference_in_the_latest_vocabulary() -> None:
+    call = Observation(AT, "openai", "a", "embeddings", "a-1", "host", "", 0.5, ("",), input_tokens=3)
+    told = set(recorded(call, semconv="latest"))
+    assert {name for name in told if name.startswith("gen_ai.client.embeddings")} == {
+        "gen_ai.client.embeddings.duration", "gen_ai.client.embeddings.operation.input_tokens",
+    }  # fmt: skip
+    assert {name for name in told if name.startswith("gen_ai.client.inference")} == {
+        "gen_ai.client.inference.usage.input_tokens"
+    }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import conformance
 import httpx2
 import openai
 import pytest
 from google import genai
 from mistralai.client import Mistral
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_llm.calls import background, batches
 from otel_llm.core.model import BATCH
@@ -225,3 +230,19 @@ def test_results_of_a_batch_of_mistrals_count_once_each(server: Loopback) -> Non
             client.batch.jobs.get(job_id="j")
         (call,) = captured.calls
     assert (call.provider, call.request_model, call.input_tokens) == ("mistral_ai", "mistral-small", 100)
+
+
+def test_a_look_at_a_response_is_a_span_and_no_call(server: Loopback) -> None:
+    exporter, traces = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    traces.add_span_processor(SimpleSpanProcessor(exporter))
+    with capture("openai", tracer=traces.get_tracer("fetch")) as captured, openai_at(server) as client:
+        assert client.responses.retrieve("resp_7").id == "resp_7"
+        with contextlib.suppress(openai.APIError):
+            server.script = lambda _: Reply.of_json({"error": {"code": "not_found"}}, 404)
+            client.responses.retrieve("resp_8")
+        assert (captured.calls, captured.open) == ([], 0)
+    found, missing = exporter.get_finished_spans()
+    assert conformance.of_span(found) == conformance.of_span(missing) == []
+    assert (found.name, (found.attributes or {})["gen_ai.response.id"]) == ("fetch_response", "resp_7")
+    assert not any("usage" in name or "cost" in name for name in found.attributes or {})
+    assert (missing.attributes or {})["error.type"] == "not_found"

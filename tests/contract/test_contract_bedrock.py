@@ -357,7 +357,7 @@ class TestSpecifics(Contract):
         client.converse(**asked(CLAUDE), serviceTier={"type": "flex"})
         told = bench.span.attributes
         assert (told["gen_ai.request.max_tokens"], told["gen_ai.request.temperature"]) == (9, 0.5)
-        assert told["aws.bedrock.operation"] == "Converse"
+        assert told["otel_llm.bedrock.operation"] == "Converse"
 
     async def test_retries_async(self, bench: Bench) -> None:
         client = AsyncClient(bench.server.url)

@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_llm.core.config import Config
-from otel_llm.outputs.messages import EVENT, Content
+from otel_llm.outputs.events import DETAILS
+from otel_llm.outputs.messages import Content
 from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
 from otel_llm.testing.loopback import Loopback
@@ -108,7 +109,7 @@ def test_as_events() -> None:
     span = observe(Config.from_env({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "event_only"}), events)
     assert SECRET not in span.to_json()
     (event,) = events.emitted
-    assert event["event_name"] == EVENT
+    assert event["event_name"] == DETAILS
     assert event["attributes"]["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": TEXT}]
     assert event["attributes"]["gen_ai.request.model"] == "x"
 

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from otel_llm.core.catalogue import METRICS
 from otel_llm.core.model import Observation, Reader, Request, Response, Usage
 from otel_llm.core.semconv import end_attributes, finish_reason, span_name, start_attributes
+from otel_llm.core.semconv.instruments import INSTRUMENTS
+from otel_llm.core.semconv.labels import attribute
+from otel_llm.core.semconv.table import REQUIRED
+from otel_llm.core.semconv.vocabulary import of, typed, words
 
 READER = Reader(lambda _, __: None)
 
@@ -108,3 +113,90 @@ def test_usages_add_up_and_the_unknown_stays_unknown() -> None:
     assert (both.input_tokens, both.output_tokens, both.cache_read_tokens, both.thinking_tokens) == (15, 1, 3, None)
     assert both.estimated
     assert [Usage(input_tokens=0).known, Usage(output_tokens=1).known, Usage().known] == [True, True, False]
+
+
+@pytest.mark.parametrize(("switch", "meant"), [
+    ("released", ("released",)), ("latest", ("latest",)), ("both", ("released", "latest")), ("proposed", ("released", "proposed")),
+    ("Latest, proposed", ("latest", "proposed")), ("", ("released",)),
+])  # fmt: skip
+def test_the_switch_names_vocabularies(switch: str, meant: tuple[str, ...]) -> None:
+    assert words(switch) == meant
+
+
+def test_a_word_that_is_no_vocabulary_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'newest' is no vocabulary"):
+        words("released,newest")
+
+
+MOST = {
+    "gen_ai.request.top_k": 40, "gen_ai.request.reasoning.level": "high", "gen_ai.prompt.name": "greeting", "gen_ai.prompt.version": "2",
+    "gen_ai.request.previous_response.id": "resp_1",
+}  # fmt: skip
+USED = Usage(
+    input_tokens=100, output_tokens=20, cache_read_tokens=30, cache_write_tokens=40, thinking_tokens=5, input_audio_tokens=60,
+    input_text_tokens=40, output_image_tokens=7, cache_audio_read_tokens=3,
+)  # fmt: skip
+SPLIT = {
+    "gen_ai.usage.audio.input_tokens": 60, "gen_ai.usage.text.input_tokens": 40, "gen_ai.usage.image.output_tokens": 7,
+    "gen_ai.usage.audio.cache_read.input_tokens": 3,
+}  # fmt: skip
+KNOWN = {
+    "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "gen_ai.usage.cache_read.input_tokens": 30,
+    "gen_ai.usage.reasoning.output_tokens": 5,
+}  # fmt: skip
+CREATION, WRITE = {"gen_ai.usage.cache_creation.input_tokens": 40}, {"gen_ai.usage.cache_write.input_tokens": 40}
+
+
+@pytest.mark.parametrize(("switch", "expected"), [
+    ("released", {"gen_ai.request.top_k": 40.0, "gen_ai.prompt.name": "greeting", **KNOWN, **CREATION}),
+    ("latest", {**MOST, **KNOWN, **WRITE, **SPLIT}),
+    ("both", {**MOST, "gen_ai.request.top_k": 40.0, **KNOWN, **CREATION, **WRITE, **SPLIT}),
+])  # fmt: skip
+def test_each_vocabulary_has_its_own_names_and_types(switch: str, expected: dict[str, Any]) -> None:
+    told = end_attributes(asked(attributes=dict(MOST)), Response(usage=USED), seen(), of(switch))
+    assert told == expected
+    assert type(told["gen_ai.request.top_k"]) is type(expected["gen_ai.request.top_k"])
+
+
+@pytest.mark.parametrize(("source", "named"), [("prices", "local"), ("provider", "provider")])
+def test_the_proposed_names_of_a_cost_are_there_on_request_only(source: str, named: str) -> None:
+    costs = seen(cost=0.5, cost_source=source)
+    proposed = {
+        "gen_ai.usage.cost.amount": 0.5,
+        "gen_ai.usage.cost.currency": "USD",
+        "gen_ai.usage.cost.source": named,
+    }
+    ours = {"otel_llm.cost.usd": 0.5, "otel_llm.cost.source": source, "otel_llm.cost.complete": True}
+    assert end_attributes(asked(), Response(), costs, of("latest")) == ours
+    assert end_attributes(asked(), Response(), costs, of("latest,proposed")) == {**ours, **proposed}
+
+
+@pytest.mark.parametrize(("name", "given", "told"), [
+    ("gen_ai.request.temperature", 1, 1.0), ("gen_ai.request.temperature", "hot", None), ("gen_ai.request.temperature", True, None),
+    ("gen_ai.request.max_tokens", 50.0, 50), ("gen_ai.request.max_tokens", 50.5, None), ("gen_ai.request.max_tokens", 2**60, None),
+    ("gen_ai.request.encoding_formats", "float", ["float"]), ("gen_ai.request.stop_sequences", ("a", "b"), ["a", "b"]),
+    ("gen_ai.request.stop_sequences", ["a", 1], None), ("gen_ai.request.stop_sequences", b"a", None), ("gen_ai.request.stream", 1, None),
+    ("gen_ai.request.stream", True, True), ("gen_ai.conversation.id", 7, None), ("gen_ai.conversation.id", "c", "c"),
+    ("some.other", 7, 7), ("some.other", ["a"], ["a"]), ("some.other", {}, None),
+])  # fmt: skip
+def test_a_value_has_the_type_of_the_table_or_is_not_there(name: str, given: Any, told: Any) -> None:
+    made = typed(name, given)
+    assert (made, type(made)) == (told, type(told))
+
+
+def test_a_conversation_is_the_conventions_attribute() -> None:
+    told = start_attributes(asked(), {"conversation": "c-1", "tenant": "acme"})
+    assert (told["gen_ai.conversation.id"], told["otel_llm.label.tenant"]) == ("c-1", "acme")
+    assert "otel_llm.label.conversation" not in told
+
+
+def test_the_catalogue_has_the_bounds_units_and_labels_of_the_conventions() -> None:
+    ours = {metric.otel: metric for metric in METRICS if not metric.otel.startswith("otel_llm.")}
+    assert ours.keys() == INSTRUMENTS.keys()
+    for name, fact in INSTRUMENTS.items():
+        metric = ours[name]
+        assert (metric.unit, metric.kind) == (fact.unit, fact.kind), name
+        assert set(fact.bounds) <= set(metric.buckets), name
+        attributes = {attribute(label) for label in metric.labels}
+        assert attributes <= fact.on.keys(), name
+        assert {key for key, level in fact.on.items() if level == REQUIRED} <= attributes, name

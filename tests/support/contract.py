@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+import conformance
 import pytest
 from contract_content import TEXT, ContentScenarios, needs
 from contract_guard import GuardScenarios
+from contract_words import WordScenarios
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -146,7 +148,7 @@ class Bench:
         return call
 
 
-class Contract(ContentScenarios, GuardScenarios):
+class Contract(ContentScenarios, GuardScenarios, WordScenarios):
     """The scenarios. ``kit`` is the subclass's."""
 
     kit: ClassVar[Kit]
@@ -163,6 +165,8 @@ class Contract(ContentScenarios, GuardScenarios):
         traces.add_span_processor(SimpleSpanProcessor(exporter))
         with capture(self.kit.library, tracer=traces.get_tracer("contract")) as captured:
             yield Bench(server, exporter, captured)
+        ours = [span for span in exporter.get_finished_spans() if span.name != "caller"]  # which is the test's own
+        conformance.assert_conform(ours)
         traces.shutdown()
 
     # one call of each shape

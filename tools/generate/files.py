@@ -12,7 +12,7 @@ import click
 
 from otel_llm.cli.problems import Failed, Problem
 
-from . import reference, rules
+from . import reference, rules, spanspage
 
 PRICES = "otel_llm/pricing/prices.jsonl"
 
@@ -41,7 +41,14 @@ def wanted(root: Path) -> dict[str, str]:
     from . import boards  # noqa: PLC0415 - it takes the library
 
     dashboards = {**boards.generated("released"), **boards.generated("latest")}
-    return {**rules.generated(), **dashboards, **reference.generated(), **_prices(root), "README.md": _readme(root)}
+    return {
+        **rules.generated(),
+        **dashboards,
+        **reference.generated(),
+        **_prices(root),
+        "README.md": _readme(root),
+        **_spans(root),
+    }
 
 
 def _prices(root: Path) -> dict[str, str]:
@@ -66,6 +73,14 @@ def _readme(root: Path) -> str:
         raise Problem(f"docs/performance.json has no {error}: is it of a full run of make bench?") from None
     except (OSError, ValueError) as error:
         raise Problem(f"README.md: {error}") from None
+
+
+def _spans(root: Path) -> dict[str, str]:
+    path = "docs/spans.md"
+    try:
+        return {path: spanspage.filled((root / path).read_text("utf-8"))}
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path}: {error}") from None
 
 
 def _differs(path: Path, text: str) -> bool:

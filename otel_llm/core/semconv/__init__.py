@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from otel_llm.core.model import AttributeValue, Observation, Request, Response, Usage
+from otel_llm.core.model import AttributeValue, Observation, Request, Response
+
+from .vocabulary import Vocabulary, of
 
 FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop", "stop_sequence": "stop", "complete": "stop", "completed": "stop", "eos": "stop", "eos_token": "stop",
@@ -46,18 +48,28 @@ def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, A
         if request.server_port:
             found["server.port"] = request.server_port
     for key, value in labels.items():
-        found[f"otel_llm.label.{key}"] = value
+        found["gen_ai.conversation.id" if key == "conversation" else f"otel_llm.label.{key}"] = value
     return found
 
 
-def end_attributes(request: Request, response: Response, seen: Observation) -> dict[str, AttributeValue]:
+_RELEASED = of("released")
+_SOURCES = {"prices": "local"}  # who says what it costs, in the proposal's words
+
+
+def end_attributes(
+    request: Request, response: Response, seen: Observation, spoken: Vocabulary = _RELEASED
+) -> dict[str, AttributeValue]:
     """The request's parameters, and what the answer told. What the provider did not say is not there."""
     found = dict(request.attributes)
     _response_attributes(response, found)
+    spoken.spoken(found)
     if request.stream:
         found["gen_ai.request.stream"] = True
-    if response.usage is not None:
-        _usage_attributes(response.usage, found)
+    usage = response.usage
+    if usage is not None:
+        found.update(spoken.usage(usage))
+        if usage.estimated:
+            found["otel_llm.usage.estimated"] = True
     if seen.first_chunk is not None:
         found["gen_ai.response.time_to_first_chunk"] = seen.first_chunk
     if response.service_tier and seen.provider.endswith("openai"):
@@ -65,6 +77,9 @@ def end_attributes(request: Request, response: Response, seen: Observation) -> d
     if seen.cost is not None:
         found["otel_llm.cost.usd"] = seen.cost
         found["otel_llm.cost.source"] = seen.cost_source
+        if spoken.proposed:
+            found["gen_ai.usage.cost.amount"], found["gen_ai.usage.cost.currency"] = seen.cost, "USD"
+            found["gen_ai.usage.cost.source"] = _SOURCES.get(seen.cost_source, seen.cost_source)
     if seen.cost_source:
         found["otel_llm.cost.complete"] = seen.cost is not None and not seen.incomplete
     if seen.incomplete:
@@ -84,18 +99,3 @@ def _response_attributes(response: Response, found: dict[str, AttributeValue]) -
     if response.requests > 1:
         found["otel_llm.request.count"] = response.requests
     found.update(response.attributes)
-
-
-def _usage_attributes(usage: Usage, found: dict[str, AttributeValue]) -> None:
-    if usage.input_tokens is not None:
-        found["gen_ai.usage.input_tokens"] = usage.input_tokens
-    if usage.output_tokens is not None:
-        found["gen_ai.usage.output_tokens"] = usage.output_tokens
-    if usage.cache_read_tokens is not None:
-        found["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read_tokens
-    if usage.cache_write_tokens is not None:
-        found["gen_ai.usage.cache_creation.input_tokens"] = usage.cache_write_tokens
-    if usage.thinking_tokens is not None:
-        found["gen_ai.usage.reasoning.output_tokens"] = usage.thinking_tokens
-    if usage.estimated:
-        found["otel_llm.usage.estimated"] = True
