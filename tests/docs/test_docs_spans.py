@@ -8,7 +8,8 @@ import pytest
 from docs_pages import ROOT
 
 PAGE = (ROOT / "docs" / "spans.md").read_text(encoding="utf-8")
-WRITERS = ("core/semconv/__init__.py", "core/semconv/table.py", "outputs/messages.py", "outputs/events.py", "outputs/spans.py", "middleware/request.py", "reliability/breakers.py", *(
+WRITERS = ("core/semconv/__init__.py", "core/semconv/table.py", "outputs/messages.py", "outputs/events.py", "outputs/spans.py",
+    "middleware/request.py", "reliability/breakers.py", *(
     f"clients/{path.name}" for path in (ROOT / "otel_llm" / "clients").glob("*.py") if path.name != "_modules.py"))  # fmt: skip
 NAME = re.compile(r'f?"((?:gen_ai|otel_llm|openai|aws|http|error|exception|server)(?:\.[a-z_{}]+)+)"')
 NO_ATTRIBUTES = re.compile(r"aws\.(bedrock|sagemaker)$|.*completions$|openai\.(chat|resources).*|.*\.py$")
