@@ -10,9 +10,10 @@ import click
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.objectives import ObjectiveError, Objectives
-from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus
+from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus, recorded
 from otel_llm.ops.otlp import renamed
 from otel_llm.ops.promql import VOCABULARIES
+from otel_llm.ops.rules import Context
 
 from .problems import Problem
 
@@ -26,7 +27,9 @@ HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes or Kub
 \b
   otel-llm export prometheus rules/
   otel-llm export prometheus rules/ --p95 20s --error-rate 2% --slo 99.5%
-  otel-llm export grafana grafana/ --label tenant
+  otel-llm export prometheus rules/ --by namespace,cluster --label tenant --label plan
+  otel-llm export grafana grafana/ --label tenant --label plan
+  otel-llm export grafana grafana/ --without-rules
   otel-llm export alertmanager alertmanager/
   otel-llm export k8s deploy/
   otel-llm export prometheus rules/ --otlp
@@ -43,6 +46,19 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         help_text = f"{words[0].upper()}{words[1:]}.  [default: {default}]"
         command = click.option(normal.flag(spec.name), spec.name, metavar=unit.upper(), help=help_text)(command)
     return command
+
+
+def _places(_ctx: click.Context, _param: click.Parameter, names: str | None) -> tuple[str, ...]:
+    """What tells services apart: always the job."""
+    if names is None:
+        return recorded.SERVICE
+    listed = [name.strip() for name in names.split(",")] if names not in ("", "none") else []
+    for name in listed:
+        if not name.isidentifier() or not name.isascii():
+            raise click.BadParameter(
+                f"{name!r} is no label name: letters, digits and _ only, with commas between several"
+            )
+    return tuple(dict.fromkeys(("job", *listed)))
 
 
 def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,13 +84,29 @@ def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str,
     multiple=True,
     metavar="NAME",
     callback=_label_names,
-    help="grafana: a label of your own to pick by; may be repeated.",
+    help="A label of your own (OTEL_LLM_METRIC_LABELS) that rules record by and boards offer; may be repeated.  "
+    f"[default: {', '.join(recorded.CUSTOM)}]",
+)
+@click.option(
+    "--by",
+    "places",
+    metavar="NAMES",
+    callback=_places,
+    help="Labels of targets, beside job, that tell one service from another, as namespace,cluster; none for job alone.  "
+    f"[default: {','.join(recorded.SERVICE[1:])}]",
+)
+@click.option(
+    "--without-rules", is_flag=True, help="grafana: boards that read raw metrics, for a Prometheus without the rules."
 )
 @click.option("--otlp", is_flag=True, help="prometheus, grafana: for metrics that are pushed over OTLP, not scraped.")
 @_options
 def command(
-    kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], otlp: bool, **given: str | None
+    kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], places: tuple[str, ...], without_rules: bool,
+    otlp: bool,
+    **given: str | None,
 ) -> None:  # fmt: skip
+    if without_rules and kind != "grafana":
+        raise Problem(f"--without-rules is for grafana, not for {kind}")
     try:
         objectives = Objectives.parse(given)
     except ObjectiveError as error:
@@ -82,7 +114,8 @@ def command(
     if otlp and kind not in ("prometheus", "grafana"):
         raise Problem(f"--otlp is for prometheus and grafana; the labels of {kind} are the same either way")
     try:
-        written = _write(kind, directory, vocabulary, objectives, labels)
+        it = Context(objectives, VOCABULARIES[vocabulary], service=places, custom=labels or recorded.CUSTOM)
+        written = _write(kind, directory, it, labels, raw=vocabulary if without_rules else None)
         for path in written if otlp else ():
             path.write_text(renamed(path.read_text("utf-8")), "utf-8")
     except OSError as error:
@@ -101,7 +134,9 @@ def _labels(labels: Mapping[str, str]) -> str:
 _PLACE = kubernetes.DEFAULT_PLACE
 _FOUND_BY = (
     f"Scraped are Services with the label {_labels(_PLACE.service_labels)} and a port named {_PLACE.port}; the objects are in "
-    f"namespace {_PLACE.namespace}, with {_labels(_PLACE.labels)} for the Prometheus operator to find them."
+    f"namespace {_PLACE.namespace}, with {_labels(_PLACE.labels)} for the Prometheus operator to find them. The NetworkPolicy names "
+    f"no namespace, as it belongs into that of your pods (which need the label {_labels(_PLACE.service_labels)} too): apply it there, and "
+    f"only Prometheus reaches their port {_PLACE.port_number}."
 )
 NEXT = {
     "prometheus": "Next: name {directory}/*.yml under rule_files in prometheus.yml and reload Prometheus.",
@@ -111,12 +146,11 @@ NEXT = {
 }
 
 
-def _write(
-    kind: str, directory: Path, vocabulary: str, objectives: Objectives, labels: tuple[str, ...]
-) -> list[Path]:  # fmt: skip
+def _write(kind: str, directory: Path, it: Context, labels: tuple[str, ...], raw: str | None) -> list[Path]:
     if kind == "alertmanager":
-        return alertmanager.write_alertmanager(directory)
+        return alertmanager.write_alertmanager(directory, alertmanager.Routing(service=it.service))
     if kind == "grafana":
-        return dashboards.write_grafana(directory, vocabulary, objectives, labels)
-    write = prometheus.write_prometheus if kind == "prometheus" else kubernetes.write_kubernetes
-    return write(directory, vocabulary, objectives)
+        return dashboards.write_grafana(directory, raw, it.objectives, labels)
+    if kind == "prometheus":
+        return prometheus.write_rules(directory, it)
+    return kubernetes.write_objects(directory, it, labels)

@@ -10,6 +10,8 @@ from otel_llm.core.objectives import DEFAULT, Objectives
 
 from .boards import boards
 from .boards.model import Board, Panel, plain_links, plain_steps
+from .boards.queries import Queries
+from .boards.records import Recorded
 from .promql import VOCABULARIES
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).resolve().parent
 _SHIPPED = (_HERE / "files" / "grafana", _HERE.parents[1] / "grafana")  # in a wheel, in a clone
-FOLDERS = {"released": "dashboards", "latest": "latest/dashboards"}
+FOLDERS = {None: "dashboards", "released": "without-rules/dashboards", "latest": "without-rules/latest/dashboards"}
 PROVISIONING = "provisioning/dashboards/otel-llm.yml"
 
 PROVIDER = """\
@@ -35,12 +37,24 @@ providers:
 """
 
 
+def asked(raw: str | None) -> Queries:
+    """How boards ask: records, or the metrics of the vocabulary ``raw`` where no rules are loaded.
+
+    Raises:
+        KeyError: for a vocabulary that there is not.
+
+    """
+    return Queries(VOCABULARIES[raw]) if raw else Recorded()
+
+
 def write_grafana(
-    directory: Path, vocabulary: str = "released", objectives: Objectives = DEFAULT, labels: Sequence[str] = ()
+    directory: Path, raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()
 ) -> list[Path]:
     """Write ``dashboards/*.json`` and ``provisioning/`` below ``directory``; returns the files written.
 
-    Limits are those of ``objectives``; ``labels`` are the custom labels to offer first. Files that are there are replaced.
+    Boards read what the recording rules record; with a vocabulary as ``raw``, the metrics themselves. Limits are those of
+    ``objectives``; ``labels`` are the custom labels to offer, which rules must record as well. Files that are there are
+    replaced.
 
     Raises:
         KeyError: for a vocabulary that there is not.
@@ -48,15 +62,16 @@ def write_grafana(
 
     """
     texts = {PROVISIONING: PROVIDER}
-    texts |= {f"dashboards/{name}": text for name, text in texts_of(vocabulary, objectives, labels).items()}
+    texts |= {f"dashboards/{name}": text for name, text in texts_of(raw, objectives, labels).items()}
     return [_written(directory / name, text) for name, text in texts.items()]
 
 
-def texts_of(vocabulary: str, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()) -> dict[str, str]:
+def texts_of(raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()) -> dict[str, str]:
     """The dashboards' JSON by file name; parameters and errors as of ``write_grafana``."""
-    source = shipped() / FOLDERS[vocabulary]
+    q = asked(raw)
+    source = shipped() / FOLDERS[raw]
     texts = {}
-    for board in boards(VOCABULARIES[vocabulary], objectives):
+    for board in boards(q, objectives):
         name = f"{board.uid}.json"
         text = (source / name).read_text(encoding="utf-8")
         if objectives != DEFAULT or labels:
@@ -110,7 +125,10 @@ def _adjust(built: dict[str, Any], panel: Panel) -> None:
     for target, query in zip(built["targets"], panel.queries, strict=True):
         target["expr"] = query.expr
     limits = {column.title: plain_steps(column.base, column.steps) for column in panel.columns if column.steps}
+    links = {column.title: plain_links(column.links) for column in panel.columns if column.links}
     for override in built["fieldConfig"]["overrides"]:
         for entry in override["properties"]:
             if entry["id"] == "thresholds":
                 entry["value"]["steps"] = limits[override["matcher"]["options"]]
+            if entry["id"] == "links":
+                entry["value"] = links[override["matcher"]["options"]]

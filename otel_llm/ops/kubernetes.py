@@ -31,6 +31,13 @@ class Place:
     dashboard_labels: Mapping[str, str] = field(default_factory=lambda: {"grafana_dashboard": "1"})
     service_labels: Mapping[str, str] = field(default_factory=lambda: {"otel-llm": "true"})
     port: str = "metrics"  # the name of the service's port
+    port_number: int = 9464  # of the container
+    scraper_labels: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "prometheus"})
+
+    @property
+    def first_other(self) -> int:
+        """The first port above that of the metrics."""
+        return self.port_number + 1
 
 
 DEFAULT_PLACE = Place()
@@ -39,27 +46,62 @@ DEFAULT_PLACE = Place()
 def write_kubernetes(
     directory: Path, vocabulary: str = "released", objectives: Objectives = DEFAULT, place: Place = DEFAULT_PLACE
 ) -> list[Path]:
-    """Write PrometheusRule, ServiceMonitor and a ConfigMap for each dashboard; return the paths.
+    """Write a PrometheusRule for each group, ServiceMonitor, NetworkPolicy and a ConfigMap for each dashboard; return the paths.
 
     Raises:
         OSError: where a file cannot be written.
         ValueError: for a vocabulary other than ``released`` and ``latest``.
 
     """
-    groups = all_groups(Context(objectives, vocabulary_named(vocabulary)))
-    texts = {name.removesuffix(".json"): text for name, text in texts_of(vocabulary, objectives).items()}
-    found = objects(groups, texts, place)
-    return write(directory, {f"{name}.yaml": dump(data, NOTE) for name, data in found.items()})
+    return write_objects(directory, Context(objectives, vocabulary_named(vocabulary)), place=place)
+
+
+def write_objects(directory: Path, it: Context, labels: Sequence[str] = (), place: Place = DEFAULT_PLACE) -> list[Path]:
+    """The same for whatever else rules are made from; ``labels`` are custom labels for the boards to offer. Raises OSError."""
+    texts = {name.removesuffix(".json"): text for name, text in texts_of(None, it.objectives, labels).items()}
+    data = objects(all_groups(it), texts, place)
+    return write(directory, {f"{name}.yaml": dump(one, NOTE) for name, one in data.items()})
 
 
 def objects(groups: Sequence[Mapping[str, Any]], dashboards: Mapping[str, str], place: Place) -> dict[str, Any]:
-    """Objects by the name of the file that they go into."""
+    """Objects by the name of the file that they go into. Each group of rules has an object of its own.
+
+    The operator puts all rules that it selects into ConfigMaps, and refuses an object that does not fit into one (1 MiB).
+    """
     boards = {name: _config_map(name, text, place) for name, text in dashboards.items()}
     return {
-        "prometheusrule": _object(_API, "PrometheusRule", place.name, place, place.labels, {"groups": list(groups)}),
+        **{f"prometheusrule-{_part(group)}": _rules(group, place) for group in groups},
         "servicemonitor": _object(_API, "ServiceMonitor", place.name, place, place.labels, _monitor(place)),
+        "networkpolicy": _policy(place),
         **{f"dashboard-{_plain(name)}": board for name, board in boards.items()},
     }
+
+
+def _part(group: Mapping[str, Any]) -> str:
+    return _plain(str(group["name"]).removeprefix("otel_llm.").replace("_", "-"))
+
+
+def _rules(group: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    return _object(_API, "PrometheusRule", f"{place.name}-{_part(group)}", place, place.labels, {"groups": [group]})
+
+
+def _policy(place: Place) -> dict[str, Any]:
+    """Only Prometheus reaches the port of the metrics and the status page; all other ports of the pods stay as they are."""
+    scraper = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}},
+        "podSelector": {"matchLabels": dict(place.scraper_labels)},
+    }
+    spec = {
+        "podSelector": {"matchLabels": dict(place.service_labels)},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [scraper], "ports": [{"port": place.port_number}]},
+            {"ports": [{"port": place.first_other, "endPort": 65_535}, {"port": 1, "endPort": place.port_number - 1}]},
+        ],
+    }
+    policy = _object("networking.k8s.io/v1", "NetworkPolicy", place.name, place, {}, spec)
+    del policy["metadata"]["namespace"]  # it belongs into that of the pods: kubectl apply --namespace says which
+    return policy
 
 
 def _object(

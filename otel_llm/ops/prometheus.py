@@ -31,7 +31,12 @@ def write_prometheus(directory: Path, vocabulary: str = "released", objectives: 
         ValueError: for a vocabulary other than ``released`` and ``latest``.
 
     """
-    return write(directory, rule_files(Context(objectives, vocabulary_named(vocabulary))))
+    return write_rules(directory, Context(objectives, vocabulary_named(vocabulary)))
+
+
+def write_rules(directory: Path, it: Context) -> list[Path]:
+    """The same for whatever else rules are made from: what tells services apart, custom labels. Raises OSError."""
+    return write(directory, rule_files(it))
 
 
 def rule_files(it: Context) -> dict[str, str]:

@@ -51,6 +51,10 @@ THINKING_BUCKETS = "le:otel_llm_thinking_tokens_bucket:rate5m"
 TOKENS = "provider_model_kind:otel_llm_tokens:rate5m"  # of all calls: input, output, cache_read, cache_write, thinking
 MODALITIES = "modality:otel_llm_input_tokens:rate5m"
 PROMPT_CACHE = "provider_model:otel_llm_prompt_cache_read:ratio_rate15m"  # cached share of input
+PROMPT_CACHE_MISSES = "model_reason:otel_llm_prompt_cache_misses:rate5m"
+AVOIDABLE = "service:otel_llm_cache_avoidable_usd:rate5m"
+INCOMPLETE = "provider_model:otel_llm_incomplete_requests:rate5m"
+DECISIONS = "budget:otel_llm_budget_decisions:rate5m"  # of guards
 PROMPT_CACHE_BASELINE = "provider_model:otel_llm_prompt_cache_read:baseline_ratio1d"
 
 FALLBACKS = "provider_model:otel_llm_fallbacks:ratio_rate5m"
@@ -90,6 +94,18 @@ TOOL_RUNS = "tool:gen_ai_execute_tool:increase5m"
 FAILED_TOOL_RUNS = "tool:gen_ai_execute_tool_failed:increase5m"  # absent where nothing failed
 TOOL_REPEATS = "agent_tool:otel_llm_tool_repeats:increase5m"  # absent where nothing was repeated
 
+OWN_ZSCORE = "provider_model_signal:otel_llm_zscore:worst"  # of all processes the farthest from zero, by kind
+OWN_BASELINE = "provider_model_signal:otel_llm_baseline:max"  # by part: samples, mean, stddev, shifted_seconds
+OUTPUT_CHANGE = "provider_model:otel_llm_output_tokens_change:worst"
+BREAKER_STEPS = "breaker:otel_llm_circuit_breaker_transitions:increase5m"
+TARGETS = "service:otel_llm_targets:count"  # of the last day, by state: up and down
+STARTED = "service:otel_llm_started:count5m"  # targets that began within five minutes; absent where none did
+PROCESSES = "service:otel_llm_processes:sum"
+SERIES = "instance:otel_llm_series:max"
+SCRAPE = "instance:otel_llm_scrape_duration_seconds:max"
+WATCHED = "library:otel_llm_instrumented:count"
+VERSIONS = "version:otel_llm_build_info:count"
+
 SIGNAL = "provider_model:otel_llm_signal:mean5m"
 BASELINE_MEAN = "provider_model:otel_llm_signal:baseline_mean1d"
 BASELINE_STDDEV = "provider_model:otel_llm_signal:baseline_stddev1d"
@@ -117,7 +133,7 @@ _OF_MODEL = (*SERVICE, *PROVIDER_MODEL)
 _BY_MODEL = (
     CALLS, FAILED_CALLS, ERRORS, SECONDS, OK_CALLS, SLOW_CALLS, INPUT_SUM, INPUT_COUNT, INPUT_TOKENS, OUTPUT_SUM, OUTPUT_COUNT,
     OUTPUT_TOKENS, OUTPUT_TOKENS_15M, OUTPUT_VARIATION, PROMPT_CACHE, PROMPT_CACHE_BASELINE, FALLBACKS, IN_FLIGHT, COST,
-    COST_PER_REQUEST, SAVINGS, UNPRICED, VARIATION_BASELINE, *(SLO_CALLS + window for window in WINDOWS),
+    COST_PER_REQUEST, SAVINGS, UNPRICED, VARIATION_BASELINE, OUTPUT_CHANGE, INCOMPLETE, *(SLO_CALLS + window for window in WINDOWS),
 )  # fmt: skip
 _MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("error_type",): (CALLS_BY_ERROR, ERRORS_BY_TYPE),
@@ -129,6 +145,8 @@ _MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("finish_reason",): (FINISHED, FINISH_REASONS, FINISH_BASELINE),
     ("reason",): (RETRIES, RETRY_WAIT, USAGE_UNKNOWN),
     ("signal",): (SIGNAL, BASELINE_MEAN, BASELINE_STDDEV, ZSCORE, HOUR_STDDEV, SPREAD, LEVEL),
+    ("signal", "kind"): (OWN_ZSCORE,),
+    ("signal", "part"): (OWN_BASELINE,),
     ("signal", "season"): (SEASON,),
     ("signal", "severity"): (UPPER, LOWER),
     ("signal", "direction", "severity"): (ANOMALOUS, ODD_CALLS),
@@ -145,16 +163,22 @@ _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("from_model", "to_model", "reason"): (FALLBACK_PATHS,),
     ("cost_source",): (COST_BY_SOURCE,),
     ("http_route",): (COST_BY_ROUTE,),
-    ("instance",): (SEEN,),
+    ("instance",): (SEEN, SERIES, SCRAPE),
+    ("state",): (TARGETS, PROCESSES),
+    ("library", "version"): (WATCHED,),
+    ("version",): (VERSIONS,),
     ("budget", "period"): (SPEND, BUDGET, BUDGET_FORECAST),
     ("period",): (FLEET_SPEND,),
     ("breaker",): (BREAKER_OPEN,),
+    ("breaker", "to_state"): (BREAKER_STEPS,),
     ("label",): (OVERFLOW,),
+    ("gen_ai_request_model", "reason"): (PROMPT_CACHE_MISSES,),
+    ("budget", "decision"): (DECISIONS,),
     ("component",): (INTERNAL_ERRORS,),
     ("gen_ai_agent_name",): (AGENT_RUNS, FAILED_AGENT_RUNS),
     ("gen_ai_tool_name",): (TOOL_RUNS, FAILED_TOOL_RUNS),
     ("gen_ai_agent_name", "gen_ai_tool_name"): (TOOL_REPEATS,),
-    (): (COST_ALL,),
+    (): (COST_ALL, STARTED, AVOIDABLE),
 }  # beside the service
 
 LABELS: Mapping[str, tuple[str, ...]] = {

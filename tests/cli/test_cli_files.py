@@ -50,7 +50,7 @@ def test_rules_with_thresholds_of_ones_own(otel_llm, tmp_path):
     [
         ("grafana", "dashboards/otel-llm-overview.json"),
         ("alertmanager", "alertmanager.yml"),
-        ("k8s", "prometheusrule.yaml"),
+        ("k8s", "prometheusrule-alerts.yaml"),
     ],
 )
 def test_the_other_kinds(otel_llm, tmp_path, kind, there):
@@ -147,3 +147,26 @@ def test_every_declared_library_is_listed(otel_llm):
     for name in clients.NAMES:
         assert clients.load(name).distribution in table
         assert f"`{clients.load(name).distribution}`" in markdown
+
+
+def test_boards_for_a_prometheus_without_rules(otel_llm, tmp_path):
+    ran = otel_llm("export", "grafana", tmp_path, "--without-rules", "--vocabulary", "latest")
+    assert ran.code == 0
+    text = (tmp_path / "dashboards" / "otel-llm-latency.json").read_text()
+    assert "gen_ai_client_inference_duration_seconds_bucket" in text
+    assert ":rate5m" not in text
+    ran = otel_llm("export", "prometheus", tmp_path, "--without-rules")
+    assert ran.code != 0
+    assert "--without-rules is for grafana, not for prometheus" in ran.err
+
+
+def test_what_tells_services_apart(otel_llm, tmp_path):
+    assert otel_llm("export", "prometheus", tmp_path, "--by", "region, shop", "--label", "plan").code == 0
+    text = (tmp_path / "otel-llm-recording.yml").read_text()
+    assert "sum by (job, region, shop, gen_ai_provider_name, gen_ai_request_model, plan)" in text
+    assert otel_llm("export", "alertmanager", tmp_path / "am", "--by", "none").code == 0
+    routes = yaml.safe_load((tmp_path / "am" / "alertmanager.yml").read_text())
+    assert routes["route"]["group_by"] == ["category", "job", "gen_ai_provider_name"]
+    ran = otel_llm("export", "prometheus", tmp_path, "--by", "name space")
+    assert ran.code != 0
+    assert "'name space' is no label name: letters, digits and _ only, with commas between several" in ran.err

@@ -20,13 +20,15 @@ from otel_llm.ops import recorded
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Board, Panel
 from otel_llm.ops.boards.queries import Queries
-from otel_llm.ops.dashboards import write_grafana
-from otel_llm.ops.promql import VOCABULARIES
+from otel_llm.ops.boards.records import Recorded
+from otel_llm.ops.boards.variables import notes, values_of
+from otel_llm.ops.dashboards import asked, write_grafana
 from tools.generate.boards import generated
 from tools.generate.sdk import to_json
 
 ROOT = Path(__file__).resolve().parents[2]
-SPOKEN = ("released", "latest")
+SPOKEN = (None, "released", "latest")  # records, and raw metrics in each vocabulary
+RAW = ("released", "latest")
 UIDS = ["overview", "latency", "tokens", "cost", "reliability", "anomalies", "health"]
 SCREEN = 900  # pixels that the overview may need at a width of 1440
 CHROME, CELL = (
@@ -64,17 +66,17 @@ NOT_CHARTED = {
 }
 
 
-def every_board() -> list[tuple[str, Board]]:
-    return [(name, board) for name in SPOKEN for board in boards(VOCABULARIES[name], DEFAULT)]
+def every_board() -> list[tuple[str | None, Board]]:
+    return [(name, board) for name in SPOKEN for board in boards(asked(name), DEFAULT)]
 
 
-def every_panel() -> Iterator[tuple[str, Board, Panel]]:
+def every_panel() -> Iterator[tuple[str | None, Board, Panel]]:
     for name, board in every_board():
         for panel in board.panels():
             yield name, board, panel
 
 
-def built(vocabulary: str = "released") -> dict[str, dict[str, Any]]:
+def built(vocabulary: str | None = None) -> dict[str, dict[str, Any]]:
     return {name: json.loads(text) for name, text in generated(vocabulary).items() if name.endswith(".json")}
 
 
@@ -84,7 +86,7 @@ def flat(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_committed_files_are_what_the_generator_makes(vocabulary: str) -> None:
+def test_committed_files_are_what_the_generator_makes(vocabulary: str | None) -> None:
     for name, text in generated(vocabulary).items():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run otel-llm generate"
 
@@ -96,7 +98,7 @@ def test_no_file_is_left_over() -> None:
 
 
 def test_there_are_the_seven_boards_in_order() -> None:
-    assert [board.uid for board in boards(VOCABULARIES["released"], DEFAULT)] == [f"otel-llm-{name}" for name in UIDS]
+    assert [board.uid for board in boards(asked(None), DEFAULT)] == [f"otel-llm-{name}" for name in UIDS]
 
 
 def test_every_board_says_what_it_needs() -> None:
@@ -105,7 +107,7 @@ def test_every_board_says_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_every_panel_says_what_it_is(vocabulary: str) -> None:
+def test_every_panel_says_what_it_is(vocabulary: str | None) -> None:
     for name, board in built(vocabulary).items():
         for panel in flat(board):
             where = f"{name}: {panel['title']}"
@@ -121,8 +123,8 @@ def test_every_panel_says_what_it_is(vocabulary: str) -> None:
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_every_query_asks_as_grafana_should(vocabulary: str) -> None:
-    windows = {f"[{window}]" for window in ("1h", "6h")}  # of burn rates, which are about fixed windows
+def test_every_query_asks_as_grafana_should(vocabulary: str | None) -> None:
+    windows = {f"[{window}]" for window in ("5m", "30m", "1h", "6h")}  # of burn rates, which are about fixed windows
     for name, board in built(vocabulary).items():
         for panel in flat(board):
             for target in panel["targets"]:
@@ -143,7 +145,7 @@ def selectors(expr: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_ids_are_unique_stable_and_placed_without_overlap(vocabulary: str) -> None:
+def test_ids_are_unique_stable_and_placed_without_overlap(vocabulary: str | None) -> None:
     for name, board in built(vocabulary).items():
         ids = [panel["id"] for panel in flat(board)] + [
             panel["id"] for panel in board["panels"] if panel["type"] == "row"
@@ -195,11 +197,13 @@ def test_every_answer_of_the_overview_is_one_click_from_its_board() -> None:
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_boards_share_variables_links_and_annotations(vocabulary: str) -> None:
+def test_boards_share_variables_links_and_annotations(vocabulary: str | None) -> None:
     for name, board in built(vocabulary).items():
         variables = {one["name"]: one for one in board["templating"]["list"]}
-        assert list(variables) == ["datasource", "job", "provider", "model", "label", "value", "traces"], name
-        for many in ("job", "provider", "model", "value"):
+        assert list(variables) == ["datasource", "job", "instance", "provider", "model", "label", "value", "traces"], (
+            name
+        )
+        for many in ("job", "instance", "provider", "model", "value"):
             assert (variables[many]["multi"], variables[many]["includeAll"], variables[many]["allValue"]) == (
                 True,
                 True,
@@ -207,30 +211,51 @@ def test_boards_share_variables_links_and_annotations(vocabulary: str) -> None:
             ), name
         (link,) = board["links"]
         assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, ["otel-llm"]), name
-        assert [one["name"] for one in board["annotations"]["list"]] == ["Alerts", "Breakers opened"], name
+        notes = {one["name"]: one["enable"] for one in board["annotations"]["list"]}
+        assert notes == {"Alerts": True, "Warnings": False, "Breakers opened": True, "Deployments": True}, name
         assert board["schemaVersion"] == 39, f"{name}: Grafana 11.0's"
 
 
 def test_latency_shows_exemplars_and_leads_to_traces() -> None:
     panels = {panel["title"]: panel for panel in flat(built()["grafana/dashboards/otel-llm-latency.json"])}
     percentiles = panels["Latency percentiles"]
-    assert [target.get("exemplar", False) for target in percentiles["targets"]] == [True, True, False]
+    assert [target.get("exemplar", False) for target in percentiles["targets"]] == [False, False, False, True]
+    assert percentiles["fieldConfig"]["defaults"]["custom"]["scaleDistribution"] == {"type": "log", "log": 2}
     (link,) = percentiles["fieldConfig"]["defaults"]["links"]
     assert link["url"].startswith("/explore?")
     assert "duration%20%3E%2030s" in link["url"]
     assert panels["How long calls take"]["targets"][0]["exemplar"]
+    raw = {
+        panel["title"]: panel
+        for panel in flat(built("released")["grafana/without-rules/dashboards/otel-llm-latency.json"])
+    }
+    assert [target.get("exemplar", False) for target in raw["Latency percentiles"]["targets"]] == [True, True, False]
 
 
-def test_rules_come_with_a_raw_answer_unless_they_say_so() -> None:
-    rules = set(recorded.LABELS)
-    for _, board, panel in every_panel():
-        for query in panel.queries:
-            if any(name in query.expr for name in rules) and " or " not in query.expr:
-                assert "need the recording rules" in panel.description, f"{board.uid}: {panel.title}"
+EXPOSED = re.compile(r"(?<![\w:])(?:gen_ai_client|otel_llm)_\w+(?:\{[^}]*\})(?! @ 0)(?![\w:])")
+
+
+def test_boards_with_rules_read_records_only() -> None:
+    """Exemplars are asked for at the epoch, where there is nothing to read."""
+    for board in boards(asked(None), DEFAULT):
+        for panel in board.panels():
+            for query in panel.queries:
+                assert EXPOSED.findall(query.expr) == [], f"{board.uid}: {panel.title}"
+    for _, _, query in values_of(asked(None)):
+        assert EXPOSED.findall(query + "{}") == [], query
+    for note in notes(asked(None)):
+        assert EXPOSED.findall(note[1]) == [], note[0]
+
+
+def test_boards_without_rules_read_no_record() -> None:
+    for name, board, panel in every_panel():
+        if name:
+            used = {record for record in recorded.LABELS for query in panel.queries if record in query.expr}
+            assert used == set(), f"{board.uid}: {panel.title}"
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_promtool_parses_every_query(vocabulary: str, tmp_path: Path) -> None:
+def test_promtool_parses_every_query(vocabulary: str | None, tmp_path: Path) -> None:
     exprs = [
         target["expr"] for board in built(vocabulary).values() for panel in flat(board) for target in panel["targets"]
     ]
@@ -245,23 +270,23 @@ def test_promtool_parses_every_query(vocabulary: str, tmp_path: Path) -> None:
     assert f"{len(rules)} rules found" in done.stdout
 
 
-@pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_every_metric_is_charted_or_excused(vocabulary: str) -> None:
-    asked = " ".join(
+@pytest.mark.parametrize("vocabulary", RAW)
+def test_every_metric_is_charted_or_excused(vocabulary: str | None) -> None:
+    every = " ".join(
         query.expr
-        for board in boards(VOCABULARIES[vocabulary], DEFAULT)
+        for board in boards(asked(vocabulary), DEFAULT)
         for panel in board.panels()
         for query in panel.queries
     )
     charted = {
-        metric.name for metric in shown(vocabulary) if re.search(rf"\b{metric.name}(_bucket|_sum|_count)?\b", asked)
+        metric.name for metric in shown(vocabulary) if re.search(rf"\b{metric.name}(_bucket|_sum|_count)?\b", every)
     }
     assert {metric.name for metric in shown(vocabulary)} - charted == set(NOT_CHARTED)
 
 
 def limits(objectives: Objectives) -> dict[tuple[str, str], list[float]]:
     found = {}
-    for board in boards(VOCABULARIES["released"], objectives):
+    for board in boards(asked(None), objectives):
         for panel in board.panels():
             steps = [value for value, _ in panel.steps]
             found[board.uid, panel.key] = steps + [value for column in panel.columns for value, _ in column.steps]
@@ -276,7 +301,8 @@ def test_every_limit_is_an_alerts_limit() -> None:
     o = DEFAULT
     alerts = {
         o.p95, o.first_chunk, o.error_rate, round(1 - o.slo, 6), -o.output_drop, o.output_tokens_factor - 1, o.daily_budget_factor,
-        o.monthly_budget_factor, o.budget_forecast_factor, o.fallback_rate, o.cache_hit_ratio, o.rate_limit_left, o.zscore_warning,
+        o.monthly_budget_factor, o.budget_forecast_factor, o.budget_warning, o.budget_reached,
+        o.fallback_rate, o.cache_hit_ratio, o.rate_limit_left, o.zscore_warning,
         -o.zscore_warning, o.zscore_critical, -o.zscore_critical, o.anomalous_share_warning, o.finish_reason_share,
         o.usage_unknown_share, *(rate for rate, *_ in BURN_RATES),
     }  # fmt: skip
@@ -293,8 +319,8 @@ def test_every_limit_is_an_alerts_limit() -> None:
         ("slo", 0.999, ("otel-llm-overview", "failing", [0.001, 0.05])),
         ("output_drop", 0.2, ("otel-llm-tokens", "change", [-0.2, 1.0])),
         ("output_tokens_factor", 1.5, ("otel-llm-tokens", "change", [-0.3, 0.5])),
-        ("daily_budget_factor", 1.2, ("otel-llm-cost", "day_used", [1.0, 1.2])),
-        ("monthly_budget_factor", 1.1, ("otel-llm-cost", "month_used", [1.0, 1.1])),
+        ("daily_budget_factor", 1.2, ("otel-llm-cost", "day_used", [0.8, 1.0, 1.2])),
+        ("monthly_budget_factor", 1.1, ("otel-llm-cost", "month_used", [0.8, 1.0, 1.1])),
         ("budget_forecast_factor", 0.9, ("otel-llm-cost", "day_forecast", [0.9])),
         ("fallback_rate", 0.3, ("otel-llm-reliability", "fallback_rate", [0.3])),
         ("cache_hit_ratio", 0.7, ("otel-llm-reliability", "hits", [0.7])),
@@ -315,10 +341,12 @@ def test_a_limit_moves_with_its_objective(objective: str, value: float, moved: t
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_writing_needs_no_sdk_and_gives_the_committed_files(vocabulary: str, tmp_path: Path) -> None:
+def test_writing_needs_no_sdk_and_gives_the_committed_files(vocabulary: str | None, tmp_path: Path) -> None:
     written = write_grafana(tmp_path, vocabulary)
     assert len(written) == len(UIDS) + 1
-    folder = "dashboards" if vocabulary == "released" else "latest/dashboards"
+    folder = {None: "dashboards", "released": "without-rules/dashboards", "latest": "without-rules/latest/dashboards"}[
+        vocabulary
+    ]
     for path in written:
         relative = path.relative_to(tmp_path)
         source = ROOT / "grafana" / (folder if path.suffix == ".json" else relative.parent) / path.name
@@ -326,7 +354,7 @@ def test_writing_needs_no_sdk_and_gives_the_committed_files(vocabulary: str, tmp
 
 
 @pytest.mark.parametrize("vocabulary", SPOKEN)
-def test_own_objectives_reach_every_limit_query_and_word(vocabulary: str, tmp_path: Path) -> None:
+def test_own_objectives_reach_every_limit_query_and_word(vocabulary: str | None, tmp_path: Path) -> None:
     own = Objectives(
         p95=12.0, first_chunk=2.0, error_rate=0.02, slo=0.995, latency_slo=0.9, latency_slo_threshold=10.24, output_drop=0.2,
         output_tokens_factor=1.7, output_variance_factor=3.0, daily_budget_factor=1.2, monthly_budget_factor=1.3,
@@ -334,10 +362,9 @@ def test_own_objectives_reach_every_limit_query_and_word(vocabulary: str, tmp_pa
         zscore_critical=3.5, anomalous_share_warning=0.2, finish_reason_share=0.1, usage_unknown_share=0.02,
     )  # fmt: skip
     write_grafana(tmp_path, vocabulary, own)
-    spoken = VOCABULARIES[vocabulary]
-    for board in boards(spoken, own):
+    for board in boards(asked(vocabulary), own):
         text = (tmp_path / "dashboards" / f"{board.uid}.json").read_text(encoding="utf-8")
-        assert json.loads(text) == json.loads(to_json(board, Queries(spoken)))
+        assert json.loads(text) == json.loads(to_json(board, asked(vocabulary)))
 
 
 def test_an_installation_without_the_sdk_can_write(tmp_path: Path) -> None:
@@ -376,3 +403,10 @@ def test_unknown_labels_are_refused() -> None:
         q.rule(recorded.DURATION, signal="latency")
     with pytest.raises(ValueError, match="otel_llm_processes has no label tenant"):
         q.gauge("otel_llm_processes", tenant="acme")
+    records = Recorded()
+    with pytest.raises(ValueError, match="no record of duration has le, server_address"):
+        records.quantile(0.95, "duration", ("server_address",))
+    with pytest.raises(ValueError, match=r"service:otel_llm_processes:sum has no label tenant"):
+        records.gauge("otel_llm_processes", tenant="acme")
+    with pytest.raises(ValueError, match=r"1h is neither \$__rate_interval nor \$__range"):
+        records.rate("duration", over="1h")

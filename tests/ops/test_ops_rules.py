@@ -18,7 +18,7 @@ from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
 from otel_llm.ops.alerts import alerts
-from otel_llm.ops.prometheus import all_groups, rule_files
+from otel_llm.ops.prometheus import all_groups, rule_files, write_rules
 from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context
 from otel_llm.ops.yamltext import dump, write
@@ -90,7 +90,10 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.USAGE_UNKNOWN, recorded.BREAKER_OPEN, recorded.SEEN, recorded.SAVINGS, recorded.COST_BY_ROUTE, recorded.NOW,
     recorded.FLEET_SPEND, recorded.UNPRICED, recorded.OVERFLOW, recorded.INTERNAL_ERRORS, recorded.CHUNK_GAP_BUCKETS,
     recorded.OUTPUT_BUCKETS, recorded.THINKING_BUCKETS, recorded.MODALITIES, recorded.AGENT_RUNS, recorded.FAILED_AGENT_RUNS,
-    recorded.TOOL_RUNS, recorded.FAILED_TOOL_RUNS, recorded.TOOL_REPEATS,
+    recorded.TOOL_RUNS, recorded.FAILED_TOOL_RUNS, recorded.TOOL_REPEATS, recorded.OWN_ZSCORE, recorded.OWN_BASELINE,
+    recorded.OUTPUT_CHANGE, recorded.BREAKER_STEPS, recorded.TARGETS, recorded.STARTED, recorded.PROCESSES, recorded.SERIES,
+    recorded.SCRAPE, recorded.WATCHED, recorded.VERSIONS,
+    recorded.PROMPT_CACHE_MISSES, recorded.AVOIDABLE, recorded.INCOMPLETE, recorded.DECISIONS,
 }  # fmt: skip
 
 
@@ -128,7 +131,14 @@ GROUPED = re.compile(r"by \(([^)]*)\) \(+(?:rate|increase)?\(?((?:gen_ai|otel_ll
 def scraped(request: pytest.FixtureRequest) -> tuple[Vocabulary, dict[str, set[str]]]:
     """The labels of every series of a real store, by name, after a run that exercises everything."""
     *_, (_, text) = scrapes(Script(1_790_000_000.0, 7_200), store(semconv=request.param))
-    labels: dict[str, set[str]] = {"otel_llm_price_table_age_seconds": set()}  # shown where prices are
+    labels: dict[str, set[str]] = {
+        "otel_llm_price_table_age_seconds": set(),  # shown where prices are
+        "otel_llm_baseline_shifted_seconds": {
+            "gen_ai_provider_name",
+            "gen_ai_request_model",
+            "signal",
+        },  # while a fault lasts
+    }
     for line in text.splitlines():
         if found := re.match(r"(\w+)(?:\{(.*?)\})? ", line):
             labels.setdefault(found[1], set()).update(re.findall(r'(\w+)="', found[2] or ""))
@@ -205,16 +215,46 @@ def test_an_unknown_vocabulary_is_refused(tmp_path: Path) -> None:
 
 def test_kubernetes_objects_hold_the_same_rules(tmp_path: Path) -> None:
     paths = write_kubernetes(tmp_path)
-    found = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
-    kinds = [one["kind"] for one in found]
-    assert kinds[:2] == ["PrometheusRule", "ServiceMonitor"]
-    assert set(kinds[2:]) == {"ConfigMap"}
-    assert found[0]["spec"]["groups"] == all_groups(Context(DEFAULT, RELEASED))
-    boards = sorted(name for one in found[2:] for name in one["data"])
+    objects = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for one in objects:
+        by_kind.setdefault(one["kind"], []).append(one)
+    assert list(by_kind) == ["PrometheusRule", "ServiceMonitor", "NetworkPolicy", "ConfigMap"]
+    groups = [group for one in by_kind["PrometheusRule"] for group in one["spec"]["groups"]]
+    assert groups == all_groups(Context(DEFAULT, RELEASED))
+    assert (
+        max(len(path.read_bytes()) for path in paths) < 500_000
+    )  # a ConfigMap, and so what the operator makes of rules, holds 1 MiB
+    boards = sorted(name for one in by_kind["ConfigMap"] for name in one["data"])
     assert boards == sorted(path.name for path in (ROOT / "grafana" / "dashboards").glob("*.json"))
-    for one in found:
+    names = [(one["kind"], one["metadata"]["name"]) for one in objects]
+    assert len(set(names)) == len(names)
+    for one in objects:
         assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", one["metadata"]["name"])
-        assert one["metadata"]["namespace"] == "monitoring"
+        assert one["metadata"].get("namespace") == (None if one["kind"] == "NetworkPolicy" else "monitoring")
+
+
+def test_only_prometheus_reaches_the_port_of_the_metrics(tmp_path: Path) -> None:
+    write_kubernetes(tmp_path)
+    policy = yaml.safe_load((tmp_path / "networkpolicy.yaml").read_text(encoding="utf-8"))["spec"]
+    assert policy["podSelector"] == {"matchLabels": {"otel-llm": "true"}}
+    metrics, others = policy["ingress"]
+    assert metrics["ports"] == [{"port": 9464}]
+    assert metrics["from"][0]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
+    assert "from" not in others
+    assert not any(one["port"] <= 9464 <= one["endPort"] for one in others["ports"])
+    assert sum(one["endPort"] - one["port"] + 1 for one in others["ports"]) == 65_534
+
+
+def test_services_are_told_apart_by_the_labels_that_are_named(tmp_path: Path) -> None:
+    it = Context(DEFAULT, RELEASED, service=("job", "region"), custom=("plan",))
+    write_rules(tmp_path, it)
+    text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
+    assert not re.search(r"\b(namespace|cluster|environment|tenant)\b", text)
+    assert "sum by (job, region, gen_ai_provider_name, gen_ai_request_model, plan)" in text
+    assert "{{ with $labels.region }} · {{ . }}{{ end }}" in text
+    for path in tmp_path.iterdir():
+        run(needed("promtool"), "check", "rules", "--lint-fatal", path)
 
 
 def test_the_service_monitor_scrapes_metrics(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def wanted(root: Path) -> dict[str, str]:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
     from . import boards  # noqa: PLC0415 - it takes the library
 
-    dashboards = {**boards.generated("released"), **boards.generated("latest")}
+    dashboards = {name: text for raw in (None, "released", "latest") for name, text in boards.generated(raw).items()}
     return {
         **rules.generated(),
         **dashboards,

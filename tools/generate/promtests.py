@@ -43,7 +43,13 @@ class Expected:
     def data(self, alert: str) -> dict[str, Any]:
         """As promtool reads it."""
         return {
-            "exp_labels": {"severity": self.severity, "service": "llm", "category": self.category, **self.labels},
+            "exp_labels": {
+                "severity": self.severity,
+                "service": "llm",
+                "category": self.category,
+                "runbook": alert.lower(),
+                **self.labels,
+            },
             "exp_annotations": {
                 "summary": self.title + self.about,
                 "description": f"{self.who}{self.text}.",

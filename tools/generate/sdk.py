@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.ops.boards.model import Board, Link, Panel, Place, Query, Row, Step, flow, plain_links
-from otel_llm.ops.boards.variables import ALERTS, LABELS, breakers, values_of
+from otel_llm.ops.boards.variables import LABELS, Note, notes, values_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the schema that Grafana 11 cannot read
@@ -71,8 +71,8 @@ def _board(board: Board, q: Queries) -> dashboard.Dashboard:
     )
     for variable in _variables(q):
         built = built.with_variable(variable)
-    for annotation in (_annotation(ALERTS, "red"), _annotation(breakers(q), "purple")):
-        built = built.annotation(annotation)
+    for note in notes(q):
+        built = built.annotation(_annotation(note))
     return _rows(built.link(_others()), board.rows)
 
 
@@ -109,11 +109,11 @@ def _others() -> dashboard.DashboardLink:
     )
 
 
-def _annotation(query: tuple[str, str, str, str], colour: str) -> dashboard.AnnotationQuery:
-    name, expr, title, text = query
+def _annotation(note: Note) -> dashboard.AnnotationQuery:
+    name, expr, title, text, colour, on = note
     return (
         dashboard.AnnotationQuery()
-        .name(name).datasource(SOURCE).enable(enable=True).hide(hide=False).icon_color(colour)
+        .name(name).datasource(SOURCE).enable(enable=on).hide(hide=False).icon_color(colour)
         .expr(expr).title_format(title).text_format(text).step("30s")
     )  # fmt: skip
 
@@ -128,9 +128,9 @@ def _variables(q: Queries) -> list[Any]:
     )  # fmt: skip
     return [
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
-        *(_query_variable(name, title, query) for name, title, query in values_of(q)[:3]),
+        *(_query_variable(name, title, query) for name, title, query in values_of(q)[:-1]),
         label,
-        *(_query_variable(name, title, query) for name, title, query in values_of(q)[3:]),
+        *(_query_variable(name, title, query) for name, title, query in values_of(q)[-1:]),
         dashboard.DatasourceVariable("traces").label("Traces").type("tempo"),
     ]
 

@@ -50,6 +50,7 @@ def _timeseries(panel: Panel) -> Any:
     if several and panel.width >= 8 and panel.height >= 8:
         legend = (
             legend.display_mode(c.LegendDisplayMode.TABLE)
+            .placement(c.LegendPlacement.RIGHT)
             .calcs(["mean", "max"])
             .sort_by("Max")
             .sort_desc(sort_desc=True)
@@ -68,6 +69,11 @@ def _timeseries(panel: Panel) -> Any:
         built = built.thresholds_style(common.GraphThresholdsStyleConfig().mode(c.GraphThresholdsStyleMode.DASHED))
     if panel.soft_high is not None:
         built = built.axis_soft_max(panel.soft_high)
+    if panel.log:
+        doubling = common.ScaleDistributionConfig().type(c.ScaleDistribution.LOG).log(2)
+        built = built.scale_distribution(doubling)
+    for name in panel.dashed:
+        built = built.override_by_name(name, _DASHED)
     if panel.stack:
         built = built.stacking(common.StackingConfig().mode(c.StackingMode(panel.stack)).group("A"))
     if panel.fill_between:
@@ -77,6 +83,13 @@ def _timeseries(panel: Panel) -> Any:
         )
         built = built.override_by_name(lower, [d.DynamicConfigValue("custom.lineWidth", 0)])
     return built
+
+
+_DASHED = [
+    d.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]}),
+    d.DynamicConfigValue("custom.fillOpacity", 0),
+    d.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "text"}),
+]  # what is compared with
 
 
 def _fill(panel: Panel) -> int:
@@ -181,7 +194,7 @@ def _table(panel: Panel) -> Any:
     for name, options in steps:
         built = built.with_transformation(d.DataTransformerConfig(id_val=name, options=options))
     if panel.sort:
-        built = built.sort_by([common.TableSortByFieldState().display_name(panel.sort).desc(desc=True)])
+        built = built.sort_by([common.TableSortByFieldState().display_name(panel.sort).desc(desc=not panel.ascending)])
     for column in panel.columns:
         built = built.override_by_name(column.title, _column(column))
     return built

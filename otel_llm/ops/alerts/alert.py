@@ -71,7 +71,13 @@ class Alert:
             "alert": self.name,
             "expr": self.expr,
             **holding,
-            "labels": {"severity": self.severity, "service": "llm", "category": self.category, **self.labels},
+            "labels": {
+                "severity": self.severity,
+                "service": "llm",
+                "category": self.category,
+                "runbook": self.name.lower(),
+                **self.labels,
+            },
             "annotations": {
                 "summary": self.title + self._tail(it),
                 "description": f"{who}{self.text}.",

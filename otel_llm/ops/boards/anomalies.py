@@ -9,6 +9,7 @@ from otel_llm.ops import recorded
 from .model import BAD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import (
     BY_MODEL,
+    BY_SERVICE,
     COUNT,
     OK,
     PM,
@@ -17,6 +18,7 @@ from .parts import (
     SIGMA,
     TOKENS,
     USD,
+    WHO,
     around_zero,
     lines,
     lines_around_zero,
@@ -52,16 +54,17 @@ def board(q: Queries, o: Objectives) -> Board:
     return Board("otel-llm-anomalies", "LLM / Anomalies", DESCRIPTION, rows)
 
 
-def _z(q: Queries, signal: str, kind: str = "shift") -> str:
-    own = q.gauge("otel_llm_zscore", by=PM, signal=signal, kind=kind)
-    return either(q.rule(recorded.ZSCORE, signal=signal), own) if kind == "shift" else own
+def _z(q: Queries, signal: str, kind: str = "shift", by: tuple[str, ...] = PM) -> str:
+    """The fleet's distance from its day; until there is a day to judge by, the worst of the processes' own."""
+    own = q.gauge("otel_llm_zscore", by=by, signal=signal, kind=kind)
+    return either(q.rule(recorded.ZSCORE, by, signal=signal), own) if q.rules and kind == "shift" else own
 
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     now = tuple(
         stat(
             f"{signal}_now", f"{title}: z", SIGMA,
-            Query(extreme(_z(q, signal)), "{{gen_ai_request_model}}", instant=True),
+            Query(extreme(_z(q, signal, by=WHO)), BY_SERVICE, instant=True),
             f"{title} of the model that is farthest from its baseline, in standard deviations.", base=BAD,
             steps=around_zero(o), empty="No baseline yet", decimals=1, sparkline=False,
         )
@@ -100,28 +103,26 @@ def _shift(q: Queries, o: Objectives, signal: str) -> Panel:
 
 def _band(q: Queries, o: Objectives, signal: str) -> Panel:
     title, unit = SIGNALS[signal]
-    value = {
+    value = "" if q.rules else {
         "latency": ratio(q.total("duration", PM, **OK), q.rate("duration", PM, **OK)),
         "output_tokens": q.mean("output", PM),
         "cost": q.mean("otel_llm_request_cost_usd", PM),
     }[signal]
-    mean, spread = (q.gauge(f"otel_llm_baseline_{part}", by=PM, signal=signal) for part in ("mean", "stddev"))
-    upper = either(
-        q.rule(recorded.UPPER, signal=signal, severity="warning"), f"{mean} + {o.zscore_warning:g} * {spread}"
-    )
-    lower = either(
-        q.rule(recorded.LOWER, signal=signal, severity="warning"),
-        f"clamp_min({mean} - {o.zscore_warning:g} * {spread}, 0)",
+    mean, spread = (baseline(q, part, PM, signal=signal) for part in ("mean", "stddev"))
+    above, below = f"{mean} + {o.zscore_warning:g} * {spread}", f"clamp_min({mean} - {o.zscore_warning:g} * {spread}, 0)"
+    upper, lower = (
+        either(q.rule(name, signal=signal, severity="warning"), own) if q.rules else own
+        for name, own in ((recorded.UPPER, above), (recorded.LOWER, below))
     )
     queries = [
-        Query(q.busiest(either(q.rule(recorded.LEVEL, signal=signal), value)), "{{gen_ai_request_model}}"),
+        Query(q.busiest(q.pick(q.rule(recorded.LEVEL, signal=signal), value)), "{{gen_ai_request_model}}"),
         Query(q.busiest(upper), "upper"),
         Query(q.busiest(lower), "lower"),
     ]
     return lines(
         f"{signal}_band", f"{title} within its band", unit, queries,
-        "The picked model (of several, the one with most calls). The band is the same hour yesterday and last week with the recording "
-        f"rules, and the baseline's mean with {o.zscore_warning:g} standard deviations of a single call without.",
+        "The picked model (of several, the one with most calls). The band is this hour of the days before where the recording rules "
+        f"have seen three of them, else the baseline's mean with {o.zscore_warning:g} standard deviations of a single call.",
         fill_between=("upper", "lower"), colours=(("upper", "super-light-blue"), ("lower", "super-light-blue")), low=0,
     )
 
@@ -129,8 +130,9 @@ def _band(q: Queries, o: Objectives, signal: str) -> Panel:
 def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     names = ", ".join(PM)
     odd = f"{q.rate(ODD, (*PM, 'signal', 'direction'))} / on ({names}) group_left () ({q.rate('duration', PM)} > 0)"
-    recorded_share = f"sum without (severity) ({q.rule(recorded.ANOMALOUS, recorded.LABELS[recorded.ANOMALOUS])})"
-    share = f"max by ({names}) ({either(recorded_share, odd)})"
+    judged = (*PM, "signal", "direction", "severity")
+    recorded_share = f"sum without (severity) ({q.rule(recorded.ANOMALOUS, judged)})" if q.rules else ""
+    share = f"max by ({names}) ({q.pick(recorded_share, odd)})"
     return (
         lines(
             "by_severity", "Odd calls by severity", COUNT,
@@ -154,7 +156,7 @@ def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 def _baseline(q: Queries) -> Panel:
     by = (*PM, "signal")
-    queries = [q.gauge(f"otel_llm_baseline_{part}", by=by) for part in ("samples", "mean", "stddev", "shifted_seconds")]
+    queries = [baseline(q, part, by) for part in ("samples", "mean", "stddev", "shifted_seconds")]
     return table(
         "baseline", "Baselines", queries,
         "What each value is judged by, in the signal's own unit (seconds, tokens, US dollars). Few calls make a baseline that jumps. "
@@ -170,6 +172,11 @@ def _baseline(q: Queries) -> Panel:
             Column("Value #D", "Shifted", SECONDS, width=100),
         ),
     )
+
+
+def baseline(q: Queries, part: str, by: tuple[str, ...], **where: str) -> str:
+    """One part of the baselines that processes keep; of several processes the largest."""
+    return q.rule(recorded.OWN_BASELINE, by, part=part, **where) if q.rules else q.gauge(f"otel_llm_baseline_{part}", by=by, **where)
 
 
 def _peaks(q: Queries, o: Objectives) -> Panel:

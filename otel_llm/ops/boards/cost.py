@@ -17,7 +17,6 @@ from .parts import (
     SHARE,
     TOKENS,
     USD,
-    WINDOW,
     bars,
     heat,
     lines,
@@ -25,7 +24,7 @@ from .parts import (
     table,
     warn_above,
 )
-from .queries import LABEL, RANGE, Queries, either, most, ratio
+from .queries import LABEL, RANGE, Queries, most, ratio
 
 if TYPE_CHECKING:
     from otel_llm.core.objectives import Objectives
@@ -68,8 +67,7 @@ def _used(q: Queries, period: str) -> str:
 
 
 def _forecast(q: Queries, period: str) -> str:
-    own = q.gauge("otel_llm_budget_forecast_ratio", "sum", BUDGET, period=period)
-    return _named(either(q.rule(recorded.BUDGET_FORECAST, BUDGET, period=period), own))
+    return _named(q.gauge("otel_llm_budget_forecast_ratio", "sum", BUDGET, period=period))
 
 
 def _named(expr: str) -> str:
@@ -79,8 +77,10 @@ def _named(expr: str) -> str:
 
 def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) -> tuple[Panel, ...]:
     begins = "midnight" if period == "day" else "the first of the month"
-    steps = ((o.budget_forecast_factor, WARN), (factor, BAD))
+    steps = ((o.budget_warning, WARN), (o.budget_reached, BAD), (factor, "dark-red"))
     spend = f"sum (max by (job) ({q.gauge('otel_llm_spend_usd', 'sum', BUDGET, period=period)}))"
+    if q.rules:  # services that push have no gauge of it: by the counter, in days of UTC
+        spend = f"{spend} or {q.rule(recorded.FLEET_SPEND, (), period=period)}"
     return (
         stat(
             f"{period}_spend", f"{word}: spent", USD, Query(spend, "spent"),
@@ -90,7 +90,7 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
         Panel(
             kind="gauge", key=f"{period}_used", title=f"{word}: of budget", unit=SHARE,
             queries=(Query(_used(q, period), "{{job}} {{budget}}"),),
-            description=f"Spend over budget. Red is the alert's limit, {factor:.0%}.", width=4, height=4, base=GOOD,
+            description=_levels(o, factor), width=4, height=4, base=GOOD,
             steps=steps, low=0, high=round(max(1.2 * factor, 1.2), 2), empty=NO_BUDGET, decimals=0,
         ),
         stat(
@@ -101,22 +101,27 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
     )
 
 
+def _levels(o: Objectives, factor: float) -> str:
+    return (
+        f"Spend over budget. Orange from {o.budget_warning:.0%} on, red from {o.budget_reached:.0%} on; at {factor:.0%} the alert "
+        "pages again."
+    )
+
+
 def _burn_down(q: Queries, o: Objectives, period: str) -> Panel:
     queries = [Query(_used(q, period), "{{job}} {{budget}} spent"), Query(_forecast(q, period), "{{job}} {{budget}} forecast")]
     factor = o.daily_budget_factor if period == "day" else o.monthly_budget_factor
     return lines(
         f"{period}_course", f"Budget of the {period}", SHARE, queries,
-        "Spend and forecast as shares of the budget. Orange is the forecast's alert, red the spend's.", width=12,
-        height=7, low=0, steps=((o.budget_forecast_factor, WARN), (factor, BAD)), empty=NO_BUDGET,
+        "Spend and forecast as shares of the budget, with the limits of the alerts on spend.", width=12,
+        height=7, low=0, steps=((o.budget_warning, WARN), (o.budget_reached, BAD), (factor, "dark-red")), empty=NO_BUDGET,
     )
 
 
 def _what(q: Queries) -> tuple[Panel, ...]:
-    by_model = most(either(f"3600 * {q.rule(recorded.COST)}", f"3600 * {q.rate(COST, PM)}"))
+    by_model = most(f"3600 * {q.rate(COST, PM)}")
     by_label = most(f"3600 * {q.rate(COST, (LABEL,))}")
-    route = most(
-        f"sum by (http_route) (increase({q.select('otel_llm_http_request_cost_usd', '_sum')}[{RANGE}])) > 0", 15
-    )
+    route = most(f"({q.total('otel_llm_http_request_cost_usd', ('http_route',), RANGE)}) * $__range_s > 0", 15)
     return (
         lines(
             "by_model", "Cost per hour by model", USD, [Query(by_model, BY_MODEL)],
@@ -138,10 +143,15 @@ def _what(q: Queries) -> tuple[Panel, ...]:
 
 def _models(q: Queries) -> Panel:
     cost, calls = q.increase(COST, PM), q.increase("duration", PM)
+    window = () if q.rules else (
+        f"{q.gauge('otel_llm_cost_usd_per_hour', 'sum', PM)} * $__range_s / 3600",
+        f"{q.gauge('otel_llm_requests_per_second', 'sum', PM)} * $__range_s",
+        q.gauge("otel_llm_cost_usd_per_request", by=PM),
+    )
     queries = (
-        either(f"{cost} > 0", f"{q.gauge('otel_llm_cost_usd_per_hour', 'sum', PM)} * $__range_s / 3600"),
-        either(f"{calls} > 0", f"{q.gauge('otel_llm_requests_per_second', 'sum', PM)} * $__range_s"),
-        either(ratio(cost, calls), q.gauge("otel_llm_cost_usd_per_request", by=PM)),
+        q.first(f"{cost} > 0", *window[:1]),
+        q.first(f"{calls} > 0", *window[1:2]),
+        q.first(ratio(cost, calls), *window[2:]),
         q.increase("gen_ai_client_inference_usage_input_tokens_total", PM),
         q.increase("gen_ai_client_inference_usage_output_tokens_total", PM),
         q.increase("otel_llm_cache_savings_usd_total", PM),
@@ -175,11 +185,11 @@ def _whole(q: Queries) -> str:
 
 
 def _why(q: Queries) -> tuple[Panel, ...]:
-    each = either(q.rule(recorded.COST_PER_REQUEST), q.mean("otel_llm_request_cost_usd", PM))
+    each = q.mean("otel_llm_request_cost_usd", PM)
     return (
         lines(
             "per_request", "Cost of a call by model", USD, [Query(most(each), BY_MODEL)],
-            "Mean cost of a priced call, the ten most expensive models. Up with the same model: longer prompts or answers.", low=0,
+            "Mean cost of a priced call, ten most expensive models. Up with the same model: longer prompts or answers.", low=0,
             empty=NO_PRICE,
         ),
         heat(
@@ -190,7 +200,7 @@ def _why(q: Queries) -> tuple[Panel, ...]:
 
 
 def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
-    read = either(q.rule(recorded.PROMPT_CACHE), q.gauge("otel_llm_prompt_cache_read_ratio", by=PM))
+    read = q.rule(recorded.PROMPT_CACHE) if q.rules else q.gauge("otel_llm_prompt_cache_read_ratio", by=PM)
     misses = most(f"3600 * {q.rate('otel_llm_prompt_cache_misses_total', ('reason', 'gen_ai_request_model'))}")
     saved, avoidable = (
         f"3600 * {q.rate(f'otel_llm_cache_{what}_usd_total')}" for what in ("savings", "avoidable")
@@ -218,7 +228,9 @@ def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
 def _unpriced(q: Queries) -> tuple[Panel, ...]:
     decided = q.rate("otel_llm_budget_decisions_total", ("budget", "decision"))
     source = f"3600 * {q.rate(COST, ('cost_source',))}"
-    whole = Query(either(f"3600 * {q.rule(recorded.COST_ALL, ())}", f"3600 * {q.rate(COST)}"), "all models")
+    whole = [Query(q.pick(f"3600 * {q.rule(recorded.COST_ALL, ())}", f"3600 * {q.rate(COST)}"), "all models")]
+    if not q.rules:
+        whole.append(Query(q.gauge("otel_llm_cost_usd_per_hour", "sum"), "of the window"))
     return (
         lines(
             "unpriced", "Calls without a known price", RATE,
@@ -232,8 +244,8 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
         ),
         lines(
             "rate", "Cost per hour, all models", USD,
-            [whole, Query(q.gauge("otel_llm_cost_usd_per_hour", "sum"), "of the window")],
-            f"The last hour's rate, next to the rate of otel-llm's window. {WINDOW}", low=0, empty=NO_PRICE,
+            whole, "The last hour's rate with the recording rules; without them the present one, next to that of otel-llm's window.",
+            low=0, empty=NO_PRICE,
         ),
         lines(
             "decisions", "What guards decided", RATE, [Query(_named(decided), "{{budget}}: {{decision}}")],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otel_llm.ops import recorded
+
 from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
 from .parts import COUNT, MODEL, NOT_ZERO, OK, PM, RATE, SECONDS, SHARE, lines, stat, table, targets_up, warn_above
 from .queries import Queries, most, share
@@ -122,8 +124,9 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 
 def _who(q: Queries) -> tuple[Panel, ...]:
-    libraries = f"count by (library, version) ({q.select('otel_llm_instrumented')})"
-    versions = f"count by (job, version) ({q.select('otel_llm_build_info')})"
+    watched, versions = q.select("otel_llm_instrumented"), q.select("otel_llm_build_info")
+    libraries = q.pick(_counted(q, recorded.WATCHED, "library", "version"), f"count by (library, version) ({watched})")
+    versions = q.pick(_counted(q, recorded.VERSIONS, "job", "version"), f"count by (job, version) ({versions})")
     reasons = f"round({q.increase('otel_llm_usage_unknown_total', (*PM, 'reason'))}) > 0"
     return (
         table(
@@ -155,6 +158,10 @@ def _who(q: Queries) -> tuple[Panel, ...]:
             ),
         ),
     )
+
+
+def _counted(q: Queries, name: str, *by: str) -> str:
+    return f"sum by ({', '.join(by)}) ({q.record(name)})"
 
 
 def _rules() -> tuple[Panel, ...]:

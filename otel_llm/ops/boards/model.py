@@ -74,12 +74,14 @@ class Panel:
     decimals: int | None = None
     stack: Literal["", "normal", "percent"] = ""
     bars: bool = False
-    log: bool = False
+    log: bool = False  # each step of the axis doubles
     fill_between: tuple[str, str] | None = None  # legends: the upper line, filled down to the lower one
     colours: tuple[tuple[str, str], ...] = ()
     states: tuple[tuple[float, str, str], ...] = ()  # value, text, colour
     columns: tuple[Column, ...] = ()
     sort: str = ""  # title of the column that a table is sorted by, largest first
+    ascending: bool = False  # smallest first
+    dashed: tuple[str, ...] = ()  # legends of lines to compare with
     sparkline: bool = True
     reduce: str = "lastNotNull"
 

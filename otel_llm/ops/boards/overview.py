@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from otel_llm.ops import recorded
 
-from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
+from .model import BAD, GOOD, NEUTRAL, WARN, Board, Column, Link, Panel, Query, Row
 from .parts import (
     BUDGET,
+    BY_SERVICE,
     CALLS,
     FAILED,
     MODEL,
@@ -20,8 +21,11 @@ from .parts import (
     SIGMA,
     TOKENS,
     USD,
-    WINDOW,
+    WHO,
+    YESTERDAY,
     around_zero,
+    calls_to_click,
+    changed,
     failing,
     length_limits,
     lines,
@@ -32,6 +36,7 @@ from .parts import (
     to_model,
 )
 from .queries import RANGE, Queries, either, extreme, most, ratio, share, split
+from .variables import ALERTS_SINCE
 
 if TYPE_CHECKING:
     from otel_llm.core.objectives import Objectives
@@ -41,55 +46,50 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Is it slow, is it failing, is it burning money, has the model got worse, and which model? Click an answer for its board. "
-    "Works with otel-llm's /metrics alone; the recording rules add the fleet's z-scores and the list of alerts."
+    "The list of alerts and the fleet's z-scores need the recording rules."
 )
-_ALERTS = (
-    "max by (alertname, severity, alertstate, job, gen_ai_request_model) "
-    '(ALERTS{alertname=~"LLM.+", job=~"$job|", gen_ai_provider_name=~"$provider|", gen_ai_request_model=~"$model|"})'
-)
-
-
 def board(q: Queries, o: Objectives) -> Board:
     first = Row("", (_slow(q, o), _failing(q, o), _money(q, o), _worse(q, o), _unusual(q, o), _trust(q)))
-    return Board(
-        "otel-llm-overview",
-        "LLM / Overview",
-        DESCRIPTION,
-        (first, Row(" ", _courses(q, o)), Row("  ", _which(q, o))),
-        "now-3h",
-    )
+    rows = (first, Row(" ", (_alerts(o), _models(q, o))), Row("  ", _courses(q, o)))
+    return Board("otel-llm-overview", "LLM / Overview", DESCRIPTION, rows, "now-3h")
 
 
 def _slow(q: Queries, o: Objectives) -> Panel:
-    now = q.gauge("otel_llm_latency_seconds", quantile="0.95")
+    p95 = q.pick(q.rule(recorded.DURATION, WHO, quantile="0.95"), q.quantile(0.95, "duration", WHO, **OK))
+    now = () if q.rules else (q.gauge("otel_llm_latency_seconds", by=WHO, quantile="0.95"),)
     return stat(
-        "slow", "Is it slow? p95", SECONDS, Query(either(q.quantile(0.95, "duration", **OK), now), "p95"),
-        "95 % of successful calls are faster than this. Before there are rates: the slowest model's p95 over otel-llm's window.",
-        height=5, steps=((o.p95, WARN),), links=to("latency", "Latency"),
+        "slow", "Is it slow? Slowest p95", SECONDS, Query(f"topk(1, {q.first(p95, *now)})", BY_SERVICE, instant=True),
+        "The model whose p95 is the longest, named with its service: 95 % of its successful calls are faster. Orange from the "
+        "alert's limit on.", height=4, sparkline=False, steps=((o.p95, WARN),), links=to("latency", "Latency"),
     )
 
 
 def _failing(q: Queries, o: Objectives) -> Panel:
+    worst = q.pick(q.rule(recorded.ERRORS, WHO), failing(q, WHO), failing(q))
     return stat(
-        "failing", "Is it failing? Errors", SHARE, Query(failing(q), "errors"),
-        "Share of calls that failed, after the client's own retries. Orange: more than the availability objective allows. "
-        "Red: the alert's limit. Calls that the caller cancelled are not failures.", height=5, decimals=1,
-        steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), links=to("reliability", "Reliability"),
+        "failing", "Is it failing? Worst errors", SHARE, Query(f"topk(1, {worst})", BY_SERVICE, instant=True),
+        "The model with the largest share of failed calls, named with its service, after the client's own retries. Orange: more "
+        "than the availability objective allows. Red: the alert's limit. Calls that the caller cancelled are not failures.",
+        height=4, sparkline=False, decimals=1, steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)),
+        links=to("reliability", "Reliability"),
     )
 
 
 def _money(q: Queries, o: Objectives) -> Panel:
     spend = q.gauge("otel_llm_spend_usd", "sum", BUDGET, period="day")
     budget = q.gauge("otel_llm_budget_usd", "max", BUDGET, period="day")
-    queries = (Query(f"sum (max by (job) ({spend}))", "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
+    today = f"sum (max by (job) ({spend}))"
+    if q.rules:  # services that push have no gauge of it
+        today = f"{today} or {q.rule(recorded.FLEET_SPEND, (), period='day')}"
+    queries = (Query(today, "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
     return stat(
         "money", "Burning money? Today", USD, queries,
         "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "
-        "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).", height=5,
+        "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).", height=4,
         links=to("cost", "Cost"), empty="No priced call yet", base=NEUTRAL,
         columns=(
             Column(
-                "of budget", "of budget", SHARE, ((o.budget_forecast_factor, WARN), (o.daily_budget_factor, BAD)),
+                "of budget", "of budget", SHARE, ((o.budget_warning, WARN), (o.budget_reached, BAD)),
                 base=GOOD,
             ),
         ),
@@ -97,27 +97,26 @@ def _money(q: Queries, o: Objectives) -> Panel:
 
 
 def _worse(q: Queries, o: Objectives) -> Panel:
-    change = q.gauge("otel_llm_output_tokens_change_ratio", by=PM)
     return stat(
-        "worse", "Worse? Answer length", SHARE, Query(extreme(change), MODEL, instant=True),
+        "worse", "Worse? Answer length", SHARE, Query(extreme(changed(q, WHO)), BY_SERVICE, instant=True),
         "How far the mean length of answers is from the baseline, of the model that is farthest. Much shorter answers are "
-        f"the first sign of a degraded model, much longer ones of a changed prompt. {WINDOW}", height=5,
+        "the first sign of a degraded model, much longer ones of a changed prompt.", height=4,
         sparkline=False, base=WARN, steps=length_limits(o), links=to("tokens", "Tokens"),
         empty="Under 20 calls: no baseline yet",
     )
 
 
 def _unusual(q: Queries, o: Objectives) -> Panel:
-    own = f"max by ({', '.join((*PM, 'signal'))}) ({q.select('otel_llm_zscore', kind='shift')})"
+    by = (*WHO, "signal")
+    own = q.gauge("otel_llm_zscore", by=by, kind="shift")
+    worst = extreme(either(own, q.rule(recorded.ZSCORE, by)) if q.rules else own)
     return stat(
         "unusual", "Unusual? Largest z", SIGMA,
-        Query(
-            extreme(either(q.rule(recorded.ZSCORE, (*PM, "signal")), own)), "{{signal}} {{gen_ai_request_model}}",
-            instant=True,
-        ),
-        "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations: the fleet's "
-        "from the recording rules, or otel-llm's own where there are none.", height=5, sparkline=False, base=BAD,
-        steps=around_zero(o), links=to("anomalies", "Anomalies"), empty="No baseline yet, or all usual", decimals=1,
+        Query(worst, "{{signal}} " + BY_SERVICE, instant=True),
+        "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations, with its model and "
+        "service: as the process that is farthest has it; of services that push, as the fleet's last day has it.",
+        height=4, sparkline=False, base=BAD, steps=around_zero(o), links=to("anomalies", "Anomalies"),
+        empty="No baseline yet, or all usual", decimals=1,
     )
 
 
@@ -125,88 +124,99 @@ def _trust(q: Queries) -> Panel:
     return stat(
         "trust", "Can I trust this? Up", SHARE,
         Query(targets_up(q), "targets up"),
-        "Share of the scrape targets with otel-llm that answered the last scrape.", height=5, base=BAD,
+        "Share of the scrape targets with otel-llm that answered the last scrape.", height=4, base=BAD,
         steps=((1.0, GOOD),), links=to("health", "Telemetry health"), empty="No target has answered",
     )
 
 
 def _courses(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    slow = most(either(q.rule(recorded.DURATION, quantile="0.95"), q.quantile(0.95, "duration", PM, **OK)), 5)
-    failing = split(q.rate("duration", ("error_type",), **FAILED), q.rate("duration"))
+    slow = most(q.pick(q.rule(recorded.DURATION, quantile="0.95"), q.quantile(0.95, "duration", PM, **OK)), 5)
+    failed = split(q.rate("duration", ("error_type",), **FAILED), q.rate("duration"))
+    calls, cost = q.rate("duration"), f"3600 * {q.rate('otel_llm_cost_usd_total')}"
     return (
         lines(
-            "traffic", "Calls by model", CALLS, [Query(most(q.rate("duration", PM), 8), MODEL)],
-            "Calls per second, failed ones included; the eight busiest models.", width=6, height=7, stack="normal",
+            "traffic", "Calls by model", CALLS,
+            [Query(most(q.rate("duration", PM), 5), MODEL), Query(q.day_before(calls), YESTERDAY)],
+            "Calls per second, failed ones included, of the five busiest models; the dashed line is all models a day before.",
+            width=6, height=8, dashed=(YESTERDAY,),
         ),
         lines(
-            "slowest", "p95 of the slowest models", SECONDS, [Query(slow, MODEL, exemplar=True)],
+            "slowest", "p95 of the slowest models", SECONDS,
+            [Query(slow, MODEL, exemplar=not q.rules), *calls_to_click(q, "duration", **OK)],
             "95th percentile of successful calls; the five slowest models. The dashed line is the alert's.", width=6,
-            height=7, steps=((o.p95, WARN),), links=to("latency", "Latency"),
+            height=8, steps=((o.p95, WARN),), links=to("latency", "Latency"), log=True,
         ),
         lines(
-            "errors", "Failed calls by error", SHARE, [Query(failing, "{{error_type}}")],
-            "Share of all calls that failed, by type of error. The dashed line is the alert's.", width=6, height=7,
-            steps=((o.error_rate, BAD),), links=to("reliability", "Reliability"), low=0, stack="normal",
-            empty="Nothing failed in this time range",
+            "errors", "Failed calls by error", SHARE,
+            [Query(failed, "{{error_type}}"), Query(q.day_before(_share(q)), YESTERDAY)],
+            "Share of all calls that failed, by type of error, and of all types a day before. The dashed line is the alert's.",
+            width=6, height=8, steps=((o.error_rate, BAD),), links=to("reliability", "Reliability"), low=0,
+            empty="Nothing failed in this time range", dashed=(YESTERDAY,),
         ),
         lines(
             "burn", "Cost per hour by model", USD,
-            [Query(most(f"3600 * {q.rate('otel_llm_cost_usd_total', PM)}", 8), MODEL)],
-            "US dollars per hour at the rate of the moment; the eight most expensive models.", width=6, height=7,
-            stack="normal", links=to("cost", "Cost"), empty="No priced call in this time range",
+            [Query(most(f"3600 * {q.rate('otel_llm_cost_usd_total', PM)}", 5), MODEL), Query(q.day_before(cost), YESTERDAY)],
+            "US dollars per hour at the rate of the moment, of the five most expensive models; the dashed line is all models a day "
+            "before.", width=6, height=8, links=to("cost", "Cost"), empty="No priced call in this time range",
+            dashed=(YESTERDAY,),
         ),
     )
 
 
-def _which(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    return (_models(q, o), _alerts())
+def _share(q: Queries) -> str:
+    return share(q.rate("duration", **FAILED), q.rate("duration"))
 
 
 def _models(q: Queries, o: Objectives) -> Panel:
-    per_hour = f"3600 * ({q.rate('otel_llm_cost_usd_total', PM, RANGE)} > 0)"
+    per_hour = f"3600 * ({q.rate('otel_llm_cost_usd_total', WHO, RANGE)} > 0)"
+    p95 = q.pick(q.rule(recorded.DURATION, WHO, quantile="0.95"), q.quantile(0.95, "duration", WHO, RANGE, **OK))
+    each = ratio(q.rate("otel_llm_cost_usd_total", WHO, RANGE), q.rate("duration", WHO, RANGE))
+    window = [] if q.rules else [
+        q.gauge("otel_llm_requests_per_second", "sum", WHO), q.gauge("otel_llm_latency_seconds", by=WHO, quantile="0.95"),
+        q.gauge("otel_llm_cost_usd_per_hour", "sum", WHO), q.gauge("otel_llm_cost_usd_per_request", by=WHO),
+        q.gauge("otel_llm_tokens_per_request", by=WHO, **OUTPUT),
+    ]  # before there are rates
     queries = (
-        either(f"{q.rate('duration', PM, RANGE)} > 0", q.gauge("otel_llm_requests_per_second", "sum", PM)),
-        either(
-            q.quantile(0.95, "duration", PM, RANGE, **OK), q.gauge("otel_llm_latency_seconds", by=PM, quantile="0.95")
-        ),
-        share(q.rate("duration", PM, RANGE, **FAILED), q.rate("duration", PM, RANGE)),
-        either(per_hour, q.gauge("otel_llm_cost_usd_per_hour", "sum", PM)),
-        either(
-            ratio(q.rate("otel_llm_cost_usd_total", PM, RANGE), q.rate("duration", PM, RANGE)),
-            q.gauge("otel_llm_cost_usd_per_request", by=PM),
-        ),
-        either(q.mean("output", PM, RANGE), q.gauge("otel_llm_tokens_per_request", by=PM, **OUTPUT)),
-        q.gauge("otel_llm_output_tokens_change_ratio", by=PM),
+        q.first(f"{q.rate('duration', WHO, RANGE)} > 0", *window[:1]),
+        q.first(p95, *window[1:2]),
+        share(q.rate("duration", WHO, RANGE, **FAILED), q.rate("duration", WHO, RANGE)),
+        q.first(per_hour, *window[2:3]),
+        q.first(each, *window[3:4]),
+        q.first(q.mean("output", WHO, RANGE), *window[4:]),
+        changed(q, WHO),
     )
     return table(
-        "models", "Which model?", queries,
-        "One line for each model over the shown time; click a name for its latency. Length is the change of answers against "
-        "their baseline. A model's first calls are answered from otel-llm's own window.", width=15, height=8,
+        "models", "Which model of which service?", queries,
+        "One line for each model of each service over the shown time; click a name for its latency. With the recording rules, p95 is "
+        "that of the last five minutes. Length is the change of answers against their baseline.", width=14, height=8,
         sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
-            Column("gen_ai_provider_name", "Provider", width=115),
-            Column("Value #A", "Calls", CALLS, width=85, decimals=2),
-            Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 75),
-            Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 70, 1),
-            Column("Value #D", "$ per hour", USD, width=88, decimals=2),
-            Column("Value #E", "$ per call", USD, width=90, decimals=5),
-            Column("Value #F", "Answer", TOKENS, width=80),
-            Column("Value #G", "Length", SHARE, length_limits(o), 70, 0, base=WARN),
+            Column("gen_ai_provider_name", "Provider", width=95),
+            Column("job", "Service", width=95),
+            Column("Value #A", "Calls", CALLS, width=80, decimals=2),
+            Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 70),
+            Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 65, 1),
+            Column("Value #D", "$ per hour", USD, width=85, decimals=2),
+            Column("Value #E", "$ per call", USD, width=85, decimals=5),
+            Column("Value #F", "Answer", TOKENS, width=75),
+            Column("Value #G", "Length", SHARE, length_limits(o), 65, 0, base=WARN),
         ),
     )
 
 
-def _alerts() -> Panel:
+def _alerts(o: Objectives) -> Panel:
     return table(
-        "alerts", "Alerts", [_ALERTS],
-        "otel-llm's alerts that are pending or firing now, for the picked models and those that are about no model.",
-        width=9, height=8, empty="No alert is pending or firing, or Prometheus has not loaded otel-llm's rules",
+        "alerts", "What is firing?", [ALERTS_SINCE],
+        "otel-llm's alerts that fire now, for the picked models and those that are about no model: worst first, with since when. Click "
+        "an alert for what to do.",
+        width=10, height=8, empty="No alert is firing, or Prometheus has not loaded otel-llm's rules", sort="Severity", ascending=True,
         columns=(
-            Column("alertname", "Alert"),
             Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),
-            Column("alertstate", "State", width=65),
-            Column("job", "Service", width=110),
+            Column("alertname", "Alert", links=(Link("What to do", f"{o.runbook_url}#${{__data.fields.Runbook}}"),)),
+            Column("job", "Service", width=100),
             Column("gen_ai_request_model", "Model", width=110),
+            Column("Value #A", "Since", "dateTimeFromNow", width=110),
+            Column("runbook", "Runbook", width=75),
         ),
     )

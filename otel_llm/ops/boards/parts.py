@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from otel_llm.core import catalogue
-from otel_llm.ops import promql
+from otel_llm.ops import promql, recorded
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
 from .queries import RANGE, either, share
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PM = catalogue.MODEL
 BUDGET = ("job", "budget")  # services whose budgets have the same name do not share them
 MODEL = "{{gen_ai_request_model}}"
+WHO = ("job", *PM)  # a model of one service: what an alert is about
+BY_SERVICE = "{{gen_ai_request_model}} · {{job}}"
 BY_MODEL = "{{gen_ai_request_model}} · {{gen_ai_provider_name}}"
 SECONDS, USD, SHARE, COUNT, SIGMA = "s", "currencyUSD", "percentunit", "short", "suffix: σ"  # noqa: RUF001 - sigma is meant
 CALLS, RATE = "reqps", "suffix:/s"
@@ -67,6 +69,7 @@ def failed_traces() -> tuple[Link, ...]:
     return (traces("Failed calls in traces", "status = error"),)
 
 
+YESTERDAY = "a day before"
 NOT_ZERO = 1e-9  # a limit is reached at its value, and nothing is wrong with zero
 
 
@@ -95,15 +98,35 @@ def length_limits(objectives: Objectives) -> tuple[Step, ...]:
     return ((-objectives.output_drop, GOOD), (objectives.output_tokens_factor - 1, WARN))
 
 
-def failing(q: Queries) -> str:
-    """The share of calls that failed; before there are rates, that of otel-llm's window."""
+def failing(q: Queries, by: tuple[str, ...] = ()) -> str:
+    """The share of calls that failed; without rules and before there are rates, that of otel-llm's window."""
+    recent = share(q.rate("duration", by, **FAILED), q.rate("duration", by))
+    if q.rules or by:
+        return recent
     speed = q.gauge("otel_llm_requests_per_second", "sum", PM)
     failed = f"sum ({q.gauge('otel_llm_error_ratio', 'sum', PM, **FAILED)} * {speed})"
-    return either(share(q.rate("duration", **FAILED), q.rate("duration")), share(failed, f"sum ({speed})"))
+    return q.first(recent, share(failed, f"sum ({speed})"))
+
+
+def changed(q: Queries, by: tuple[str, ...]) -> str:
+    """How far the mean answer is from usual: from the fleet's day, and until there is one from the processes' own baseline."""
+    own = q.gauge("otel_llm_output_tokens_change_ratio", by=by)
+    if not q.rules:
+        return own
+    usual = q.rule(recorded.BASELINE_MEAN, by, signal="output_tokens")
+    return either(f"{q.rule(recorded.OUTPUT_TOKENS_15M, by)} / {usual} - 1", own)
+
+
+def calls_to_click(q: Queries, name: str, **where: str) -> list[Query]:
+    """Dots that lead to traces, where the query itself has none."""
+    return [Query(expr, "calls", exemplar=True) for expr in q.exemplars(name, **where)]
 
 
 def targets_up(q: Queries) -> str:
-    """The share of the targets with otel-llm, of all that were seen in the shown time, that answered the last scrape."""
+    """The share of the targets with otel-llm, of all that were seen, that answered the last scrape."""
+    if q.rules:
+        up, every = (f"sum ({q.record(recorded.TARGETS, **where)})" for where in ({"state": "up"}, {}))
+        return share(up, every)
     known = f"last_over_time({q.select('otel_llm_build_info')}[{RANGE}])"
     return f'avg (up{{job=~"$job"}} and on (job, instance) {known})'
 

@@ -1,4 +1,4 @@
-"""The boards' queries: the catalogue's metrics in one vocabulary, narrowed by what the reader picked."""
+"""The boards' queries without recording rules: the catalogue's metrics in one vocabulary, narrowed by what the reader picked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ RANGE = "$__range"  # all of the time that is shown
 LABEL = "$label"  # the custom label that the reader splits by
 PROVIDER, NAME = MODEL
 
+# a selector with its range, if it has one: where an offset goes; in a subquery, within it
+_MOVABLE = re.compile(r"(?:[a-z_]\w*:)*[a-z_]\w*\{[^}]*\}(?:\[[^\]:]+\])?")
+
 _Part = tuple[Metric, Mapping[str, str]]
 
 
@@ -29,10 +32,24 @@ class Queries:
     """
 
     vocabulary: Vocabulary = RELEASED
+    rules: bool = False  # whether records are read instead: see records.py
+
+    def pick(self, _rule: str, *raw: str) -> str:
+        """The answer where there are no rules: the first of ``raw`` that has one."""
+        return either(*raw)
+
+    def first(self, expr: str, *before: str) -> str:
+        """``expr``, and until there are rates the answer of otel-llm's own window."""
+        return either(expr, *before)
+
+    def exemplars(self, name: str, **where: str) -> tuple[str, ...]:
+        """Nothing more: the queries themselves have the calls' trace ids. A label that there is not raises ValueError."""
+        self.selectors(name, "_bucket", where)
+        return ()
 
     def select(self, name: str, suffix: str = "", **where: str) -> str:
         """The selector of a metric that both vocabularies have."""
-        (only,) = self._selectors(name, suffix, where)
+        (only,) = self.selectors(name, suffix, where)
         return only
 
     def rate(self, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
@@ -68,27 +85,21 @@ class Queries:
 
     def gauge(self, name: str, fold: str = "max", by: Iterable[str] = (), **where: str) -> str:
         """A gauge, folded over processes and whatever else is not in ``by``."""
-        return f"{fold}{_by(by)} ({self.select(name, **where)})"
+        return f"{fold}{by_names(by)} ({self.select(name, **where)})"
 
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
-        """A recording rule, folded to the labels that the raw side of an ``or`` has, so that each series shows once.
-
-        Rates add up over services, other values show the largest. Most rules have no custom labels, and a few no model. The
-        selector asks for them all the same: "All" matches their absence, and a reader who narrows to one value gets nothing
-        from the rule, and so the raw side.
-        """
-        labels = LABELS[name]
-        if unknown := {*where, *by} - {*labels}:
+        """Nothing: there are no rules. Takes what records have, so that a board asks for the same in both variants."""
+        if unknown := {*where, *by} - {*LABELS[name]}:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
-        scope = {"job": "=~$job", LABEL: "=~$value"}
-        if "budget" not in labels:  # a budget is about no model
-            scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
-        fold = "sum" if "ratio" not in name and re.search("rate(5m|1h)$", name) else "max"
-        return f"{fold}{_by(by)} ({_series(name, {**scope, **where})})"
+        return ""
+
+    def record(self, name: str, by: Iterable[str] = (), **where: str) -> str:
+        """Nothing, as ``rule``."""
+        return self.rule(name, by, **where)
 
     def busiest(self, expr: str) -> str:
         """``expr`` of the one picked model with most calls in the shown time."""
-        calls = self._selectors("duration", "_count", {})
+        calls = self.selectors("duration", "_count", {})
         counts = " or ".join(f"increase({one}[{RANGE}] @ end())" for one in calls)
         return f"({expr}) and on ({', '.join(MODEL)}) topk(1, sum by ({', '.join(MODEL)}) ({counts}))"
 
@@ -106,7 +117,12 @@ class Queries:
         }
         return words.get(name) or [(BY_NAME[name], {})]
 
-    def _selectors(self, name: str, suffix: str, where: Mapping[str, str]) -> list[str]:
+    def day_before(self, expr: str) -> str:
+        """``expr`` a day before the shown time: every selector and range of it moved."""
+        return _MOVABLE.sub(r"\g<0> offset 1d", expr)
+
+    def selectors(self, name: str, suffix: str, where: Mapping[str, str]) -> list[str]:
+        """The selectors of a metric, one for each spelling of it."""
         return [metric.selector(suffix, **_scope(metric), **own, **where) for metric, own in self._parts(name)]
 
     def _sum(
@@ -115,8 +131,8 @@ class Queries:
         known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", "instance"}
         if unknown := set(by) - known:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
-        series = " or ".join(f"{function}({one}[{over}])" for one in self._selectors(name, suffix, where))
-        return f"sum{_by(by)} ({series})"
+        series = " or ".join(f"{function}({one}[{over}])" for one in self.selectors(name, suffix, where))
+        return f"sum{by_names(by)} ({series})"
 
 
 def either(*expressions: str) -> str:
@@ -158,7 +174,8 @@ def _scope(metric: Metric) -> dict[str, str]:
     return scope
 
 
-def _series(name: str, matchers: Mapping[str, str]) -> str:
+def series(name: str, matchers: Mapping[str, str]) -> str:
+    """A selector: a value may begin with its operator, else it must be equal."""
     return name + "{" + ", ".join(label + _operator(value) for label, value in matchers.items()) + "}"
 
 
@@ -167,6 +184,7 @@ def _operator(value: str) -> str:
     return f'{operator}"{text}"'
 
 
-def _by(by: Iterable[str]) -> str:
+def by_names(by: Iterable[str]) -> str:
+    """The clause of an aggregation, empty for no label."""
     names = tuple(by)
     return f" by ({', '.join(names)})" if names else ""

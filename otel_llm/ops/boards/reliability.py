@@ -8,9 +8,26 @@ from otel_llm.core.objectives import BURN_RATES, duration
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import fell_back, one_line
 
-from .model import BAD, CLEAR, GOOD, NEUTRAL, WARN, Board, Column, Panel, Query, Row
-from .parts import BY_MODEL, COUNT, FAILED, OK, PM, RATE, SECONDS, SHARE, failed_traces, failing, lines, stat, table
-from .queries import RANGE, Queries, either, most, ratio, share, split
+from .model import BAD, CLEAR, GOOD, WARN, Board, Column, Panel, Query, Row
+from .parts import (
+    BY_MODEL,
+    BY_SERVICE,
+    CALLS,
+    COUNT,
+    FAILED,
+    OK,
+    PM,
+    RATE,
+    SHARE,
+    WHO,
+    failed_traces,
+    failing,
+    lines,
+    stat,
+    table,
+)
+from .queries import RANGE, Queries, either, most, share, split
+from .queries import RATE as INTERVAL
 
 if TYPE_CHECKING:
     from otel_llm.core.objectives import Objectives
@@ -19,8 +36,8 @@ if TYPE_CHECKING:
 # fmt: off
 
 DESCRIPTION = (
-    "What fails and why, how fast the error budget burns, and whether retries, fallbacks, breakers and response caches help. "
-    "The recording rules add windows of up to three days and the budget of 30 days."
+    "What fails and why, is it the provider or us, how fast the error budget burns, and whether retries, fallbacks, breakers and "
+    "response caches help. The recording rules add windows of up to three days and the budget of 30 days."
 )
 NOTHING_FAILED = "Nothing failed in this time range"
 STATE = "otel_llm_circuit_breaker_state"
@@ -31,42 +48,49 @@ NO_CACHE = "No response cache is watched"
 def board(q: Queries, o: Objectives) -> Board:
     rows = (
         Row("Is it failing?", (*_now(q, o), *_errors(q, o))),
+        Row("Them or us?", _pressure(q, o)),
         Row("How long will the error budget last?", _budget(q, o)),
-        Row("Do fallbacks, breakers and caches help?", _help(q, o)),
-        Row("Is the provider pushing back?", _pressure(q, o), folded=True),
+        Row("Do fallbacks, breakers and caches help?", _help(q, o), folded=True),
+        Row("Which instance?", _instances(q, o), folded=True),
     )
     return Board("otel-llm-reliability", "LLM / Reliability and SLOs", DESCRIPTION, rows)
 
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    left = {"availability": (o.slo, _unavailable(q, RANGE)), "latency": (o.latency_slo, _too_slow(q, o, RANGE))}
+    left = {
+        "availability": (o.slo, "" if q.rules else _unavailable(q, RANGE)),
+        "latency": (o.latency_slo, "" if q.rules else _too_slow(q, o, RANGE)),
+    }
 
     def budget(slo: str, title: str) -> Panel:
         objective, bad = left[slo]
-        raw = f"1 - ({bad}) / {1 - objective:.6g}"
+        raw = "" if q.rules else f"1 - ({bad}) / {1 - objective:.6g}"
         return stat(
             f"{slo}_left", title, SHARE,
-            Query(f"min ({either(q.rule(recorded.SLO_BUDGET_LEFT, slo=slo), raw)})", "left"),
+            Query(f"bottomk(1, {q.pick(_left(q, slo), raw)})", BY_MODEL, instant=True),
             f"What is left of the errors that an objective of {objective:.6g} allows, of the model with least: over 30 days "
             "with the recording rules, over the shown time without.", base=BAD, steps=((0.0, WARN), (0.5, GOOD)),
-            decimals=0,
+            decimals=0, sparkline=False,
         )
 
     served = share(q.rate("otel_llm_fallbacks_total"), q.rate("duration"))
-    fallback = either(served, q.gauge("otel_llm_fallback_ratio"))
-    hits = either(_hits(q, ()), q.gauge("otel_llm_cache_hit_ratio", "min"))
-    is_open = f"sum (max by (breaker) ({q.select(STATE, state='open')}))"
+    window = [] if q.rules else [q.gauge("otel_llm_fallback_ratio"), q.gauge("otel_llm_cache_hit_ratio", "min")]
+    fallback = q.first(served, *window[:1])
+    hits = q.first(_hits(q, ()), *window[1:])
+    is_open = f"sum (max by (breaker) ({_is_open(q)}))"
     return (
         stat(
-            "error_rate", "Errors", SHARE, Query(failing(q), "errors"),
-            "Share of calls that failed; those that the caller cancelled did not.",
+            "error_rate", "Errors, worst model", SHARE,
+            Query(f"topk(1, {q.pick(q.rule(recorded.ERRORS, WHO), failing(q, WHO), failing(q))})", BY_SERVICE, instant=True),
+            "The model with the largest share of failed calls, with its service; those that the caller cancelled did not fail.",
+            sparkline=False,
             steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), decimals=1,
         ),
         budget("availability", "Error budget left"),
         budget("latency", f"Slow budget left ({duration(o.latency_slo_threshold)})"),
         stat(
             "fallback", "Served by a fallback", SHARE, Query(fallback, "fallbacks"),
-            "Fallbacks for each call. Before there are rates: the model with most, over otel-llm's window.",
+            "Fallbacks for each call, all picked models together.",
             steps=((o.fallback_rate, WARN),), decimals=1,
         ),
         stat(
@@ -98,8 +122,10 @@ def _hits(q: Queries, by: tuple[str, ...]) -> str:
 
 def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     by_type = split(q.rate("duration", ("error_type",), **FAILED), q.rate("duration"))
-    by_model = either(q.rule(recorded.ERRORS), share(q.rate("duration", PM, **FAILED), q.rate("duration", PM)))
-    own = f"sum by ({', '.join(PM)}, error_type) ({q.select('otel_llm_error_ratio')}) > 0"
+    by_model = q.pick(q.rule(recorded.ERRORS), share(q.rate("duration", PM, **FAILED), q.rate("duration", PM)))
+    kinds = (*WHO, "error_type")
+    own = f"sum by ({', '.join(kinds)}) ({q.select('otel_llm_error_ratio')}) > 0"
+    which = f"{q.rule(recorded.ERRORS_BY_TYPE, kinds)} > 0" if q.rules else own
     return (
         lines(
             "by_type", "Failed calls by error", SHARE, [Query(by_type, "{{error_type}}")],
@@ -107,16 +133,17 @@ def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             steps=((o.error_rate, BAD),), links=(), empty=NOTHING_FAILED,
         ),
         lines(
-            "by_model", "Failed calls, ten worst models", SHARE, [Query(most(by_model), BY_MODEL, exemplar=True)],
+            "by_model", "Failed calls, ten worst models", SHARE, [Query(most(by_model), BY_MODEL)],
             "Share of a model's calls that failed. Click a line for the failed calls' traces.", low=0,
             steps=((o.error_rate, BAD),), links=failed_traces(),
         ),
         table(
-            "errors", "Errors of the window", [own],
-            "Which model fails with what, as a share of its calls in otel-llm's window. Cancelled and abandoned "
-            "calls were ended by the caller.", sort="Share", empty=NOTHING_FAILED,
+            "errors", "Which model fails with what?", [which],
+            "As a share of the model's calls: of the last five minutes with the recording rules, of otel-llm's window without (there, "
+            "cancelled and abandoned calls were ended by the caller).", sort="Share", empty=NOTHING_FAILED,
             columns=(
                 Column("gen_ai_request_model", "Model"),
+                Column("job", "Service", width=110),
                 Column("error_type", "Error", width=150),
                 Column("Value #A", "Share", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 90, 1),
             ),
@@ -125,50 +152,77 @@ def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 
 def _budget(q: Queries, o: Objectives) -> tuple[Panel, ...]:
+    slow = "" if q.rules else _too_slow(q, o, RANGE).replace(RANGE, "%s")
     return (
-        _burn(q, "availability", "How fast errors burn the budget", o.slo, _unavailable(q, RANGE).replace(RANGE, "%s")),
-        _burn(
-            q,
-            "latency",
-            "How fast slow calls burn the budget",
-            o.latency_slo,
-            _too_slow(q, o, RANGE).replace(RANGE, "%s"),
+        _burn(q, "availability", "How fast errors burn the budget", o.slo, "" if q.rules else _unavailable(q, RANGE).replace(RANGE, "%s")),
+        _burn(q, "latency", "How fast slow calls burn the budget", o.latency_slo, slow),
+    )
+
+
+def _left(q: Queries, slo: str) -> str:
+    return q.rule(recorded.SLO_BUDGET_LEFT, slo=slo)
+
+
+def _burn(q: Queries, slo: str, title: str, objective: float, bad: str) -> Panel:
+    """A line for each model and pair of windows: the lower of both, as the alert has it, which fires where both are beyond."""
+    pages = sorted({(rate, long, short, severity) for rate, long, short, severity in BURN_RATES})
+    shown = [page for page in pages if page[3] == "critical"]
+    queries = []
+    for _, long, short, _ in reversed(shown):
+        windows = [duration(long), duration(short)]
+        burns = (
+            f"({q.rule(recorded.SLO_ERRORS + one, slo=slo) if q.rules else bad.replace('%s', one)}) / {1 - objective:.6g}"
+            for one in windows
+        )
+        queries.append(Query(most(lower(*burns), 5), f"{{{{gen_ai_request_model}}}} · {' and '.join(windows)}"))
+    steps = tuple((rate, WARN if severity == "warning" else BAD) for rate, _, _, severity in pages)
+    return lines(
+        f"burn_{slo}", title, "suffix:x", queries,
+        "By model, over a long and a short window, the lower of both: the alert fires where both are beyond a dashed line. 1 spends "
+        "the budget in exactly 30 days. The lines: "
+        + ", ".join(f"{rate:g}x over {duration(long)}" for rate, long, _, _ in reversed(pages)) + ".",
+        width=12, low=0, steps=steps, base=CLEAR,
+    )
+
+
+def lower(one: str, other: str) -> str:
+    """The lower of two values of each series."""
+    return f"({one} <= {other} or {other})"
+
+
+def _instances(q: Queries, o: Objectives) -> tuple[Panel, ...]:
+    """One bad pod among a hundred good ones."""
+    place = ("job", "instance", "pod") if q.rules else ("job", "instance")
+    calls = q.rate("duration", place)
+    failed = q.rule(recorded.FAILED_BY_INSTANCE, place) if q.rules else q.rate("duration", place, **FAILED)
+    bad = f"({failed} or 0 * {calls}) / ({calls} > 0)"
+    return (
+        lines(
+            "instance_errors", "Failed calls, ten worst instances", SHARE, [Query(most(bad), "{{job}} {{instance}}")],
+            "Share of an instance's calls that failed. One line far above the others: that instance; all alike: the provider.",
+            width=12, low=0, steps=((o.error_rate, BAD),),
+        ),
+        table(
+            "instances", "Instances", [calls, bad], "Calls per second and the share that failed.", width=12, sort="Errors",
+            columns=(
+                Column("job", "Service", width=150),
+                *((Column("pod", "Pod"),) if q.rules else ()),
+                Column("instance", "Instance"),
+                Column("Value #A", "Calls", CALLS, width=100, decimals=2),
+                Column("Value #B", "Errors", SHARE, ((o.error_rate, BAD),), 90, 1),
+            ),
         ),
     )
 
 
-def _burn(q: Queries, slo: str, title: str, objective: float, bad: str) -> Panel:
-    pages = sorted({(rate, long, severity) for rate, long, _, severity in BURN_RATES})
-    queries = []
-    for window in (duration(seconds) for _, seconds, _ in reversed(pages)):
-        raw = f"({bad.replace('%s', window)}) / {1 - objective:.6g}"
-        if window in ("1h", "6h"):
-            expr = either(f"{q.rule(recorded.SLO_ERRORS + window, slo=slo)} / {1 - objective:.6g}", raw)
-        else:
-            expr = f"{q.rule(recorded.SLO_ERRORS + window, slo=slo)} / {1 - objective:.6g}"
-        queries.append(Query(f"max ({expr})", f"over {window}"))
-    steps = tuple((rate, WARN if severity == "warning" else BAD) for rate, _, severity in pages)
-    return lines(
-        f"burn_{slo}", title, "suffix:x", queries,
-        "1 spends the budget in exactly 30 days; of the model that burns fastest. The dashed lines are the alerts': "
-        + ", ".join(f"{rate:g}x over {duration(long)}" for rate, long, _ in reversed(pages))
-        + ". One and three days need the recording rules.", width=12, low=0, steps=steps, base=CLEAR,
-    )
-
-
 def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    raw = fell_back(q.rate("otel_llm_fallbacks_total", ("from_model",)), q.rate("duration", PM))
-    fallbacks = either(q.rule(recorded.FALLBACKS), one_line(raw))
+    raw = one_line(fell_back(q.rate("otel_llm_fallbacks_total", ("from_model",)), q.rate("duration", PM)))
+    fallbacks = q.pick(q.rule(recorded.FALLBACKS), raw)
     paths = f"round({q.increase('otel_llm_fallbacks_total', ('from_model', 'to_model', 'reason'))}) > 0"
-    worst = either(
-        f"2 * {q.select(STATE, state='open')}",
-        q.select(STATE, state="half_open"),
-        f"0 * {q.select(STATE, state='closed')}",
-    )
-    states = f"max by (breaker) ({worst})"
-    steps = f"sum by (breaker, to_state) (increase({q.select('otel_llm_circuit_breaker_transitions_total')}[$__rate_interval])) > 0"
-    hits = f"min by (cache) ({either(q.rule(recorded.CACHE_HITS, (*PM, 'cache')), _hits(q, (*PM, 'cache')))})"
-    look_ups = q.rate("otel_llm_cache_requests_total", ("cache", "result"))
+    states = f"max by (breaker) ({q.pick(f'2 * {q.record(recorded.BREAKER_OPEN)}', _worst_state(q))})"
+    steps = f"{q.increase('otel_llm_circuit_breaker_transitions_total', ('breaker', 'to_state'), INTERVAL)} > 0"
+    by_cache = (*PM, "cache")
+    hits = f"min by (cache) ({q.pick(q.record(recorded.CACHE_HITS, by_cache), _hits(q, by_cache))})"
     return (
         Panel(
             kind="state-timeline", key="breakers", title="Circuit breakers", unit="none",
@@ -201,36 +255,41 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "Share of look-ups that hit, of the model with fewest. The dashed line is the alert's.", low=0, high=1,
             steps=((o.cache_hit_ratio, WARN),), empty=NO_CACHE,
         ),
-        lines(
-            "look_ups", "Response cache look-ups", RATE, [Query(look_ups, "{{cache}} {{result}}")],
-            "Look-ups per second.", low=0, stack="normal", empty=NO_CACHE,
-        ),
+    )
+
+
+def _is_open(q: Queries) -> str:
+    return q.pick(f"{q.record(recorded.BREAKER_OPEN)} == bool 1", q.select(STATE, state="open"))
+
+
+def _worst_state(q: Queries) -> str:
+    return either(
+        f"2 * {q.select(STATE, state='open')}", q.select(STATE, state="half_open"), f"0 * {q.select(STATE, state='closed')}"
     )
 
 
 def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    remaining, limit = q.select("otel_llm_rate_limit_remaining"), q.select("otel_llm_rate_limit_limit")
-    left = either(
-        q.rule(recorded.RATE_LIMIT_LEFT, (*PM, "kind")), f"min by ({', '.join(PM)}, kind) ({remaining} / ({limit} > 0))"
-    )
-    wait = ratio(
-        q.rate("otel_llm_retry_wait_seconds_total", ("reason",)), q.rate("otel_llm_retries_total", ("reason",))
-    )
+    provider = PM[:1]
+    bad = share(q.rate("duration", provider, **FAILED), q.rate("duration", provider))
+    limited = (*PM, "kind")
+    remaining, limit = (q.select(f"otel_llm_rate_limit_{part}") for part in ("remaining", "limit"))
+    reading = q.pick(q.record(recorded.RATE_LIMIT_LEFT, limited), f"{remaining} / ({limit} > 0)")
+    left = f"min by ({', '.join(limited)}) ({reading})"
     return (
         lines(
-            "limits", "Left of the rate limit, ten lowest", SHARE,
-            [Query(f"bottomk(10, {left})", "{{kind}} · {{gen_ai_request_model}}")],
-            "From the provider's response headers. The dashed line is the alert's.", low=0, high=1,
+            "by_provider", "Failed calls by provider", SHARE, [Query(most(bad, 5), "{{gen_ai_provider_name}}")],
+            "One provider alone failing on all its models: them. All providers at once: us, or the way out.", width=6, low=0,
+            steps=((o.error_rate, BAD),),
+        ),
+        lines(
+            "limits", "Left of the rate limit, five lowest", SHARE,
+            [Query(f"bottomk(5, {left})", "{{kind}} · {{gen_ai_request_model}}")],
+            "From the provider's response headers. The dashed line is the alert's.", width=6, low=0, high=1,
             steps=((o.rate_limit_left, WARN),), empty="The provider's answers name no rate limit",
         ),
         lines(
             "retries", "Retries by reason", RATE, [Query(q.rate("otel_llm_retries_total", ("reason",)), "{{reason}}")],
-            "HTTP attempts after the first, per second; a call that succeeds at last is no error, but was slow.", low=0,
+            "HTTP attempts after the first, per second; a call that succeeds at last is no error, but was slow.", width=6, low=0,
             stack="normal", empty="No retry in this time range",
-        ),
-        lines(
-            "waits", "Wait before a retry", SECONDS, [Query(wait, "{{reason}}")],
-            "Mean time that the client slept before another attempt.", low=0, empty="No retry in this time range",
-            base=NEUTRAL,
         ),
     )

@@ -8,8 +8,24 @@ from otel_llm.ops import recorded
 from otel_llm.ops.rules import FILTERED, TRUNCATED
 
 from .model import CLEAR, NEUTRAL, WARN, Board, Panel, Query, Row
-from .parts import BY_MODEL, MODEL, OUTPUT, PM, SHARE, TOKEN_RATE, TOKENS, WINDOW, heat, length_limits, lines, stat
-from .queries import Queries, either, extreme, most, ratio, share, split
+from .parts import (
+    BY_MODEL,
+    BY_SERVICE,
+    MODEL,
+    OUTPUT,
+    PM,
+    SHARE,
+    TOKEN_RATE,
+    TOKENS,
+    WHO,
+    WINDOW,
+    changed,
+    heat,
+    length_limits,
+    lines,
+    stat,
+)
+from .queries import Queries, extreme, most, ratio, share, split
 
 if TYPE_CHECKING:
     from otel_llm.core.objectives import Objectives
@@ -37,14 +53,13 @@ def board(q: Queries, o: Objectives) -> Board:
 
 def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     def mean(key: str, title: str, kind: str) -> Panel:
-        now = f"max ({q.select('otel_llm_tokens_per_request', gen_ai_token_type=kind)})"
+        now = () if q.rules else (f"max ({q.select('otel_llm_tokens_per_request', gen_ai_token_type=kind)})",)
         return stat(
-            key, title, TOKENS, Query(either(q.mean(kind), now), kind),
-            f"Mean {kind} tokens of a successful call. Before there are rates: the model with most, over otel-llm's window.",
-            base=NEUTRAL,
+            key, title, TOKENS, Query(q.first(q.mean(kind), *now), kind),
+            f"Mean {kind} tokens of a successful call, all picked models together.", base=NEUTRAL,
         )
 
-    change = extreme(q.gauge("otel_llm_output_tokens_change_ratio", by=PM))
+    change = extreme(changed(q, WHO))
     return (
         mean("in", "Input per call", "input"),
         mean("out", "Output per call", "output"),
@@ -58,8 +73,8 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             base=NEUTRAL, decimals=0,
         ),
         stat(
-            "change_now", "Length vs usual", SHARE, Query(change, "{{gen_ai_request_model}}", instant=True),
-            f"Change of the mean answer against the baseline, of the model that is farthest from it. {WINDOW}",
+            "change_now", "Length vs usual", SHARE, Query(change, BY_SERVICE, instant=True),
+            "Change of the mean answer against the baseline, of the model that is farthest from it.",
             base=WARN, steps=length_limits(o), empty=NO_BASELINE, decimals=0, sparkline=False,
         ),
         stat(
@@ -106,11 +121,8 @@ def _amounts(q: Queries) -> tuple[Panel, ...]:
 
 
 def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
-    mean = either(q.rule(recorded.OUTPUT_TOKENS), q.mean("output", PM))
-    usual = q.rule(recorded.BASELINE_MEAN, signal="output_tokens")
-    fleet = f"{q.rule(recorded.OUTPUT_TOKENS)} / {usual} - 1"
-    own = q.gauge("otel_llm_output_tokens_change_ratio", by=PM)
-    spread = ratio(
+    mean = q.pick(q.rule(recorded.OUTPUT_TOKENS), q.mean("output", PM))
+    spread = q.rule(recorded.OUTPUT_VARIATION) if q.rules else ratio(
         q.gauge("otel_llm_output_tokens_stddev", by=PM), q.gauge("otel_llm_tokens_per_request", by=PM, **OUTPUT)
     )
     return (
@@ -119,14 +131,14 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "Mean output tokens of a successful call, ten longest.", low=0, empty=NO_USAGE,
         ),
         lines(
-            "change", "Change against the baseline", SHARE, [Query(extreme(either(fleet, own), 10), BY_MODEL)],
+            "change", "Change against the baseline", SHARE, [Query(extreme(changed(q, PM), 10), BY_MODEL)],
             f"Mean answer over its average of a day (recording rules) or over otel-llm's own baseline, minus 1. Alerts at "
             f"{-o.output_drop:.0%} and {o.output_tokens_factor - 1:+.0%}.",
             steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)), empty=NO_BASELINE, decimals=0,
         ),
         lines(
             "spread", "Spread of answers", SHARE,
-            [Query(most(either(q.rule(recorded.OUTPUT_VARIATION), spread)), BY_MODEL)],
+            [Query(most(spread), BY_MODEL)],
             "Standard deviation of the length over its mean: a model that rambles or refuses gets a wider spread. "
             f"The alert fires at {o.output_variance_factor:g} times a model's own daily average.", low=0,
             empty=NO_USAGE,
@@ -161,11 +173,19 @@ def _bad_ends(q: Queries) -> list[Query]:
     kinds = (("length", TRUNCATED, "cut short"), ("content_filter", FILTERED, "filtered"))
     return [
         Query(
-            most(f"({either(q.rule(recorded.FINISH_REASONS, finish_reason=name), _ended(q, reasons, PM))}) > 0", 5),
+            most(f"({q.pick(q.rule(recorded.FINISH_REASONS, finish_reason=name), _ended(q, reasons, PM))}) > 0", 5),
             f"{word} · {{{{gen_ai_request_model}}}}",
         )
         for name, reasons, word in kinds
     ]
+
+
+def _window(q: Queries) -> tuple[Panel, ...]:
+    """What there is after one scrape, where no rules are."""
+    if q.rules:
+        return ()
+    rates = [Query(q.gauge("otel_llm_tokens_per_second", "sum", ("gen_ai_token_type",)), "{{gen_ai_token_type}}")]
+    return (lines("window_rates", "Tokens per second of the window", TOKEN_RATE, rates, WINDOW, width=6, low=0, empty=NO_USAGE),)
 
 
 def _thinking(q: Queries) -> tuple[Panel, ...]:
@@ -174,7 +194,6 @@ def _thinking(q: Queries) -> tuple[Panel, ...]:
         for level, name in ((0.99, "p99"), (0.95, "p95"), (0.5, "p50"))
     ]
     mean = most(q.mean("otel_llm_thinking_tokens", PM))
-    rates = [Query(q.gauge("otel_llm_tokens_per_second", "sum", ("gen_ai_token_type",)), "{{gen_ai_token_type}}")]
     modality = q.rate(f"{USAGE}input_tokens_total", ("gen_ai_token_modality",))
     none = "No call with thinking in this time range"
     return (
@@ -186,9 +205,7 @@ def _thinking(q: Queries) -> tuple[Panel, ...]:
             "thinking_by_model", "Mean thinking by model", TOKENS, [Query(mean, MODEL)], "Ten models that think most.",
             width=6, low=0, empty=none,
         ),
-        lines(
-            "window_rates", "Tokens per second of the window", TOKEN_RATE, rates, WINDOW, width=6, low=0, empty=NO_USAGE
-        ),
+        *_window(q),
         lines(
             "modality", "Input by modality", TOKEN_RATE, [Query(modality, "{{gen_ai_token_modality}}")],
             "Text, image and audio, where the provider splits; unknown where it does not.", width=6, low=0,

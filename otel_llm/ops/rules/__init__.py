@@ -12,6 +12,7 @@ from .anomaly import anomaly, baselines, seasonal
 from .made import Context, Recording, ratio
 from .money import cost, fleet
 from .objective import slo, slo_long, slo_period
+from .own import own, processes
 from .surroundings import surroundings
 from .traffic import FILTERED, TRUNCATED, by_part, calls, latency, tokens
 from .work import work
@@ -30,7 +31,10 @@ def recording_groups(it: Context) -> dict[str, list[dict[str, Any]]]:
             _group(it, "cost", 60, cost(it)),
             _group(it, "work", 60, work(it)),
         ],
-        "otel-llm-parts.yml": [_group(it, "parts", 60, by_part(it)), _group(it, "period", 300, fleet(it))],
+        "otel-llm-parts.yml": [
+            _group(it, "parts", 60, [*by_part(it), *own(it), *processes(it)]),
+            _group(it, "period", 300, fleet(it)),
+        ],
         "otel-llm-anomaly.yml": [
             _group(it, "anomaly", 60, [*anomaly(it), *baselines(it)]),
             _group(it, "seasonal", 300, seasonal(it)),

@@ -37,6 +37,7 @@ def cost(it: Context) -> list[Recording]:
             recorded.BUDGET_FORECAST, f"sum by ({budget}) ({BY_NAME['otel_llm_budget_forecast_ratio'].selector()})"
         ),
         *_uncounted(it),
+        *_around(it),
     ]
 
 
@@ -54,6 +55,21 @@ def fleet(it: Context) -> list[Recording]:
         expr = f"sum_over_time(({rate} and on () ({same})){window}) * {it.clock.seconds(step):g}"
         rules.append(Recording(recorded.FLEET_SPEND, expr, {"period": period}))
     return rules
+
+
+def _around(it: Context) -> list[Recording]:
+    """What prompt caches missed, what amounts lack, and what guards decided."""
+
+    def rate(name: str, *labels: str) -> str:
+        counter = BY_NAME[f"otel_llm_{name}_total"].selector()
+        return summed(it.by(*labels), f"rate({counter}[{it.over(normal.SHORT)}])")
+
+    return [
+        Recording(recorded.PROMPT_CACHE_MISSES, rate("prompt_cache_misses", "gen_ai_request_model", "reason")),
+        Recording(recorded.AVOIDABLE, rate("cache_avoidable_usd")),
+        Recording(recorded.INCOMPLETE, rate("incomplete_requests", *_PM)),
+        Recording(recorded.DECISIONS, rate("budget_decisions", "budget", "decision")),
+    ]
 
 
 def _uncounted(it: Context) -> list[Recording]:
