@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import otlpjson, protobuf
+import time
+
+from . import logs, otlpjson, points, protobuf, records
 from .service import Gateway
 
 SIGNALS = ("traces", "metrics", "logs")
@@ -14,11 +16,17 @@ class Intake:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._points = points.Points(time.time_ns())
 
     def take(self, signal: str, body: bytes, *, is_json: bool) -> tuple[int, str]:
         """How many spans were rejected, and why. Raises ``MalformedError``, ``FullError`` or ``NoRoomError``."""
-        if signal != "traces":
-            return 0, ""
-        decode = otlpjson.traces if is_json else protobuf.traces
-        rejected = self._gateway.take(decode(body, self._gateway.naming))
-        return rejected, _REJECTED if rejected else ""
+        naming = self._gateway.naming
+        if signal == "traces":
+            rejected = self._gateway.take(otlpjson.traces(body, naming) if is_json else protobuf.traces(body, naming))
+            return rejected, _REJECTED if rejected else ""
+        if signal == "logs":
+            self._gateway.report(filter(None, map(logs.call, records.logs(body, naming, is_json=is_json))))
+        else:
+            told = records.points(body, naming, is_json=is_json)
+            self._gateway.report(self._points.calls(told, self._gateway.clock()))
+        return 0, ""

@@ -53,7 +53,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def _span(one: dict[str, Any], scope: str) -> Span | None:
-    trace, span, parent = _id(one, "traceId", 16), _id(one, "spanId", 8), _id(one, "parentSpanId", 8)
+    trace, span, parent = identity(one, "traceId", 16), identity(one, "spanId", 8), identity(one, "parentSpanId", 8)
     if not trace or not span or not any(span):
         return None
     status = field(one, "status", {})
@@ -132,7 +132,7 @@ def value(of: Any) -> Any:
     return told if isinstance(told, (bool, int, float, str)) else None
 
 
-def _id(of: dict[str, Any], name: str, size: int) -> bytes:
+def identity(of: dict[str, Any], name: str, size: int) -> bytes:
     """An id of so many bytes; an empty one for anything else."""
     digits = of.get(name)
     if not isinstance(digits, str) or len(digits) != 2 * size:

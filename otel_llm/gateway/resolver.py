@@ -17,6 +17,8 @@ from .span import Call
 
 PATIENCE = 12
 """How many times as long as others a call is held that waits for its other half."""
+_SIGNALS = {"record": 1, "point": 2}
+"""Parts that are no spans. Of a service that sends several signals the best one counts: spans, then records, then points."""
 _DEEPEST = 64  # spans from a call up to the root of its trace
 
 
@@ -74,6 +76,7 @@ class Resolver:
             around, most
         )  # (trace, id of the answer) -> its first call
         self._attempts: Remembered[list[_Attempt]] = Remembered(around, most)  # span -> the attempts inside
+        self._best: Remembered[list[int]] = Remembered(3600.0, 10_000)  # service -> the best signal that it sends
         self._selves: Remembered[None] = Remembered(3600.0, 10_000)
         self._held: dict[bytes, _Held] = {}
         self._due: deque[bytes] = deque()
@@ -105,7 +108,11 @@ class Resolver:
         self._seen.put(call.key, None, now)
         self._held[call.key] = _Held(call, now)
         self._due.append(call.key)
-        if call.part == "tail":
+        rank = _SIGNALS.get(call.part, 0)
+        self._best.put(call.labels, [rank], now)
+        if (best := self._best.get(call.labels)) is not None:
+            best[0] = min(best[0], rank)
+        if call.part == "tail" or rank:
             return True
         if call.part == "head":
             self._heads.setdefault((call.instance, call.model), []).append(call.key)
@@ -199,6 +206,8 @@ class Resolver:
         """What becomes of a call."""
         if call.instance in self._selves:
             return "self_counted"
+        if _SIGNALS.get(call.part, 0) > (self._best.get(call.labels) or (0,))[0]:
+            return "other_signal"
         if call.key in self._covered:
             return "covered"
         if self._is_double(call, now):

@@ -70,7 +70,7 @@ class Gateway:
             service_name=config.service_name or "otel-llm-gateway",
         )
         self.naming = Naming(options.labels, names[len(options.labels) :])
-        self._clock = clock
+        self.clock = clock
         self._prices = Prices(self.config)
         self._lock = threading.Lock()
         self._words: Counter[tuple[str, str]] = Counter()
@@ -121,10 +121,8 @@ class Gateway:
 
     def take(self, batch: Batch) -> int:
         """Keep a batch on disk and hold its calls; returns how many spans were rejected. Raises ``FullError`` or ``NoRoomError``."""
-        assert self._log is not None
-        if self._resolver.held >= self.options.most_held:
-            raise FullError(max(1.0, self.options.settle / 2))
-        now = self._clock()
+        self._make_sure_of_room()
+        now = self.clock()
         words: Counter[tuple[str, str]] = Counter()
         calls: list[Call] = []
         links: list[Link] = []
@@ -134,6 +132,15 @@ class Gateway:
                 self._sort(resource, span, calls, links, selves, words)
         self.keep(calls, links, selves, words, now)
         return batch.rejected
+
+    def report(self, calls: Iterable[Call]) -> None:
+        """Keep calls that log records or metrics tell of. Raises as ``take`` does, before it asks for the first one."""
+        self._make_sure_of_room()
+        self.keep(calls, [], (), Counter(), self.clock())
+
+    def _make_sure_of_room(self) -> None:
+        if self._resolver.held >= self.options.most_held:
+            raise FullError(max(1.0, self.options.settle / 2))
 
     def keep(
         self,
@@ -147,7 +154,8 @@ class Gateway:
         assert self._log is not None
         with self._lock:
             resolver = self._resolver
-            fresh = {call.key: call for call in calls if resolver.is_new(call.key)}
+            every = list(calls)
+            fresh = {call.key: call for call in every if resolver.is_new(call.key)}
             if fresh or links:
                 self._log.came(fresh.values(), links)
             for instance in selves:
@@ -157,7 +165,7 @@ class Gateway:
             for call in fresh.values():
                 resolver.take(call, now)
             self._words.update(words)
-            if twice := sum(1 for _ in calls) - len(fresh):
+            if twice := len(every) - len(fresh):
                 self._words[_SPANS, "repeated"] += twice
 
     def count(self, words: Counter[tuple[str, str]]) -> None:
@@ -169,7 +177,7 @@ class Gateway:
         """Count what was held long enough, and say what happened to the rest."""
         assert self._log is not None
         with self._lock:
-            settled = self._resolver.settled(self._clock(), all_of_it=all_of_it)
+            settled = self._resolver.settled(self.clock(), all_of_it=all_of_it)
         counted = {call.key: call for call in settled.calls}
         repeated = {call.key: call for call in settled.retries}
         for at in range(0, len(settled.keys), CHUNK):
@@ -243,7 +251,7 @@ class Gateway:
         kept = log.read()
         undecided = {call.key for call in kept.calls} - set(kept.decided)
         done = [*kept.decided, *(key for key in _journaled(start) if key in undecided)]
-        self._resolver.restore(kept.calls, kept.links, done, self._clock())
+        self._resolver.restore(kept.calls, kept.links, done, self.clock())
 
     def _make_store(self) -> Store:
         return Store(self.config, budgets(self.config), self._prices.date)

@@ -55,7 +55,7 @@ class Call(NamedTuple):
     """One call as a span tells it. Plain values, so that it can be kept on disk as it is.
 
     ``part`` is empty for a whole call; ``attempt`` is an HTTP attempt that may be one of several, ``head`` a stream's beginning
-    without its usage, and ``tail`` a record with the usage of a stream that has a head.
+    without its usage, and ``tail`` a record with the usage of a stream that has a head. A ``record`` is of a log, a ``point`` of metrics.
     """
 
     key: bytes
