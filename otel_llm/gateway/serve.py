@@ -7,8 +7,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 
@@ -22,6 +21,7 @@ from .options import OptionError, Options
 from .service import REQUESTS, Gateway
 
 logger = logging.getLogger("otel_llm")
+_BACKLOG = 1_024
 CONNECTIONS = 2_000
 """At a time; more are refused with 503."""
 
@@ -63,15 +63,14 @@ def run(config: Config, chosen: Options) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's, which ends at SIGTERM and SIGINT and leaves the end of the process to us: what is held is to be counted first."""
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn does, without raising the signal again at the end."""
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def hear(self) -> None:
+        """End at these signals from now on."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        """Nothing: uvicorn's own would raise the signal again at the end."""
+        return nullcontext()
 
 
 def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, also: str) -> None:
@@ -85,9 +84,12 @@ def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, a
     with _bound(host, port) as listening:
         shown = f"http{'s' if tls else ''}://{host}:{listening.getsockname()[1]}" if where else ""
         ports = ", ".join(part for part in (shown and f"OTLP/HTTP on {shown}", also and f"OTLP/gRPC on {also}") if part)
+        listening.listen(_BACKLOG)
+        server = _Server(config)
+        server.hear()
         sys.stderr.write(f"otel-llm gateway: {ports}\n")
         sys.stderr.flush()
-        _Server(config).run([listening])
+        server.run([listening])
 
 
 def _bound(host: str, port: int) -> socket.socket:
