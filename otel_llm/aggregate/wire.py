@@ -14,6 +14,11 @@ VERSION: Final = 1
 SIGNATURE: Final = f"otel-llm records {VERSION} python {sys.version_info[0]}.{sys.version_info[1]}"
 """What a file of records should open with: marshal is only sure to be read by the Python that wrote it."""
 
+LARGEST: Final = 16384
+"""Bytes of a record that is kept as it is; a usual one has 400."""
+LONGEST: Final = 1024
+"""Characters of each text in a larger one."""
+
 _OBSERVATION: Final = 2 * VERSION
 _EVENT: Final = 2 * VERSION + 1
 _OBSERVATION_LENGTH: Final = len(Observation._fields) + 1
@@ -28,13 +33,15 @@ _tuple = tuple.__new__
 def encode(record: Record) -> bytes:
     """One record as bytes. Subclasses of plain values (a ``str`` enumeration as model name) become plain.
 
-    Raises ``ValueError`` where a field holds what is neither plain nor a subclass of a plain value.
+    Names are user input: in a record of more than ``LARGEST`` bytes, each text is cut at ``LONGEST`` characters, which is more than
+    any label shows. Raises ``ValueError`` where a field holds what is neither plain nor a subclass of a plain value.
     """
     tag = _OBSERVATION if type(record) is Observation else _EVENT
     try:
-        return _dumps((tag, *record), _MARSHAL)
+        payload = _dumps((tag, *record), _MARSHAL)
     except ValueError:
-        return _dumps((tag, *_plain(tuple(record))), _MARSHAL)
+        payload = _dumps((tag, *_plain(tuple(record))), _MARSHAL)
+    return payload if len(payload) <= LARGEST else _dumps((tag, *_plain(tuple(record), LONGEST)), _MARSHAL)
 
 
 def decode(payload: bytes | memoryview) -> Record:
@@ -51,15 +58,15 @@ def decode(payload: bytes | memoryview) -> Record:
     raise ValueError("not a record of this version of otel-llm")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, longest: int | None = None) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value)
+        return str.__str__(value)[:longest]
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, (tuple, list)):
-        return tuple(_plain(item) for item in value)
+        return tuple(_plain(item, longest) for item in value)
     raise ValueError(f"a record holds plain values only, not {type(value).__name__}")

@@ -30,7 +30,7 @@ _SERVERS = (
 )  # fmt: skip
 
 
-_MOST = 1024
+_MOST, _LONGEST = 1024, 256  # a model's name is user input: the bound is one in bytes, too
 SILENT: set[tuple[str | None, int | None, str | None, int, bool]] = set()
 """(host, port, model, edition of the settings, stream) whose replies say nothing: they need not be heard again."""
 
@@ -63,7 +63,7 @@ def _hear_price(headers: Mapping[str, str], request: Request, response: Response
         price = next((amount for header in PRICES if (amount := _amount(headers.get(header))) is not None), None)
     if price is not None:
         response.late = _charging(price)
-    elif len(SILENT) < _MOST:
+    elif len(SILENT) < _MOST and len(request.model or "") <= _LONGEST:
         SILENT.add((request.server_address, request.server_port, request.model, _hosts.edition, request.stream))
 
 

@@ -34,7 +34,7 @@ ROUTES: Mapping[str, Route] = {
     "moderations": ("moderation", NO_USAGE, ""),
 }
 _OWN = "api.openai.com"
-_MOST = 1024  # paths remembered: a path may hold an id
+_MOST, _LONGEST = 1024, 256  # paths remembered, and how long they are at most: a path may hold an id
 
 
 def describer(
@@ -49,7 +49,7 @@ def describer(
             route = seen[url]
         else:
             route = _routed(url, routes)
-            if len(seen) < _MOST:
+            if len(seen) < _MOST and len(url) <= _LONGEST:
                 seen[url] = route
         if route is None or options.method not in ("post", "POST"):
             return _fetch(client, options, named, stream=stream) if default == "openai" else None

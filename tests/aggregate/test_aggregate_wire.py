@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.aggregate import decode, encode
-from otel_llm.aggregate.wire import SIGNATURE
+from otel_llm.aggregate.wire import LARGEST, SIGNATURE
 from otel_llm.core.model import Event, Observation
 
 TEXT = st.text(max_size=8)
@@ -81,3 +81,12 @@ def test_a_record_of_another_number_of_fields_is_refused(call) -> None:
 
 def test_the_signature_names_what_must_agree() -> None:
     assert SIGNATURE.startswith("otel-llm records 1 python 3.")
+
+
+def test_a_record_of_names_that_have_no_end_is_cut() -> None:
+    call = Observation(1.0, "openai", "m" * 200_000, "chat", "n" * 200_000, "", "", 0.5, labels=("tenant", "x" * 5000))
+    back = decode(encode(call))
+    assert back == call._replace(request_model="m" * 1024, response_model="n" * 1024, labels=("tenant", "x" * 1024))
+    assert len(encode(call)) < LARGEST
+    long = call._replace(request_model="m" * 8000, response_model="", labels=())
+    assert decode(encode(long)) == long

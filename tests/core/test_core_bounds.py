@@ -12,11 +12,12 @@ import httpx2
 import openai
 import pytest
 
-from otel_llm.aggregate import Store
+from otel_llm.aggregate import Store, decode, encode
 from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core import dispatch
 from otel_llm.core.config import Config
-from otel_llm.core.model import Record
+from otel_llm.core.model import Observation, Record, Usage
+from otel_llm.pricing import Prices
 from otel_llm.testing import capture
 
 REPLY = {
@@ -111,6 +112,34 @@ def test_calls_leave_nothing_behind(client: openai.OpenAI) -> None:
             tracemalloc.stop()
         assert captured.open == 0
     assert after - before < 200_000  # 100 bytes a call would be as much
+
+
+def test_names_without_end_are_kept_nowhere(client: openai.OpenAI) -> None:
+    """A bound in number is none in bytes: each name here has 100 kB, as asked for, as answered, and in the price table's memory."""
+    store, prices = Store(Config(max_label_values=5)), Prices(Config())
+
+    def held(calls: range) -> int:
+        for number in calls:
+            ask(client, f"{number}" + "x" * 100_000)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    def count(record: Record) -> None:
+        store.apply(decode(encode(record)))
+        if isinstance(record, Observation):
+            usage = Usage(record.input_tokens, record.output_tokens)
+            prices.load().price(record.provider, record.request_model, record.response_model, usage, record.at)
+
+    with capture("openai", config=Config(max_label_values=5)):
+        dispatch.listen(count)
+        held(range(20))
+        tracemalloc.start()
+        try:
+            before = held(range(20, 40))
+            growth = held(range(40, 120)) - before
+        finally:
+            tracemalloc.stop()
+    assert growth < 1_000_000  # eighty names that are kept would be 8 MB
 
 
 def test_a_stream_keeps_nothing_per_chunk(client: openai.OpenAI) -> None:
