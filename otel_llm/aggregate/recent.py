@@ -58,6 +58,7 @@ class Cell:
     withheld: int = 0
     streams: int = 0
     errors: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, int] = field(default_factory=dict)  # answers that went wrong without an error, by kind
     alarms: dict[str, int] = field(default_factory=dict)  # calls that were alarming on their own, by signal
     latency: Bins = field(default_factory=dict)  # of successes, seconds
     first_chunk: Bins = field(default_factory=dict)  # of streams, seconds
@@ -81,6 +82,7 @@ class Cell:
             if value := getattr(other, name):
                 setattr(self, name, getattr(self, name) + value)
         _sum(self.errors, other.errors)
+        _sum(self.problems, other.problems)
         _sum(self.alarms, other.alarms)
 
     def p95(self) -> float | None:
@@ -93,17 +95,17 @@ class Cell:
 
     def dump(self) -> tuple[Any, ...]:
         return (
-            tuple(getattr(self, name) for name in _COUNTS), self.errors, self.alarms, self.who, pack(self.latency),
+            tuple(getattr(self, name) for name in _COUNTS), self.errors, self.problems, self.alarms, self.who, pack(self.latency),
             pack(self.first_chunk),
         )  # fmt: skip
 
     @classmethod
     def load(cls, state: Any) -> Cell:
         cell = cls()
-        counts, errors, alarms, who, latency, first_chunk = state
+        counts, errors, problems, alarms, who, latency, first_chunk = state
         for name, value in zip(_COUNTS, counts, strict=True):
             setattr(cell, name, value)
-        cell.errors, cell.alarms = dict(errors), dict(alarms)
+        cell.errors, cell.problems, cell.alarms = dict(errors), dict(problems), dict(alarms)
         cell.who = {(name, value): count for (name, value), count in who.items()}
         cell.latency, cell.first_chunk = unpack(latency), unpack(first_chunk)
         return cell
@@ -302,6 +304,8 @@ class Recent:
             cell.outputs += 1
             cell.output += call.output_tokens
             cell.output_squares += call.output_tokens**2
+        for kind in call.problems:
+            cell.problems[kind] = cell.problems.get(kind, 0) + 1
         for reason in call.finish_reasons:
             cell.answers += 1
             cell.cut += reason.lower() in CUT

@@ -281,6 +281,7 @@ class Store:
             saved=call.cost_saved,
             avoidable=call.cost_avoidable,
             whole=whole(call),
+            problem=bool(call.problems),
         )
         for found in judgements:
             if found.kind != "call":

@@ -23,7 +23,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import background, collected, limits, runs
+from . import answers, background, collected, limits, runs
 from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
@@ -64,7 +64,8 @@ class Invocation:
         self.key = (request.provider, request.model or "", request.operation)  # what every metric about calls carries
         self.covers = covers
         self.read_chunk = request.reader.chunk
-        self.response = Response.to([] if observer.capture else None)
+        keeps = observer.capture or (observer.answers and request.expects is not None)
+        self.response = Response.to([] if keeps else None)
         self.labels, self.totals = LABELS.get(), TOTALS.get()  # of where the call begins: it may end anywhere
         self.hold: Any = None  # what a guard has reserved for it
         self.step: runs.Step | None = None  # the agent run or tool call that it is part of
@@ -328,6 +329,7 @@ class Invocation:
             context.span_id.to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
+            () if error else _problems(request, response, usage, observer.remembered) or (),
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
         ))  # fmt: skip
@@ -353,6 +355,7 @@ _late = guarded("end", lambda late, response: late(response), 2)
 _add = guarded("end", lambda totals, seen: totals.add(seen), 2)
 _called = guarded("end", lambda step, seen: step.called(seen), 2)
 _release = guarded("end", lambda release: release(), 1)
+_problems = guarded("end", answers.problems, 4)
 _return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole

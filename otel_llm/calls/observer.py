@@ -10,6 +10,7 @@ from otel_llm.core.guard import guarded
 from otel_llm.core.model import Observation, Request, Response, Usage
 
 from . import background, collected
+from .answers import Remembered
 from .spenders import Spenders
 
 Priced = tuple[
@@ -30,8 +31,8 @@ class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
     __slots__ = (
-        "__weakref__", "capture", "due", "epoch", "label_names", "on_reply", "open", "price", "sinks", "sinks_closed", "sinks_opened",
-        "spenders",
+        "__weakref__", "answers", "capture", "due", "epoch", "label_names", "on_reply", "open", "price", "remembered",
+        "sinks", "sinks_closed", "sinks_opened", "spenders",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +44,7 @@ class Observer:
         capture: bool = False,
         on_reply: OnReply | None = None,
         spenders: Spenders | None = None,
+        answers: str = "asked",
     ) -> None:
         self.sinks = tuple(sinks)
         self.sinks_opened = tuple([guarded("open", sink.opened, 1) for sink in sinks])
@@ -51,7 +53,11 @@ class Observer:
         self.label_names = label_names
         self.spenders = spenders
         self.price = None if price is None else guarded("pricing", price, 4)
-        self.capture = capture  # whether readers shall keep messages
+        self.answers = (
+            answers != "ends"
+        )  # whether answers are looked into where JSON was asked for or tools were offered
+        self.remembered: Remembered | None = {} if answers == "all" else None
+        self.capture = capture or answers == "all"  # whether readers shall keep messages
         self.open: dict[int, tuple[str, str, str]] = {}
         self.epoch = 0
         self.due: dict[

@@ -9,6 +9,7 @@ from otel_llm.calls.declarations import Args, Kwargs, ReadRequest
 from otel_llm.core.model import AttributeValue, Reader, Request
 
 from . import _hosts
+from ._expected import expected_of_config
 from ._google_content import asked
 from ._google_usage import word
 from ._read import attr, parameters, text
@@ -64,7 +65,7 @@ def _asked(
     tier = word(attr(config, "service_tier"))
     return Request(
         name, operation, model_of(model), reader, host, port, stream, configured(config), tier,
-        lambda: asked(contents, config),
+        lambda: asked(contents, config), expects=expected_of_config(config),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from otel_llm.core.model import AttributeValue, Reader, Request
 from otel_llm.core.semconv.table import FETCH
 
 from . import _hosts
+from ._expected import expected
 from ._gateways import SILENT, hearing
 from ._openai_content import asked
 from ._openai_dialects import spoken
@@ -65,6 +66,7 @@ def describer(
         request = Request(
             name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream,
             attributes_of(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
+            expects=expected(body) if operation == "chat" else None,
         )  # fmt: skip
         if "background" in body:
             request.background = body["background"] is True

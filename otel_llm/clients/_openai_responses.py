@@ -26,8 +26,9 @@ def read_response(reply: Any, into: Response) -> None:
     elif status == "cancelled":
         into.error_code = "cancelled"
     elif status == "completed":
-        called = any(told(item).get("type") == "function_call" for item in items(fields.get("output")))
-        into.finish_reasons = ["tool_calls" if called else "stop"]
+        kinds = [told(item).get("type") for item in items(fields.get("output"))]
+        into.finish_reasons = ["tool_calls" if "function_call" in kinds else "stop"]
+        into.refused = _refuses(fields.get("output"))
     if into.content is not None:
         keep_output(into.content, reply)
     read_response_usage(fields.get("usage"), into)
@@ -35,6 +36,11 @@ def read_response(reply: Any, into: Response) -> None:
     _read_cache_diagnostics(fields.get("prompt_cache_diagnostics"), into)
     if (conversation := text(attr(fields.get("conversation"), "id"))) is not None:
         into.attributes["gen_ai.conversation.id"] = conversation
+
+
+def _refuses(output: Any) -> bool:
+    said = [part for item in items(output) for part in items(attr(item, "content"))]
+    return any(attr(part, "type") == "refusal" for part in said)
 
 
 def _read_cache_diagnostics(diagnostics: Any, into: Response) -> None:

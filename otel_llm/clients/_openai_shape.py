@@ -51,6 +51,8 @@ def read_chat(reply: Any, into: Response) -> None:
             into.finish_reasons.append(reason)
             if reason == "error":  # OpenRouter's and Mistral's failures have status 200
                 _failed(choice, into)
+        if (message := getattr(choice, "message", None)) is not None and told(message).get("refusal"):
+            into.refused = True
         if into.content is not None:
             keep_answer(into.content, choice)
     read_usage(fields.get("usage"), into)
@@ -84,11 +86,11 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
                 _failed(choice, into)
         if into.content is not None:
             keep_delta(into.content, choice)
-        output = output or _carries_output(choice)
+        output = output or _carries_output(choice, into)
     return output
 
 
-def _carries_output(choice: Any) -> bool:
+def _carries_output(choice: Any, into: Response) -> bool:
     delta = getattr(choice, "delta", None)
     if delta is None:
         return bool(getattr(choice, "text", None))
@@ -99,7 +101,10 @@ def _carries_output(choice: Any) -> bool:
         said.get("audio") or said.get("reasoning_content") or said.get("reasoning")
     ):  # of compatible servers; the SDK has no field for it
         return True
-    return bool(said.get("tool_calls") or said.get("refusal") or said.get("function_call"))
+    if said.get("refusal"):
+        into.refused = True
+        return True
+    return bool(said.get("tool_calls") or said.get("function_call"))
 
 
 def read_usage_only(reply: Any, into: Response) -> None:

@@ -21,6 +21,7 @@ from otel_llm.calls.declarations import (
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
+from ._expected import expected
 from ._openai_content import asked
 from ._openai_shape import PARAMETERS
 from ._read import attr, parameters, text
@@ -62,7 +63,7 @@ def _reading(provider: str, operation: str, reader: Reader) -> Callable[[Any, Ar
         given = {**kwargs.get("request", {})} if isinstance(kwargs.get("request"), dict) else kwargs
         return Request(
             name, operation, text(given.get("model")) or text(given.get("agent_id")), reader, host, port, bool(given.get("stream")),
-            parameters(given, PARAMETERS), content=lambda: asked({"input": given.get("inputs"), **given}),
+            parameters(given, PARAMETERS), content=lambda: asked({"input": given.get("inputs"), **given}), expects=expected(given),
         )  # fmt: skip
 
     return read

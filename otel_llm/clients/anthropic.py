@@ -12,6 +12,7 @@ from . import _hosts
 from ._anthropic_batches import hooks as batch_hooks
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message, read_output
 from ._anthropic_usage import read_usage
+from ._expected import expected
 from ._read import attr, count, items, parameters, text
 from ._stainless import base_url_of, body_of, hooks, route_of
 
@@ -104,6 +105,7 @@ def describe(client: Any, options: Any, stream: bool) -> Request | None:
     return Request(
         name, operation, text(body.get("model")), reader, host, port, stream,
         attributes, text(body.get("service_tier")), lambda: asked(body), _region(client, body),
+        expects=expected(body),
     )  # fmt: skip
 
 

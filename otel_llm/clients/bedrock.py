@@ -26,6 +26,7 @@ from ._bedrock_body import read_body
 from ._bedrock_invoke import INVOKE
 from ._bedrock_models import operation_of
 from ._bedrock_operations import OPERATIONS
+from ._expected import expected
 from ._read import attr, items, parameters, text
 
 _PARAMETERS = {
@@ -63,6 +64,7 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     return Request(
         name, kind, model, operation.reader, host, port, bool(operation.stream), attributes,
         text(attr(params, "serviceTier", "type")), lambda: operation.asked(params), _regional(client), fees=_fees(kind, params),
+        expects=expected(params),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, ReadRequest, positional
 from otel_llm.core.model import Reader, Request, Response
 
+from ._expected import expected
 from ._openai_content import asked
 from ._openai_responses import read_response, read_response_event
 from ._openai_shape import PARAMETERS, read_chat, read_chat_chunk, read_usage_only
@@ -105,7 +106,7 @@ def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
         host, port = place_of(text(kwargs.get("api_base")) or text(kwargs.get("base_url")) or "")
         return Request(
             provider, operation, model or None, reader, host, port, bool(kwargs.get("stream")),
-            parameters(kwargs, PARAMETERS), text(kwargs.get("service_tier")), lambda: asked(kwargs),
+            parameters(kwargs, PARAMETERS), text(kwargs.get("service_tier")), lambda: asked(kwargs), expects=expected(kwargs),
         )  # fmt: skip
 
     return read

@@ -9,6 +9,7 @@ from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
+from ._expected import expected
 from ._openai_content import asked, keep_answer, keep_delta
 from ._openai_shape import NO_USAGE, PARAMETERS
 from ._read import attr, count, parameters, text, told
@@ -71,7 +72,16 @@ def _reading(*, streams: bool) -> Callable[[Any, Args, Kwargs], Request | None]:
         options = body.get("options")
         given = parameters(options, OPTIONS) if isinstance(options, dict) else {}
         return Request(
-            name, operation, text(body.get("model")), reader, host, port, streams, given, content=lambda: asked(body)
+            name,
+            operation,
+            text(body.get("model")),
+            reader,
+            host,
+            port,
+            streams,
+            given,
+            content=lambda: asked(body),
+            expects=expected(body),
         )
 
     return read

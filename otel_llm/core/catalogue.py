@@ -232,6 +232,7 @@ def _events() -> tuple[Metric, ...]:
         _event("otel_llm_usage_unknown_total", "counter", "{request}", "Successful calls that brought no usage.", (*CALL, "reason")),
         _event("otel_llm_thinking_tokens", "histogram", "{token}", "Thinking tokens per successful call.", buckets=TOKEN_BUCKETS),
         _event("otel_llm_finish_reasons_total", "counter", "{request}", "Answers by what ended them.", (*CALL, "finish_reason")),
+        _event("otel_llm_answer_problems_total", "counter", "{answer}", "Answers that went wrong without an error.", (*CALL, "kind")),
         _event("otel_llm_in_flight_requests", "gauge", "{request}", "Calls that are open now.", custom=False),
         _event("otel_llm_retries_total", "counter", "{retry}", "HTTP attempts after the first.", (*CALL, "reason")),
         _event("otel_llm_retry_wait_seconds_total", "counter", "s", "Time spent waiting before a retry.", (*CALL, "reason")),

@@ -208,6 +208,13 @@ class Config:
         "What happens to the next call of a run that is beyond OTEL_LLM_RUN_MAX_...",
         "warn, refuse",
     )
+    answer_checks: str = _setting(
+        "OTEL_LLM_ANSWER_CHECKS",
+        "asked",
+        _one_of("ends", "asked", "all"),
+        "Which answers are looked into for problems: none (ends goes by finish reasons), those to requests with JSON or tools, all.",
+        "ends, asked, all",
+    )
     timezone: str = _setting(
         "OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name, as Europe/Berlin"
     )

@@ -86,6 +86,7 @@ MEASURES = (
 WORDS = (
     Measure("otel_llm_usage_unknown_total", "call", "usage_unknown"),
     Measure("otel_llm_finish_reasons_total", "call", "finish_reasons"),
+    Measure("otel_llm_answer_problems_total", "call", "problems"),
 )
 """Counters of words: a call has none, one, or a tuple of them."""
 

@@ -128,6 +128,13 @@ class Reader:
     terminal: bool = False  # a stream tells its end (``done``, or a finish reason): one that ends without was cut off
 
 
+class Expected(NamedTuple):
+    """What a request lets expect of its answer: whether JSON, and the names of the tools it offers, None where they are not known."""
+
+    json: bool
+    tools: frozenset[str] | None
+
+
 @dataclass(slots=True)
 class Request:
     """What the caller asked for. ``attributes`` are span attributes by their OpenTelemetry names."""
@@ -148,6 +155,7 @@ class Request:
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
     background: bool = False  # the answer is asked to be made in the background, and comes with a later request
     counted: bool = True  # False for what runs no model, and is a span only
+    expects: Callable[[], Expected] | None = None  # there where it asks for JSON or offers tools
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
 
@@ -168,6 +176,7 @@ class Response:
     content: list[Any] | None = None  # output messages, kept only while content capture is on
     requests: int = 0  # how many a call made that makes several by itself, as one that runs tools does
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
+    refused: bool = False  # the model says that it will not answer, where that is no finish reason
     cached: bool = False  # a response cache answered: nothing was asked of the provider
     late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
     fees: tuple[tuple[str, float], ...] = ()  # (name, count) of what is billed beside tokens; ``FEES`` has the names
@@ -245,6 +254,9 @@ class Observation(NamedTuple):
     cost_avoidable: float = (
         0.0  # US dollars that the call would have cost less, had ``cache_missed_tokens`` been cached
     )
+    problems: tuple[
+        str, ...
+    ] = ()  # what is wrong with an answer that came without an error; ``calls.answers`` has the words
     spenders: tuple[tuple[str, str], ...] = ()  # name and shown value of the caller's labels, where it cost something
     server_port: int | None = None
 

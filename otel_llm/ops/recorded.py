@@ -62,6 +62,7 @@ FALLBACK_PATHS = "path:otel_llm_fallbacks:rate5m"  # from, to, why
 LOOKUPS = "provider_model_cache:otel_llm_cache_requests:rate5m"  # by result
 CACHE_HITS = "provider_model_cache:otel_llm_cache_hits:ratio_rate15m"
 FINISHED = "provider_model_finish:otel_llm_finish_reasons:rate5m"  # all reasons, as the provider names them
+ANSWER_PROBLEMS = "provider_model_kind:otel_llm_answer_problems:rate5m"
 FINISH_REASONS = "provider_model_finish:otel_llm_finish_reasons:ratio_rate15m"  # length and content_filter only
 RATE_LIMIT_LEFT = "provider_model_kind:otel_llm_rate_limit_remaining:ratio"
 RETRIES = "provider_model_reason:otel_llm_retries:rate5m"
@@ -139,7 +140,7 @@ _MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("error_type",): (CALLS_BY_ERROR, ERRORS_BY_TYPE),
     ("le",): (BUCKETS, FIRST_CHUNK_BUCKETS),
     ("quantile",): (DURATION, FIRST_CHUNK),
-    ("kind",): (TOKENS, RATE_LIMIT_LEFT),
+    ("kind",): (TOKENS, RATE_LIMIT_LEFT, ANSWER_PROBLEMS),
     ("cache",): (CACHE_HITS,),
     ("cache", "result"): (LOOKUPS,),
     ("finish_reason",): (FINISHED, FINISH_REASONS, FINISH_BASELINE),

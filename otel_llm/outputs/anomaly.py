@@ -20,6 +20,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "output_short": ("short_answers",),
     "output_long": ("long_answers",),
     "latency_slow": ("slow_calls",),
+    "answer_problems": ("answer_problem_spike",),
     "calls": ("call_rate_spike",),
     "spend": ("spend_spike",),
     "errors": ("error_spike",),

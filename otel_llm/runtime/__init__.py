@@ -110,6 +110,7 @@ class Runtime:
             price=self.prices.of_call,
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
+            answers=config.answer_checks,
             spenders=Spenders((*config.metric_labels, *config.plain_labels)) if config.top_spenders else None,
         )
         self.member = Member(config, self._make_store, in_flight=self.observer.in_flight, deliver=deliver)

@@ -248,6 +248,10 @@ class Script:
         ]
         found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
         found += [
+            Event("otel_llm_answer_problems_total", since, ("openai", "gpt-5", "chat", kind, "acme"))
+            for kind in ("refusal", "invalid_json", "unknown_tool")
+        ]
+        found += [
             Event("otel_llm_budget_decisions_total", since, (budget, decision), count)
             for budget, decision, count in (
                 ("", "allowed", 9.0),

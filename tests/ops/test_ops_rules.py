@@ -94,6 +94,7 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.OUTPUT_CHANGE, recorded.BREAKER_STEPS, recorded.TARGETS, recorded.STARTED, recorded.PROCESSES, recorded.SERIES,
     recorded.SCRAPE, recorded.WATCHED, recorded.VERSIONS,
     recorded.PROMPT_CACHE_MISSES, recorded.AVOIDABLE, recorded.INCOMPLETE, recorded.DECISIONS,
+    recorded.ANSWER_PROBLEMS,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from .track import Track
 from .views import facts, samples
 from .watch import Telling
 
-VERSION = 3
+VERSION = 4
 NOTHING: tuple[Judgement, ...] = ()
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -76,12 +76,13 @@ class Engine:
         saved: float = 0.0,
         avoidable: float = 0.0,
         whole: bool | None = None,
+        problem: bool = False,
     ) -> tuple[Judgement, ...]:
         """Count one call of ``key`` (provider, request model) that ended at ``at``; returns what is unusual about it.
 
         Latency and output tokens are judged of successful calls only, and cost as well; an ``error_type`` other than "" tells
         a failed one. ``cached`` are input tokens from the provider's prompt cache, ``saved`` and ``avoidable`` US dollars, ``whole``
-        says whether ``cost`` is all of it; None where there was nothing to price.
+        says whether ``cost`` is all of it; None where there was nothing to price. ``problem`` says that the answer went wrong.
         """
         track = self.tracks.get(key) or self._track(key)
         cell = track.current if track.start <= at < track.end else self._enter(track, at)
@@ -93,6 +94,8 @@ class Engine:
         if error_type:
             cell.failed(error_type, (input_tokens, output_tokens, thinking_tokens), cost)
             return NOTHING
+        if problem:
+            cell.problems += 1
         if input_tokens is not None:
             cell.input_count += 1
             cell.input_total += input_tokens

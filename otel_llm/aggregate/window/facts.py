@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 Signal = Literal[
     "latency", "output_tokens", "cost", "time_to_first_chunk", "input_tokens", "output_spread", "output_short", "output_long",
-    "latency_slow", "calls", "spend", "errors",
+    "latency_slow", "answer_problems", "calls", "spend", "errors",
 ]  # fmt: skip
 Cause = tuple[str, str, float, float, float]  # dimension, value, share of the change, before, now
 Direction = Literal["high", "low"]

@@ -47,6 +47,7 @@ KINDS: Mapping[Signal, Kind] = {
     "calls": Kind(*_RATE),
     "spend": Kind(*_RATE),
     "errors": Kind(0.1, 0.025),
+    "answer_problems": Kind(*_SHARE),
 }
 
 
@@ -139,6 +140,8 @@ def _rates(minute: Slice) -> dict[Signal, Sums]:
     """Of minutes that had calls: silence is no baseline."""
     failed = sum(count for error_type, count in minute.errors.items() if error_type not in CALLER_ENDED)
     rates: dict[Signal, Sums] = {"errors": (minute.calls, failed, failed)}
+    answered, wrong = minute.latency.count, minute.problems
+    rates["answer_problems"] = (answered, wrong, wrong) if answered else NONE
     spent = minute.cost.total + minute.failed_cost
     rates["calls"] = _rate(log(1 + minute.calls))
     rates["spend"] = _rate(log(1 + spent * 1e6) if spent else 0.0)

@@ -52,13 +52,14 @@ class Slice:
     __slots__ = (
         "avoidable", "cache_hits", "cache_misses", "cached", "cached_of", "calls", "cost", "errors", "failed_cost",
         "failed_costs", "failed_tokens", "fallbacks", "input_count", "input_tokens", "input_total", "lacking", "latency",
-        "output_tokens", "saved", "thinking_count", "thinking_total", "time_to_first_chunk", "whole",
+        "output_tokens", "problems", "saved", "thinking_count", "thinking_total", "time_to_first_chunk", "whole",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.calls = 0
         self.errors: dict[str, int] = {}
         self.fallbacks = 0
+        self.problems = 0  # answers that went wrong without an error
         self.cache_hits = 0
         self.cache_misses = 0
         self.latency = Summary()
@@ -128,6 +129,7 @@ class Slice:
     def _merge_counts(self, other: Slice) -> None:
         self.calls += other.calls
         self.fallbacks += other.fallbacks
+        self.problems += other.problems
         self.cache_hits += other.cache_hits
         self.cache_misses += other.cache_misses
         self.input_count += other.input_count
@@ -168,6 +170,7 @@ class Slice:
 _COUNTS = (
     "calls", "fallbacks", "cache_hits", "cache_misses", "input_count", "input_total", "thinking_count", "thinking_total",
     "failed_cost", "failed_costs", "whole", "lacking", "cached", "cached_of", "saved", "avoidable",
+    "problems",
 )  # fmt: skip
 
 

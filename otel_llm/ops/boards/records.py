@@ -45,6 +45,7 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
     "otel_llm_cache_requests_total": (recorded.LOOKUPS,),
     "otel_llm_circuit_breaker_transitions_total": (recorded.BREAKER_STEPS,),
     "otel_llm_finish_reasons_total": (recorded.FINISHED,),
+    "otel_llm_answer_problems_total": (recorded.ANSWER_PROBLEMS,),
     "otel_llm_anomalies_total": (recorded.ODD_CALLS,),
     f"{_USAGE}input_tokens_total": (recorded.TOKENS, recorded.MODALITIES),
     **{f"{_USAGE}{name}_tokens_total": (recorded.TOKENS,) for name in _KINDS if name != "input"},

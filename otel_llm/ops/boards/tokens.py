@@ -12,6 +12,7 @@ from .parts import (
     BY_MODEL,
     BY_SERVICE,
     MODEL,
+    OK,
     OUTPUT,
     PM,
     SHARE,
@@ -121,11 +122,17 @@ def _amounts(q: Queries) -> tuple[Panel, ...]:
 
 
 def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
+    wrong = split(q.rate("otel_llm_answer_problems_total", ("kind",)), q.rate("duration", **OK))
     mean = q.pick(q.rule(recorded.OUTPUT_TOKENS), q.mean("output", PM))
     spread = q.rule(recorded.OUTPUT_VARIATION) if q.rules else ratio(
         q.gauge("otel_llm_output_tokens_stddev", by=PM), q.gauge("otel_llm_tokens_per_request", by=PM, **OUTPUT)
     )
     return (
+        lines(
+            "problems", "Answers that went wrong", SHARE, [Query(wrong, "{{kind}}")],
+            "Share of successful calls whose answer is a refusal, empty, cut off, filtered, no JSON though JSON was asked for, or calls a "
+            "tool wrongly.", low=0, empty="No answer went wrong",
+        ),
         lines(
             "mean_length", "Mean answer by model", TOKENS, [Query(most(mean), BY_MODEL)],
             "Mean output tokens of a successful call, ten longest.", low=0, empty=NO_USAGE,

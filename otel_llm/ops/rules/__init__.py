@@ -13,6 +13,7 @@ from .made import Context, Recording, ratio
 from .money import cost, fleet
 from .objective import slo, slo_long, slo_period
 from .own import own, processes
+from .quality import quality
 from .surroundings import surroundings
 from .traffic import FILTERED, TRUNCATED, by_part, calls, latency, tokens
 from .work import work
@@ -29,7 +30,7 @@ def recording_groups(it: Context) -> dict[str, list[dict[str, Any]]]:
         "otel-llm-recording.yml": [
             _group(it, "aggregate", 30, [*calls(it), *latency(it), *tokens(it), *surroundings(it)]),
             _group(it, "cost", 60, cost(it)),
-            _group(it, "work", 60, work(it)),
+            _group(it, "work", 60, [*work(it), *quality(it)]),
         ],
         "otel-llm-parts.yml": [
             _group(it, "parts", 60, [*by_part(it), *own(it), *processes(it)]),
