@@ -12,7 +12,7 @@ from traces import Numbers, Trace
 
 from otel_llm.aggregate.window import Engine
 
-LOOK = 15.0  # seconds between two looks, as between two scrapes
+LOOK = 30.0  # seconds between two looks, as between two scrapes
 LINE = 3.0
 WITHIN = {
     "latency": ("latency", "latency_slow"),

@@ -11,6 +11,7 @@ from otel_llm.core.model import Response, Usage
 
 from ._read import Fields, attr, count, items, text, told
 
+_PLAIN = ("gpt-4o", "gpt-4.1")  # models that do not reason
 _SEARCHING = ("-search-preview", "-search-api")  # models of chat completions that search at each call
 
 
@@ -45,12 +46,22 @@ def read_response_fees(fields: Fields, into: Response) -> None:
         elif isinstance(kind, str) and kind.endswith("_call"):
             counts[kind] = counts.get(kind, 0) + 1
     billed = count(attr(usage, "web_search", "num_requests"))
-    set_searches(counts.get("web_search_call") if billed is None else billed, into)
+    searches = counts.get("web_search_call") if billed is None else billed
+    if _previews(fields.get("tools"), into.model):
+        into.fee("web_search_preview", searches)
+    else:
+        set_searches(searches, into)
     into.fee("file_search", counts.get("file_search_call"))
     into.fee("code_interpreter", len(containers))
     made = _image_usage(attr(usage, "image_gen"))
     into.others = () if made is None else ((_image_model(fields.get("tools")), made),)
     into.fee("image_generation", counts.get("image_generation_call") if made is None else 0)
+
+
+def _previews(tools: Any, model: str | None) -> bool:
+    """Whether searches are those of the older tool with a model that does not reason: they cost more, and what they find is free."""
+    older = any((text(attr(tool, "type")) or "").startswith("web_search_preview") for tool in items(tools))
+    return older and (model or "").startswith(_PLAIN)
 
 
 def _image_model(tools: Any) -> str:

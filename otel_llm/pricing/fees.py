@@ -21,7 +21,7 @@ _COHERE = "https://cohere.com/pricing"
 _XAI = "https://docs.x.ai/docs/models"
 _BEDROCK = "https://aws.amazon.com/bedrock/pricing/"
 READ = "2026-11-29"
-"""The day on which the sources were read."""
+"""The day on which the entries were last held against the sources, or against what others have copied from them."""
 
 
 class FeeRate(NamedTuple):
@@ -32,6 +32,7 @@ class FeeRate(NamedTuple):
     usd: float
     source: str
     model: str = ""
+    confirmed: bool = True  # whether the amount was seen elsewhere, too, on the day of ``READ``
 
 
 class Factor(NamedTuple):
@@ -42,6 +43,7 @@ class Factor(NamedTuple):
     matching: str
     factor: float
     source: str
+    confirmed: bool = True  # as of a fee
 
 
 class Overlay(NamedTuple):
@@ -55,6 +57,7 @@ class Overlay(NamedTuple):
 
 FEE_RATES = (
     FeeRate("openai", "web_search", 0.025, _OPENAI, r"-search-preview"),
+    FeeRate("openai", "web_search_preview", 0.025, _OPENAI),
     FeeRate("openai", "web_search", 0.010, _OPENAI),
     FeeRate("openai", "file_search", 0.0025, _OPENAI),
     FeeRate("openai", "code_interpreter", 0.03, _OPENAI),
@@ -62,11 +65,12 @@ FEE_RATES = (
     FeeRate("google", "grounding", 0.035, _GOOGLE, r"gemini-[12]\b"),
     FeeRate("google", "grounding", 0.014, _GOOGLE, r"gemini-3"),
     FeeRate("google", "maps_grounding", 0.025, _GOOGLE, r"gemini-[12]\b"),
+    FeeRate("google", "maps_grounding", 0.014, _GOOGLE, r"gemini-3"),
     FeeRate("cohere", "rerank", 0.002, _COHERE, r"rerank-(?:v3\.5|(?:english|multilingual)-v3\.0)"),
     FeeRate("mistral", "web_search", 0.030, _MISTRAL),
     FeeRate("mistral", "web_search_premium", 0.050, _MISTRAL),
     FeeRate("mistral", "code_interpreter", 0.030, _MISTRAL),
-    FeeRate("mistral", "image_generation", 0.100, _MISTRAL),
+    FeeRate("mistral", "image_generation", 0.100, _MISTRAL, confirmed=False),
     FeeRate("x-ai", "live_search", 0.025, _XAI),
 )
 OVERLAYS = (
@@ -98,7 +102,7 @@ REGION_FACTORS = (
     Factor("aws", r"", r"", 1.0, _BEDROCK),  # the model's name says it, and the list has both
 )
 TIER_FACTORS = (
-    Factor("aws", r"", r"^flex$", 0.5, _BEDROCK),
+    Factor("aws", r"", r"^flex$", 0.5, _BEDROCK, confirmed=False),
     Factor("aws", r"", r"^priority$", 1.75, _BEDROCK),
     Factor("anthropic", r"", r"^priority$", 1.0, _ANTHROPIC),  # paid ahead; the list price stands
 )

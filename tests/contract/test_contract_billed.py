@@ -12,8 +12,9 @@ import openai
 import pydantic
 import pytest
 
+from otel_llm.clients._google_fees import add_grounding
 from otel_llm.core.config import Config
-from otel_llm.core.model import Observation
+from otel_llm.core.model import Observation, Response
 from otel_llm.testing import capture
 
 MESSAGES: Any = [{"role": "user", "content": "x"}]
@@ -140,6 +141,39 @@ def code(container: str) -> dict[str, Any]:
 )  # fmt: skip
 def test_fees_of_responses(body: Any, fees: tuple[tuple[str, int], ...]) -> None:
     assert called(lambda: client(body).responses.create(model="gpt-5", input="x")).fees == fees
+
+
+@pytest.mark.parametrize(
+    ("model", "tool", "fee"),
+    [
+        ("gpt-4o", "web_search_preview", "web_search_preview"),
+        ("gpt-4.1", "web_search_preview_2025_03_11", "web_search_preview"),
+        ("gpt-4o", "web_search", "web_search"),
+        ("gpt-5", "web_search_preview", "web_search"),
+    ],
+)
+def test_the_older_search_costs_more_of_models_that_do_not_reason(model: str, tool: str, fee: str) -> None:
+    body = response(SEARCH, SEARCH, model=model, tools=[{"type": tool}])
+    assert called(lambda: client(body).responses.create(model=model, input="x")).fees == ((fee, 2),)
+
+
+@pytest.mark.parametrize(
+    ("model", "chunks", "fees"),
+    [
+        ("gemini-2.5-flash", [], {"grounding": 1}),
+        ("gemini-3-flash-preview", [], {"grounding": 2}),
+        ("gemini-2.5-flash", ["maps"], {"maps_grounding": 1}),
+        ("gemini-3-flash-preview", ["maps"], {"maps_grounding": 2}),
+        ("gemini-3-flash-preview", ["maps", "web"], {"grounding": 2, "maps_grounding": 1}),
+    ],
+)
+def test_grounding_counts_prompts_before_gemini_3_and_queries_from_there_on(
+    model: str, chunks: list[str], fees: dict[str, int]
+) -> None:
+    metadata = {"web_search_queries": ["a", "b", "a"], "grounding_chunks": [{kind: {"uri": "u"}} for kind in chunks]}
+    into = Response(model=model)
+    add_grounding({"candidates": [{"grounding_metadata": metadata}]}, into)
+    assert dict(into.fees) == fees
 
 
 def test_an_image_whose_tokens_are_told_is_the_usage_of_another_model() -> None:

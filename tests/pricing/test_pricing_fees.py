@@ -94,7 +94,7 @@ GOOGLE = [
     ("gcp.gemini", "gemini-2.0-flash", call(1000, 100, grounding=1), 1000 * 0.1 + 100 * 0.4 + 35 * K, ()),
     ("gcp.gemini", "gemini-3-flash-preview", call(1000, 100, grounding=3), 1000 * 0.5 + 100 * 3 + 42 * K, ()),
     ("gcp.gemini", "gemini-2.5-flash", call(1000, 100, maps_grounding=1), 1000 * 0.3 + 100 * 2.5 + 25 * K, ()),
-    ("gcp.gemini", "gemini-3-flash-preview", call(1000, 100, maps_grounding=1), 1000 * 0.5 + 100 * 3, ("maps_grounding",)),
+    ("gcp.gemini", "gemini-3-flash-preview", call(1000, 100, maps_grounding=2), 1000 * 0.5 + 100 * 3 + 2 * 14 * K, ()),
     ("gcp.gemini", "gemini-2.5-pro", call(1000, 100, audio_in=600), 1000 * 1.25 + 100 * 10, ()),
     ("gcp.vertex_ai", "gemini-2.5-flash", call(1000, 100, region="us-central1"), 1000 * 0.3 + 100 * 2.5, ()),
     ("gcp.vertex_ai", "claude-sonnet-4-5@20250929", call(1100, 50, write=1000, write_1h=700, region="us-east5"),
