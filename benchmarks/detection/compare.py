@@ -153,7 +153,8 @@ def _rule(seen: Run) -> int:
 
 def report(told: dict[str, Told]) -> Iterator[str]:
     yield f"Two healthy days (the first teaches, lines are learned on the second), then a day on which each fault begins at {PLACES}"
-    yield "moments with traffic; steps last 15 minutes, drifts an hour. At the lines that otel-llm ships; found is `shift` or `trend` beyond 3:"
+    yield "moments with traffic; steps last 15 minutes, drifts an hour. At the lines that otel-llm ships; found is `shift` or `trend`"
+    yield "beyond 3:"
     yield ""
     yield (
         "| traffic | calls a day | false critical pages that day: handlers, rule | "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,9 +59,7 @@ def textbook(of: Binned) -> Numbers:
     scores = textbook_zscores(of.trace, of.signal)
     cuts = np.searchsorted(of.trace.at, of.begin + np.arange(len(of.calls) + 1) * LOOK)
     sized = np.abs(scores) if of.signal == "output_tokens" else scores
-    return np.array(
-        [scores[a + np.argmax(sized[a:b])] if b > a else 0.0 for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-    )
+    return np.array([scores[a + np.argmax(sized[a:b])] if b > a else 0.0 for a, b in pairwise(cuts)])
 
 
 def band(of: Binned) -> Numbers:

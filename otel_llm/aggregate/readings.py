@@ -153,11 +153,12 @@ def _caches(now: Situation, objectives: Objectives) -> Readings:
             value = _judged("cache", hits / lookups, {"look-ups": lookups}, objectives)
             yield Reading("cache", (("cache", name),), f"cache {name}", value, lookups, percent(hits / lookups))
     for key, model in now.models.items():
-        usual, cell = model.usual.get("cached"), model.fifteen
+        usual, cell = model.usual.get("cached"), model.five
         if usual and cell.input:
             share = cell.cached / cell.input
             value = _judged("prompt_cache", share / usual, {"calls": cell.inputs}, objectives)
-            yield Reading("prompt_cache", _of(key), _subject(key), value, cell.inputs, percent(share))
+            why = f" (mostly {now.misses[key]})" if key in now.misses else ""
+            yield Reading("prompt_cache", _of(key), _subject(key), value, cell.inputs, percent(share), why)
 
 
 def _breakers(now: Situation, _: Objectives) -> Readings:

@@ -163,6 +163,8 @@ class Recent:
             cell.inputs += 1
             cell.input += call.input_tokens
             cell.cached += call.cache_read_tokens or 0
+        if call.cache_miss:
+            self.event(Event("otel_llm_prompt_cache_misses_total", call.at, ()), (*key, call.cache_miss[:40]))
         if call.error_type:
             self._failed(cell, key, call, labels, status, route)
         else:

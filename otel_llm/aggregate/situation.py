@@ -57,6 +57,9 @@ class Situation(NamedTuple):
     rate_limits: tuple[RateLimit, ...]
     fallbacks: Mapping[tuple[str, str], float]  # from and to, in 15 minutes
     caches: Mapping[str, tuple[float, float, float | None]]  # hits and look-ups in 15 minutes, the usual share
+    misses: Mapping[
+        Key, str
+    ]  # why the prompt cache was missed for the most part in 15 minutes, by the provider's own word
     breakers: Mapping[str, tuple[str, float]]  # state, and since when
     money: tuple[Money, ...]
     retries: float

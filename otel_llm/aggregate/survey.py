@@ -47,6 +47,7 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         rate_limits=tuple(_rate_limits(state)),
         fallbacks=_sums(((labels[_FROM], labels[_TO]), count) for labels, count in away),
         caches=_caches(state, now),
+        misses=_misses(state, now),
         breakers=_breakers(state),
         money=tuple(_money(state, now)),
         retries=sum(recent.counted("otel_llm_retries_total", now, QUARTER).values()),
@@ -148,6 +149,11 @@ def _caches(state: State, now: float) -> dict[str, tuple[float, float, float | N
         usual = hits / (hits + misses) if hits + misses else None
         caches[cache] = (recent_hits, recent_hits + recent_misses, usual)
     return caches
+
+
+def _misses(state: State, now: float) -> dict[Key, str]:
+    counts = state.recent.counted("otel_llm_prompt_cache_misses_total", now, QUARTER)
+    return {labels[:-1]: labels[-1] for labels, _ in sorted(counts.items(), key=lambda one: one[1])}
 
 
 def _lookups(values: Iterable[tuple[Labels, float]]) -> dict[tuple[str, str], float]:

@@ -173,10 +173,10 @@ def _around() -> tuple[Condition, ...]:
         ),
         Condition(
             "prompt_cache", "prompt_cache", "Does the prompt cache help?",
-            "cached over all input tokens, against the last day", MEDIUM,
-            "share", "below", Level("prompt_cache_drop", 10 * MINUTE), None, _CALLS, _OF_MODEL, "LLMPromptCacheHitRatioLow",
-            "{who}: only {value} of input tokens come from the prompt cache",
-            "{who}: only {value} of input tokens came from the prompt cache",
+            "cached over all input tokens, against the last day", SHORT,
+            "share", "below", Level("prompt_cache_drop", 3 * MINUTE), None, _CALLS, _OF_MODEL, "LLMPromptCacheHitRatioLow",
+            "{who}: only {value} of input tokens come from the prompt cache{detail}",
+            "{who}: only {value} of input tokens came from the prompt cache{detail}",
         ),
         Condition(
             "breaker", "breaker", "Is a circuit breaker open?", "the state of a circuit breaker", 0, "state", "above",

@@ -225,6 +225,17 @@ def test_caches_that_miss(lab):
     assert (cache["name"], cache["ratio"], cache["usual"], cache["level"]) == ("answers", 0.0, 0.0, "warning")
 
 
+def test_a_changed_prompt_is_told_within_ten_minutes_with_the_providers_reason(lab):
+    it = lab().run(60, ("gpt-5", 0.0), input_tokens=1000, cache_read_tokens=800)
+    minutes = 0
+    while ("prompt_cache", "warning") not in it.shown() and minutes < 20:
+        it.run(1, ("gpt-5", 0.0), input_tokens=1000, cache_read_tokens=0, cache_miss="tools_changed")
+        minutes += 1
+    assert minutes < 10
+    (found,) = it.facts()["conditions"]
+    assert found["what"] == "{who}: only 0 % of input tokens come from the prompt cache (mostly tools_changed)"
+
+
 def test_short_answers_and_an_unusual_latency_once_there_is_a_baseline(lab):
     it = lab()
     for number in range(240):

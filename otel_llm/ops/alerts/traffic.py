@@ -41,11 +41,25 @@ def slow(it: Context) -> list[Alert]:
 
 def _worst_type(it: Context) -> str:
     """Which error it is for the most part, asked for when the alert is written."""
+    return _most(it, f"topk(1, {recorded.ERRORS_BY_TYPE}{{{_ASKED}}})", "error_type")
+
+
+def _miss_reason(it: Context) -> str:
+    """Why the prompt cache was missed for the most part, where the provider says so."""
+    misses = f"increase(otel_llm_prompt_cache_misses_total{{{_ASKED}}}[{it.over(normal.MEDIUM)}])"
+    return _most(it, f"topk(1, sum by (reason) ({misses}) > 0)", "reason")
+
+
+_ASKED = "<matchers>"
+
+
+def _most(it: Context, query: str, label: str) -> str:
     names = it.by(*recorded.PROVIDER_MODEL)
-    matchers = ",".join(f"{name}=%q" for name in names)
+    query = query.replace(_ASKED, ",".join(f"{name}=%q" for name in names))
     labels = " ".join(f"$labels.{name}" for name in names)
-    query = f"topk(1, {recorded.ERRORS_BY_TYPE}{{{matchers}}})"
-    return f"{{{{ with printf `{query}` {labels} | query }}}} (mostly {{{{ . | first | label `error_type` }}}}){{{{ end }}}}"
+    return (
+        f"{{{{ with printf `{query}` {labels} | query }}}} (mostly {{{{ . | first | label `{label}` }}}}){{{{ end }}}}"
+    )
 
 
 def failing(it: Context) -> list[Alert]:
@@ -184,6 +198,7 @@ def _caches(it: Context) -> list[Alert]:
             f"{recorded.PROMPT_CACHE} < {1 - o.prompt_cache_drop:g} * ({usual} > {_CACHED:g}){busy(it)}",
             f"prompt cache {SHARE}",
             SHARE,
+            _miss_reason(it),
         ),
     ]
 

@@ -124,12 +124,15 @@ def _uncached(v: Vocabulary) -> list[Case]:
         name = "gen_ai_client_inference_usage_{}_tokens_total"
         read = series(name.format("cache_read_input"), ramp(*_changed(6000, after)), gen_ai_token_modality="unknown")  # noqa: S106 - of text
         taken = series(name.format("input"), ramp(*_changed(10_000, 10_000)), gen_ai_token_modality="unknown")  # noqa: S106 - of text
-        return (read, taken, *calls(v, (60, _HISTORY + _SINCE)))
+        missed = series("otel_llm_prompt_cache_misses_total", ramp(*_changed(0, 12)), reason="tools_changed")
+        return (read, taken, missed, *calls(v, (60, _HISTORY + _SINCE)))
 
-    words = (f"only 20 % of input tokens {verb} from the prompt cache" for verb in ("come", "came"))
+    words = (
+        f"only 20 % of input tokens {verb} from the prompt cache (mostly tools_changed)" for verb in ("come", "came")
+    )
     expected = of_model("warning", "cost", "prompt cache 20 %", *words)
     return pair(
-        Case("LLMPromptCacheHitRatioLow", "60 % cached become 20 %", fed(2000), 148, (expected,), (119, 128)),
+        Case("LLMPromptCacheHitRatioLow", "60 % cached become 20 %", fed(2000), 129, (expected,), (119, 123)),
         ("60 % cached become 35 %", fed(3500)),
     )
 
