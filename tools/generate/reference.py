@@ -64,7 +64,8 @@ this page are made from it too.
 
 The OpenTelemetry instrument of the same fact is named beside each metric; over OTLP, Prometheus's own receiver makes
 the same names out of it, and the same labels where they are the conventions'. Labels of ours have a
-namespace there: `outcome` is the attribute `otel_llm.outcome`, which Prometheus writes with an underscore ([rules for that](deployment.md#pushing-with-otlp)).
+namespace there: `outcome` is the attribute `otel_llm.outcome`, which Prometheus writes with an underscore
+([rules for that](deployment.md#pushing-with-otlp)).
 Beside `server_address` there is `server_port`. A service of several
 instances is what the column says: their sum, the largest or smallest of them, or a weighted mean; percentiles come from the
 summed buckets of a histogram and are never averaged. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`."""
