@@ -22,6 +22,10 @@ Written by `otel-llm generate` from the constants that make the rules; what to d
 Every alert has the labels `severity` (`critical` pages, `warning` and `info` do not), `service="llm"` and `category`, and the
 annotations `summary` (what is wrong, how much, with whom), `description`, `resolved` (the same in the past tense), `runbook_url`
 and `dashboard_url` (with service and model set).
+
+```text
+summary: errors 30 % · gpt-5 · shop
+```
 """
 
 _THRESHOLDS = """

@@ -68,7 +68,11 @@ namespace there: `outcome` is the attribute `otel_llm.outcome`, which Prometheus
 ([rules for that](deployment.md#pushing-with-otlp)).
 Beside `server_address` there is `server_port`. A service of several
 instances is what the column says: their sum, the largest or smallest of them, or a weighted mean; percentiles come from the
-summed buckets of a histogram and are never averaged. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`."""
+summed buckets of a histogram and are never averaged. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`.
+
+```text
+otel_llm_calls_total{gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o-mini",gen_ai_operation_name="chat",outcome="ok"} 12
+```"""
 _LABELS = """\
 `gen_ai_provider_name` is who is really behind the client: an `openai` client whose base URL is Azure, DeepSeek or a
 local server says so. `error_type` is empty for a success, otherwise one of {types}. The span keeps the class name, the
@@ -80,7 +84,11 @@ counts them. Identifiers and user text never become labels."""
 _CONFIGURATION = """\
 Nothing has to be set. What is set is read once, when the process starts. A value that makes no sense is a warning that
 names the variable, the value and what is allowed, and the default is used; a misspelt `OTEL_LLM_` variable is a
-warning with the name that was probably meant. `otel-llm doctor` shows the configuration as understood."""
+warning with the name that was probably meant. `otel-llm doctor` shows the configuration as understood.
+
+```text
+OTEL_LLM_BUDGET_DAILY_USD='abc': not a number (allowed: US dollars, 0 or more); using none
+```"""
 _BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost", COUNT_BUCKETS: "counts"}
 
 
@@ -177,7 +185,12 @@ imported; a version outside of what is declared is left alone, with one warning.
 what is installed, `otel-llm doctor` what was patched.
 
 The base URL decides which provider a call is counted for: an `openai` client that talks to Azure, DeepSeek, OpenRouter, a
-local vLLM or another OpenAI-compatible server is counted as that. `OTEL_LLM_PROVIDERS` adds hosts of your own."""
+local vLLM or another OpenAI-compatible server is counted as that. `OTEL_LLM_PROVIDERS` adds hosts of your own.
+
+```text
+$ otel-llm doctor
+ ✓ openai          3.57.0 is watched, 55 hooks
+```"""
 
 
 def provider_page() -> str:
