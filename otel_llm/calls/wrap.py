@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from types import CodeType, CoroutineType, FunctionType
@@ -235,7 +236,7 @@ def exchange(function: FunctionType, wrapper: Wrapper, live: Any, *, method: boo
     )  # Python 3.14 works them out late
     setattr(original, annotations, getattr(function, annotations))
     # code belongs to a function only if it has as many free variables; ours reads none of them
-    ours: CodeType = template.__code__.replace(co_freevars=was[0].co_freevars)
+    ours: CodeType = template.__code__.replace(co_freevars=was[0].co_freevars, **_names(was[0]))
     function.__kwdefaults__ = {**(was[1] or {}), KEY: InPlace(original, wrapper, live)}
     function.__code__ = ours
     function.__dict__["__wrapped__"] = original  # whose signature it has, for those who ask
@@ -250,6 +251,14 @@ def exchange(function: FunctionType, wrapper: Wrapper, live: Any, *, method: boo
             function.__dict__.pop("__wrapped__", None)
 
     return put_back
+
+
+def _names(code: CodeType) -> dict[str, str]:
+    """The names by which frames of ``code`` are known: vertexai sends those of its callers with each request."""
+    names = {"co_name": code.co_name}
+    if sys.version_info >= (3, 11):
+        names["co_qualname"] = code.co_qualname
+    return names
 
 
 def later(wrapper: Wrapper) -> Wrapper:

@@ -278,3 +278,24 @@ def test_a_copy_of_a_function_of_the_library(library: str) -> None:
         function = getattr(importlib.import_module(module), name)
         assert f"{module}:{name}" in captured.installed[0].patched
         assert pickle.loads(pickle.dumps(function)) is copy.deepcopy(function) is function
+
+
+def test_who_walks_the_stack_sees_the_library_s_own_names(client: openai.OpenAI, captured: Captured) -> None:
+    """vertexai names the function that it was called through in a header of each request."""
+    seen: list[str] = []
+
+    def look(_request: httpx2.Request) -> None:
+        frame = inspect.currentframe()
+        while frame is not None:
+            if frame.f_globals.get("__name__", "").startswith("openai."):
+                seen.append(frame.f_code.co_name)
+            frame = frame.f_back
+
+    client._client.event_hooks["request"].append(look)
+    client.chat.completions.create(model="m", messages=[])
+    ours, seen[:] = [*seen], []
+    for installed in captured.installed:
+        installed.uninstall()
+    client.chat.completions.create(model="m", messages=[])
+    assert list(dict.fromkeys(ours)) == list(dict.fromkeys(seen))
+    assert "request" in seen
