@@ -103,8 +103,15 @@ class Metric:
 
     def _known(self, names: Iterable[str]) -> None:
         free = {"job", "instance", "service_name", "namespace", "cluster", "environment", "pod", "le"}
-        if not self.custom and (unknown := set(names) - set(self.labels) - free):
+        own = {name for name in names if not isinstance(name, TargetLabel)}
+        if not self.custom and (unknown := own - set(self.labels) - free):
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")
+
+
+class TargetLabel(str):
+    """A label that the scrape or the storage gives to every metric of a target, whatever it is called."""
+
+    __slots__ = ()
 
 
 def _operator(value: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core import objectives as normal
+from otel_llm.core.catalogue import TargetLabel
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import Clock, Vocabulary
 
@@ -48,7 +49,7 @@ class Context:
 
     def by(self, *labels: str) -> tuple[str, ...]:
         """The labels of the service and ``labels``."""
-        return (*self.service, *labels)
+        return (*map(TargetLabel, self.service), *labels)
 
     @property
     def model(self) -> str:

@@ -141,7 +141,7 @@ def _shift(v: Vocabulary) -> list[Case]:
     def fed(*after: tuple[float, int]) -> tuple[Series, ...]:
         # an ordinary day: 90 to 110 tokens, ten minutes each, a deviation of about 8
         waves = [(100 + 10 * (wave % 3 - 1), 10) for wave in range(12)]
-        return output(v, *waves, *after)
+        return output(v, *((value, 4 * minutes) for value, minutes in (*waves, *after)))
 
     def expected(severity: str, direction: str, sigmas: str) -> Expected:
         says = f"is {sigmas} standard deviations from its daily average"
@@ -150,8 +150,16 @@ def _shift(v: Vocabulary) -> list[Case]:
     # promtool evaluates groups in any order: the values stay the same to one digit a minute earlier or later
     name, constant = "LLMAnomaly", [(100 + 2 * (wave % 2), 10) for wave in range(12)]
     return [
-        Case(name, "6.2 deviations below", fed((54.6, 20)), 129, (expected("warning", "low", "-6.2"),), (119, 125)),
-        Case(name, "2.6 deviations above", fed((120, 30)), 137),
+        Case(
+            name,
+            "6.2 deviations below",
+            fed((54.6, 20)),
+            129,
+            (expected("warning", "low", "-6.2"),),
+            (119, 125),
+            every="15s",
+        ),
+        Case(name, "2.6 deviations above", fed((120, 30)), 137, every="15s"),
         Case(name, "far in deviations, but a change of 9 %", output(v, *constant, (110, 20)), 137),
     ]
 

@@ -92,7 +92,7 @@ def _unpriced(_: Vocabulary) -> list[Case]:
     words = (f"12 of calls {verb} no known price, spend is higher than shown" for verb in ("have", "had"))
     expected = of_model("warning", "cost", "no price for 12 calls", *words)
     return pair(
-        Case("LLMUnpricedModel", "12 calls", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"),
+        Case("LLMUnpricedModel", "12 calls", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"),
         ("no call", fed("0x100")),
     )
 
@@ -126,7 +126,7 @@ def _overflow(_: Vocabulary) -> list[Case]:
     expected = _own("12 label values cut", (text, text), "info", "gen_ai_request_model", label="gen_ai_request_model")
     return pair(
         Case(
-            "LLMLabelOverflow", "twelve values", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
+            "LLMLabelOverflow", "twelve values", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
         ),
         ("none", fed("0x100")),
     )
@@ -143,7 +143,7 @@ def _internal(_: Vocabulary) -> list[Case]:
     expected = _own("12 own errors", words, "warning", "reader", component="reader")
     return pair(
         Case(
-            "LLMInternalErrors", "twelve errors", fed(f"0x37 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
+            "LLMInternalErrors", "twelve errors", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
         ),
         ("none", fed("0x100")),
     )
