@@ -56,7 +56,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         now = () if q.rules else (q.gauge("otel_llm_latency_seconds", quantile=f"{level:g}"),)
         expr = q.first(q.quantile(level, "duration", **OK), *now)
         words = f"{level:.0%} of successful calls are faster, all picked models together."
-        return stat(key, title, SECONDS, Query(expr, title), words, **more)
+        return stat(key, title, SECONDS, Query(expr, title, instant=True), words, sparkline=False, **more)
 
     window = () if q.rules else (q.gauge("otel_llm_latency_seconds", by=WHO, quantile="0.95"),)
     p95 = q.pick(q.rule(recorded.DURATION, by=WHO, quantile="0.95"), q.quantile(0.95, "duration", WHO, **OK), *window)
