@@ -113,6 +113,7 @@ class Judge:
         self.objectives = objectives
         self.entries: dict[tuple[str, Labels], Entry] = {}
         self.at = 0.0  # of the last judgement
+        self._told: set[tuple[str, Labels]] = set()  # incidents that people know of
 
     def judge(self, readings: Iterable[Reading], at: float) -> list[Change]:
         """Take the readings of ``at``; returns what changed. A subject without a reading is not beyond its limit."""
@@ -133,10 +134,25 @@ class Judge:
         return changes
 
     def incidents(self, changes: Iterable[Change]) -> list[Change]:
-        """Of ``changes``, those that people are to be told: what is folded into another entry comes with that one."""
+        """Of ``changes``, those that people are to be told: what is folded into another entry comes with that one.
+
+        Whoever hears of an incident hears of its end, also where something else has come to explain it meanwhile; and what
+        was folded is told as soon as it stands alone.
+        """
         outer = {(one.reading.condition, one.reading.key): one for one in self.shown()}
-        told = ((change, outer.get((change.entry.reading.condition, change.entry.reading.key))) for change in changes)
-        return [change._replace(entry=entry) for change, entry in told if entry is not None]
+        incidents: list[Change] = []
+        for change in changes:
+            key = (change.entry.reading.condition, change.entry.reading.key)
+            if change.kind == "ended":
+                if key in self._told:
+                    self._told.discard(key)
+                    incidents.append(change._replace(entry=outer.get(key, change.entry)))
+            elif key in outer:
+                self._told.add(key)
+                incidents.append(change._replace(entry=outer[key]))
+        alone = [key for key, entry in outer.items() if entry.open and key not in self._told]
+        self._told.update(alone)
+        return incidents + [Change("opened", outer[key]) for key in alone]
 
     def shown(self) -> list[Entry]:
         """What to show: the gravest first, then what began first. Entries with one cause are one."""
@@ -166,6 +182,7 @@ class Judge:
             if reading.condition in BY_ID:
                 entry = Entry(reading, level, since, until, dict(began), worst, _loaded(peak))
                 judge.entries[reading.condition, reading.key] = entry
+        judge._told = {(one.reading.condition, one.reading.key) for one in judge.shown() if one.open}
         return judge
 
 

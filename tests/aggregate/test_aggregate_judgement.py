@@ -369,3 +369,28 @@ def test_what_was_beyond_a_limit_for_a_moment_only_has_neither_opened_nor_ended(
         assert it.shown() == shown
         it.at += 15
     assert it.changes == []
+
+
+def test_who_hears_of_an_incident_hears_of_its_end_and_what_stands_alone_is_told(call) -> None:
+    """A rate limit is told on its own, then explains errors and is folded; errors end first, then it ends too."""
+    judge = Judge()
+    key = (("provider", "openai"), ("model", "gpt-5"))
+
+    def told(at: float, limited: float, failed: float) -> list[tuple[str, str]]:
+        readings = [
+            Reading("rate_limit_refused", key, "gpt-5", limited, 100, "12 %"),
+            Reading("errors", key, "gpt-5", failed, 100, "60 %", " (rate_limit)", {"types": ("rate_limit",)}),
+        ]
+        return [(one.kind, one.entry.reading.condition) for one in judge.incidents(judge.judge(readings, at))]
+
+    assert told(AT, 0.5, 0.0) == []
+    assert told(AT + 300, 0.5, 0.0) == [("opened", "rate_limit_refused")]
+    assert told(AT + 315, 0.5, 0.6) == []
+    assert told(AT + 450, 0.5, 0.6) == [("opened", "errors")]
+    assert [len(one.folded) for one in judge.shown()] == [1]
+    assert told(AT + 465, 0.0, 0.6) == [("ended", "rate_limit_refused")]  # within errors, which go on
+    assert told(AT + 480, 0.5, 0.6) == []
+    assert told(AT + 900, 0.5, 0.6) == []  # comes with errors
+    assert told(AT + 915, 0.5, 0.0) == [("ended", "errors"), ("opened", "rate_limit_refused")]
+    again = Judge.load(judge.dump())
+    assert again.incidents([]) == []  # a restart tells nothing twice

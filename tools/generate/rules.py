@@ -68,14 +68,14 @@ def _values(name: str, tests: list[dict[str, Any]], rules: list[str], every: str
 def _cases(v: Vocabulary, name: str, cases: Iterable[Case], files: list[str], every: str = "1m") -> dict[str, Any]:
     """The cases, and the rules that they need: with all of them, promtool would take minutes."""
     tests = list(cases)
-    rules = _needed(Context(DEFAULT, v), {case.alert for case in tests}, files)
+    rules = needed_rules(Context(DEFAULT, v), {case.alert for case in tests}, files)
     return {
         f"rules/{name}.yml": {"groups": [{"name": f"otel_llm.{name}", "rules": rules}]},
         f"{name}.yml": promtests.document([case.data() for case in tests], [f"rules/{name}.yml"], every),
     }
 
 
-def _needed(it: Context, alerts: set[str], files: list[str]) -> list[dict[str, Any]]:
+def needed_rules(it: Context, alerts: set[str], files: list[str]) -> list[dict[str, Any]]:
     """The rules of ``alerts``, after those in ``files`` that they read, in one group: promtool takes groups in any order."""
     groups = recording_groups(it)
     records = [rule for file in files for group in groups[file] for rule in group["rules"]]

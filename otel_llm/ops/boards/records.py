@@ -143,10 +143,10 @@ class Recorded(Queries):
         return self._narrowed(name, by, where)
 
     def busiest(self, expr: str) -> str:
-        """``expr`` of the one picked model with most calls in the shown time."""
+        """``expr`` of the one picked model with most calls at the end of the shown time."""
         calls = self._narrowed(recorded.CALLS, MODEL, {})
         names = ", ".join(MODEL)
-        return f"({expr}) and on ({names}) topk(1, sum by ({names}) (sum_over_time({calls}[{RANGE}:5m] @ end())))"
+        return f"({expr}) and on ({names}) topk(1, sum by ({names}) ({calls} @ end()))"
 
     def exemplars(self, name: str, **where: str) -> tuple[str, ...]:
         """What has the calls' trace ids, to be asked for those only.
