@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.core.model import Reader, Response
+from otel_llm.core.model import Reader, Response, Usage
 
 from ._openai_content import keep_answer, keep_delta
 from ._openai_fees import read_chat_fees
@@ -18,8 +18,9 @@ from ._openai_responses import (
     read_transcript_event,
 )
 from ._openai_usage import read_head, read_image_usage, read_usage
-from ._read import attr, count, items, text, told
+from ._read import LARGEST, attr, count, items, text, told
 
+_new = object.__new__
 _SEARCH = "-search-"  # in the names of models that search at each call
 
 PARAMETERS: Mapping[str, str] = {
@@ -44,6 +45,76 @@ PARAMETERS: Mapping[str, str] = {
 
 def read_chat(reply: Any, into: Response) -> None:
     """A chat completion, or a legacy completion."""
+    if not _read_plain_chat(reply, into):
+        read_any_chat(reply, into)
+
+
+def _read_plain_chat(reply: Any, into: Response) -> bool:  # noqa: C901 - in one frame, which is what it is for
+    """Read a reply of the shape that nearly all have, in one frame and for a quarter of what ``read_any_chat`` takes. Returns
+    whether it was one; ``into`` is as it was if not. A test holds both to the same on all payloads that we have.
+    """
+    try:
+        fields = reply.__dict__
+        (choice,) = fields["choices"]
+        reason, usage = choice.__dict__["finish_reason"], fields["usage"]
+        model, name, tier, fingerprint = (
+            fields["model"],
+            fields["id"],
+            fields["service_tier"],
+            fields["system_fingerprint"],
+        )
+        counts = usage.__dict__
+        prompt, output, total = counts["prompt_tokens"], counts["completion_tokens"], counts["total_tokens"]
+        parts, spent = counts["prompt_tokens_details"], counts["completion_tokens_details"]
+        if len(counts) != 5 or usage.__pydantic_extra__:  # noqa: PLR2004 - those five and no others
+            return False
+        cached = thinking = None
+        if parts is not None:
+            parts, extra = parts.__dict__, parts.__pydantic_extra__
+            cached = parts["cached_tokens"]
+            if (
+                extra
+                or parts["audio_tokens"]
+                or parts.get("image_tokens")
+                or parts.get("cache_write_tokens") is not None
+            ):
+                return False
+        if spent is not None:
+            spent, extra = spent.__dict__, spent.__pydantic_extra__
+            thinking = spent["reasoning_tokens"]
+            if extra or spent["audio_tokens"] or spent.get("image_tokens"):
+                return False
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    if (
+        not type(prompt) is type(output) is int
+        or not (0 <= prompt < LARGEST and 0 <= output < LARGEST)
+        or not type(model) is type(name) is type(reason) is str
+        or not (model and name and reason)
+        or not (cached is None or (type(cached) is int and 0 <= cached < LARGEST))
+        or not (thinking is None or (type(thinking) is int and 0 <= thinking < LARGEST))
+        or (thinking and total == prompt + output + thinking)  # some count thinking beside the completion
+        or reason == "error"
+        or _SEARCH in model
+        or into.content is not None
+    ):
+        return False
+    into.model, into.id, into.usage = model, name, (found := _new(Usage))
+    found.input_tokens, found.output_tokens = prompt, output
+    if cached is not None:
+        found.cache_read_tokens = cached
+    if thinking is not None:
+        found.thinking_tokens = thinking
+    into.finish_reasons.append(reason)
+    if tier is not None:
+        into.service_tier = text(tier)
+    if fingerprint is not None and text(fingerprint):
+        into.attributes["openai.response.system_fingerprint"] = fingerprint
+    return True
+
+
+def read_any_chat(reply: Any, into: Response) -> None:
+    """A chat completion, or a legacy completion, whatever is in it."""
     fields = told(reply)
     read_head(fields, into)
     for choice in items(fields.get("choices")):

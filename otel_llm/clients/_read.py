@@ -15,21 +15,21 @@ class Fields(Protocol):
     def get(self, name: str, /) -> Any: ...
 
 
-_LARGEST = 2**53  # beyond it a number is no count, and would not survive as a 64-bit attribute or a float
+LARGEST = 2**53  # beyond it a number is no count, and would not survive as a 64-bit attribute or a float
 
 
 def count(value: Any) -> int | None:
     """A number of tokens, or None for anything that is not one."""
     if type(value) is int:
-        return value if 0 <= value < _LARGEST else None
-    if type(value) is float and 0 <= value < _LARGEST:
+        return value if 0 <= value < LARGEST else None
+    if type(value) is float and 0 <= value < LARGEST:
         return int(value)
     return None
 
 
 def number(value: Any) -> float | None:
     """A finite number of 0 or more, or None."""
-    if type(value) in (int, float) and 0 <= value < _LARGEST:
+    if type(value) in (int, float) and 0 <= value < LARGEST:
         return float(value)
     return None
 
