@@ -50,8 +50,9 @@ _extra: tuple[tuple[str, str], ...] = ()
 edition = 0
 """Changes with the settings."""
 _learned: dict[tuple[str, int | None], str] = {}  # what servers have said of themselves
-SEEN: dict[int, tuple[Any, type, Place]] = {}
-"""What ``behind`` has answered, by the identity of a URL: its kind of client goes with it."""
+SEEN: dict[int, tuple[Any, type, Place, dict[Any, Any]]] = {}
+"""What ``behind`` has answered, by the identity of a URL: its kind of client goes with it, and what else a reader of requests
+remembers of that place."""
 _KEPT = 128
 
 
@@ -91,7 +92,7 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     place = (found if better is None else better(client, found), host, port)
     if len(SEEN) >= _KEPT:
         SEEN.clear()
-    SEEN[id(url)] = (url, type(client), place)  # keeps the URL, so that its id stays its own
+    SEEN[id(url)] = (url, type(client), place, {})  # keeps the URL, so that its id stays its own
     return place
 
 

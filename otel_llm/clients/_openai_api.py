@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_llm.calls import background
 from otel_llm.core.model import AttributeValue, Reader, Request
-from otel_llm.core.semconv.table import FETCH
+from otel_llm.core.semconv.table import FETCH, TYPES
 
 from . import _hosts
 from ._expected import expected
@@ -16,7 +16,7 @@ from ._openai_content import asked
 from ._openai_dialects import spoken
 from ._openai_shape import CHAT, EMBEDDINGS, FETCHED, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
 from ._read import attr, parameters, text
-from ._stainless import Describe, base_url_of, body_of
+from ._stainless import Describe, base_url_of, body_of, is_module
 
 Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
 ROUTES: Mapping[str, Route] = {
@@ -34,6 +34,21 @@ ROUTES: Mapping[str, Route] = {
     "audio/speech": ("speech", NO_USAGE, ""),
     "moderations": ("moderation", NO_USAGE, ""),
 }
+
+
+class _Way(NamedTuple):
+    """What the path of a request and the host that it goes to tell, the same for every request that takes it."""
+
+    operation: str
+    reader: Reader
+    api: str  # openai.api.type
+    name: str
+    host: str | None
+    port: int | None
+    region: str | None
+    heard: bool  # whether headers of replies may tell more of the host
+
+
 _OWN = "api.openai.com"
 _MOST, _LONGEST = 1024, 256  # paths remembered, and how long they are at most: a path may hold an id
 
@@ -42,43 +57,88 @@ def describer(
     default: str, routes: Mapping[str, Route] = ROUTES, named: Callable[[Any, str], str] | None = None
 ) -> Describe:
     """What tells what a request asks, for a client of ``default``'s. ``named`` may tell the provider better than the host."""
-    seen: dict[str, Route | None] = {}
+    find = _ways(default, routes, named)
 
     def describe(client: Any, options: Any, stream: bool) -> Request | None:
-        url = options.url
+        given, base = options.__dict__, client.__dict__.get("_base_url")  # models take their time to tell an attribute
+        url, body = given.get("url"), given.get("json_data")
+        known = _hosts.SEEN.get(id(base))
+        way = known[3].get(url) if known is not None and known[0] is base and known[1] is type(client) else None
+        if (way is None and (way := find(client, url)) is None) or given.get("method") not in ("post", "POST"):
+            return _fetch(client, options, named, stream=stream) if default == "openai" else None
+        operation, reader, api, name, host, port, region, heard = way
+        if type(body) is not dict or given.get("extra_json"):
+            body = body_of(options)
+        model = body.get("model")
+        if type(model) is not str or not model:
+            model = text(model)
+        attributes: dict[str, AttributeValue] = {"openai.api.type": api} if api else {}
+        for key, value in body.items():
+            if (plain := _PLAIN.get(key)) is not None:
+                if type(value) is not plain[1]:
+                    attributes = attributes_of(body, api)
+                    break
+                attributes[plain[0]] = value
+        request = Request(
+            name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream, attributes,
+            None, lambda: asked(body), region, expects=expected(body) if operation == "chat" else None,
+        )  # fmt: skip
+        if heard and (host, port, model, _hosts.edition, stream) not in SILENT:
+            request.hear = hearing(name, host, port, _hosts.edition)
+        if stream or operation == "speech" or not _SELDOM.isdisjoint(body):
+            _ask_for_more(request, body)
+        return request
+
+    return describe
+
+
+_SELDOM = frozenset(("background", "service_tier"))
+_NOT_PLAIN: tuple[str, Any] = ("", None)  # of no type: ``attributes_of`` reads it
+_PLAIN: Mapping[str, tuple[str, Any]] = {
+    **dict.fromkeys(("response_format", "text", "reasoning", "prompt", "conversation"), _NOT_PLAIN),
+    **{
+        key: (name, {"double": float, "string": str, "boolean": bool}.get(TYPES[name]))
+        for key, name in PARAMETERS.items()
+    },
+}  # parts of a body that are attributes: by which name, and of which type they are as they come
+
+
+def _ask_for_more(request: Request, body: Mapping[str, Any]) -> None:
+    """What few requests ask for."""
+    request.service_tier = text(body.get("service_tier"))
+    request.background = body.get("background") is True
+    if request.stream and attr(body.get("stream_options"), "include_usage") is True:
+        request.usage_asked = True
+    if request.operation == "speech":
+        request.fees = _spoken_characters(request.model, body.get("input"))
+
+
+def _ways(
+    default: str, routes: Mapping[str, Route], named: Callable[[Any, str], str] | None
+) -> Callable[[Any, Any], _Way | None]:
+    """What finds the way of a path at a client's host."""
+    seen: dict[str, Route | None] = {}
+
+    def find(client: Any, url: Any) -> _Way | None:
+        """None for what is no inference. A way is remembered with the URL behind the client, if that is not made at each look."""
         if url in seen:
             route = seen[url]
         else:
             route = _routed(url, routes)
             if len(seen) < _MOST and len(url) <= _LONGEST:
                 seen[url] = route
-        if route is None or options.method not in ("post", "POST"):
-            return _fetch(client, options, named, stream=stream) if default == "openai" else None
-        operation, reader, api = route
-        body = body_of(options)
+        if route is None:
+            return None
         base = base_url_of(client)
-        known = _hosts.SEEN.get(id(base))
-        if known is not None and known[0] is base and known[1] is type(client):
-            name, host, port = known[2]
-        else:
-            name, host, port = _hosts.behind(base, default, client, named)
-        model = text(body.get("model"))
-        request = Request(
-            name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream,
-            attributes_of(body, api if default == "openai" else ""), text(body.get("service_tier")), lambda: asked(body), _region(host),
-            expects=expected(body) if operation == "chat" else None,
-        )  # fmt: skip
-        if "background" in body:
-            request.background = body["background"] is True
-        if stream and attr(body.get("stream_options"), "include_usage") is True:
-            request.usage_asked = True
-        if default == "openai" and host != _OWN and (host, port, model, _hosts.edition, stream) not in SILENT:
-            request.hear = hearing(name, host, port, _hosts.edition)
-        if operation == "speech":
-            request.fees = _spoken_characters(model, body.get("input"))
-        return request
+        name, host, port = _hosts.behind(base, default, client, named)
+        ours = default == "openai"
+        way = _Way(*route[:2], route[2] if ours else "", name, host, port, _region(host), heard=ours and host != _OWN)
+        remembered = _hosts.SEEN[id(base)][3]
+        if client.__dict__.get("_base_url") is base and not is_module(client) and len(remembered) < _MOST and len(url) <= _LONGEST:
+            remembered[url] = way
+        return way
 
-    return describe
+    return find
 
 
 _PROMPT = {"id": "gen_ai.prompt.name", "version": "gen_ai.prompt.version"}

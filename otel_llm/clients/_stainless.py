@@ -120,9 +120,14 @@ def body_of(options: Any) -> Mapping[str, Any]:
     return {**(body if isinstance(body, dict) else {}), **(extra if isinstance(extra, dict) else {})}
 
 
+def is_module(client: Any) -> bool:
+    """Whether ``client`` is the one of ``openai.chat``, which follows the module's settings."""
+    return type(client).__name__.startswith("_Module")
+
+
 def base_url_of(client: Any) -> Any:
     """The URL behind a client, without its property where that can be: openai's imports a module at each look."""
-    if type(client).__name__.startswith("_Module"):  # the one of ``openai.chat``, which follows the module's settings
+    if is_module(client):
         return client.base_url
     return client.__dict__.get("_base_url") or client.base_url
 
