@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import NamedTuple
+
+from otel_llm.core.model import Usage
 
 from .fees import PLAIN_AUDIO, fee_rates, overlaid, region_factor, tier_factor
 from .names import LONGEST, provider_id
@@ -33,6 +36,8 @@ class Terms(NamedTuple):
     fees: Mapping[str, float] = {}
     factor: float = 1.0
     lacking: tuple[str, ...] = ()
+    unusual: Callable[[Usage], object] | None = None  # if it gives ``nothing``, the call costs what ``quote`` says
+    nothing: tuple[None, ...] = ()
 
 
 BUILT_IN = "genai-prices"
@@ -127,13 +132,16 @@ class Book:
         tier_is = tier_factor(seller, names, tier, listed=own or looked.terms.tiered)
         region_is = 1.0 if own else region_factor(seller, names, key[5] or "")
         lacking = [name for name, factor in (("service_tier", tier_is), ("region", region_is)) if factor is None]
+        missing = () if own and not looked.based else gaps(rates, plain_audio=seller in PLAIN_AUDIO)
+        factor = (tier_is or 1.0) * (region_is or 1.0)
         return Terms(
             looked.terms.since, looked.terms.until,
             quote({unit: rate for unit, rate in rates.items() if unit != SEARCHES}) if looked.priced else unpriced,
-            () if own and not looked.based else gaps(rates, plain_audio=seller in PLAIN_AUDIO),
+            missing,
             fee_rates(seller, names, rates, own=own),
-            (tier_is or 1.0) * (region_is or 1.0),
+            factor,
             tuple(lacking) if looked.priced else (),
+            *((None, ()) if factor != 1.0 or (lacking and looked.priced) else _plain(missing)),
         )  # fmt: skip
 
     def _seller(self, key: Key) -> str:
@@ -154,6 +162,15 @@ class Book:
             entries.clear()
         entries[key] = entry
         return entry
+
+
+def _plain(missing: tuple[Gap, ...]) -> tuple[Callable[[Usage], object], tuple[None, ...]]:
+    """What a call without anything but tokens at their rates has none of, all in one look, and what that gives then."""
+    fields = (*_BESIDE, *(gap.field for gap in missing))
+    return attrgetter(*fields), (None,) * len(fields)
+
+
+_BESIDE = ("cost_usd", "billed_input_tokens", "billed_output_tokens", "web_searches")
 
 
 def names_of(key: Key) -> tuple[str, ...]:

@@ -118,7 +118,24 @@ class Pricer:
         return price
 
     def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
-        """What a call that ended ``at`` (seconds since the epoch) cost, with its fees and the other models that worked inside."""
+        """What a call that ended ``at`` (seconds since the epoch) cost, with its fees and the other models that worked inside.
+
+        The plain case is answered in this one frame, for a third; ``of_any_call`` says the same, and answers the others.
+        """
+        book = self._book
+        terms = None if book is None else book.entries.get((
+            request.provider, request.model or "", response.model or "", response.service_tier or request.service_tier,
+            request.server_address or "", response.region or request.region,
+        ))  # fmt: skip
+        if terms is None or request.fees or response.fees or response.others or response.cache_missed_tokens:
+            return self.of_any_call(request, response, usage, at)
+        since, until, quote, _, _, _, _, unusual, nothing = terms
+        if unusual is None or unusual(usage) != nothing or not since <= at < until:
+            return self.of_any_call(request, response, usage, at)
+        return quote(usage)
+
+    def of_any_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
+        """As ``of_call``, whatever was used."""
         region = response.region or request.region
         fees = (*request.fees, *response.fees) if request.fees else response.fees
         provider, address = request.provider, request.server_address or ""

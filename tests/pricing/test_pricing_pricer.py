@@ -227,3 +227,49 @@ price = pricer.price(provider="openai", request_model="gpt-4o", response_model="
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPO)
     assert done.stderr == ""
     return done.stdout.strip()
+
+
+PARTS = (
+    {}, {"input_tokens": 100}, {"input_tokens": 100, "output_tokens": 20}, {"cost_usd": 0.0}, {"cost_usd": 0.02}, {"cost_usd": -1.0},
+    {"cache_read_tokens": 40}, {"cache_write_tokens": 30}, {"cache_write_tokens": 0}, {"input_audio_tokens": 10},
+    {"output_audio_tokens": 5}, {"web_searches": 2}, {"web_searches": 0}, {"thinking_tokens": 7}, {"audio_seconds": 3.0},
+    {"billed_input_tokens": 50, "billed_output_tokens": 10}, {"longest": 300_000, "input_tokens": 400_000},
+)  # fmt: skip
+ANSWERS = (
+    {}, {"service_tier": "flex"}, {"service_tier": "no such tier"}, {"region": "eu"}, {"fees": (("web_search", 1),)},
+    {"fees": (("nobody knows", 1),)}, {"others": (("gpt-4o-mini", Usage(10, 10)),)}, {"cache_missed_tokens": 20}, {"model": "unheard-of"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("openai", "gpt-4o"), ("gcp.gemini", "gemini-2.5-pro"), ("nobody", "nothing")]
+)
+def test_the_short_way_says_what_the_long_one_does(pricer, provider, model):
+    """Every kind of usage with every kind of answer, priced in one frame and by the way that takes any."""
+    quoted = pricer.of_any_call
+    short = total = 0
+    for more in ANSWERS:
+        for part in PARTS:
+            usage = Usage(**{"input_tokens": 1000, "output_tokens": 500, **part} if part else {})
+            request = Request(
+                provider, "chat", model, Reader(lambda *_: None), fees=(("video", 1),) if part == PARTS[1] else ()
+            )
+            expected = quoted(request, Response(**{"model": model, **more}), usage, AT)
+            with pytest.MonkeyPatch.context() as patch:
+                longer = []
+                patch.setattr(pricer, "of_any_call", lambda *call, longer=longer: longer.append(call) or quoted(*call))
+                assert pricer.of_call(request, Response(**{"model": model, **more}), usage, AT) == expected
+            short += not longer
+            total += 1
+    assert total == len(ANSWERS) * len(PARTS)
+    assert (short > 10) == (provider != "nobody")
+
+
+def test_prices_that_have_ended_are_looked_up_anew(pricer):
+    request, response = Request("openai", "chat", "gpt-4o", Reader(lambda *_: None)), Response(model="gpt-4o")
+    before = pricer.of_call(request, response, USED, AT)
+    book = pricer._book
+    book.entries.update(
+        {key: terms._replace(until=AT, quote=lambda _: UNPRICED) for key, terms in book.entries.items()}
+    )
+    assert pricer.of_call(request, response, USED, AT) == before
