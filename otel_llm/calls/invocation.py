@@ -312,10 +312,12 @@ class Invocation:
             usage = _NO_USAGE
             if request.reader.usage and (not error or response.unknown):
                 unknown = response.unknown or ("stream_without_usage" if request.stream else "missing")
-        elif not usage.known and not error and request.reader.usage:
+        elif usage.input_tokens is None and not usage.known and not error and request.reader.usage:
             unknown = "partial"
         fees = (*request.fees, *response.fees) if not error and request.fees else response.fees
-        if observer.price is not None and (usage.cost_usd is not None or usage.known or fees):
+        if observer.price is not None and (
+            usage.input_tokens is not None or usage.known or usage.cost_usd is not None or fees
+        ):
             priced = observer.price(request, response, usage, at) or _UNPRICED
         cost, source, saved, incomplete = priced
         context = self.recorded
@@ -325,8 +327,8 @@ class Invocation:
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
             usage.by_modality(), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
-            context.trace_id.to_bytes(16, "big").hex() if context is not None else "",
-            context.span_id.to_bytes(8, "big").hex() if context is not None else "",
+            context[0].to_bytes(16, "big").hex() if context is not None else "",
+            context[1].to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
             () if error else _problems(request, response, usage, observer.remembered) or (),

@@ -127,14 +127,19 @@ def _followed(call: Invocation, result: Any, watched: Any, watch: Watching) -> A
 
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
+    read = reply.read
+
+    def tell(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        replied = read(args, kwargs)
+        if replied is not None:
+            call.replied(*replied)
+
+    told = guarded("hook", tell, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         call = CURRENT.get()
         if call is not None:
-            with _HOOK:
-                replied = reply.read(args, kwargs)
-                if replied is not None:
-                    call.replied(*replied)
+            told(call, args, kwargs)
         return wrapped(*args, **kwargs)
 
     return patched

@@ -8,7 +8,8 @@ place, which shows as an AttributeError or a TypeError, that is counted once, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
@@ -78,36 +79,72 @@ def _deaf(processor: Any) -> bool:
 
 
 def put(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:
-    """What ``span.set_attributes`` does, with the same outcome.
+    """What ``span.set_attributes`` does, with the same outcome, on a span that others may be at work on.
 
     A span that is ``ending`` may still be written on by OpenTelemetry's specification (trace SDK, OnEnding); the SDK for Python
     has closed it by then, so that only the short way is left.
     """
+    _put(_put_late if ending else _put_locked, span, attributes)
+
+
+def _put(how: Callable[[Any, Mapping[str, Any]], bool], span: Any, attributes: Mapping[str, Any]) -> None:
     global _short  # noqa: PLW0603 - one SDK per process
     done = False
     if _short:
         try:
-            done = _put_shortly(span, attributes, ending=ending)
+            done = how(span, attributes)
         except _MOVED as error:
             _short = False
             guard("end").__exit__(type(error), error, error.__traceback__)
-    if not (done or ending):
+    if not done:
         span.set_attributes(attributes)
 
 
-def _put_shortly(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool) -> bool:
+def _put_late(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
+    if type(getattr(span, "_attributes", None)) is not BoundedAttributes:
+        return False
+    with span._lock:  # noqa: SLF001 - what set_attributes holds
+        return _filled(span._attributes, attributes)  # noqa: SLF001
+
+
+def _put_locked(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
+    if type(getattr(span, "_attributes", None)) is not BoundedAttributes:
+        return False
+    with span._lock:  # noqa: SLF001 - what set_attributes holds
+        return span._end_time is None and _filled(span._attributes, attributes)  # noqa: SLF001
+
+
+def _put_open(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
     kept = getattr(span, "_attributes", None)
-    if type(kept) is not BoundedAttributes or kept.max_value_len is not None:
+    return type(kept) is BoundedAttributes and span._end_time is None and _filled(kept, attributes)  # noqa: SLF001
+
+
+def _filled(kept: Any, attributes: Mapping[str, AttributeValue]) -> bool:
+    if kept.max_value_len is not None:
         return False
     if not _PLAIN.issuperset(map(type, attributes.values())):
         attributes = {key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()}
-    room = kept.maxlen
-    with span._lock:  # noqa: SLF001 - what set_attributes holds
-        into = kept._dict  # noqa: SLF001
-        if (ending or span._end_time is None) and (room is None or len(into) + len(attributes) <= room):  # noqa: SLF001
-            into.update(attributes)
-            return True
-    return False
+    into, room = kept._dict, kept.maxlen  # noqa: SLF001
+    if room is not None and len(into) + len(attributes) > room:
+        return False
+    into.update(attributes)
+    return True
+
+
+def _put_begun(span: Any, attributes: Mapping[str, str | int]) -> bool:
+    kept = getattr(span, "_attributes", None)
+    if type(kept) is not BoundedAttributes or kept.max_value_len is not None:
+        return False
+    if kept.maxlen is not None and len(attributes) > kept.maxlen:
+        return False
+    kept._dict.update(attributes)  # noqa: SLF001
+    return True
+
+
+put_own = partial(_put, _put_open)
+"""As ``put``, on a span that is ours to end. It takes no lock: an update is one step, and nobody else ends the span."""
+put_first = partial(_put, _put_begun)
+"""As ``put``, on a span that has just begun, that nobody else has seen, and whose first attributes are text and whole numbers."""
 
 
 def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:

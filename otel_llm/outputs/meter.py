@@ -25,9 +25,12 @@ class HostMeter:
         self._provider: Any = None
         self._instruments: Instruments | None = None
 
-    def __call__(self, record: Record) -> None:
+    def record(self, record: Record) -> None:
         """Record one fact, if the host has somewhere to record it."""
-        provider = _current()
+        try:  # OpenTelemetry's own answer looks into the environment each time, as long as no provider is set
+            provider = _internal._METER_PROVIDER  # noqa: SLF001
+        except AttributeError:
+            provider = metrics.get_meter_provider()
         if provider is not self._provider:
             self._provider = provider
             self._instruments = (
@@ -37,15 +40,6 @@ class HostMeter:
             )
         if self._instruments is not None:
             self._instruments(record)
-
-
-def _current() -> Any:
-    """The provider that is set. OpenTelemetry's own answer looks into the environment each time, as long as none is."""
-    provider = getattr(_internal, "_METER_PROVIDER", _UNKNOWN)
-    return metrics.get_meter_provider() if provider is _UNKNOWN else provider
-
-
-_UNKNOWN = object()
 
 
 def _real(provider: Any) -> bool:

@@ -14,13 +14,13 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_i
 from otel_llm.calls.invocation import Invocation
 from otel_llm.calls.runs import Step
 from otel_llm.core.errors import http_status, provider_code
-from otel_llm.core.guard import guard
+from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import AttributeValue, Observation
 from otel_llm.core.semconv import end_attributes, span_name, start_attributes
 from otel_llm.core.semconv.vocabulary import of
 from otel_llm.frameworks.reading import named_by_form
 
-from .attributes import Onlookers, add, put
+from .attributes import Onlookers, add, put_first, put_own
 
 Attributes = dict[str, AttributeValue]
 Capture = Callable[[Invocation, Observation, Attributes], None]
@@ -55,11 +55,11 @@ class Spans:
         else:
             span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT)
             if recorded := span.is_recording():
-                put(span, start_attributes(request, call.labels))
+                put_first(span, start_attributes(request, call.labels))
         call.span, context = span, span.get_span_context()
         if recorded:
             call.recorded = context
-        if context.is_valid:
+        if recorded or context.is_valid:
             call.scope = set_span_in_context(span)
 
     def _joins(self, call: Invocation) -> bool:
@@ -128,16 +128,19 @@ class Spans:
             self._tell(call, seen)
             return
         try:  # whatever fails on the way, the span ends
-            with _END:
-                attributes = self._attributes(call, seen)
-                if seen.error_type:
-                    attributes.update(self._failure(call, seen))
-                    self._set_status(call, seen)
-                put(span, attributes)
-                if self._capture is not None:
-                    self._capture(call, seen, attributes)
+            _write(self, call, seen)
         finally:
             span.end()
+
+    def written(self, call: Invocation, seen: Observation) -> None:
+        """Put on the span what came of the call."""
+        attributes = self._attributes(call, seen)
+        if seen.error_type:
+            attributes.update(self._failure(call, seen))
+            self._set_status(call, seen)
+        put_own(call.span, attributes)
+        if self._capture is not None:
+            self._capture(call, seen, attributes)
 
     def _tell(self, call: Invocation, seen: Observation) -> None:
         """An event of what was said does not depend on a recorded span."""
@@ -176,3 +179,6 @@ class Spans:
             call.span.set_status(
                 Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)
             )
+
+
+_write = guarded("end", Spans.written, 3)

@@ -140,7 +140,7 @@ class Runtime:
             atexit.register(self._sum_up)  # between the member's own and what is counted last
         self._release = _flush_pools(self)
         atexit.register(_give_up)  # after the member's own, so that it runs before it
-        dispatch.listen(self.member.append, HostMeter(self.config))
+        dispatch.listen(self.member.append, HostMeter(self.config).record)
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
         self._unguard = service_limits.start(self.config, self.budgets[1:], self.member)

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_tracer
 
-from otel_llm.outputs.attributes import Onlookers, put
+from otel_llm.outputs.attributes import Onlookers, put, put_first, put_own
 
 ASKED = {"gen_ai.request.model": "gpt-4o", "server.port": 8080}
 TOLD: dict[str, Any] = {
@@ -32,36 +32,58 @@ def span(**limits: Any) -> Any:
     return provider.get_tracer("test").start_span("chat", attributes=ASKED)
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_span_attributes": 4}, {"max_span_attribute_length": 3}])
-def test_the_outcome_is_that_of_the_sdk(limits: dict[str, int]) -> None:
+LIMITS: tuple[dict[str, int], ...] = ({}, {"max_span_attributes": 4}, {"max_span_attribute_length": 3})
+
+
+@pytest.mark.parametrize("way", [put, put_own])
+@pytest.mark.parametrize("limits", LIMITS)
+def test_the_outcome_is_that_of_the_sdk(way: Any, limits: dict[str, int]) -> None:
     ours, theirs = span(**limits), span(**limits)
-    put(ours, TOLD)
+    way(ours, TOLD)
     theirs.set_attributes(TOLD)
     assert dict(ours.attributes) == dict(theirs.attributes)
     assert ours.dropped_attributes == theirs.dropped_attributes
 
 
-def test_the_short_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limits", [*LIMITS, {"max_span_attributes": 1}])
+def test_a_span_begins_as_with_the_sdk(limits: dict[str, int]) -> None:
+    provider = TracerProvider(span_limits=SpanLimits(**limits)) if limits else TracerProvider()
+    ours = provider.get_tracer("test").start_span("chat")
+    put_first(ours, ASKED)
+    theirs = span(**limits)
+    assert dict(ours.attributes) == dict(theirs.attributes)
+    assert ours.dropped_attributes == theirs.dropped_attributes
+
+
+@pytest.mark.parametrize("way", [put, put_own])
+def test_the_short_way_is_taken(way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one = span()
     monkeypatch.setattr(type(one), "set_attributes", lambda *_: pytest.fail("the long way"))
-    put(one, TOLD)
+    way(one, TOLD)
     assert one.attributes["gen_ai.response.finish_reasons"] == ("stop", "length")
     assert one.attributes["server.port"] == 8080
 
 
-def test_what_is_ended_stays_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("way", [put, put_own])
+def test_what_is_ended_stays_as_it_is(way: Any, caplog: pytest.LogCaptureFixture) -> None:
     one = span()
     one.end()
-    put(one, TOLD)
+    way(one, TOLD)
     assert dict(one.attributes) == ASKED
     assert "ended span" in caplog.text
 
 
 def test_a_span_of_another_kind_is_asked() -> None:
-    put(NonRecordingSpan(SpanContext(1, 2, is_remote=False)), TOLD)  # takes them, and does nothing
     told: list[Any] = []
-    put(type("Another", (), {"set_attributes": lambda _, attributes: told.append(attributes)})(), TOLD)
-    assert told == [TOLD]
+    another = type(
+        "Another",
+        (),
+        {"set_attributes": lambda _, attributes: told.append(attributes)},
+    )
+    for way in (put, put_own, put_first):
+        way(NonRecordingSpan(SpanContext(1, 2, is_remote=False)), TOLD)  # takes them, and does nothing
+        way(another(), TOLD)
+    assert told == [TOLD] * 3
 
 
 class Nosy(StaticSampler):
