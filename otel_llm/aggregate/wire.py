@@ -1,14 +1,19 @@
-"""Records as bytes and back, for the journal: by marshal, the cheapest way that keeps tuples and None as they are."""
+"""Records as bytes and back, for the journal: by marshal, which keeps tuples and None as they are.
+
+The common call, one with nothing but tokens, goes a shorter way: its numbers packed, and behind them its words, which are
+marshalled once for all calls that share them. A test holds both ways to the same.
+"""
 
 from __future__ import annotations
 
 import marshal
+import struct
 import sys
 from typing import Any, Final
 
 from otel_llm.core.model import Event, Observation, Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Changes with the meaning of a payload. What fields a record has is checked by their number."""
 
 SIGNATURE: Final = f"otel-llm records {VERSION} python {sys.version_info[0]}.{sys.version_info[1]}"
@@ -25,6 +30,18 @@ _OBSERVATION_LENGTH: Final = len(Observation._fields) + 1
 _EVENT_LENGTH: Final = len(Event._fields) + 1
 _MARSHAL: Final = 2  # the last one without a table of references, which costs more than it saves here
 
+_COMMON: Final = b"\x01"  # no marshalled tuple begins with it
+_NUMBERS: Final = struct.Struct(
+    "<cddddqqqqq32s16s"
+)  # at, duration, cost, saved, five kinds of tokens, ids of trace and span
+_NONE: Final = -(2**63)  # tokens that the provider did not tell; a cost that is not known is -1
+_IDS: Final = (32, 16)  # hexadecimal digits of a trace's id, and of a span's
+_NO_TRACE, _NO_SPAN = bytes(_IDS[0]), bytes(_IDS[1])
+_WORDS: Final = 12
+_MOST: Final = 1024  # calls' words that are kept at hand
+_packed: dict[tuple[Any, ...], bytes] = {}
+_words: dict[bytes, tuple[Any, ...]] = {}
+_pack = _NUMBERS.pack
 _dumps = marshal.dumps
 _loads = marshal.loads
 _tuple = tuple.__new__
@@ -36,6 +53,35 @@ def encode(record: Record) -> bytes:
     Names are user input: in a record of more than ``LARGEST`` bytes, each text is cut at ``LONGEST`` characters, which is more than
     any label shows. Raises ``ValueError`` where a field holds what is neither plain nor a subclass of a plain value.
     """
+    if type(record) is not Observation:
+        return encode_any(record)
+    (
+        at, provider, asked, operation, answered, address, error, duration, labels, stream, first_chunk, gaps, pace,
+        given, output, read, written, thought, modalities, unknown, cost, source, saved, reasons, trace, span,
+        fees, incomplete, miss, missed, agent, avoidable,
+    ) = record  # fmt: skip
+    ids = len(trace), len(span)
+    if (
+        stream or gaps or pace or modalities or fees or miss or avoidable
+        or not (first_chunk is missed is None)
+        or not (cost is None or cost >= 0)
+        or not (ids == _IDS or ids == (0, 0))  # noqa: PLR1714 - a set takes twice as long
+    ):  # fmt: skip
+        return encode_any(record)
+    words = provider, asked, operation, answered, address, error, labels, unknown, source, reasons, incomplete, agent
+    try:
+        return _pack(
+            _COMMON, at, duration, -1.0 if cost is None else cost, saved,
+            _NONE if given is None else given, _NONE if output is None else output, _NONE if read is None else read,
+            _NONE if written is None else written, _NONE if thought is None else thought,
+            trace.encode("ascii"), span.encode("ascii"),
+        ) + (_packed.get(words) or _pack_words(words))  # fmt: skip
+    except (struct.error, TypeError, OverflowError, UnicodeError):  # it is not so plain
+        return encode_any(record)
+
+
+def encode_any(record: Record) -> bytes:
+    """As ``encode``, whatever is in the record."""
     tag = _OBSERVATION if type(record) is Observation else _EVENT
     try:
         payload = _dumps((tag, *record), _MARSHAL)
@@ -44,18 +90,65 @@ def encode(record: Record) -> bytes:
     return payload if len(payload) <= LARGEST else _dumps((tag, *_plain(tuple(record), LONGEST)), _MARSHAL)
 
 
+def _pack_words(words: tuple[Any, ...]) -> bytes:
+    """Raises ``OverflowError`` for more than a record may have."""
+    packed = _dumps(_plain(words), _MARSHAL)
+    if len(packed) > LARGEST - _NUMBERS.size:
+        raise OverflowError
+    if len(packed) <= LONGEST:  # names are user input: what is at hand is bounded in bytes as well
+        if len(_packed) >= _MOST:
+            _packed.clear()
+        _packed[words] = packed
+    return packed
+
+
 def decode(payload: bytes | memoryview) -> Record:
     """The record of ``encode``. Raises ``ValueError`` for anything else."""
-    try:
-        fields = _loads(payload)
-    except (EOFError, TypeError, ValueError) as error:
-        raise ValueError(f"not a record: {error}") from None
+    if payload[:1] == _COMMON:
+        return _unpacked(payload)
+    fields = _load(payload)
     if type(fields) is tuple and fields:
         if fields[0] == _OBSERVATION and len(fields) == _OBSERVATION_LENGTH:
             return _tuple(Observation, fields[1:])
         if fields[0] == _EVENT and len(fields) == _EVENT_LENGTH:
             return _tuple(Event, fields[1:])
     raise ValueError("not a record of this version of otel-llm")
+
+
+def _load(payload: bytes | memoryview) -> Any:
+    try:
+        return _loads(payload)
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(f"not a record: {error}") from None
+
+
+def _unpacked(payload: bytes | memoryview) -> Observation:
+    try:
+        _, at, duration, cost, saved, given, output, read, written, thought, trace, span = _NUMBERS.unpack_from(payload)
+    except struct.error as error:
+        raise ValueError(f"not a record: {error}") from None
+    tail = bytes(payload[_NUMBERS.size :])
+    provider, asked, operation, answered, address, failed, labels, unknown, source, reasons, incomplete, agent = (
+        _words.get(tail) or _unpack_words(tail)
+    )
+    return _tuple(Observation, (
+        at, provider, asked, operation, answered, address, failed, duration, labels, False, None, (), 0.0,
+        None if given == _NONE else given, None if output == _NONE else output, None if read == _NONE else read,
+        None if written == _NONE else written, None if thought == _NONE else thought, (), unknown,
+        None if cost < 0 else cost, source, saved, reasons, "" if trace == _NO_TRACE else trace.decode("ascii"),
+        "" if span == _NO_SPAN else span.decode("ascii"), (), incomplete, "", None, agent, 0.0,
+    ))  # fmt: skip
+
+
+def _unpack_words(packed: bytes) -> tuple[Any, ...]:
+    words = _load(packed)
+    if type(words) is not tuple or len(words) != _WORDS:
+        raise ValueError("not a record of this version of otel-llm")
+    if len(packed) <= LONGEST:
+        if len(_words) >= _MOST:
+            _words.clear()
+        _words[packed] = words
+    return words
 
 
 def _plain(value: Any, longest: int | None = None) -> Any:
