@@ -97,7 +97,7 @@ class Spans:
         began = time_ns() - int(seen.duration * 1e9)
         inside = set_span_in_context(call.span)
         span = self._tracer.start_span(span_name(call.request), inside, SpanKind.CLIENT, None, None, began)
-        put(span, {**start_attributes(call.request, call.labels), **self._attributes(call, seen)})
+        put_own(span, {**start_attributes(call.request, call.labels), **self._attributes(call, seen)})
         span.end()
 
     def _found(self) -> bool:
