@@ -37,7 +37,8 @@ _NUMBERS: Final = struct.Struct(
 _NONE: Final = -(2**63)  # tokens that the provider did not tell; a cost that is not known is -1
 _IDS: Final = (32, 16)  # hexadecimal digits of a trace's id, and of a span's
 _NO_TRACE, _NO_SPAN = bytes(_IDS[0]), bytes(_IDS[1])
-_WORDS: Final = 12
+_NUMBERED: Final = Observation._fields.index("cost_avoidable") + 1  # what comes after it is among the words
+_WORDS: Final = 12 + len(Observation._fields) - _NUMBERED
 _MOST: Final = 1024  # calls' words that are kept at hand
 _packed: dict[tuple[Any, ...], bytes] = {}
 _words: dict[bytes, tuple[Any, ...]] = {}
@@ -58,7 +59,7 @@ def encode(record: Record) -> bytes:
     (
         at, provider, asked, operation, answered, address, error, duration, labels, stream, first_chunk, gaps, pace,
         given, output, read, written, thought, modalities, unknown, cost, source, saved, reasons, trace, span,
-        fees, incomplete, miss, missed, agent, avoidable,
+        fees, incomplete, miss, missed, agent, avoidable, *more,
     ) = record  # fmt: skip
     ids = len(trace), len(span)
     if (
@@ -68,7 +69,9 @@ def encode(record: Record) -> bytes:
         or not (ids == _IDS or ids == (0, 0))  # noqa: PLR1714 - a set takes twice as long
     ):  # fmt: skip
         return encode_any(record)
-    words = provider, asked, operation, answered, address, error, labels, unknown, source, reasons, incomplete, agent
+    words = (
+        provider, asked, operation, answered, address, error, labels, unknown, source, reasons, incomplete, agent, *more,
+    )  # fmt: skip
     try:
         return _pack(
             _COMMON, at, duration, -1.0 if cost is None else cost, saved,
@@ -128,15 +131,27 @@ def _unpacked(payload: bytes | memoryview) -> Observation:
     except struct.error as error:
         raise ValueError(f"not a record: {error}") from None
     tail = bytes(payload[_NUMBERS.size :])
-    provider, asked, operation, answered, address, failed, labels, unknown, source, reasons, incomplete, agent = (
-        _words.get(tail) or _unpack_words(tail)
-    )
+    (
+        provider,
+        asked,
+        operation,
+        answered,
+        address,
+        failed,
+        labels,
+        unknown,
+        source,
+        reasons,
+        incomplete,
+        agent,
+        *more,
+    ) = _words.get(tail) or _unpack_words(tail)
     return _tuple(Observation, (
         at, provider, asked, operation, answered, address, failed, duration, labels, False, None, (), 0.0,
         None if given == _NONE else given, None if output == _NONE else output, None if read == _NONE else read,
         None if written == _NONE else written, None if thought == _NONE else thought, (), unknown,
         None if cost < 0 else cost, source, saved, reasons, "" if trace == _NO_TRACE else trace.decode("ascii"),
-        "" if span == _NO_SPAN else span.decode("ascii"), (), incomplete, "", None, agent, 0.0,
+        "" if span == _NO_SPAN else span.decode("ascii"), (), incomplete, "", None, agent, 0.0, *more,
     ))  # fmt: skip
 
 

@@ -34,6 +34,7 @@ COMMON = st.builds(
     cache_read_tokens=COUNT, cache_write_tokens=COUNT, thinking_tokens=COUNT, usage_unknown=TEXT,
     cost=st.none() | st.floats(-1, 1e3), cost_source=TEXT, cost_saved=st.floats(0, 1), agent=TEXT,
     finish_reasons=st.lists(TEXT, max_size=2).map(tuple), incomplete=st.lists(TEXT, max_size=2).map(tuple),
+    spenders=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple), server_port=st.none() | st.integers(0, 65535),
 ).flatmap(
     lambda call: st.just(call) | HEXADECIMAL.map(lambda digits: call._replace(trace_id=digits, span_id=digits[:16]))
 )  # fmt: skip
