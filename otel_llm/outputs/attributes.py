@@ -116,7 +116,13 @@ def _put_locked(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
 
 def _put_open(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
     kept = getattr(span, "_attributes", None)
-    return type(kept) is BoundedAttributes and span._end_time is None and _filled(kept, attributes)  # noqa: SLF001
+    if type(kept) is not BoundedAttributes or kept.max_value_len is not None or span._end_time is not None:  # noqa: SLF001
+        return False
+    into, room = kept._dict, kept.maxlen  # noqa: SLF001
+    if room is not None and len(into) + len(attributes) > room:
+        return False
+    into.update(attributes)
+    return True
 
 
 def _filled(kept: Any, attributes: Mapping[str, AttributeValue]) -> bool:
@@ -142,7 +148,8 @@ def _put_begun(span: Any, attributes: Mapping[str, str | int]) -> bool:
 
 
 put_own = partial(_put, _put_open)
-"""As ``put``, on a span that is ours to end. It takes no lock: an update is one step, and nobody else ends the span."""
+"""As ``put``, on a span that is ours to end, of plain values without lists, which the SDK would make tuples of. It takes no lock: an
+update is one step, and nobody else ends the span."""
 put_first = partial(_put, _put_begun)
 """As ``put``, on a span that has just begun, that nobody else has seen, and whose first attributes are text and whole numbers."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -200,3 +202,28 @@ def test_the_catalogue_has_the_bounds_units_and_labels_of_the_conventions() -> N
         attributes = {attribute(label) for label in metric.labels}
         assert attributes <= fact.on.keys(), name
         assert {key for key, level in fact.on.items() if level == REQUIRED} <= attributes, name
+
+
+COUNTED = [field.name for field in fields(Usage) if field.name != "estimated"]
+
+
+@pytest.mark.parametrize("told", [(), *combinations(COUNTED, 1), *combinations(COUNTED[:8], 2), tuple(COUNTED)])
+def test_the_released_counts_are_those_of_the_table(told: tuple[str, ...]) -> None:
+    """They are put down one by one, for a third of what going through the table takes."""
+    usage = Usage(**{name: place for place, name in enumerate(told)})
+    counts = {
+        name: value for name, value in end_attributes(asked(), Response(usage=usage), seen()).items() if "usage" in name
+    }
+    assert of("released").common
+    assert counts == of("released").usage(usage)
+
+
+def test_attributes_hold_tuples_as_a_span_does() -> None:
+    stops = {"gen_ai.request.stop_sequences": ["a", "b"], "gen_ai.request.encoding_formats": ["float"]}
+    told = end_attributes(asked(attributes=stops), Response(finish_reasons=["stop"]), seen())
+    assert told == {
+        "gen_ai.request.stop_sequences": ("a", "b"),
+        "gen_ai.request.encoding_formats": ("float",),
+        "gen_ai.response.finish_reasons": ("stop",),
+    }
+    assert stops["gen_ai.request.stop_sequences"] == ["a", "b"]  # the request's own are as they were

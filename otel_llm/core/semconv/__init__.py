@@ -56,18 +56,40 @@ _RELEASED = of("released")
 _SOURCES = {"prices": "local"}  # who says what it costs, in the proposal's words
 
 
-def end_attributes(
+def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends here
     request: Request, response: Response, seen: Observation, spoken: Vocabulary = _RELEASED
 ) -> dict[str, AttributeValue]:
     """The request's parameters, and what the answer told. What the provider did not say is not there."""
     found = dict(request.attributes)
-    _response_attributes(response, found)
-    spoken.spoken(found)
+    if response.model:
+        found["gen_ai.response.model"] = response.model
+    if response.id:
+        found["gen_ai.response.id"] = response.id
+    if response.fallback is not None or response.requests > 1:
+        _seldom(response, found)
+    if response.attributes:
+        found.update(response.attributes)
+    if not spoken.changes.isdisjoint(found):
+        spoken.spoken(found)
+    if response.finish_reasons:
+        found["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
     if request.stream:
         found["gen_ai.request.stream"] = True
     usage = response.usage
     if usage is not None:
-        found.update(spoken.usage(usage))
+        if not spoken.common:
+            found.update(spoken.usage(usage))
+        else:  # the same, for a third
+            if (count := usage.input_tokens) is not None:
+                found["gen_ai.usage.input_tokens"] = count
+            if (count := usage.output_tokens) is not None:
+                found["gen_ai.usage.output_tokens"] = count
+            if (count := usage.cache_read_tokens) is not None:
+                found["gen_ai.usage.cache_read.input_tokens"] = count
+            if (count := usage.cache_write_tokens) is not None:
+                found["gen_ai.usage.cache_creation.input_tokens"] = count
+            if (count := usage.thinking_tokens) is not None:
+                found["gen_ai.usage.reasoning.output_tokens"] = count
         if usage.estimated:
             found["otel_llm.usage.estimated"] = True
     if seen.first_chunk is not None:
@@ -87,15 +109,8 @@ def end_attributes(
     return found
 
 
-def _response_attributes(response: Response, found: dict[str, AttributeValue]) -> None:
-    if response.model:
-        found["gen_ai.response.model"] = response.model
-    if response.id:
-        found["gen_ai.response.id"] = response.id
-    if response.finish_reasons:
-        found["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
+def _seldom(response: Response, found: dict[str, AttributeValue]) -> None:
     if response.fallback is not None:
         found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
     if response.requests > 1:
         found["otel_llm.request.count"] = response.requests
-    found.update(response.attributes)

@@ -16,6 +16,13 @@ WORDS: Mapping[str, tuple[str, ...]] = {"released": ("released",), "latest": ("l
 """What ``OTEL_LLM_SEMCONV`` may name, and the vocabularies that it means."""
 
 
+COMMON = (
+    "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.reasoning.output_tokens",
+)  # fmt: skip
+"""What the released vocabulary shows of a usage."""
+
+
 def words(switch: str) -> tuple[str, ...]:
     """The vocabularies of a value of ``OTEL_LLM_SEMCONV``, as ``latest`` or ``both,proposed``. Without one of the conventions' own,
     the released one is meant. Raises ``ValueError`` for a word that is none."""
@@ -38,11 +45,14 @@ class Vocabulary:
         self._names = tuple(row.name for row in counted)
         self._counts: Callable[[Usage], tuple[int | None, ...]] = attrgetter(*(row.field for row in counted))
         self._changed: dict[str, Callable[[Any], AttributeValue] | None] = {
-            row.name: None if row.name not in self.rows else float
+            row.name: None if row.name not in self.rows else tuple if row.type == "string[]" else float
             for row in TABLE.values()
-            if row.name not in self.rows or row.type_in(*self.words) != TYPES[row.name]
+            if row.name not in self.rows or row.type_in(*self.words) != TYPES[row.name] or row.type == "string[]"
         }
-        self._change = self._changed.keys()
+        self.changes = frozenset(self._changed)
+        """Attributes that ``spoken`` has something to do with."""
+        self.common = self._names == COMMON
+        """Whether the counts that it shows are those that nearly all have: ``end_attributes`` takes a shorter way then."""
 
     def usage(self, usage: Usage) -> dict[str, AttributeValue]:
         """What the provider counted, by attribute; what it did not say is not there."""
@@ -50,8 +60,9 @@ class Vocabulary:
         return {name: count for name, count in pairs if count is not None}
 
     def spoken(self, attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
-        """``attributes`` as a reader gave them, changed in place: without what the vocabulary lacks, in the types that it has."""
-        for name in self._change & attributes.keys():
+        """``attributes`` as a reader gave them, changed in place: without what the vocabulary lacks, in the types that it has, and
+        with tuples for lists."""
+        for name in self.changes & attributes.keys():
             change = self._changed[name]
             if change is None:
                 del attributes[name]
