@@ -320,18 +320,23 @@ class Invocation:
         ):
             priced = observer.price(request, response, usage, at) or _UNPRICED
         cost, source, saved, incomplete = priced
+        reasons, problems = response.finish_reasons, _NONE
+        if not (
+            error or (reasons == _STOPPED and usage.output_tokens and response.content is None and not response.refused)
+        ):
+            problems = _problems(request, response, usage, observer.remembered) or ()
         context = self.recorded
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            usage.by_modality(), unknown, cost, source, saved, tuple(map(finish_reason, response.finish_reasons)),
+            usage.by_modality(), unknown, cost, source, saved, _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
             context[0].to_bytes(16, "big").hex() if context is not None else "",
             context[1].to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
-            () if error else _problems(request, response, usage, observer.remembered) or (),
+            problems,
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
         ))  # fmt: skip
@@ -360,6 +365,8 @@ _release = guarded("end", lambda release: release(), 1)
 _problems = guarded("end", answers.problems, 4)
 _return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()
+_NONE: tuple[str, ...] = ()
+_STOPPED, _STOP = ["stop"], ("stop",)  # why nearly all calls end: nothing is wrong with those
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NOTHING: Priced = (None, "", 0.0, ())
 _UNPRICED: Priced = (None, "unpriced", 0.0, ())  # pricing failed: it counts as a call whose cost is not known

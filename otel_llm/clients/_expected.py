@@ -9,12 +9,16 @@ from otel_llm.core.model import Expected
 
 from ._read import attr, text
 
-_KEYS = ("tools", "functions", "response_format", "text", "format", "output_format", "output_config", "toolConfig")
+_KEYS = frozenset((
+    "tools", "functions", "response_format", "text", "format", "output_format", "output_config", "toolConfig",
+))  # fmt: skip
 _JSON = frozenset(("json_object", "json_schema", "json"))
 
 
 def expected(body: Mapping[str, Any]) -> Callable[[], Expected] | None:
     """What a body asks for, to be read when the answer is there; None where it asks for neither JSON nor tools."""
+    if _KEYS.isdisjoint(body):
+        return None
     for key in _KEYS:
         if body.get(key):
             return lambda: Expected(

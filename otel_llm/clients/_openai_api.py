@@ -134,7 +134,12 @@ def _ways(
         ours = default == "openai"
         way = _Way(*route[:2], route[2] if ours else "", name, host, port, _region(host), heard=ours and host != _OWN)
         remembered = _hosts.SEEN[id(base)][3]
-        if client.__dict__.get("_base_url") is base and not is_module(client) and len(remembered) < _MOST and len(url) <= _LONGEST:
+        if (
+            client.__dict__.get("_base_url") is base
+            and not is_module(client)
+            and len(remembered) < _MOST
+            and len(url) <= _LONGEST
+        ):
             remembered[url] = way
         return way
 

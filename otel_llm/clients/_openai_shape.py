@@ -56,7 +56,10 @@ def _read_plain_chat(reply: Any, into: Response) -> bool:  # noqa: C901 - in one
     try:
         fields = reply.__dict__
         (choice,) = fields["choices"]
-        reason, usage = choice.__dict__["finish_reason"], fields["usage"]
+        chosen, usage = choice.__dict__, fields["usage"]
+        reason, message = chosen["finish_reason"], chosen["message"]
+        beside = message.__pydantic_extra__
+        refusal = message.__dict__.get("refusal") or (beside and "refusal" in beside)
         model, name, tier, fingerprint = (
             fields["model"],
             fields["id"],
@@ -95,6 +98,7 @@ def _read_plain_chat(reply: Any, into: Response) -> bool:  # noqa: C901 - in one
         or not (thinking is None or (type(thinking) is int and 0 <= thinking < LARGEST))
         or (thinking and total == prompt + output + thinking)  # some count thinking beside the completion
         or reason == "error"
+        or refusal
         or _SEARCH in model
         or into.content is not None
     ):

@@ -19,7 +19,7 @@ RECORDS = Path(__file__).parents[1] / "wire"
 PLAIN: dict[str, Any] = {
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4.1", "system_fingerprint": "fp_1",
     "service_tier": "default",
-    "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, "message": {"role": "assistant", "content": "Yes."}}],
+    "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, "message": {"content": "Yes.", "refusal": None}}],
     "usage": {
         "prompt_tokens": 812, "completion_tokens": 233, "total_tokens": 1045,
         "prompt_tokens_details": {"cached_tokens": 512, "audio_tokens": 0},
@@ -30,6 +30,7 @@ ODD = (None, 0, -1, 7, 2**60, 1.5, "", "error", "-search-preview", True, [], {},
 MORE = {
     (): ("error", "provider", "citations"),
     ("choices", 0): ("error", "stop_reason", "content_filter_results"),
+    ("choices", 0, "message"): ("refusal", "reasoning_content", "tool_calls"),
     ("usage",): (
         "cost", "cost_in_usd_ticks", "is_byok", "cached_tokens", "prompt_cache_hit_tokens", "input_tokens", "prompt_token_details",
     ),
