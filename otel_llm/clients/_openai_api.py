@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.calls import background
-from otel_llm.core.model import AttributeValue, Reader, Request
+from otel_llm.core.model import AttributeValue, Request
 from otel_llm.core.semconv.table import FETCH, TYPES
 
 from . import _hosts
@@ -14,50 +14,17 @@ from ._expected import expected
 from ._gateways import SILENT, hearing
 from ._openai_content import asked
 from ._openai_dialects import spoken
-from ._openai_shape import CHAT, EMBEDDINGS, FETCHED, IMAGES, NO_USAGE, PARAMETERS, RESPONSES, TRANSCRIPTION
+from ._openai_routes import ROUTES, Route, parts_of, ways
+from ._openai_shape import FETCHED, PARAMETERS
 from ._read import attr, parameters, text
-from ._stainless import Describe, base_url_of, body_of, is_module
-
-Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
-ROUTES: Mapping[str, Route] = {
-    "chat/completions": ("chat", CHAT, "chat_completions"),
-    "responses": ("chat", RESPONSES, "responses"),
-    "responses/compact": ("compact", RESPONSES, "responses"),
-    "completions": ("text_completion", CHAT, ""),
-    "embeddings": ("embeddings", EMBEDDINGS, ""),
-    "decisions": ("decision", EMBEDDINGS, ""),
-    "images/generations": ("image_generation", IMAGES, ""),
-    "images/edits": ("image_generation", IMAGES, ""),
-    "images/variations": ("image_generation", NO_USAGE, ""),
-    "audio/transcriptions": ("transcription", TRANSCRIPTION, ""),
-    "audio/translations": ("translation", NO_USAGE, ""),
-    "audio/speech": ("speech", NO_USAGE, ""),
-    "moderations": ("moderation", NO_USAGE, ""),
-}
-
-
-class _Way(NamedTuple):
-    """What the path of a request and the host that it goes to tell, the same for every request that takes it."""
-
-    operation: str
-    reader: Reader
-    api: str  # openai.api.type
-    name: str
-    host: str | None
-    port: int | None
-    region: str | None
-    heard: bool  # whether headers of replies may tell more of the host
-
-
-_OWN = "api.openai.com"
-_MOST, _LONGEST = 1024, 256  # paths remembered, and how long they are at most: a path may hold an id
+from ._stainless import Describe, base_url_of, body_of
 
 
 def describer(
     default: str, routes: Mapping[str, Route] = ROUTES, named: Callable[[Any, str], str] | None = None
 ) -> Describe:
     """What tells what a request asks, for a client of ``default``'s. ``named`` may tell the provider better than the host."""
-    find = _ways(default, routes, named)
+    find = ways(default, routes, named)
 
     def describe(client: Any, options: Any, stream: bool) -> Request | None:
         given, base = options.__dict__, client.__dict__.get("_base_url")  # models take their time to tell an attribute
@@ -113,45 +80,12 @@ def _ask_for_more(request: Request, body: Mapping[str, Any]) -> None:
         request.fees = _spoken_characters(request.model, body.get("input"))
 
 
-def _ways(
-    default: str, routes: Mapping[str, Route], named: Callable[[Any, str], str] | None
-) -> Callable[[Any, Any], _Way | None]:
-    """What finds the way of a path at a client's host."""
-    seen: dict[str, Route | None] = {}
-
-    def find(client: Any, url: Any) -> _Way | None:
-        """None for what is no inference. A way is remembered with the URL behind the client, if that is not made at each look."""
-        if url in seen:
-            route = seen[url]
-        else:
-            route = _routed(url, routes)
-            if len(seen) < _MOST and len(url) <= _LONGEST:
-                seen[url] = route
-        if route is None:
-            return None
-        base = base_url_of(client)
-        name, host, port = _hosts.behind(base, default, client, named)
-        ours = default == "openai"
-        way = _Way(*route[:2], route[2] if ours else "", name, host, port, _region(host), heard=ours and host != _OWN)
-        remembered = _hosts.SEEN[id(base)][3]
-        if (
-            client.__dict__.get("_base_url") is base
-            and not is_module(client)
-            and len(remembered) < _MOST
-            and len(url) <= _LONGEST
-        ):
-            remembered[url] = way
-        return way
-
-    return find
-
-
 _PROMPT = {"id": "gen_ai.prompt.name", "version": "gen_ai.prompt.version"}
 
 
 def _fetch(client: Any, options: Any, named: Callable[[Any, str], str] | None, *, stream: bool) -> Request | None:
     """A look at a response that was made before. One that a background call waits for is part of that call."""
-    parts = _parts(options.url) if options.method in ("get", "GET") else []
+    parts = parts_of(options.url) if options.method in ("get", "GET") else []
     if len(parts) < 2 or parts[-2] != "responses" or background.waiting(parts[-1]) is not None:  # noqa: PLR2004
         return None
     name, host, port = _hosts.behind(base_url_of(client), "openai", client, named)
@@ -179,11 +113,6 @@ def attributes_of(body: Mapping[str, Any], api: str) -> dict[str, AttributeValue
     return attributes
 
 
-def _region(host: str | None) -> str | None:
-    """The region of OpenAI's hosts with data residency, as ``eu.api.openai.com``."""
-    return host.removesuffix(f".{_OWN}") if host is not None and host.endswith(f".{_OWN}") else None
-
-
 def _conversation(given: Any) -> str | None:
     return text(given) or text(attr(given, "id"))
 
@@ -192,22 +121,6 @@ def _spoken_characters(model: str | None, words: Any) -> tuple[tuple[str, float]
     """Models that are billed by the letter: https://platform.openai.com/docs/pricing#transcription-and-speech-generation."""
     by_letter = model is not None and model.startswith("tts-")
     return (("speech_characters", float(len(words))),) if by_letter and isinstance(words, str) and words else ()
-
-
-def _routed(url: Any, routes: Mapping[str, Route]) -> Route | None:
-    """The route of a path by its end: a version or a deployment may stand before it. None for what is no inference."""
-    if not (parts := _parts(url)):
-        return None
-    before = {"v1", "v2", "openai"}
-    two = "/".join(parts[-2:])
-    if two in routes:
-        return routes[two]
-    alone = len(parts) == 1 or parts[-2] in before or "deployments" in parts
-    return routes.get(parts[-1]) if alone else None
-
-
-def _parts(url: Any) -> list[str]:
-    return url.partition("?")[0].strip("/").split("/") if isinstance(url, str) else []
 
 
 def _output_type(wanted: Any) -> str | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from otel_llm.core.model import Reader, Response
 
-from ._openai_shape import CHAT, read_chat, read_chat_chunk
+from ._openai_chat import read_chat, read_chat_chunk
+from ._openai_shape import CHAT
 from ._openai_usage import read_usage
 from ._read import attr, count, items
 

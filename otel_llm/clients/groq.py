@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from otel_llm.calls.declarations import ClientLibrary
 
-from ._openai_api import ROUTES, describer
+from ._openai_api import describer
 from ._openai_dialects import GROQ
+from ._openai_routes import ROUTES
 from ._stainless import hooks
 
 _ROUTES = {**ROUTES, "chat/completions": ("chat", GROQ, "")}

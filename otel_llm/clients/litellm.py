@@ -10,9 +10,10 @@ from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Read
 from otel_llm.core.model import Reader, Request, Response
 
 from ._expected import expected
+from ._openai_chat import read_chat, read_chat_chunk
 from ._openai_content import asked
 from ._openai_responses import read_response, read_response_event
-from ._openai_shape import PARAMETERS, read_chat, read_chat_chunk, read_usage_only
+from ._openai_shape import PARAMETERS, read_usage_only
 from ._openai_usage import read_usage
 from ._read import attr, number, parameters, text
 from ._urls import place_of

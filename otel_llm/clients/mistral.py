@@ -8,8 +8,9 @@ from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
 from ._mistral_batches import hooks as batch_hooks
+from ._openai_chat import read_chat, read_chat_chunk
 from ._openai_content import Message, keep_delta
-from ._openai_shape import EMBEDDINGS, NO_USAGE, read_chat, read_chat_chunk
+from ._openai_shape import EMBEDDINGS, NO_USAGE
 from ._openai_usage import read_usage
 from ._read import attr, count, items, text
 from ._speakeasy import Method, hooks, streamed

@@ -7,8 +7,9 @@ from typing import Any
 from otel_llm.calls.declarations import ClientLibrary
 from otel_llm.core.model import Reader, Response
 
+from ._openai_chat import read_chat, read_chat_chunk
 from ._openai_responses import read_response, read_response_event
-from ._openai_shape import EMBEDDINGS, NO_USAGE, read_chat, read_chat_chunk
+from ._openai_shape import EMBEDDINGS, NO_USAGE
 from ._read import attr, items, text
 from ._speakeasy import Method, hooks
 

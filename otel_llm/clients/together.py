@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from otel_llm.calls.declarations import ClientLibrary
 
-from ._openai_api import ROUTES, describer
+from ._openai_api import describer
+from ._openai_routes import ROUTES
 from ._openai_shape import EMBEDDINGS
 from ._stainless import hooks
 

@@ -9,8 +9,9 @@ from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, Retr
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
+from ._openai_chat import read_chat, read_chat_chunk
 from ._openai_content import asked
-from ._openai_shape import PARAMETERS, read_chat, read_chat_chunk
+from ._openai_shape import PARAMETERS
 from ._read import attr, count, items, parameters, text
 
 _PARAMETERS = {**PARAMETERS, "max_new_tokens": "gen_ai.request.max_tokens", "random_seed": "gen_ai.request.seed"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
-from otel_llm.clients import _openai_shape as shape
+from otel_llm.clients import _openai_chat as shape
 from otel_llm.core.jsonview import view
 from otel_llm.core.model import Response
 
