@@ -17,8 +17,7 @@ _SPLIT = {
 
 def word(value: Any) -> str | None:
     """An enumeration's value, or a string, as plain text."""
-    found = text(getattr(value, "value", value))
-    return None if found is None else str.__str__(found)  # the library has kinds of strings of its own
+    return text(getattr(value, "value", value))
 
 
 def read_usage(metadata: Any, into: Response) -> None:

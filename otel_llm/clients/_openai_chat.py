@@ -90,7 +90,7 @@ def read_any_chat(reply: Any, into: Response) -> None:
     fields = told(reply)
     read_head(fields, into)
     for choice in items(fields.get("choices")):
-        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
+        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
             into.finish_reasons.append(reason)
             if reason == "error":  # OpenRouter's and Mistral's failures have status 200
                 _failed(choice, into)
@@ -123,7 +123,7 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
         into.done = into.done or not choices
     output = False
     for choice in choices:
-        if (reason := getattr(choice, "finish_reason", None)) is not None and text(reason):
+        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
             into.ended(count(getattr(choice, "index", None)), reason)
             if reason == "error":
                 _failed(choice, into)

@@ -36,7 +36,9 @@ def number(value: Any) -> float | None:
 
 def text(value: Any) -> str | None:
     """A string that says something, or None."""
-    return value if isinstance(value, str) and value else None
+    if type(value) is str:
+        return value or None
+    return str.__str__(value) or None if isinstance(value, str) else None  # an enumeration's, or another kind of string
 
 
 def items(value: Any) -> list[Any]:

@@ -276,6 +276,11 @@ def _work() -> tuple[Condition, ...]:
         failing("agent", "gen_ai_agent_name", "LLMAgentFailing", "agent_failures"),
         failing("tool", "gen_ai_tool_name", "LLMToolFailing", "tool_failures"),
         Condition(
+            "run_cost", "run_cost", "Do runs cost too much?", "mean cost of an agent's outermost run", MEDIUM, "usd", "above",
+            Level("run_cost", 5 * MINUTE), None, {"min_runs": "runs"}, (*SERVICE, "gen_ai_agent_name"), "LLMRunExpensive",
+            "{who}: a run costs {value}{detail}", "{who}: a run cost {value}{detail}",
+        ),
+        Condition(
             "runaway", "runaway", "Does an agent run in circles?",
             "the same tool called again with the same arguments within one run",
             MEDIUM, "count", "above", Level("tool_repeats", 0), Level("runaway_repeats", 0), {},

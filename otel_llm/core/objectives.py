@@ -13,7 +13,7 @@ from otel_llm.core.catalogue import DURATION_BUCKETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Unit = Literal["duration", "share", "factor", "count", "sigma", "url"]
+Unit = Literal["duration", "share", "factor", "count", "sigma", "url", "usd"]
 
 # Windows in seconds. Their names are part of the recorded metrics' names, so they are constants and not settings.
 MINUTE = 60
@@ -102,6 +102,10 @@ def _read_number(text: str, complaint: str) -> float:
     return number
 
 
+def _read_usd(text: str) -> float:
+    return _read_number(text.removeprefix("$"), "not an amount, as 0.50")
+
+
 def _read_url(text: str) -> str:
     if not _URL.fullmatch(text):
         raise ValueError("not an address that begins with http:// or https://")
@@ -115,6 +119,7 @@ _READ: Mapping[Unit, Callable[[str], Any]] = {
     "count": _read_count,
     "sigma": _read_factor,
     "url": _read_url,
+    "usd": _read_usd,
 }
 
 
@@ -133,6 +138,7 @@ def _objective(unit: Unit, default: Any, between: tuple[float, float], help: str
 
 _seconds, _share, _factor = partial(_objective, "duration"), partial(_objective, "share"), partial(_objective, "factor")
 _count, _sigmas, _url = partial(_objective, "count"), partial(_objective, "sigma"), partial(_objective, "url")
+_usd = partial(_objective, "usd")
 _ANY = (0.0, 0.0)
 
 
@@ -198,6 +204,7 @@ class Objectives:
     incomplete_share: float = _share(0.05, (0.0001, 1), "share of calls without a known price")
     agent_failures: float = _share(0.20, (0.0001, 1), "share of an agent's runs that fail")
     tool_failures: float = _share(0.20, (0.0001, 1), "share of a tool's runs that fail")
+    run_cost: float = _usd(1.0, (0.0001, 1e6), "mean cost of an agent's outermost run, US dollars")
     tool_repeats: int = _count(5, (1, 1e6), "repeated tool calls in 15 minutes that are a warning")
     runaway_repeats: int = _count(20, (1, 1e6), "repeated tool calls in 15 minutes that are critical")
     price_table_age: float = _seconds(90 * 86_400.0, (86_400, 1e9), "age of the price table")

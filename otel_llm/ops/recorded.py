@@ -91,9 +91,31 @@ INTERNAL_ERRORS = "component:otel_llm_internal_errors:increase5m"
 
 AGENT_RUNS = "agent:gen_ai_invoke_agent:increase5m"
 FAILED_AGENT_RUNS = "agent:gen_ai_invoke_agent_failed:increase5m"  # absent where nothing failed
+RUN_COST = "agent:otel_llm_run_cost_usd:increase5m"
+PRICED_RUNS = "agent:otel_llm_run_cost_runs:increase5m"
 TOOL_RUNS = "tool:gen_ai_execute_tool:increase5m"
 FAILED_TOOL_RUNS = "tool:gen_ai_execute_tool_failed:increase5m"  # absent where nothing failed
 TOOL_REPEATS = "agent_tool:otel_llm_tool_repeats:increase5m"  # absent where nothing was repeated
+
+AGENT_ENDS = "agent:gen_ai_invoke_agent:rate5m"  # by error type
+AGENT_BUCKETS = "agent:gen_ai_invoke_agent_duration_bucket:rate5m"
+MODEL_CALLS_SUM = "agent:gen_ai_invoke_agent_inference_calls_sum:rate5m"
+MODEL_CALLS_COUNT = "agent:gen_ai_invoke_agent_inference_calls_count:rate5m"
+TOOL_CALLS_SUM = "agent:gen_ai_invoke_agent_tool_calls_sum:rate5m"
+TOOL_CALLS_COUNT = "agent:gen_ai_invoke_agent_tool_calls_count:rate5m"
+RUN_COST_BUCKETS = "agent:otel_llm_run_cost_usd_bucket:rate5m"
+AGENT_COST = "agent:otel_llm_agent_cost_usd:rate5m"
+AGENT_TOKENS = "agent:otel_llm_agent_tokens:rate5m"
+TOOL_ENDS = "tool:gen_ai_execute_tool:rate5m"  # by error type
+TOOL_BUCKETS = "tool:gen_ai_execute_tool_duration_bucket:rate5m"
+WORKFLOW_BUCKETS = "workflow:gen_ai_invoke_workflow_duration_bucket:rate5m"
+SERVER_ENDS = "method:mcp_server_operation:rate5m"  # by error type
+SERVER_BUCKETS = "method:mcp_server_operation_duration_bucket:rate5m"
+CLIENT_ENDS = "method:mcp_client_operation:rate5m"  # by error type
+CLIENT_BUCKETS = "method:mcp_client_operation_duration_bucket:rate5m"
+RETRIEVAL_BUCKETS = "source:otel_llm_retrieval_duration_bucket:rate5m"
+RETRIEVED_SUM = "source:otel_llm_retrieval_documents_sum:rate5m"
+RETRIEVED_COUNT = "source:otel_llm_retrieval_documents_count:rate5m"
 
 OWN_ZSCORE = "provider_model_signal:otel_llm_zscore:worst"  # of all processes the farthest from zero, by kind
 OWN_BASELINE = "provider_model_signal:otel_llm_baseline:max"  # by part: samples, mean, stddev, shifted_seconds
@@ -176,8 +198,28 @@ _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("gen_ai_request_model", "reason"): (PROMPT_CACHE_MISSES,),
     ("budget", "decision"): (DECISIONS,),
     ("component",): (INTERNAL_ERRORS,),
-    ("gen_ai_agent_name",): (AGENT_RUNS, FAILED_AGENT_RUNS),
+    ("gen_ai_agent_name",): (
+        AGENT_RUNS,
+        FAILED_AGENT_RUNS,
+        RUN_COST,
+        PRICED_RUNS,
+        MODEL_CALLS_SUM,
+        MODEL_CALLS_COUNT,
+        TOOL_CALLS_SUM,
+        TOOL_CALLS_COUNT,
+        AGENT_COST,
+        AGENT_TOKENS,
+    ),
+    ("gen_ai_agent_name", "error_type"): (AGENT_ENDS,),
+    ("gen_ai_agent_name", "le"): (AGENT_BUCKETS, RUN_COST_BUCKETS),
     ("gen_ai_tool_name",): (TOOL_RUNS, FAILED_TOOL_RUNS),
+    ("gen_ai_tool_name", "error_type"): (TOOL_ENDS,),
+    ("gen_ai_tool_name", "le"): (TOOL_BUCKETS,),
+    ("gen_ai_workflow_name", "le"): (WORKFLOW_BUCKETS,),
+    ("mcp_method_name", "error_type"): (SERVER_ENDS, CLIENT_ENDS),
+    ("mcp_method_name", "le"): (SERVER_BUCKETS, CLIENT_BUCKETS),
+    ("gen_ai_data_source_id",): (RETRIEVED_SUM, RETRIEVED_COUNT),
+    ("gen_ai_data_source_id", "le"): (RETRIEVAL_BUCKETS,),
     ("gen_ai_agent_name", "gen_ai_tool_name"): (TOOL_REPEATS,),
     (): (COST_ALL, STARTED, AVOIDABLE),
 }  # beside the service

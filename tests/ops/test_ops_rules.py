@@ -94,7 +94,11 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.OUTPUT_CHANGE, recorded.BREAKER_STEPS, recorded.TARGETS, recorded.STARTED, recorded.PROCESSES, recorded.SERIES,
     recorded.SCRAPE, recorded.WATCHED, recorded.VERSIONS,
     recorded.PROMPT_CACHE_MISSES, recorded.AVOIDABLE, recorded.INCOMPLETE, recorded.DECISIONS,
-    recorded.ANSWER_PROBLEMS,
+    recorded.ANSWER_PROBLEMS, recorded.RUN_COST, recorded.PRICED_RUNS,
+    recorded.AGENT_ENDS, recorded.AGENT_BUCKETS, recorded.MODEL_CALLS_SUM, recorded.MODEL_CALLS_COUNT, recorded.TOOL_CALLS_SUM,
+    recorded.TOOL_CALLS_COUNT, recorded.RUN_COST_BUCKETS, recorded.AGENT_COST, recorded.AGENT_TOKENS, recorded.TOOL_ENDS,
+    recorded.TOOL_BUCKETS, recorded.WORKFLOW_BUCKETS, recorded.SERVER_ENDS, recorded.SERVER_BUCKETS, recorded.CLIENT_ENDS,
+    recorded.CLIENT_BUCKETS, recorded.RETRIEVAL_BUCKETS, recorded.RETRIEVED_SUM, recorded.RETRIEVED_COUNT,
 }  # fmt: skip
 
 

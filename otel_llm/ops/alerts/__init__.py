@@ -24,6 +24,7 @@ def alerts(it: Context) -> list[Alert]:
     """Every alert, in the order of the runbook."""
     parts: tuple[Callable[[Context], list[Alert]], ...] = (
         traffic.slow, traffic.failing, traffic.burning, history.tokens, upkeep.budgets, history.cost, traffic.around,
-        traffic.breakers, history.anomalies, history.answers, work.failing, work.circles, upkeep.unknown, upkeep.own, upkeep.reach,
+        traffic.breakers, history.anomalies, history.answers, work.failing, work.expensive, work.circles,
+        upkeep.unknown, upkeep.own, upkeep.reach,
     )  # fmt: skip
     return [alert for part in parts for alert in part(it)]

@@ -36,6 +36,7 @@ _DASHBOARDS = {
     "reliability": "otel-llm-reliability",
     "anomaly": "otel-llm-anomalies",
     "telemetry": "otel-llm-health",
+    "agents": "otel-llm-agents",
 }  # category of an alert -> uid of the dashboard that shows it
 
 

@@ -1,4 +1,4 @@
-"""Alerts on what calls are for: agents and tools that fail, and agents that go in circles."""
+"""Alerts on what calls are for: agents and tools that fail, runs that cost too much, and agents that go in circles."""
 
 from __future__ import annotations
 
@@ -28,8 +28,28 @@ def _failing(it: Context, kind: str, failed: str, every: str, limit: float) -> A
     runs = _in_window(it, every)
     expr = f"{_in_window(it, failed)}\n/ {on}\n({runs} >= {it.objectives.min_runs})\n> {limit:g}"
     return judged(
-        kind, "warning", "errors", expr, f"{kind} fails in {SHARE}", SHARE, about=(name,), variables={}
+        kind, "warning", "agents", expr, f"{kind} fails in {SHARE}", SHARE, about=(name,), variables={}
     )  # fmt: skip
+
+
+def expensive(it: Context) -> list[Alert]:
+    """An agent whose outermost runs cost more than the objective allows, on average."""
+    on = f"on ({', '.join(it.by('gen_ai_agent_name'))})"
+    runs = f"({_in_window(it, recorded.PRICED_RUNS)} >= {it.objectives.min_runs})"
+    expr = f"{_in_window(it, recorded.RUN_COST)}\n/ {on}\n{runs}\n> {it.objectives.run_cost:g}"
+    value = '${{ $value | printf "%.2f" }}'
+    return [
+        judged(
+            "run_cost",
+            "warning",
+            "agents",
+            expr,
+            f"a run costs {value}",
+            value,
+            about=("gen_ai_agent_name",),
+            variables={},
+        )
+    ]
 
 
 def circles(it: Context) -> list[Alert]:
@@ -41,7 +61,7 @@ def circles(it: Context) -> list[Alert]:
     }
     return [
         judged(
-            "runaway", "critical" if severity == "critical" else "warning", "anomaly", expr, f"{COUNT} repeated tool calls",
+            "runaway", "critical" if severity == "critical" else "warning", "agents", expr, f"{COUNT} repeated tool calls",
             COUNT, about=("gen_ai_agent_name", "gen_ai_tool_name"), variables={},
         )
         for severity, expr in limits.items()

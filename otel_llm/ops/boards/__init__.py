@@ -1,10 +1,10 @@
-"""The seven boards, as plain data: what each asks, shows and warns of."""
+"""The eight boards, as plain data: what each asks, shows and warns of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import anomalies, cost, health, latency, overview, reliability, tokens
+from . import agents, anomalies, cost, health, latency, overview, reliability, tokens
 
 if TYPE_CHECKING:
     from otel_llm.core.objectives import Objectives
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .model import Board
     from .queries import Queries
 
-_MODULES = (overview, latency, tokens, cost, reliability, anomalies, health)
+_MODULES = (overview, latency, tokens, cost, agents, reliability, anomalies, health)
 
 
 def boards(queries: Queries, objectives: Objectives) -> tuple[Board, ...]:

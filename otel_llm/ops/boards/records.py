@@ -47,6 +47,17 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
     "otel_llm_finish_reasons_total": (recorded.FINISHED,),
     "otel_llm_answer_problems_total": (recorded.ANSWER_PROBLEMS,),
     "otel_llm_anomalies_total": (recorded.ODD_CALLS,),
+    "gen_ai_invoke_agent_duration_seconds": (recorded.AGENT_ENDS,),
+    "gen_ai_invoke_agent_inference_calls": (recorded.MODEL_CALLS_COUNT,),
+    "gen_ai_invoke_agent_tool_calls": (recorded.TOOL_CALLS_COUNT,),
+    "otel_llm_run_cost_usd": (recorded.PRICED_RUNS,),
+    "otel_llm_agent_cost_usd_total": (recorded.AGENT_COST,),
+    "otel_llm_agent_tokens_total": (recorded.AGENT_TOKENS,),
+    "gen_ai_execute_tool_duration_seconds": (recorded.TOOL_ENDS,),
+    "otel_llm_tool_repeats_total": (recorded.TOOL_REPEATS,),
+    "mcp_server_operation_duration_seconds": (recorded.SERVER_ENDS,),
+    "mcp_client_operation_duration_seconds": (recorded.CLIENT_ENDS,),
+    "otel_llm_retrieval_documents": (recorded.RETRIEVED_COUNT,),
     f"{_USAGE}input_tokens_total": (recorded.TOKENS, recorded.MODALITIES),
     **{f"{_USAGE}{name}_tokens_total": (recorded.TOKENS,) for name in _KINDS if name != "input"},
 }  # fmt: skip
@@ -55,6 +66,10 @@ _SUMS: Mapping[str, tuple[str, ...]] = {
     "input": (recorded.INPUT_SUM,),
     "output": (recorded.OUTPUT_SUM,),
     "otel_llm_http_request_cost_usd": (recorded.COST_BY_ROUTE,),
+    "gen_ai_invoke_agent_inference_calls": (recorded.MODEL_CALLS_SUM,),
+    "gen_ai_invoke_agent_tool_calls": (recorded.TOOL_CALLS_SUM,),
+    "otel_llm_run_cost_usd": (recorded.RUN_COST,),
+    "otel_llm_retrieval_documents": (recorded.RETRIEVED_SUM,),
 }
 _BUCKETS: Mapping[str, tuple[str, ...]] = {
     "duration": (recorded.BUCKETS, recorded.FAILED_BUCKETS, recorded.CUSTOM_BUCKETS),
@@ -63,6 +78,13 @@ _BUCKETS: Mapping[str, tuple[str, ...]] = {
     "output": (recorded.OUTPUT_BUCKETS,),
     "otel_llm_thinking_tokens": (recorded.THINKING_BUCKETS,),
     "otel_llm_request_cost_usd": (recorded.COST_BUCKETS,),
+    "gen_ai_invoke_agent_duration_seconds": (recorded.AGENT_BUCKETS,),
+    "otel_llm_run_cost_usd": (recorded.RUN_COST_BUCKETS,),
+    "gen_ai_execute_tool_duration_seconds": (recorded.TOOL_BUCKETS,),
+    "gen_ai_invoke_workflow_duration_seconds": (recorded.WORKFLOW_BUCKETS,),
+    "mcp_server_operation_duration_seconds": (recorded.SERVER_BUCKETS,),
+    "mcp_client_operation_duration_seconds": (recorded.CLIENT_BUCKETS,),
+    "otel_llm_retrieval_duration_seconds": (recorded.RETRIEVAL_BUCKETS,),
 }
 _GAUGES: Mapping[str, str] = {
     "otel_llm_zscore": recorded.OWN_ZSCORE,

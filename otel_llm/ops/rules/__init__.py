@@ -16,7 +16,7 @@ from .own import own, processes
 from .quality import quality
 from .surroundings import surroundings
 from .traffic import FILTERED, TRUNCATED, by_part, calls, latency, tokens
-from .work import work
+from .work import work, work_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ def recording_groups(it: Context) -> dict[str, list[dict[str, Any]]]:
             _group(it, "work", 60, [*work(it), *quality(it)]),
         ],
         "otel-llm-parts.yml": [
-            _group(it, "parts", 60, [*by_part(it), *own(it), *processes(it)]),
+            _group(it, "parts", 60, [*by_part(it), *own(it), *processes(it), *work_parts(it)]),
             _group(it, "period", 300, fleet(it)),
         ],
         "otel-llm-anomaly.yml": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import recorded
@@ -18,11 +20,52 @@ def work(it: Context) -> list[Recording]:
     def risen(name: str, *labels: str, **where: str) -> str:
         return born(BY_NAME[name], it.over(normal.SHORT), it.by(*labels), **where)
 
+    def grown(suffix: str) -> str:
+        cost = BY_NAME["otel_llm_run_cost_usd"].selector(suffix)
+        return f"sum by ({', '.join(it.by(_AGENT))}) (increase({cost}[{it.over(normal.SHORT)}]))"
+
     agents, tools = "gen_ai_invoke_agent_duration_seconds", "gen_ai_execute_tool_duration_seconds"
     return [
         Recording(recorded.AGENT_RUNS, risen(agents, _AGENT)),
         Recording(recorded.FAILED_AGENT_RUNS, risen(agents, _AGENT, error_type=FAILED)),
+        Recording(recorded.RUN_COST, grown("_sum")),
+        Recording(recorded.PRICED_RUNS, grown("_count")),
         Recording(recorded.TOOL_RUNS, risen(tools, _TOOL)),
         Recording(recorded.FAILED_TOOL_RUNS, risen(tools, _TOOL, error_type=FAILED)),
         Recording(recorded.TOOL_REPEATS, risen("otel_llm_tool_repeats_total", _AGENT, _TOOL)),
     ]
+
+
+_PARTS: Mapping[str, tuple[str, str]] = {
+    recorded.AGENT_ENDS: ("gen_ai_invoke_agent_duration_seconds", "_count"),
+    recorded.AGENT_BUCKETS: ("gen_ai_invoke_agent_duration_seconds", "_bucket"),
+    recorded.MODEL_CALLS_SUM: ("gen_ai_invoke_agent_inference_calls", "_sum"),
+    recorded.MODEL_CALLS_COUNT: ("gen_ai_invoke_agent_inference_calls", "_count"),
+    recorded.TOOL_CALLS_SUM: ("gen_ai_invoke_agent_tool_calls", "_sum"),
+    recorded.TOOL_CALLS_COUNT: ("gen_ai_invoke_agent_tool_calls", "_count"),
+    recorded.RUN_COST_BUCKETS: ("otel_llm_run_cost_usd", "_bucket"),
+    recorded.AGENT_COST: ("otel_llm_agent_cost_usd_total", ""),
+    recorded.AGENT_TOKENS: ("otel_llm_agent_tokens_total", ""),
+    recorded.TOOL_ENDS: ("gen_ai_execute_tool_duration_seconds", "_count"),
+    recorded.TOOL_BUCKETS: ("gen_ai_execute_tool_duration_seconds", "_bucket"),
+    recorded.WORKFLOW_BUCKETS: ("gen_ai_invoke_workflow_duration_seconds", "_bucket"),
+    recorded.SERVER_ENDS: ("mcp_server_operation_duration_seconds", "_count"),
+    recorded.SERVER_BUCKETS: ("mcp_server_operation_duration_seconds", "_bucket"),
+    recorded.CLIENT_ENDS: ("mcp_client_operation_duration_seconds", "_count"),
+    recorded.CLIENT_BUCKETS: ("mcp_client_operation_duration_seconds", "_bucket"),
+    recorded.RETRIEVAL_BUCKETS: ("otel_llm_retrieval_duration_seconds", "_bucket"),
+    recorded.RETRIEVED_SUM: ("otel_llm_retrieval_documents", "_sum"),
+    recorded.RETRIEVED_COUNT: ("otel_llm_retrieval_documents", "_count"),
+}
+
+
+def work_parts(it: Context) -> list[Recording]:
+    """Rates of five minutes for the board of agents: nothing is recorded where there are none."""
+
+    def rate(record: str) -> Recording:
+        name, suffix = _PARTS[record]
+        labels = [label for label in recorded.LABELS[record] if label not in recorded.SERVICE]
+        series = BY_NAME[name].selector(suffix)
+        return Recording(record, f"sum by ({', '.join(it.by(*labels))}) (rate({series}[{it.over(normal.SHORT)}]))")
+
+    return [rate(record) for record in _PARTS]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def cases() -> list[Case]:
     """In the order of the rules."""
-    return [*_failing("agent", "LLMAgentFailing"), *_failing("tool", "LLMToolFailing"), *_circles()]
+    return [*_failing("agent", "LLMAgentFailing"), *_failing("tool", "LLMToolFailing"), *_expensive(), *_circles()]
 
 
 def _failing(kind: str, alert: str) -> list[Case]:
@@ -33,12 +33,30 @@ def _failing(kind: str, alert: str) -> list[Case]:
         )
 
     words = (f"25 % of {kind} runs {verb}" for verb in ("fail", "failed"))
-    expected = of_service("warning", "errors", f"{kind} fails in 25 %", *words, who, **{f"gen_ai_{kind}_name": who})
+    expected = of_service("warning", "agents", f"{kind} fails in 25 %", *words, who, **{f"gen_ai_{kind}_name": who})
     return pair(
         Case(alert, "a quarter fails", fed(3, 1), 30, (expected,), (5,)),
         ("a fifth fails", fed(4, 1)),
         ("a few runs", fed(0.45, 0.15)),
         ("a quarter is cancelled", fed(3, 1, "cancelled")),
+    )
+
+
+def _expensive() -> list[Case]:
+    labels = {"gen_ai_agent_name": "support"}
+
+    def fed(cost: float, runs: float) -> tuple[Series, ...]:
+        return (
+            exactly("otel_llm_run_cost_usd_sum", ramp((cost * runs, 60)), **labels),
+            exactly("otel_llm_run_cost_usd_count", ramp((runs, 60)), **labels),
+        )
+
+    words = (f"a run {verb} $2.00" for verb in ("costs", "cost"))
+    expected = of_service("warning", "agents", "a run costs $2.00", *words, "support", **labels)
+    return pair(
+        Case("LLMRunExpensive", "two dollars a run", fed(2, 1), 30, (expected,), (5,)),
+        ("half a dollar a run", fed(0.5, 1)),
+        ("a few runs", fed(2, 0.5)),
     )
 
 
@@ -52,7 +70,7 @@ def _circles() -> list[Case]:
     def case(severity: str, name: str, step: int) -> Case:
         words = (f"{4 * step} calls of a tool {verb} an earlier one" for verb in ("repeat", "repeated"))
         expected = of_service(
-            severity, "anomaly", f"{4 * step} repeated tool calls", *words, "support", "search", **labels
+            severity, "agents", f"{4 * step} repeated tool calls", *words, "support", "search", **labels
         )
         return Case("LLMToolRepeats", name, fed(step), 12, (expected,), (4, 30), every="15s")
 
