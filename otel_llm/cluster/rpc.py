@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket as sockets  # socket.socket may be gevent's or eventlet's by now; the leader answers from a real thread
 import marshal
 import os
+import secrets
 import struct
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,8 @@ Question = tuple[Any, ...]
 """The name of a method of ``Answers``, and its arguments."""
 _LENGTH = struct.Struct("<I")
 _LONGEST_PATH = 100  # of a socket's address there are 104 to 108 bytes, depending on the system
+_DESCRIPTORS = "/proc/self/fd"
+_SHORT = "/tmp"  # noqa: S108 - macOS gives each user a temporary directory with a long name
 _PATIENCE = 5.0  # seconds for one side to answer
 _LOOK_SECONDS = 0.5  # between two looks whether a leader that does not answer was stopped
 _MOST_PEERS = 16  # answered at once; a peer that says nothing holds up nobody else
@@ -258,12 +261,27 @@ def _exactly(peer: sockets.socket | _Waiting, size: int) -> bytes:
 
 @contextmanager
 def _address(path: Path) -> Iterator[str]:
-    """``path`` as an address: one that is too long is reached through the open directory."""
+    """``path`` as an address: one that is too long is reached through the open directory, or where no system shows that, by a link."""
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         yield str(path)
         return
+    if not Path(_DESCRIPTORS).is_dir():
+        with _link(path.parent) as short:
+            yield str(short / path.name)
+        return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
+        yield f"{_DESCRIPTORS}/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+@contextmanager
+def _link(folder: Path) -> Iterator[Path]:
+    """A short name of ``folder`` while the block runs: made anew, and in a sticky directory, so that it is ours and nobody else's."""
+    link = Path(_SHORT, f".otel-llm-{secrets.token_hex(8)}")
+    link.symlink_to(folder)
+    try:
+        yield link
+    finally:
+        link.unlink(missing_ok=True)

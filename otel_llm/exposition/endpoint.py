@@ -113,11 +113,16 @@ class Endpoint:
         """
         if self._server is not None or time.monotonic() < self._next_bind:
             return
-        from .server import ServeError, serve  # noqa: PLC0415 - only where there is a port to serve
+        from .families import ipv6_only  # noqa: PLC0415 - only where there is a port to serve
+        from .server import ANY_IPV4, BY_IPV6, ServeError, serve  # noqa: PLC0415 - only where there is a port to serve
 
         again, self._next_bind = self._next_bind > 0, time.monotonic() + PORT_SECONDS
         try:
             self._server = serve(self._config, self.scrape, self._member.status)
+            if self._config.host == ANY_IPV4 and ipv6_only():
+                self._member.warn(
+                    f"/metrics on {ANY_IPV4} is reached by IPv4 only, which this machine has no way out by; {BY_IPV6}"
+                )
         except ServeError as error:
             if again:
                 self._member.warn(f"/metrics is not served, everything else works: {error}")

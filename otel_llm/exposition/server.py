@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket as sockets
 import errno
 import io
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -23,11 +24,15 @@ from .snapshot import Ask, nobody
 from .stream import SecureStream, Stream
 
 MOST_CONNECTIONS = 32
-"""Served at once; one more is closed at once."""
+"""Served at once. One more takes the place of whoever has not asked yet, or is slow to take the answer; else it is closed at once."""
+SLOW_SECONDS = 2.0
+"""After which a client that is still taking its answer makes room for one more."""
 REQUEST_SECONDS = 10.0
 """In which a client must have made its request, handshake included."""
 ANSWER_SECONDS = 30.0
 """In which a client must have taken the answer."""
+ANY_IPV4 = "0.0.0.0"  # noqa: S104 - compared, not bound
+BY_IPV6 = "where there is IPv6 only, set OTEL_EXPORTER_PROMETHEUS_HOST to ::"
 _LONGEST_LINE = 8192  # bytes of a request's first line
 _WAKE_SECONDS = 1.0  # systems whose accept does not end when its socket is closed
 
@@ -43,14 +48,35 @@ class PortTakenError(ServeError):
     """Somebody else listens there already."""
 
 
+class Visit:
+    """One connection: a client that has not asked yet, which somebody without a password can be, or one that is answered."""
+
+    def __init__(self, peer: sockets.socket) -> None:
+        self.peer = peer
+        self.admitted = False
+        self.sending_since: float | None = None
+
+    def admit(self) -> None:
+        """It has asked, and may."""
+        self.admitted = True
+
+    def send(self) -> None:
+        """The answer is there; how long it takes is up to the client."""
+        self.sending_since = time.monotonic()
+
+    def yields(self, now: float) -> bool:
+        """Whether it makes room for another client."""
+        return not self.admitted or (self.sending_since is not None and now - self.sending_since > SLOW_SECONDS)
+
+
 class Server:
     """Serves until closed. ``port`` is the one that is bound. Raises ``ServeError`` where there are no threads for it."""
 
-    def __init__(self, listeners: list[sockets.socket], respond: Callable[[sockets.socket], None]) -> None:
+    def __init__(self, listeners: list[sockets.socket], respond: Callable[[Visit], None]) -> None:
         self.port: int = listeners[0].getsockname()[1]
         self._listeners = listeners
         self._respond = respond
-        self._open: set[sockets.socket] = set()
+        self._open: dict[Visit, None] = {}  # oldest first
         self._closed = False
         try:
             for listener in listeners:
@@ -70,7 +96,7 @@ class Server:
     def drop_after_fork(self) -> None:
         """In a forked child: close this process's descriptors and touch nothing that the parent still uses."""
         self._closed = True
-        for inherited in (*self._listeners, *self._open):
+        for inherited in (*self._listeners, *(visit.peer for visit in tuple(self._open))):
             inherited.close()
 
     def _accept(self, listener: sockets.socket) -> None:
@@ -82,25 +108,37 @@ class Server:
             except OSError:
                 _sleep(0 if self._closed else 0.1)  # too many open files, say: others may close theirs
                 continue
-            peer = sockets.socket(fileno=descriptor)
-            if len(self._open) >= MOST_CONNECTIONS:
-                peer.close()
+            visit = Visit(sockets.socket(fileno=descriptor))
+            if len(self._open) >= MOST_CONNECTIONS and not self._make_room():
+                visit.peer.close()
                 continue
-            self._open.add(peer)
+            self._open[visit] = None
             try:
-                _start(self._serve, (peer,))
+                _start(self._serve, (visit,))
             except RuntimeError:  # no thread to be had: others may end theirs
-                self._open.discard(peer)
-                peer.close()
+                self._open.pop(visit, None)
+                visit.peer.close()
 
-    def _serve(self, peer: sockets.socket) -> None:
+    def _make_room(self) -> bool:
+        """End the oldest connection that makes room; returns whether there was one."""
+        now = time.monotonic()
+        for visit in tuple(self._open):
+            if visit.yields(now) and self._open.pop(visit, self) is None:
+                with suppress(OSError):
+                    visit.peer.shutdown(sockets.SHUT_RDWR)  # its thread then ends by itself, and closes it
+                return True
+        return False
+
+    def _serve(self, visit: Visit) -> None:
         try:
             with guard("server"), suppress(OSError):
-                self._respond(peer)
-                peer.shutdown(sockets.SHUT_WR)  # reaches the client even where a forked child has the descriptor too
+                self._respond(visit)
+                visit.peer.shutdown(
+                    sockets.SHUT_WR
+                )  # reaches the client even where a forked child has the descriptor too
         finally:
-            self._open.discard(peer)
-            peer.close()
+            self._open.pop(visit, None)
+            visit.peer.close()
 
 
 def serve(config: Config, scrape: Scrape, status: Ask = nobody) -> Server:
@@ -112,10 +150,11 @@ def serve(config: Config, scrape: Scrape, status: Ask = nobody) -> Server:
     users = _users(config)
     site = Site(scrape, status)
 
-    def respond(peer: sockets.socket) -> None:
+    def respond(visit: Visit) -> None:
         secured = certificate.context() if certificate is not None else None
+        peer = visit.peer
         stream = Stream(peer, REQUEST_SECONDS) if secured is None else SecureStream(peer, REQUEST_SECONDS, secured)
-        _Handler(stream, site, users)
+        _Handler(stream, site, users, visit)
 
     return Server(_listeners(config), respond)
 
@@ -127,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     command, requestline, request_version = "GET", "", "HTTP/1.0"  # until the request says otherwise
 
-    def __init__(self, stream: Stream, site: Site, users: Users | None) -> None:
+    def __init__(self, stream: Stream, site: Site, users: Users | None, visit: Visit) -> None:
+        self._visit = visit
         self._stream = stream
         self._site = site
         self._users = users
@@ -154,10 +194,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = self.headers
         if path not in OPEN and self._users is not None and not self._users.allow(headers.get("Authorization", "")):
             return plain(401, "who are you?", ("WWW-Authenticate", 'Basic realm="otel-llm"'))
+        self._visit.admit()
         accept, encoding = headers.get("Accept", ""), headers.get("Accept-Encoding", "")
         return self._site.answer(self.command, path, query, accept, encoding)
 
     def _send(self, answer: Answer) -> None:
+        self._visit.send()
         headers, body = answer.sent(self.command)
         self.send_response(answer.status)
         for name, value in (*headers, ("X-Content-Type-Options", "nosniff"), ("Connection", "close")):
@@ -226,7 +268,9 @@ def _refusal(where: str, error: OSError) -> ServeError:
             f"{where} is taken by another program; set OTEL_EXPORTER_PROMETHEUS_PORT to a free port "
             "or mount otel_llm.asgi_app() or otel_llm.wsgi_app() in your own application"
         )
-    return ServeError(f"cannot listen on {where}: {error.strerror}")
+    return ServeError(
+        f"cannot listen on {where}: {error.strerror}{'; ' + BY_IPV6 if where.startswith(ANY_IPV4) else ''}"
+    )
 
 
 def _certificate(config: Config) -> Certificate | None:

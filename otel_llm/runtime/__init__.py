@@ -29,7 +29,7 @@ from otel_llm.calls.spenders import Spenders
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError
-from otel_llm.core import dispatch, fork
+from otel_llm.core import dispatch, fork, interpreter
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
 from otel_llm.core.guard import guard, guarded
@@ -294,18 +294,33 @@ def current() -> Runtime | None:
 
 
 def start(config: Config | None = None) -> Runtime | None:
-    """Begin to watch this process; None where ``OTEL_SDK_DISABLED`` says not to. Starting again changes nothing."""
+    """Begin to watch this process; None where ``OTEL_SDK_DISABLED`` says not to, or in a subinterpreter. Starting again changes nothing."""
     global _runtime  # noqa: PLW0603 - one runtime per process
     with _lock:
         if _runtime is None:
             config = Config.from_env() if config is None else config
-            if config.sdk_disabled:
+            if config.sdk_disabled or not _here():
                 return None
             made = Runtime(config)
             with guard("start"):
                 made.start()
             _runtime = made
         return _runtime
+
+
+def _here() -> bool:
+    """Whether this interpreter can be watched: Python ends the whole process where another than the main one keeps threads to its end."""
+    if interpreter.is_main():
+        return True
+    if not _warned:
+        _warned.append("here")
+        logger.warning(
+            "This is not the process's main interpreter: its calls are not seen. Under mod_wsgi, set WSGIApplicationGroup %{GLOBAL}."
+        )
+    return False
+
+
+_warned: list[str] = []
 
 
 def stop() -> None:

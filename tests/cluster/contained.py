@@ -1,5 +1,7 @@
 """What runs in a container of the tests: so many calls, then answers to lines on standard input.
 
+With ``forking``, two forked children make as many each, and end.
+
 ``page``: how many calls this container's own port shows, or why it does not. ``cost``: their dollars. ``role``: what this process is.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import socket
 import struct
 import sys
@@ -44,18 +47,27 @@ def answer(question: str) -> str:
     return runtime.current().member.role
 
 
-def main(calls: int, *, own_network: bool) -> None:
+def make(calls: int) -> None:
+    for _ in range(calls):
+        with otel_llm.observe(provider="acme", model="acme-1") as call:
+            call.response.usage = Usage(1_000_000, 0)
+
+
+def main(calls: int, *, own_network: bool, forking: bool) -> None:
     logging.basicConfig(format="%(message)s")
     if own_network:
         bring_up_loopback()
     otel_llm.instrument()
-    for _ in range(calls):
-        with otel_llm.observe(provider="acme", model="acme-1") as call:
-            call.response.usage = Usage(1_000_000, 0)
+    make(calls)
+    for _ in range(2 * forking):
+        if not (child := os.fork()):
+            make(calls)
+            os._exit(0)
+        os.waitpid(child, 0)
     print("made", flush=True)
     for line in sys.stdin:
         print(answer(line.strip()), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), own_network="own-network" in sys.argv)
+    main(int(sys.argv[1]), own_network="own-network" in sys.argv, forking="forking" in sys.argv)

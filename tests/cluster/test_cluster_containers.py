@@ -117,3 +117,15 @@ def test_containers_that_share_a_network_have_one_port(start: Start, open_path: 
     assert ended(second) == ""
     assert asked(first, "page") == "12"
     assert ended(first) == ""
+
+
+def test_without_proc_and_below_a_long_path_forks_are_one_service(start: Start, open_path: Path) -> None:
+    """As on macOS: no /proc, and a temporary directory whose path is too long for a socket's address."""
+    long = open_path / "zz" / "zyxvpxvq6csfxvn_n0000000000000" / ("T" * 60)
+    long.mkdir(parents=True)
+    named = environment(open_path, TMPDIR=str(long))
+    program = start(3, "forking", without_proc=True, environment=named)
+    assert asked(program, "role") == "leader"
+    until(lambda: asked(program, "page") == "9")
+    assert ended(program) == ""
+    assert [path.name for path in long.iterdir()] == [f"otel-llm-0-{named['OTEL_EXPORTER_PROMETHEUS_PORT']}"]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cluster_lab import HERE, Echo, Worker, call, counted, crash, free_port, until
 
-from otel_llm.cluster import journal, processes, statedir
+from otel_llm.cluster import journal, processes, rpc, statedir
 from otel_llm.cluster.rpc import Listener, RemoteAggregator
 from otel_llm.core.config import Config
 
@@ -173,12 +173,19 @@ def test_a_relative_one_stays_where_it_was(worker: Make, tmp_path: Path, monkeyp
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_long_path_can_be_asked_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize("system", ["Linux", "macOS"])
+def test_a_long_path_can_be_asked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    """Where /proc shows open files through them, elsewhere through a link that is gone again right after."""
     folder = tmp_path / ("long" * 40)
     folder.mkdir()
-    listener = Listener(folder / "socket", Echo())
-    assert RemoteAggregator(folder / "socket").stats() == {"answer": 1}
-    listener.stop()
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        if system == "macOS":
+            monkeypatch.setattr(rpc, "_DESCRIPTORS", str(tmp_path / "proc"))
+            monkeypatch.setattr(rpc, "_SHORT", short)
+        listener = Listener(folder / "socket", Echo())
+        assert RemoteAggregator(folder / "socket").stats() == {"answer": 1}
+        listener.stop()
+        assert [*Path(short).iterdir()] == []
 
 
 def test_a_service_on_another_port_is_a_stranger(worker: Make, config: Config) -> None:

@@ -12,6 +12,7 @@ import shutil
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,9 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from otel_llm.aggregate import Store
+from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
+from otel_llm.exposition import families
 from otel_llm.exposition import server as module
+from otel_llm.exposition.endpoint import Endpoint
 from otel_llm.exposition.server import PortTakenError, ServeError, Server, serve
 
 BODY = b"some_metric 1\n" * 200
@@ -204,19 +209,65 @@ def test_a_client_that_does_not_read_is_let_go(start: Serve, monkeypatch: pytest
             os.sched_yield()
 
 
-def test_connections_are_bounded(start: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def connected(server: Server, number: int, sends: bytes = b"") -> list[socket.socket]:
+    """So many clients that are connected, after each has sent something."""
+    peers = []
+    for count in range(1, number + 1):
+        peers.append(raw(server))
+        peers[-1].sendall(sends)
+        while len(server._open) < count:
+            os.sched_yield()
+    return peers
+
+
+def test_clients_that_do_not_ask_make_room_for_one_that_does(
+    start: Serve, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place is taken with the password: whoever dawdles before that cannot keep Prometheus waiting."""
     monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
-    server = start()
-    waiting = [raw(server), raw(server)]
-    while len(server._open) < 2:
-        os.sched_yield()
+    server = start(basic_auth_file=str(users))
+    first, second = connected(server, 2, b"GET /metr")
+    assert get(server, Authorization=basic("prom:letmein"))[0] == 200
+    assert first.recv(10) == b""
+    second.sendall(b"ics HTTP/1.0\r\n\r\n")
+    assert second.recv(100).startswith(b"HTTP/1.0 401 ")
+    for peer in (first, second):
+        peer.close()
+
+
+def test_clients_that_are_answered_keep_their_places(start: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
+    gate = threading.Event()
+    answered = threading.Semaphore(0)
+
+    def slowly(_: str) -> tuple[str, bytes]:
+        answered.release()
+        gate.wait(60)
+        return "text/plain", BODY
+
+    server = start(slowly)
+    peers = connected(server, 2, b"GET /metrics HTTP/1.0\r\n\r\n")
+    for _ in peers:
+        answered.acquire(timeout=60)
     with raw(server) as third:
         assert third.recv(10) == b""
-    for peer in waiting:
+    gate.set()
+    for peer in peers:
+        assert peer.recv(100).startswith(b"HTTP/1.0 200 ")
         peer.close()
-    while server._open:
-        os.sched_yield()
-    assert get(server)[0] == 200
+
+
+def test_a_client_that_does_not_read_makes_room_after_a_while(start: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(module, "SLOW_SECONDS", float("inf"))
+    server = start(lambda _: ("text/plain", b"x" * 50_000_000))
+    (slow,) = connected(server, 1, b"GET /metrics HTTP/1.0\r\n\r\n")
+    slow.recv(1)
+    with raw(server) as refused:
+        assert refused.recv(10) == b""
+    monkeypatch.setattr(module, "SLOW_SECONDS", 0.0)
+    assert get(server, "/-/healthy")[0] == 200
+    slow.close()
 
 
 class NoThread:
@@ -477,3 +528,60 @@ def test_new_passwords_are_taken_up_and_broken_files_are_not(start: Serve, users
     assert get(server, Authorization=basic("prom:changed-since"))[0] == 200
     users.unlink()
     assert get(server, Authorization=basic("prom:changed-since"))[0] == 200
+
+
+class Routes:
+    """A socket module of a machine that has a way out by some families of addresses, and lacks others altogether."""
+
+    def __init__(self, *families: int, lacks: tuple[int, ...] = ()) -> None:
+        self.families, self.lacks = families, lacks
+        self.closed = 0
+
+    def __call__(self, family: int, kind: int) -> Routes:
+        assert kind == socket.SOCK_DGRAM  # whose connecting sends nothing
+        if family in self.lacks:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        self.family = family
+        return self
+
+    def connect(self, _: tuple[str, int]) -> None:
+        if self.family not in self.families:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize(
+    ("routes", "only"),
+    [
+        (Routes(socket.AF_INET6), True),
+        (Routes(socket.AF_INET6, lacks=(socket.AF_INET,)), True),
+        (Routes(socket.AF_INET, socket.AF_INET6), False),
+        (Routes(socket.AF_INET), False),
+        (Routes(), False),
+    ],
+)
+def test_a_machine_that_only_ipv6_reaches_is_known(monkeypatch: pytest.MonkeyPatch, routes: Routes, only: bool) -> None:
+    monkeypatch.setattr(families.sockets, "socket", routes)
+    assert families.ipv6_only() is only
+    assert routes.closed > 0
+
+
+def test_any_ipv4_address_where_there_is_ipv6_only_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    member = Member(Config(), lambda: Store(Config()))
+    endpoint = Endpoint(Config(host="0.0.0.0", port=0), member)
+    monkeypatch.setattr(families, "ipv6_only", lambda: True)
+    endpoint._bind()
+    endpoint.close()
+    assert "0.0.0.0 is reached by IPv4 only" in caplog.text
+    assert "set OTEL_EXPORTER_PROMETHEUS_HOST to ::" in caplog.text
+
+    def without_ipv4(*_: object, **__: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(module, "_listen", without_ipv4)
+    with pytest.raises(ServeError, match="set OTEL_EXPORTER_PROMETHEUS_HOST to ::"):
+        serve(Config(host="0.0.0.0", port=0), scrape)

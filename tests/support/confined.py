@@ -45,11 +45,23 @@ def start(
     read_only: bool = False,
     writable: tuple[Path, ...] = (),
     user: bool = False,
+    without_proc: bool = False,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.Popen[str]:
-    """Run ``command`` in new ``namespaces``; where ``read_only``, nothing but ``writable`` can be written to. It ends with us."""
+    """Run ``command`` in new ``namespaces``; where ``read_only``, nothing but ``writable`` can be written to.
+
+    ``without_proc`` hides /proc, which systems other than Linux have not. The program ends with us.
+    """
     words = [*USER, *map(str, command)] if user else [*map(str, command)]
+    if without_proc:
+        words = [
+            "bash",
+            "-c",
+            'mount --make-rprivate / && mount -t tmpfs tmpfs /proc && exec "$@"',
+            "without-proc",
+            *words,
+        ]
     if read_only:
         words = ["bash", "-c", _READ_ONLY, "read-only", *words]
     return subprocess.Popen(
