@@ -2,7 +2,8 @@
 
 With ``forking``, two forked children make as many each, and end.
 
-``page``: how many calls this container's own port shows, or why it does not. ``cost``: their dollars. ``role``: what this process is.
+``page``: how many calls this container's own port shows, or why it does not. ``cost``: their dollars. ``call N``: makes N more.
+``role``: what this process is.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def answer(question: str) -> str:
     try:
         if question == "page":
             return f"{total(CALLS):.0f}"
+        if question.startswith("call "):
+            make(int(question.removeprefix("call ")))
+            return "made"
         if question == "cost":
             return f"{total(COST):.6f}"
     except OSError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import confined
@@ -23,6 +25,33 @@ def open_path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="otel-llm-tests-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def btrfs(open_path: Path) -> Iterator[Path]:
+    """A disk of its own, copy-on-write. Skipped where none can be mounted: root on a system that knows btrfs has to."""
+    if os.geteuid() or "\tbtrfs\n" not in Path("/proc/filesystems").read_text(encoding="ascii"):
+        pytest.skip("only root can mount btrfs, where the kernel has it")
+    image, disk = open_path / "image", open_path / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(128 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", "-m", "single", image], capture_output=True, check=True)
+    subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room at all: the last pieces are small."""
+    full = disk / "full"
+    with full.open("wb", buffering=0) as file:
+        for piece in (1 << 16, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    file.write(os.urandom(piece))
+            os.fsync(file.fileno())
+    return full
 
 
 @pytest.fixture
@@ -129,3 +158,21 @@ def test_without_proc_and_below_a_long_path_forks_are_one_service(start: Start, 
     until(lambda: asked(program, "page") == "9")
     assert ended(program) == ""
     assert [path.name for path in long.iterdir()] == [f"otel-llm-0-{named['OTEL_EXPORTER_PROMETHEUS_PORT']}"]
+
+
+def test_a_full_copy_on_write_disk_ends_no_process_and_loses_no_call(
+    start: Start, open_path: Path, btrfs: Path
+) -> None:
+    """Mapped memory would end it with SIGBUS: reserved room is none on btrfs."""
+    state = btrfs / "state"
+    program = start(200, environment=environment(open_path, OTEL_LLM_STATE_DIR=str(state)))
+    full = fill(btrfs)
+    for _ in range(20):
+        assert asked(program, "call 1000") == "made"
+    assert asked(program, "page") == "20200"
+    full.unlink()
+    assert asked(program, "call 100") == "made"
+    until(lambda: asked(program, "page") == "20300")
+    assert asked(program, "role") == "leader"
+    program.communicate(timeout=60)
+    assert program.returncode == 0
