@@ -85,11 +85,7 @@ _PREFIXES = ("otel_llm.label.", "", "traceloop.association.properties.", "ai.tel
 
 def _text(value: Any) -> str:
     return (
-        value[:128]
-        if isinstance(value, str)
-        else ""
-        if value is None or isinstance(value, (list, dict))
-        else str(value)[:128]
+        value[:128] if isinstance(value, str) else "" if value is None or isinstance(value, tuple) else str(value)[:128]
     )
 
 

@@ -127,7 +127,7 @@ def value(of: Any) -> Any:
     if isinstance(listed := of.get("arrayValue"), dict):
         inside = listed.get("values")
         values = [value(member) for member in inside[:64]] if isinstance(inside, list) else []
-        return [member for member in values if isinstance(member, str)]
+        return tuple(member for member in values if isinstance(member, str))
     told = of.get("doubleValue", of.get("boolValue"))
     return told if isinstance(told, (bool, int, float, str)) else None
 

@@ -90,5 +90,5 @@ def value(of: Any) -> Any:
     if kind == "bool_value":
         return of.bool_value
     if kind == "array_value":
-        return [member.string_value for member in of.array_value.values[:64] if member.string_value]
+        return tuple(member.string_value for member in of.array_value.values[:64] if member.string_value)
     return None

@@ -222,15 +222,20 @@ class Gateway:
             selves.add(resource.instance)
             words[_SPANS, "own"] += 1
             return
-        if dialects.speaks(span):
-            dialect = dialects.recognise(span)
-            kind = "unclear" if dialect is None else dialect.kind(span)
-            if dialect is not None and kind == "inference":
-                call = read(span, dialect, resource)
-                calls.append(call._replace(labels=self.naming.labels(resource, span)) if self.naming.custom else call)
-                return
-            if kind == "unclear":
-                words[_IGNORED, span.scope or "unnamed"] += 1
+        understood = not dialects.speaks(span)
+        with guard("gateway"):  # a span that nobody can read costs no other one of its batch
+            if not understood:
+                dialect = dialects.recognise(span)
+                kind = "unclear" if dialect is None else dialect.kind(span)
+                if dialect is not None and kind == "inference":
+                    call = read(span, dialect, resource)
+                    calls.append(
+                        call._replace(labels=self.naming.labels(resource, span)) if self.naming.custom else call
+                    )
+                    return
+                understood = kind == "other"
+        if not understood:
+            words[_IGNORED, span.scope or "unnamed"] += 1
         words[_SPANS, "other"] += 1
         links.append(Link(span.key, span.parent, span.kind == SERVER))
 
