@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import click
 
@@ -30,11 +31,11 @@ set by a variable: OTEL_LLM_GATEWAY_HTTP, OTEL_LLM_GATEWAY_GRPC and so on. It en
 """
 
 
-def _option(name: str, default: object, help: str, **more: object) -> object:
+def _option(name: str, default: Any, help: str, **more: Any) -> Any:
     variable = "OTEL_LLM_GATEWAY_" + name.lstrip("-").upper().replace("-", "_")
     return click.option(
         name, default=default, show_default=default not in ("", None), envvar=variable, help=help, **more
-    )  # type: ignore[arg-type]
+    )
 
 
 @click.command("gateway", help=HELP)

@@ -29,7 +29,8 @@ def observation(call: Call, prices: Prices, now: float) -> Observation:
     at = call.end if now - _OLDEST < call.end <= now else now
     usage = _usage(call)
     cost: float | None = None
-    source, saved, incomplete, unknown = "", 0.0, (), ""
+    incomplete: tuple[str, ...] = ()
+    source, saved, unknown = "", 0.0, ""
     if usage is None:
         unknown = "" if call.error else "stream_without_usage" if call.stream else "missing"
         usage = _NONE

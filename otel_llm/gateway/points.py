@@ -29,14 +29,14 @@ _Series = tuple[str, str, str]
 class _Counted(NamedTuple):
     start: int
     sum: float
-    count: int
+    number: int
 
 
 class Reported(NamedTuple):
     """What came since the last report of a series."""
 
     sum: float
-    count: int
+    number: int
 
 
 class Points:
@@ -58,7 +58,7 @@ class Points:
             if not column or point.temporality not in (DELTA, CUMULATIVE):
                 continue
             reported = self._since(point, now)
-            if reported is not None and (reported.count or reported.sum):
+            if reported is not None and (reported.number or reported.sum):
                 attributes = point.attributes
                 error = str(attributes.get("error.type") or "")
                 place = (point.resource.instance, _provider(attributes), _model(attributes), error)
@@ -67,7 +67,7 @@ class Points:
             yield from _calls(provider, model, error, columns)
 
     def _since(self, point: Point, now: float) -> Reported | None:
-        count = point.count or 0
+        count = point.number or 0
         if point.temporality == DELTA:
             return Reported(point.sum, count)
         series = (point.resource.instance, point.name, repr(sorted(point.attributes.items())))
@@ -79,10 +79,10 @@ class Points:
         if kept is None:
             return None
         before = kept[0]
-        if point.start != before.start or point.sum < before.sum or count < before.count:
+        if point.start != before.start or point.sum < before.sum or count < before.number:
             before = _Counted(point.start, 0.0, 0)  # the sender has begun anew
         kept[0] = _Counted(point.start, point.sum, count)
-        return Reported(point.sum - before.sum, count - before.count)
+        return Reported(point.sum - before.sum, count - before.number)
 
 
 def speaks(point: Point) -> bool:
@@ -95,7 +95,7 @@ def _column(point: Point) -> str:
     told = str(point.attributes.get("gen_ai.token.type") or "")
     if point.name == TOKENS:
         return _TYPES.get(told, "")
-    if point.name in DURATIONS and point.count is not None:
+    if point.name in DURATIONS and point.number is not None:
         return "seconds"
     if point.name == CLAUDE_TOKENS:
         return f"claude {point.attributes.get('type')}"
@@ -116,7 +116,7 @@ def _calls(provider: str, model: str, error: str, columns: dict[str, list[tuple[
     """As many calls as durations or tokens were counted; Claude Code's sums, which count no calls, are one call."""
     point = max((point for pairs in columns.values() for point, _ in pairs), key=lambda point: point.at)
     claude = any(column.startswith("claude") for column in columns)
-    numbers = {column: sum(reported.count for _, reported in pairs) for column, pairs in columns.items()}
+    numbers = {column: sum(reported.number for _, reported in pairs) for column, pairs in columns.items()}
     sums = {column: sum(reported.sum for _, reported in pairs) for column, pairs in columns.items()}
     times = 1 if claude else min(numbers.get("seconds") or max(numbers.values()), MOST_CALLS)
     if times <= 0:

@@ -29,7 +29,7 @@ class Record(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of a sum or a histogram; a sum has no ``count``. ``start`` is where the counting began."""
+    """One point of a sum or a histogram; a sum has no ``number`` of values. ``start`` is where the counting began."""
 
     resource: Resource
     scope: str
@@ -40,7 +40,7 @@ class Point(NamedTuple):
     temporality: int
     attributes: Attributes
     sum: float
-    count: int | None
+    number: int | None
 
 
 def logs(body: bytes, naming: Naming, *, is_json: bool) -> list[Record]:

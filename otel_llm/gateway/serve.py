@@ -7,7 +7,8 @@ import signal
 import socket
 import ssl
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -68,9 +69,10 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
 
-    def capture_signals(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Nothing: uvicorn's own would raise the signal again at the end."""
-        return nullcontext()
+        yield
 
 
 def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, also: str) -> None:

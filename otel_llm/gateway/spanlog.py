@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from otel_llm.cluster.journal import Journal, Position, Reader
 
@@ -76,7 +76,7 @@ class SpanLog:
             self._journal.close()
             self._journal = None
 
-    def _append(self, record: tuple[object, ...]) -> None:
+    def _append(self, record: tuple[Any, ...]) -> None:
         payload = marshal.dumps(record, 2)
         if self._journal is None or time.monotonic() >= self._until or self._size + len(payload) > EPOCH_BYTES:
             self._turn()

@@ -6,6 +6,8 @@ The model was asked with 120 tokens, 100 of them cached, and answered with 30, o
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -44,23 +46,25 @@ class Case(NamedTuple):
     provider: str = "openai"
     model: str = "gpt-4o"
     finish: tuple[str, ...] = ()
-    more: dict[str, Any] = {}
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 STOP = {"gen_ai.response.finish_reasons": ["stop"]}
 CASES = {
     "conventions": Case("conventions", {**CHAT, IN: 120, OUT: 30, CR: 100, RE: 12, **STOP}, FULL, finish=("stop",)),
     "conventions 1.27": Case("conventions", {**OLD, "gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30}, PLAIN),
-    "spring ai, all texts": Case("conventions", {**OLD, IN: "120", OUT: "30", CR: "100", "gen_ai.response.model": "none",
-                                                 "gen_ai.response.finish_reasons": '["STOP"]'}, (120, 30, 100, None, None), finish=("stop",)),
+    "spring ai, all texts": Case("conventions", {**OLD, IN: "120", OUT: "30", CR: "100",
+                                                 "gen_ai.response.model": "none",
+                                                 "gen_ai.response.finish_reasons": '["STOP"]'}, (120, 30, 100, None, None),
+                                 finish=("stop",)),
     "spring ai embedding": Case("conventions", {**OLD, "gen_ai.operation.name": "embedding", IN: "120"}, (120, None, None, None, None)),
-    ".net, a list as a text": Case("conventions", {**CHAT, IN: 120, OUT: 30, RE: 12, CR: 100, "gen_ai.response.finish_reasons": '["stop"]'}, FULL,
-                                   finish=("stop",)),
+    ".net, a list as a text": Case("conventions", {**CHAT, IN: 120, OUT: 30, RE: 12, CR: 100, "gen_ai.response.finish_reasons": '["stop"]'},
+                                   FULL, finish=("stop",)),
     "semantic kernel": Case("conventions", {**OLD, IN: 120, OUT: 30, "gen_ai.response.finish_reason": "FinishReason.TOOL_CALLS",
                                             "server.address": "http://llm.example:8080/v1/"}, PLAIN, finish=("tool_calls",)),
     "anthropic sdk": Case("anthropic_sdk", {**CHAT, "gen_ai.provider.name": "anthropic", IN: 120, OUT: 30, CR: 60, CW: 40,
-                                            "anthropic.message.stop_reason": "end_turn"}, ANTHROPIC, "com.anthropic.sdk.python", "anthropic",
-                          finish=("stop",)),
+                                            "anthropic.message.stop_reason": "end_turn"}, ANTHROPIC,
+                          "com.anthropic.sdk.python", "anthropic", finish=("stop",)),
     "openllmetry 0.62": Case("conventions", {**CHAT, IN: 120, OUT: 30, CR: 100, "gen_ai.usage.reasoning_tokens": 12}, FULL),
     "openllmetry 0.40": Case("traceloop", {"llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.request.model": "gpt-4o",
                                            "gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30,
@@ -242,7 +246,7 @@ def test_json_of_other_hands_is_read_alike() -> None:
     one = span(1, CHAT, kind="SPAN_KIND_SERVER", status={"code": "STATUS_CODE_OK"})
     one["attributes"] += [
         {"key": IN, "value": {"intValue": 120}},
-        {"key": O, "value": {"doubleValue": 30}},
+        {"key": OUT, "value": {"doubleValue": 30}},
         {"key": CR, "value": {"stringValue": "100"}},
     ]
     resource, (made,) = otlpjson.traces(request(one), Naming()).spans[0]
