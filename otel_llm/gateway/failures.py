@@ -23,6 +23,12 @@ _WORDS = (
     ("apiconnection", "connection"), ("remoteprotocol", "connection"), ("httprequestexception", "connection"),
     ("connecterror", "connection"), ("connection", "connection"),
 )  # fmt: skip
+_PHRASES = (
+    ("rate limit", "rate_limit"),
+    ("too many requests", "rate_limit"),
+    ("quota", "quota"),
+    ("overloaded", "overloaded"),
+)
 _STATUS = re.compile(r"(?:error code|status[_ ]?code|status|http)\D{0,3}([45]\d\d)\b", re.IGNORECASE)
 _CLASS = re.compile(r"^\W{0,3}([A-Za-z_][\w.]{2,100}(?:Error|Exception|Timeout))\b")
 
@@ -67,5 +73,7 @@ def of_message(message: str) -> str:
     """The error type of a message that begins with a class name or holds an HTTP status."""
     if match := _STATUS.search(message):
         return from_status(int(match[1]))
-    match = _CLASS.match(message)
-    return of_word(match[1]) if match else OTHER
+    if (match := _CLASS.match(message)) and (found := of_word(match[1])) != OTHER:
+        return found
+    lower = message.lower()
+    return next((meant for phrase, meant in _PHRASES if phrase in lower), OTHER)

@@ -25,8 +25,12 @@ CR, CW, CC = (f"gen_ai.usage.{kind}.input_tokens" for kind in ("cache_read", "ca
 RE = "gen_ai.usage.reasoning.output_tokens"
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 OLD = {"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o"}
-WIRE = {"prompt_tokens": 120, "completion_tokens": 30, "prompt_tokens_details": {"cached_tokens": 100},
-        "completion_tokens_details": {"reasoning_tokens": 12}}  # fmt: skip
+WIRE = {
+    "prompt_tokens": 120,
+    "completion_tokens": 30,
+    "prompt_tokens_details": {"cached_tokens": 100},
+    "completion_tokens_details": {"reasoning_tokens": 12},
+}
 
 
 def call(attributes: dict[str, Any], scope: str = "x", **more: Any) -> tuple[str, Call | None]:
@@ -52,74 +56,297 @@ class Case(NamedTuple):
 STOP = {"gen_ai.response.finish_reasons": ["stop"]}
 CASES = {
     "conventions": Case("conventions", {**CHAT, IN: 120, OUT: 30, CR: 100, RE: 12, **STOP}, FULL, finish=("stop",)),
-    "conventions 1.27": Case("conventions", {**OLD, "gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30}, PLAIN),
-    "spring ai, all texts": Case("conventions", {**OLD, IN: "120", OUT: "30", CR: "100",
-                                                 "gen_ai.response.model": "none",
-                                                 "gen_ai.response.finish_reasons": '["STOP"]'}, (120, 30, 100, None, None),
-                                 finish=("stop",)),
-    "spring ai embedding": Case("conventions", {**OLD, "gen_ai.operation.name": "embedding", IN: "120"}, (120, None, None, None, None)),
-    ".net, a list as a text": Case("conventions", {**CHAT, IN: 120, OUT: 30, RE: 12, CR: 100, "gen_ai.response.finish_reasons": '["stop"]'},
-                                   FULL, finish=("stop",)),
-    "semantic kernel": Case("conventions", {**OLD, IN: 120, OUT: 30, "gen_ai.response.finish_reason": "FinishReason.TOOL_CALLS",
-                                            "server.address": "http://llm.example:8080/v1/"}, PLAIN, finish=("tool_calls",)),
-    "anthropic sdk": Case("anthropic_sdk", {**CHAT, "gen_ai.provider.name": "anthropic", IN: 120, OUT: 30, CR: 60, CW: 40,
-                                            "anthropic.message.stop_reason": "end_turn"}, ANTHROPIC,
-                          "com.anthropic.sdk.python", "anthropic", finish=("stop",)),
-    "openllmetry 0.62": Case("conventions", {**CHAT, IN: 120, OUT: 30, CR: 100, "gen_ai.usage.reasoning_tokens": 12}, FULL),
-    "openllmetry 0.40": Case("traceloop", {"llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.request.model": "gpt-4o",
-                                           "gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30,
-                                           "gen_ai.usage.cache_read_input_tokens": 100, "gen_ai.completion.0.finish_reason": "stop"},
-                             (120, 30, 100, None, None), finish=("stop",)),
-    "openllmetry 0.40, zeros for unknown": Case("traceloop", {"llm.request.type": "completion", "gen_ai.system": "Anthropic",
-                                                              "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.prompt_tokens": 0,
-                                                              "gen_ai.usage.completion_tokens": 0}, None, provider="anthropic",
-                                                model="claude-sonnet-4-5"),
-    "openlit, anthropic": Case("openlit", {**CHAT, "gen_ai.provider.name": "anthropic", IN: 20, OUT: 30, CR: 60, CC: 40}, ANTHROPIC,
-                               "openlit.instrumentation.anthropic", "anthropic"),
-    "openlit, openai": Case("openlit", {**CHAT, IN: 120, OUT: 30, CR: 100, RE: 12}, FULL, "openlit.instrumentation.openai"),
-    "openinference": Case("openinference", {"openinference.span.kind": "LLM", "llm.system": "openai", "llm.model_name": "gpt-4o-2024-08-06",
-                                            "llm.invocation_parameters": '{"model": "gpt-4o"}', "llm.token_count.prompt": 120,
-                                            "llm.token_count.completion": 30, "llm.token_count.prompt_details.cache_read": 100,
-                                            "llm.token_count.completion_details.reasoning": 12, "llm.finish_reason": "stop"}, FULL,
-                          finish=("stop",)),
-    "openinference embedding": Case("openinference", {"openinference.span.kind": "EMBEDDING", "llm.system": "openai", "embedding.model_name": "e",
-                                                      "llm.token_count.prompt": 120}, (120, None, None, None, None), model="e"),
-    "langfuse": Case("langfuse", {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o",
-                                  "langfuse.observation.usage_details": json.dumps(WIRE)}, FULL, more={"name": "OpenAI-generation"}),
-    "langfuse by hand": Case("langfuse", {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "claude-x",
-                                          "langfuse.observation.usage_details": '{"input": 20, "output": 30, "cache_read_input_tokens": 60}'},
-                             (80, 30, 60, None, None), provider="anthropic", model="claude-x"),
-    "langsmith": Case("langsmith", {"langsmith.span.kind": "llm", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", IN: 120, OUT: 30,
-                                    "gen_ai.usage.input_token_details": "{'cache_read': 100}",
-                                    "langsmith.metadata.usage_metadata": '{"output_token_details": {"reasoning": 12}}'}, FULL, "langsmith"),
-    "logfire": Case("logfire", {**OLD, IN: 120, OUT: 30, CR: 100, "logfire.span_type": "span", "gen_ai.usage.raw": json.dumps(WIRE),
-                                "gen_ai.response.finish_reasons": '["stop"]'}, FULL, "logfire.openai", finish=("stop",)),
-    "vercel 5": Case("vercel", {"ai.operationId": "ai.generateText.doGenerate", "gen_ai.system": "openai.chat", "ai.model.id": "gpt-4o",
-                                "ai.usage.promptTokens": 120, "ai.usage.completionTokens": 30, "ai.response.finishReason": "tool-calls"}, PLAIN, "ai",
-                     finish=("tool_calls",)),
-    "vercel 6": Case("vercel", {"ai.operationId": "ai.streamText.doStream", "gen_ai.system": "openai.responses", "ai.model.id": "gpt-4o",
-                                "ai.usage.inputTokens": 120, "ai.usage.outputTokens": 30, "ai.usage.inputTokenDetails.cacheReadTokens": 100,
-                                "ai.usage.outputTokenDetails.reasoningTokens": 12}, FULL, "ai"),
-    "vercel embedding": Case("vercel", {"ai.operationId": "ai.embed.doEmbed", "ai.model.provider": "openai.embedding", "ai.model.id": "gpt-4o",
-                                        "ai.usage.tokens": 120}, (120, None, None, None, None), "ai"),
+    "conventions 1.27": Case(
+        "conventions", {**OLD, "gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30}, PLAIN
+    ),
+    "spring ai, all texts": Case(
+        "conventions",
+        {
+            **OLD,
+            IN: "120",
+            OUT: "30",
+            CR: "100",
+            "gen_ai.response.model": "none",
+            "gen_ai.response.finish_reasons": '["STOP"]',
+        },
+        (120, 30, 100, None, None),
+        finish=("stop",),
+    ),
+    "spring ai embedding": Case(
+        "conventions", {**OLD, "gen_ai.operation.name": "embedding", IN: "120"}, (120, None, None, None, None)
+    ),
+    ".net, a list as a text": Case(
+        "conventions",
+        {**CHAT, IN: 120, OUT: 30, RE: 12, CR: 100, "gen_ai.response.finish_reasons": '["stop"]'},
+        FULL,
+        finish=("stop",),
+    ),
+    "semantic kernel": Case(
+        "conventions",
+        {
+            **OLD,
+            IN: 120,
+            OUT: 30,
+            "gen_ai.response.finish_reason": "FinishReason.TOOL_CALLS",
+            "server.address": "http://llm.example:8080/v1/",
+        },
+        PLAIN,
+        finish=("tool_calls",),
+    ),
+    "anthropic sdk": Case(
+        "anthropic_sdk",
+        {
+            **CHAT,
+            "gen_ai.provider.name": "anthropic",
+            IN: 120,
+            OUT: 30,
+            CR: 60,
+            CW: 40,
+            "anthropic.message.stop_reason": "end_turn",
+        },
+        ANTHROPIC,
+        "com.anthropic.sdk.python",
+        "anthropic",
+        finish=("stop",),
+    ),
+    "openllmetry 0.62": Case(
+        "conventions", {**CHAT, IN: 120, OUT: 30, CR: 100, "gen_ai.usage.reasoning_tokens": 12}, FULL
+    ),
+    "openllmetry 0.40": Case(
+        "traceloop",
+        {
+            "llm.request.type": "chat",
+            "gen_ai.system": "OpenAI",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.usage.prompt_tokens": 120,
+            "gen_ai.usage.completion_tokens": 30,
+            "gen_ai.usage.cache_read_input_tokens": 100,
+            "gen_ai.completion.0.finish_reason": "stop",
+        },
+        (120, 30, 100, None, None),
+        finish=("stop",),
+    ),
+    "openllmetry 0.40, zeros for unknown": Case(
+        "traceloop",
+        {
+            "llm.request.type": "completion",
+            "gen_ai.system": "Anthropic",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.usage.prompt_tokens": 0,
+            "gen_ai.usage.completion_tokens": 0,
+        },
+        None,
+        provider="anthropic",
+        model="claude-sonnet-4-5",
+    ),
+    "openlit, anthropic": Case(
+        "openlit",
+        {**CHAT, "gen_ai.provider.name": "anthropic", IN: 20, OUT: 30, CR: 60, CC: 40},
+        ANTHROPIC,
+        "openlit.instrumentation.anthropic",
+        "anthropic",
+    ),
+    "openlit, openai": Case(
+        "openlit", {**CHAT, IN: 120, OUT: 30, CR: 100, RE: 12}, FULL, "openlit.instrumentation.openai"
+    ),
+    "openinference": Case(
+        "openinference",
+        {
+            "openinference.span.kind": "LLM",
+            "llm.system": "openai",
+            "llm.model_name": "gpt-4o-2024-08-06",
+            "llm.invocation_parameters": '{"model": "gpt-4o"}',
+            "llm.token_count.prompt": 120,
+            "llm.token_count.completion": 30,
+            "llm.token_count.prompt_details.cache_read": 100,
+            "llm.token_count.completion_details.reasoning": 12,
+            "llm.finish_reason": "stop",
+        },
+        FULL,
+        finish=("stop",),
+    ),
+    "openinference embedding": Case(
+        "openinference",
+        {
+            "openinference.span.kind": "EMBEDDING",
+            "llm.system": "openai",
+            "embedding.model_name": "e",
+            "llm.token_count.prompt": 120,
+        },
+        (120, None, None, None, None),
+        model="e",
+    ),
+    "langfuse": Case(
+        "langfuse",
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.name": "gpt-4o",
+            "langfuse.observation.usage_details": json.dumps(WIRE),
+        },
+        FULL,
+        more={"name": "OpenAI-generation"},
+    ),
+    "langfuse by hand": Case(
+        "langfuse",
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.name": "claude-x",
+            "langfuse.observation.usage_details": '{"input": 20, "output": 30, "cache_read_input_tokens": 60}',
+        },
+        (80, 30, 60, None, None),
+        provider="anthropic",
+        model="claude-x",
+    ),
+    "langsmith": Case(
+        "langsmith",
+        {
+            "langsmith.span.kind": "llm",
+            "gen_ai.system": "openai",
+            "gen_ai.request.model": "gpt-4o",
+            IN: 120,
+            OUT: 30,
+            "gen_ai.usage.input_token_details": "{'cache_read': 100}",
+            "langsmith.metadata.usage_metadata": '{"output_token_details": {"reasoning": 12}}',
+        },
+        FULL,
+        "langsmith",
+    ),
+    "logfire": Case(
+        "logfire",
+        {
+            **OLD,
+            IN: 120,
+            OUT: 30,
+            CR: 100,
+            "logfire.span_type": "span",
+            "gen_ai.usage.raw": json.dumps(WIRE),
+            "gen_ai.response.finish_reasons": '["stop"]',
+        },
+        FULL,
+        "logfire.openai",
+        finish=("stop",),
+    ),
+    "vercel 5": Case(
+        "vercel",
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "gen_ai.system": "openai.chat",
+            "ai.model.id": "gpt-4o",
+            "ai.usage.promptTokens": 120,
+            "ai.usage.completionTokens": 30,
+            "ai.response.finishReason": "tool-calls",
+        },
+        PLAIN,
+        "ai",
+        finish=("tool_calls",),
+    ),
+    "vercel 6": Case(
+        "vercel",
+        {
+            "ai.operationId": "ai.streamText.doStream",
+            "gen_ai.system": "openai.responses",
+            "ai.model.id": "gpt-4o",
+            "ai.usage.inputTokens": 120,
+            "ai.usage.outputTokens": 30,
+            "ai.usage.inputTokenDetails.cacheReadTokens": 100,
+            "ai.usage.outputTokenDetails.reasoningTokens": 12,
+        },
+        FULL,
+        "ai",
+    ),
+    "vercel embedding": Case(
+        "vercel",
+        {
+            "ai.operationId": "ai.embed.doEmbed",
+            "ai.model.provider": "openai.embedding",
+            "ai.model.id": "gpt-4o",
+            "ai.usage.tokens": 120,
+        },
+        (120, None, None, None, None),
+        "ai",
+    ),
     "vercel 7": Case("conventions", {**CHAT, IN: 120, OUT: 30, CR: 100}, (120, 30, 100, None, None), "gen_ai"),
-    "adk 2": Case("adk", {**CHAT, "gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gemini", IN: 120, OUT: 30, CR: 100, RE: 12},
-                  FULL, "gcp.vertex.agent", "gcp.gemini"),
-    "adk 1": Case("adk", {"gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "openai/gpt-4o", IN: 120, OUT: 30}, PLAIN, "gcp.vertex.agent",
-                  more={"name": "call_llm"}),
-    "strands": Case("strands", {**OLD, "gen_ai.system": "strands-agents", IN: 120, OUT: 30, "gen_ai.usage.prompt_tokens": 120,
-                                "server.address": "api.openai.com"}, PLAIN, "strands.telemetry.tracer", finish=("tool_calls",),
-                    more={"events": [{"name": "gen_ai.choice", "attributes": [{"key": "finish_reason", "value": any_value("tool_use")}]}]}),
-    "litellm": Case("litellm", {**OLD, IN: 120, OUT: 30, "metadata.usage_object": str(WIRE), "llm.is_streaming": "False"}, FULL, "litellm",
-                    more={"name": "litellm_request"}),
-    "vllm": Case("vllm", {"gen_ai.usage.prompt_tokens": 120, "gen_ai.usage.completion_tokens": 30, "gen_ai.response.model": "llama",
-                          "gen_ai.latency.time_to_first_token": 0.25}, PLAIN, provider="vllm", model="llama",
-                 more={"name": "llm_request", "kind": 2}),
-    "claude code": Case("claude_code", {"model": "claude-sonnet-4-5", "input_tokens": "20", "output_tokens": 30, "cache_read_tokens": 60,
-                                        "cache_creation_tokens": 40, "stop_reason": "end_turn"}, ANTHROPIC, provider="anthropic",
-                        model="claude-sonnet-4-5", finish=("stop",), more={"name": "claude_code.llm_request"}),
-    "no operation": Case("unnamed", {"gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai", IN: 120, OUT: 30}, PLAIN),
-}  # fmt: skip
+    "adk 2": Case(
+        "adk",
+        {
+            **CHAT,
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.provider.name": "gcp.gemini",
+            IN: 120,
+            OUT: 30,
+            CR: 100,
+            RE: 12,
+        },
+        FULL,
+        "gcp.vertex.agent",
+        "gcp.gemini",
+    ),
+    "adk 1": Case(
+        "adk",
+        {"gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "openai/gpt-4o", IN: 120, OUT: 30},
+        PLAIN,
+        "gcp.vertex.agent",
+        more={"name": "call_llm"},
+    ),
+    "strands": Case(
+        "strands",
+        {
+            **OLD,
+            "gen_ai.system": "strands-agents",
+            IN: 120,
+            OUT: 30,
+            "gen_ai.usage.prompt_tokens": 120,
+            "server.address": "api.openai.com",
+        },
+        PLAIN,
+        "strands.telemetry.tracer",
+        finish=("tool_calls",),
+        more={
+            "events": [
+                {"name": "gen_ai.choice", "attributes": [{"key": "finish_reason", "value": any_value("tool_use")}]}
+            ]
+        },
+    ),
+    "litellm": Case(
+        "litellm",
+        {**OLD, IN: 120, OUT: 30, "metadata.usage_object": str(WIRE), "llm.is_streaming": "False"},
+        FULL,
+        "litellm",
+        more={"name": "litellm_request"},
+    ),
+    "vllm": Case(
+        "vllm",
+        {
+            "gen_ai.usage.prompt_tokens": 120,
+            "gen_ai.usage.completion_tokens": 30,
+            "gen_ai.response.model": "llama",
+            "gen_ai.latency.time_to_first_token": 0.25,
+        },
+        PLAIN,
+        provider="vllm",
+        model="llama",
+        more={"name": "llm_request", "kind": 2},
+    ),
+    "claude code": Case(
+        "claude_code",
+        {
+            "model": "claude-sonnet-4-5",
+            "input_tokens": "20",
+            "output_tokens": 30,
+            "cache_read_tokens": 60,
+            "cache_creation_tokens": 40,
+            "stop_reason": "end_turn",
+        },
+        ANTHROPIC,
+        provider="anthropic",
+        model="claude-sonnet-4-5",
+        finish=("stop",),
+        more={"name": "claude_code.llm_request"},
+    ),
+    "no operation": Case(
+        "unnamed", {"gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai", IN: 120, OUT: 30}, PLAIN
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -130,8 +357,13 @@ def test_each_dialect_says_who_what_and_how_much(name: str) -> None:
     tokens = None if read_call.tokens is None else tuple(read_call.tokens)
     expected = None if case.tokens is None else case.tokens
     assert (dialect, read_call.provider, read_call.model, tokens, read_call.finish, read_call.error) == (
-        case.dialect, case.provider, case.model, expected, case.finish, "",
-    )  # fmt: skip
+        case.dialect,
+        case.provider,
+        case.model,
+        expected,
+        case.finish,
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +386,7 @@ def test_each_dialect_says_who_what_and_how_much(name: str) -> None:
         ({"gen_ai.usage.prompt_tokens": 1}, "vllm.llm_engine", {"name": "other"}),
         ({"input_tokens": 240}, "x", {"name": "claude_code.interaction"}),
     ],
-)  # fmt: skip
+)
 def test_what_is_around_a_call_is_none(attributes: dict[str, Any], scope: str, more: dict[str, Any]) -> None:
     dialect, read_call = call(attributes, scope, **more)
     assert dialect
@@ -179,14 +411,42 @@ def test_what_is_not_known_is_said_to_be_so(attributes: dict[str, Any]) -> None:
         ({**CHAT, "gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": 0.25}, "x", {}, 0.25),
         ({**CHAT, "gen_ai.response.time_to_first_chunk": 0.25}, "x", {}, None),
         ({"ai.operationId": "ai.streamText.doStream", "ai.response.msToFirstChunk": 250.0}, "ai", {}, 0.25),
-        ({**CHAT, "gen_ai.request.stream": False, "gen_ai.server.time_to_first_token": 0.25}, "openlit.instrumentation.openai", {}, None),
-        ({**CHAT, "gen_ai.request.stream": True, "gen_ai.server.time_to_first_token": 0.25}, "openlit.instrumentation.openai", {}, 0.25),
+        (
+            {**CHAT, "gen_ai.request.stream": False, "gen_ai.server.time_to_first_token": 0.25},
+            "openlit.instrumentation.openai",
+            {},
+            None,
+        ),
+        (
+            {**CHAT, "gen_ai.request.stream": True, "gen_ai.server.time_to_first_token": 0.25},
+            "openlit.instrumentation.openai",
+            {},
+            0.25,
+        ),
         ({"ttft_ms": "250", "model": "m"}, "x", {"name": "claude_code.llm_request"}, 0.25),
-        ({"openinference.span.kind": "LLM"}, "x", {"events": [{"name": "First Token Stream Event", "timeUnixNano": str(START + 250_000_000)}]}, 0.25),
-        ({"langfuse.observation.type": "generation", "langfuse.observation.completion_start_time": '"2026-09-21T14:13:20.250000Z"'}, "x", {}, 0.25),
-        ({"langfuse.observation.type": "generation", "langfuse.observation.completion_start_time": '"yesterday"'}, "x", {}, None),
+        (
+            {"openinference.span.kind": "LLM"},
+            "x",
+            {"events": [{"name": "First Token Stream Event", "timeUnixNano": str(START + 250_000_000)}]},
+            0.25,
+        ),
+        (
+            {
+                "langfuse.observation.type": "generation",
+                "langfuse.observation.completion_start_time": '"2026-09-21T14:13:20.250000Z"',
+            },
+            "x",
+            {},
+            0.25,
+        ),
+        (
+            {"langfuse.observation.type": "generation", "langfuse.observation.completion_start_time": '"yesterday"'},
+            "x",
+            {},
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_first_chunk_is_in_seconds(
     attributes: dict[str, Any], scope: str, more: dict[str, Any], seconds: float | None
 ) -> None:
@@ -213,10 +473,11 @@ def test_the_first_chunk_is_in_seconds(
         ({}, failed("anthropic.APIConnectionError"), "connection"),
         ({}, failed("asyncio.CancelledError"), "cancelled"),
         ({}, {"status": {"code": "STATUS_CODE_ERROR", "message": "PermissionDeniedError: no"}}, "permission"),
+        ({}, failed("AI_APICallError", "Rate limit reached for gpt-4o"), "rate_limit"),
         ({}, {"status": {"code": 2}}, "_OTHER"),
         ({}, {"status": {"code": 0}}, ""),
     ],
-)  # fmt: skip
+)
 def test_an_error_has_one_of_the_words_of_the_metrics(
     attributes: dict[str, Any], more: dict[str, Any], error: str
 ) -> None:
@@ -228,13 +489,29 @@ def test_an_error_has_one_of_the_words_of_the_metrics(
 @pytest.mark.parametrize(
     ("word", "provider"),
     [
-        ("OpenAI", "openai"), ("openai.responses", "openai"), ("az.ai.openai", "azure.ai.openai"), ("azure-openai", "azure.ai.openai"),
-        ("azure.chat", "azure.ai.openai"), ("bedrock_converse", "aws.bedrock"), ("aws.anthropic", "aws.bedrock"), ("amazon-bedrock", "aws.bedrock"),
-        ("google-gla", "gcp.gemini"), ("google.generative-ai", "gcp.gemini"), ("google-vertex", "gcp.vertex_ai"), ("google.vertex.chat", "gcp.vertex_ai"),
-        ("gcp.anthropic", "gcp.vertex_ai"), ("MistralAI", "mistral_ai"), ("xai", "x_ai"), ("Watsonx", "ibm.watsonx.ai"), ("Groq", "groq"),
-        ("hosted_vllm", "vllm"), ("oci_genai", "oci_genai"), ("langgraph", "_OTHER"), ("microsoft.agent_framework", "_OTHER"),
+        ("OpenAI", "openai"),
+        ("openai.responses", "openai"),
+        ("az.ai.openai", "azure.ai.openai"),
+        ("azure-openai", "azure.ai.openai"),
+        ("azure.chat", "azure.ai.openai"),
+        ("bedrock_converse", "aws.bedrock"),
+        ("aws.anthropic", "aws.bedrock"),
+        ("amazon-bedrock", "aws.bedrock"),
+        ("google-gla", "gcp.gemini"),
+        ("google.generative-ai", "gcp.gemini"),
+        ("google-vertex", "gcp.vertex_ai"),
+        ("google.vertex.chat", "gcp.vertex_ai"),
+        ("gcp.anthropic", "gcp.vertex_ai"),
+        ("MistralAI", "mistral_ai"),
+        ("xai", "x_ai"),
+        ("Watsonx", "ibm.watsonx.ai"),
+        ("Groq", "groq"),
+        ("hosted_vllm", "vllm"),
+        ("oci_genai", "oci_genai"),
+        ("langgraph", "_OTHER"),
+        ("microsoft.agent_framework", "_OTHER"),
     ],
-)  # fmt: skip
+)
 def test_a_provider_has_one_name(word: str, provider: str) -> None:
     read_call = call({**CHAT, "gen_ai.provider.name": word})[1]
     assert read_call is not None
@@ -259,10 +536,16 @@ def test_json_of_other_hands_is_read_alike() -> None:
 def test_labels_of_the_application_come_from_wherever_it_has_them() -> None:
     naming = Naming(("service_name", "service_namespace"), ("tenant", "feature"))
     body = request(
-        span(1, {**CHAT, "otel_llm.label.tenant": "acme"}), span(2, {**CHAT, "ai.telemetry.metadata.tenant": "initech"}), span(3, CHAT),
-        service_namespace="eu", tenant="hooli", feature="search",
-    )  # fmt: skip
+        span(1, {**CHAT, "otel_llm.label.tenant": "acme"}),
+        span(2, {**CHAT, "ai.telemetry.metadata.tenant": "initech"}),
+        span(3, CHAT),
+        service_namespace="eu",
+        tenant="hooli",
+        feature="search",
+    )
     ((resource, spans),) = otlpjson.traces(body, naming).spans
     assert [naming.labels(resource, one) for one in spans] == [
-        ("shop", "eu", "acme", "search"), ("shop", "eu", "initech", "search"), ("shop", "eu", "hooli", "search"),
-    ]  # fmt: skip
+        ("shop", "eu", "acme", "search"),
+        ("shop", "eu", "initech", "search"),
+        ("shop", "eu", "hooli", "search"),
+    ]
