@@ -140,7 +140,7 @@ ROWS = (
     Row("middle-google", ("google-genai==2.34.0", "aiohttp"), _contract("google_genai", "google_live")),
     Row("vertexai", ("google-cloud-aiplatform>=2.7",), _framework("vertexai")),
     Row("vertexai-oldest", ("google-cloud-aiplatform==1.71.1",), _framework("vertexai")),
-    Row("litellm", ("litellm>=1.109", *LITELLM), _framework("litellm"), overrides=("certifi",)),
+    Row("litellm", ("litellm>=1.109,<1.110", *LITELLM), _framework("litellm"), overrides=("certifi",)),
     Row(
         "langchain",
         ("langchain>=1.5", "langchain-openai>=1.7", "langchain-anthropic>=1.7"),

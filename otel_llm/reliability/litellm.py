@@ -151,7 +151,7 @@ _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 signal = ReliabilityLibrary(
     name="litellm",
     distribution="litellm",
-    requires=">=1.85,<2",
+    requires=">=1.85,<1.110",  # from 1.110 on a router in Rust takes these steps where no function of Python is called
     tested=("1.85.0", "1.109.1"),
     hooks=(
         Around("litellm.router", ("run_async_fallback",), _left, _leaves),

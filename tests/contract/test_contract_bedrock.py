@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import aiobotocore.eventstream
 import aiobotocore.session
 import boto3
 import botocore.endpoint
@@ -114,7 +115,16 @@ new = pytest.mark.skipif(not NEW, reason="not in this botocore")
 has_httpx = pytest.mark.skipif(HttpxSession is None, reason="not in this aiobotocore")
 
 
-class TestConverse(Contract):
+class Bedrock(Contract):
+    """What all kits of Bedrock have in common."""
+
+    def may_miss(self) -> set[str]:
+        """Older versions of aiobotocore parse events by the method that they inherit from botocore, which is watched."""
+        own = "_parse_event" in vars(aiobotocore.eventstream.AioEventStream)
+        return super().may_miss() | (set() if own else {"aiobotocore.eventstream:AioEventStream._parse_event"})
+
+
+class TestConverse(Bedrock):
     kit = Kit(
         **{**COMMON, "cached": COMMON["cached"] if NEW else None},
         plain=lambda client, model: client.converse(**asked(model)),
@@ -144,7 +154,7 @@ class TestConverse(Contract):
         assert third == [{"type": "tool_call_response", "id": "t1", "response": "sunny"}]
 
 
-class TestInvoke(Contract):
+class TestInvoke(Bedrock):
     kit = Kit(
         **COMMON,
         content=False,  # its bodies are the caller's alone
@@ -169,7 +179,7 @@ class TestInvoke(Contract):
         assert said(told["gen_ai.output.messages"][0]) == TEXT
 
 
-class TestOverHttpx(Contract):
+class TestOverHttpx(Bedrock):
     """aiobotocore without aiohttp."""
 
     kit = Kit(
@@ -258,7 +268,7 @@ ASYNC_WAYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class TestBodies(Contract):
+class TestBodies(Bedrock):
     """An InvokeModel's body is the caller's: nothing of it is read before, and it can be read in every way."""
 
     kit = Kit(library="bedrock", provider="aws.bedrock")
@@ -296,7 +306,7 @@ MODELS = {
 }
 
 
-class TestSpecifics(Contract):
+class TestSpecifics(Bedrock):
     """What is Bedrock's own."""
 
     kit = Kit(library="bedrock", provider="aws.bedrock")
