@@ -173,6 +173,18 @@ ROWS = (
         ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8"),
         _framework("runs"),
     ),
+    Row(  # two minutes
+        "runs-more",
+        (
+            "autogen-agentchat>=0.7",
+            "autogen-ext[openai]>=0.7",
+            "agno>=3.1",
+            "dspy>=3.4",
+            "haystack-ai>=3.4",
+            "claude-agent-sdk>=0.2.189",
+        ),
+        _framework("runs"),
+    ),
     Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
     Row(  # 5 minutes: a process for each instrumentation and each order
         "beside",

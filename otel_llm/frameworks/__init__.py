@@ -16,8 +16,13 @@ from .bridge import Bridge
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "agent_framework": ("agent_framework._tools",),
+    "agno": ("agno.agent._run", "agno.team._run", "agno.tools.function"),
+    "autogen": ("autogen_core.tools._base",),
+    "claude_agent_sdk": ("claude_agent_sdk._internal.message_parser",),
     "crewai": ("crewai.events.event_bus",),
+    "dspy": ("dspy.primitives.module", "dspy.clients.execution", "dspy.adapters.types.tool"),
     "google_adk": ("google.adk.tools.function_tool",),
+    "haystack": ("haystack.tracing.tracer",),
     "langchain": ("langchain_core.tracers.context",),
     "llama_index": ("llama_index_instrumentation",),
     "mcp": ("mcp.client.session", "mcp.shared.session", "mcp.server.lowlevel.server"),

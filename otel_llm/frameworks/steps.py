@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import trace
@@ -55,6 +56,18 @@ class Open:
             return
         trace_id = _close(step, told, error)
         report(step, Ending(seconds, told, trace_id=trace_id, **details))
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """While the block runs, the step and its span are current: for a run whose code is entered again and again."""
+        span = _nearest(self.step)
+        token = runs.enter(self.step)
+        scope = attach(set_span_in_context(span)) if span is not None else None
+        try:
+            yield
+        finally:
+            if runs.leave(self.step, token) and scope is not None:
+                detach(scope)
 
     def _leave(self) -> None:
         if self._tokens is None:

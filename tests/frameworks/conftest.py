@@ -45,6 +45,11 @@ _RUNS = (
     "crewai",
     "smolagents",
     "llama_index",
+    "autogen_agentchat",
+    "agno",
+    "dspy",
+    "haystack",
+    "claude_agent_sdk",
 )
 
 

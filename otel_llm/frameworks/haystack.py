@@ -1,0 +1,140 @@
+"""Haystack, by a tracer of its own kind around the one that the host has: pipelines, agents, tools, retrievers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from otel_llm.calls.declarations import Around, Framework, Register
+from otel_llm.calls.runs import Kind
+from otel_llm.core.guard import guard
+
+from . import steps
+from .steps import Open
+
+SOURCE = "haystack"
+_HOOK = guard("framework")
+_KINDS: dict[str, Kind] = {
+    "haystack.pipeline.run": "workflow", "haystack.async_pipeline.run": "workflow", "haystack.agent.run": "agent",
+    "haystack.agent.step.tool": "tool",
+}  # fmt: skip
+
+
+class _Span:
+    """A span of the host's tracer. What a tool is asked and answers is seen on its way, and not kept."""
+
+    def __init__(self, host: Any, seen: dict[str, Any]) -> None:
+        self._host, self._seen = host, seen
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Pass a tag on."""
+        self._seen[key] = value
+        self._host.set_tag(key, value)
+
+    def set_tags(self, tags: dict[str, Any]) -> None:
+        """Pass tags on."""
+        self._seen.update(tags)
+        self._host.set_tags(tags)
+
+    def set_content_tag(self, key: str, value: Any) -> None:
+        """Pass content on, which the host's tracer keeps only where it is told to."""
+        self._seen[key] = value
+        self._host.set_content_tag(key, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+
+class Tracer:
+    """Opens a step for what it knows, and has the host's own tracer, if there is one, trace as before."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+
+    @contextmanager
+    def trace(self, operation_name: str, tags: Any = None, parent_span: Any = None) -> Iterator[Any]:
+        """A span of Haystack's."""
+        seen: dict[str, Any] = dict(tags or {})
+        parent = getattr(parent_span, "_host", parent_span) if isinstance(parent_span, _Span) else parent_span
+        opened: Open | None = None
+        with _HOOK:
+            opened = _begun(operation_name, seen)
+        try:
+            with self.host.trace(operation_name, tags=tags, parent_span=parent) as span:
+                yield _Span(span, seen)
+        except BaseException as error:
+            _end(opened, seen, error)
+            raise
+        _end(opened, seen, None)
+
+    def current_span(self) -> Any:
+        """The host's."""
+        return self.host.current_span()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+
+def _begun(operation: str, tags: dict[str, Any]) -> Open | None:
+    kind, name = _KINDS.get(operation), ""
+    if kind is None:
+        component = str(tags.get("haystack.component.type", ""))
+        if operation != "haystack.component.run" or not component.endswith("Retriever"):
+            return None
+        kind, name = "retrieval", component
+    elif kind == "tool":
+        name = str(tags.get("haystack.tool.name", ""))
+    elif kind == "agent":
+        name = str(tags.get("haystack.agent.name") or "agent")
+    else:
+        name = str((tags.get("haystack.pipeline.metadata") or {}).get("name") or "pipeline")
+    return steps.begin(kind, name, SOURCE)
+
+
+def _end(opened: Open | None, seen: dict[str, Any], error: BaseException | None) -> None:
+    if opened is None:
+        return
+    with _HOOK:
+        if opened.step.kind == "tool":
+            failed: Any = error or ("_OTHER" if seen.get("haystack.tool.error") else None)
+            arguments, result = seen.get("haystack.tool.input"), seen.get("haystack.tool.output")
+            opened.end(failed, tool_type="function", arguments=arguments, result=result)
+        elif opened.step.kind == "retrieval":
+            found = seen.get("haystack.component.output")
+            documents = found.get("documents") if isinstance(found, dict) else None
+            opened.end(error, documents=len(documents) if isinstance(documents, list) else None)
+        else:
+            opened.end(error)
+
+
+def put_in(module: Any) -> Callable[[], None]:
+    """Put the tracer around the one that is there."""
+    proxy = module.tracer
+    if not isinstance(proxy.actual_tracer, Tracer):
+        proxy.actual_tracer = Tracer(proxy.actual_tracer)
+
+    def take_out() -> None:
+        if isinstance(proxy.actual_tracer, Tracer):
+            proxy.actual_tracer = proxy.actual_tracer.host
+
+    return take_out
+
+
+def _again(*_: Any) -> None:
+    """The host has set another tracer."""
+    put_in(sys.modules["haystack.tracing.tracer"])
+
+
+framework = Framework(
+    name="haystack",
+    distribution="haystack-ai",
+    requires=">=3,<4",
+    tested=("3.4.1",),
+    hooks=(
+        Register("haystack.tracing.tracer", put_in),
+        Around("haystack.tracing.tracer", ("enable_tracing", "disable_tracing"), _again),
+    ),
+    notes="Agents have no names in Haystack: a run is called agent, or by the name in its pipeline's metadata where that is a workflow.",
+)

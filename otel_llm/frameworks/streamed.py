@@ -1,0 +1,60 @@
+"""Runs that are generators: their step is open until they are read to the end, and current while their own code runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from .steps import Open
+
+Ends = Callable[[Open, Any, BaseException | None], None]  # what ends a step: its last item, or the error
+
+
+def _end(opened: Open, _: Any, error: BaseException | None) -> None:
+    opened.end(error)
+
+
+def follow(items: Iterator[Any], opened: Open, ends: Ends = _end) -> Iterator[Any]:
+    """The items of a generator, which is the run of ``opened``. Who stops reading early has left the run."""
+    last: Any = None
+    try:
+        while True:
+            with opened.current():
+                try:
+                    item = next(items)
+                except StopIteration:
+                    break
+            last = item
+            yield item
+    except BaseException as error:
+        ends(opened, last, error)
+        raise
+    else:
+        ends(opened, last, None)
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+
+
+async def follow_async(items: AsyncIterator[Any], opened: Open, ends: Ends = _end) -> AsyncIterator[Any]:
+    """As ``follow``, of an asynchronous generator."""
+    last: Any = None
+    try:
+        while True:
+            with opened.current():
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    break
+            last = item
+            yield item
+    except BaseException as error:
+        ends(opened, last, error)
+        raise
+    else:
+        ends(opened, last, None)
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
