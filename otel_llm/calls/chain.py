@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
+from .wrap import KEY, Function
+
+OURS = __name__.partition(".")[0]
 _DEPTH = 16  # wrappers around one method
 
 
@@ -62,3 +65,27 @@ def library_function(value: Any, module: str) -> FunctionType | None:
             if owner == package or owner in sys.stdlib_module_names:
                 return layer
     return None
+
+
+def foreign(value: Any, module: str) -> list[str]:
+    """The modules of others whose wrappers are around a function of ``module``: neither the library's own, nor Python's, nor ours."""
+    known = {module.partition(".")[0], OURS, "wrapt", *sys.stdlib_module_names}
+    owners = dict.fromkeys(_public(module_of(layer)) for layer in layers(value) if not isinstance(layer, Function))
+    return [owner for owner in owners if owner and owner.partition(".")[0] not in known]
+
+
+def ours(value: Any) -> bool:
+    """Whether a wrapper of ours that is in force is around a function, or in its place, however many of others are above it."""
+    for layer in layers(value):
+        if isinstance(layer, Function):
+            return bool(layer._self_enabled)  # noqa: SLF001 - wrapt's
+        inside = (getattr(layer, "__kwdefaults__", None) or {}).get(KEY)
+        if inside is not None:
+            return bool(inside.live)
+    return False
+
+
+def _public(module: str) -> str:
+    """The part of a module's name before what is private to its package."""
+    words = module.split(".")
+    return ".".join(words[: next((at for at, word in enumerate(words) if at and word.startswith("_")), len(words))])

@@ -262,6 +262,20 @@ Hook = (
 )
 
 
+HELLO: list[dict[str, str]] = [{"role": "user", "content": "Hello"}]  # what a trial says
+
+
+class Trial(NamedTuple):
+    """A call that ``otel-llm doctor`` makes, to a server of ours on the loopback, to see that it is counted.
+
+    ``ask`` gets the ``module`` and the server's URL. ``reply`` is what is answered; None where the server speaks the format itself.
+    """
+
+    module: str
+    ask: Callable[[Any, str], object]
+    reply: Mapping[str, Any] | None = None
+
+
 class ClientLibrary(NamedTuple):
     """A client library: the name it is declared under, its distribution, the versions that are tested, its hooks.
 
@@ -276,6 +290,7 @@ class ClientLibrary(NamedTuple):
     tested: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     notes: str = ""
+    trial: Trial | None = None
 
 
 class ReliabilityLibrary(NamedTuple):

@@ -1,4 +1,5 @@
-"""What ``otel-llm doctor`` starts under ``opentelemetry-instrument``: imports every library that is there and tells what was patched."""
+"""What ``otel-llm doctor`` starts under ``opentelemetry-instrument``: imports every library that is there, makes a call with it
+where one can be answered here, and prints what became of each as a line of JSON, as soon as it is known."""
 
 from __future__ import annotations
 
@@ -12,37 +13,94 @@ from typing import TYPE_CHECKING, Any
 
 import otel_llm
 from otel_llm import clients, runtime
-from otel_llm.calls import conflicts
+from otel_llm.calls.chain import foreign, ours
+from otel_llm.calls.declarations import Patch
+from otel_llm.calls.install import below, resolve
+from otel_llm.core import dispatch
 from otel_llm.core.guard import Guard, guard
+from otel_llm.core.guard import foreign as theirs
+from otel_llm.core.model import Observation
+
+from . import others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_llm.calls.declarations import ClientLibrary, Trial
+
 WARM_UP, CALLS, PAIRS = 2, 8, 25
 
 
-def libraries() -> dict[str, dict[str, Any]]:
-    """By provider: what was patched, what was not found, and why a library is left alone."""
+def library(name: str) -> dict[str, Any]:
+    """What was patched of one library, what was not found, why it is left alone, who else is on it, and whether a call was seen."""
     running = runtime.current()
-    facts: dict[str, dict[str, Any]] = {}
-    for name in clients.NAMES:
-        trouble = _import(name)
-        watched = running.installed.get(name) if running is not None else None
-        facts[name] = {
-            "trouble": trouble,
-            "patched": list(watched.patched) if watched else [],
-            "missing": list(watched.missing) if watched else [],
-            "refused": running.refused.get(name, "") if running is not None else "",
-            "watched": watched is not None,
-            "disabled": running is not None and f"otel_llm_{name}" in running.config.disabled,
-            "others": conflicts.active(name),
-        }
+    declared = clients.load(name)
+    trouble = _import(declared)
+    watched = running.installed.get(name) if running is not None else None
+    facts = {
+        "trouble": trouble,
+        "patched": list(watched.patched) if watched else [],
+        "missing": list(watched.missing) if watched else [],
+        "refused": running.refused.get(declared.distribution, "") if running is not None else "",
+        "watched": watched is not None,
+        "disabled": running is not None and f"otel_llm_{name}" in running.config.disabled,
+        "others": {},
+        "hidden": [],
+        "trial": None,
+    }
+    if facts["patched"]:
+        with guard("doctor"):
+            facts["others"] = others.of(declared.hooks[0].module.partition(".")[0], declared.distribution)
+            facts["hidden"] = hidden(declared)
+            facts["trial"] = tried(declared.trial) if declared.trial is not None else None
     return facts
 
 
-def _import(name: str) -> str:
-    """Import what the provider's hooks wait for; why that fails, or nothing."""
-    for module in dict.fromkeys(hook.module for hook in clients.load(name).hooks):
+def hidden(declared: ClientLibrary) -> list[str]:
+    """The places that a call passes and from which no way leads to ours: something that cannot be followed stands there."""
+    return [
+        f"{hook.module}:{target}"
+        for hook in declared.hooks
+        if isinstance(hook, Patch)
+        for target in hook.targets
+        if not _leads_to_ours(hook.module, target)
+    ]
+
+
+def _leads_to_ours(module: str, target: str) -> bool:
+    parent, name = resolve(sys.modules.get(module), target)
+    if parent is None:
+        return True  # another version's
+    heirs = [vars(heir)[name] for heir in below(parent) if name in vars(heir)] if isinstance(parent, type) else []
+    above = [value for value in heirs if foreign(value, module)]  # of a subclass: the library's own call the base's
+    return all(map(ours, (getattr(parent, name), *above)))
+
+
+def tried(trial: Trial) -> dict[str, Any]:
+    """Make the call: how many requests it sent, how many calls of it we saw, and what it raised."""
+    from otel_llm.testing.loopback import Loopback, Reply  # noqa: PLC0415 - only where it is needed
+
+    try:
+        module = importlib.import_module(trial.module)
+    except ImportError as error:
+        return {"requests": 0, "calls": 0, "raised": type(error).__name__}
+    seen: list[Observation] = []
+    before = dispatch.recorders
+    raised: list[str] = []
+    script = None if trial.reply is None else lambda _: Reply.of_json(dict(trial.reply or {}))
+    with Loopback(script=script) as server:
+        dispatch.listen(*before, lambda record: seen.append(record) if isinstance(record, Observation) else None)
+        try:
+            with theirs(lambda error: raised.append(type(error).__name__)):
+                trial.ask(module, server.url)
+        finally:
+            dispatch.listen(*before)
+        return {"requests": len(server.requests), "calls": len(seen), "raised": "".join(raised)}
+
+
+def _import(declared: ClientLibrary) -> str:
+    """Import what the library's hooks wait for; why that fails, or nothing."""
+    for module in dict.fromkeys(hook.module for hook in declared.hooks):
         if importlib.util.find_spec(module.partition(".")[0]) is None:
             return ""
         try:
@@ -99,16 +157,27 @@ def _timed(call: Callable[[], None]) -> float:
     return median(times)
 
 
+def _say(facts: dict[str, Any]) -> None:
+    sys.stdout.write(f"\n{json.dumps(facts)}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
-    """Print the facts as one line of JSON."""
+    """Print the facts, a line of JSON for each step: who waits for no more than a time has what is known by then."""
     running = runtime.current()
-    facts: dict[str, Any] = {"running": running is not None, "libraries": libraries(), "overhead": None}
+    _say({"running": running is not None})
+    if running is None:
+        return
+    for name in clients.NAMES:
+        if importlib.util.find_spec(clients.MODULES[name][0].partition(".")[0]) is not None:
+            _say({"library": name, **library(name)})
+    _say({"libraries_done": True})
+    measured = None
     if "--no-overhead" not in sys.argv:
         with guard("doctor"):
-            facts["overhead"] = overhead()
-    facts["worker"] = {**running.member.describe(), "port": running.endpoint.port} if running is not None else None
-    facts["errors"] = dict(Guard.errors)
-    sys.stdout.write(f"\n{json.dumps(facts)}\n")
+            measured = overhead()
+    worker = {**running.member.describe(), "port": running.endpoint.port}
+    _say({"overhead": measured, "worker": worker, "errors": dict(Guard.errors)})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llm.calls.declarations import ClientLibrary, Replace
+from otel_llm.calls.declarations import HELLO, ClientLibrary, Replace, Trial
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
@@ -147,4 +147,10 @@ library = ClientLibrary(
     ),
     notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours. "
     "Results of batches count as `batch`.",
+    trial=Trial(
+        "anthropic",
+        lambda anthropic, url: anthropic.Anthropic(base_url=url, api_key="doctor", max_retries=0).messages.create(
+            model="claude-doctor", max_tokens=9, messages=HELLO
+        ),
+    ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_llm.calls.declarations import (
+    HELLO,
     Args,
     ClientLibrary,
     Kwargs,
@@ -13,6 +14,7 @@ from otel_llm.calls.declarations import (
     Reply,
     Retry,
     Stream,
+    Trial,
     Value,
     Watched,
     keyword,
@@ -144,4 +146,9 @@ library = ClientLibrary(
         Reply("cohere.core.http_client", ("_should_retry",), _reply),
     ),
     notes="Version 1's embed sends its batches from threads of its own: one span each, without a parent.",
+    trial=Trial(
+        "cohere",
+        lambda cohere, url: cohere.ClientV2(api_key="doctor", base_url=url).chat(model="doctor", messages=HELLO),
+        {"id": "1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}},
+    ),
 )  # fmt: skip

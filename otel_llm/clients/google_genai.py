@@ -6,7 +6,9 @@ are one operation, whose requests are counted and whose tokens are added up.
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallback, Patch, SubRequest, keyword
+from typing import Any
+
+from otel_llm.calls.declarations import Attempt, ClientLibrary, Hook, HostCallback, Patch, SubRequest, Trial, keyword
 from otel_llm.core.model import Reader
 
 from ._google_answer import read_chunk, read_content, read_part
@@ -55,6 +57,12 @@ HOOKS: tuple[Hook, ...] = (
     *live_hooks(),
 )  # fmt: skip
 
+
+def _generate(genai: Any, url: str) -> object:
+    client = genai.Client(api_key="doctor", http_options={"base_url": url})  # which closes when it is dropped
+    return client.models.generate_content(model="doctor", contents="Hello")
+
+
 library = ClientLibrary(
     name="google_genai",
     distribution="google-genai",
@@ -74,5 +82,10 @@ library = ClientLibrary(
         "Functions that the library calls by itself and answers that it continues are one operation; before 2.18 it hides the streams "
         "that it answers with functions, and their tokens with them. Each turn of a Live session is a call; music is not watched. "
         "An interaction in the background is one call until its end is polled here. Results of batches count as `batch`."
+    ),
+    trial=Trial(
+        "google.genai",
+        _generate,
+        {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]},
     ),
 )

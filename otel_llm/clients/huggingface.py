@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch, keyword
+from otel_llm.calls.declarations import HELLO, Args, ClientLibrary, Kwargs, Patch, Trial, keyword
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -92,4 +92,8 @@ library = ClientLibrary(
         *_patches("huggingface_hub.inference._generated._async_client", "AsyncInferenceClient"),
     ),
     notes="Token counts of text_generation need details=True; embeddings, images and audio report none.",
+    trial=Trial(
+        "huggingface_hub",
+        lambda hub, url: hub.InferenceClient(base_url=f"{url}/huggingface/v1", api_key="doctor").chat_completion(HELLO, model="doctor"),
+    ),
 )  # fmt: skip

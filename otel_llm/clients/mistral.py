@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import ClientLibrary
+from otel_llm.calls.declarations import HELLO, ClientLibrary, Trial
 from otel_llm.core.model import Reader, Response
 
 from ._mistral_batches import hooks as batch_hooks
@@ -127,4 +127,8 @@ library = ClientLibrary(
     ),
     notes="The package's own tracing is off unless MISTRAL_SDK_TELEMETRY asks for it. "
     "Results of batches that come with the job count as `batch`.",
+    trial=Trial(
+        "mistralai.client",
+        lambda client, url: client.Mistral(api_key="doctor", server_url=url).chat.complete(model="doctor", messages=HELLO),
+    ),
 )  # fmt: skip

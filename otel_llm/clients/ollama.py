@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_llm.calls.declarations import Args, ClientLibrary, Kwargs, Patch
+from otel_llm.calls.declarations import HELLO, Args, ClientLibrary, Kwargs, Patch, Trial
 from otel_llm.core.model import Reader, Request, Response, Usage
 
 from . import _hosts
@@ -100,4 +100,9 @@ library = ClientLibrary(
         Patch("ollama._client", ("AsyncClient._request",), _reading(streams=True), switch=_switched),
     ),
     notes="Streams send nothing before they are iterated, and begin then. The client never retries.",
+    trial=Trial(
+        "ollama",
+        lambda ollama, url: ollama.Client(host=url).chat(model="doctor", messages=HELLO),
+        {"model": "doctor", "message": {"role": "assistant", "content": "Hi"}, "done": True, "prompt_eval_count": 1, "eval_count": 1},
+    ),
 )  # fmt: skip

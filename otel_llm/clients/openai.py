@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import ClientLibrary
+from otel_llm.calls.declarations import HELLO, ClientLibrary, Trial
 
 from . import _openai_realtime, _openai_responses_socket
 from ._hosts import COMPATIBLE
@@ -45,4 +45,10 @@ library = ClientLibrary(
     "Of realtime sessions each response is a call, and each transcription; of Responses over a WebSocket each response. "
     "A background response is one call until its end is polled here. Results of batches count as `batch`. "
     "Live sessions are not watched.",
+    trial=Trial(
+        "openai",
+        lambda openai, url: openai.OpenAI(base_url=f"{url}/v1", api_key="doctor", max_retries=0).chat.completions.create(
+            model="gpt-doctor", messages=HELLO
+        ),
+    ),
 )  # fmt: skip

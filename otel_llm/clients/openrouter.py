@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_llm.calls.declarations import ClientLibrary
+from otel_llm.calls.declarations import HELLO, ClientLibrary, Trial
 from otel_llm.core.model import Reader, Response
 
 from ._openai_chat import read_chat, read_chat_chunk
@@ -51,4 +51,10 @@ library = ClientLibrary(
     name="openrouter", distribution="openrouter", requires=">=1.0", tested=("1.0.0", "1.3.84"),
     operations=("chat", "embeddings", "rerank", "image_generation", "speech"),
     hooks=hooks("openrouter", "openrouter", METHODS),
+    trial=Trial(
+        "openrouter",
+        lambda openrouter, url: openrouter.OpenRouter(api_key="doctor", server_url=f"{url}/api/v1").chat.send(
+            model="doctor", messages=HELLO
+        ),
+    ),
 )  # fmt: skip

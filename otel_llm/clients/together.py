@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llm.calls.declarations import ClientLibrary
+from otel_llm.calls.declarations import HELLO, ClientLibrary, Trial
 
 from ._openai_api import describer
 from ._openai_routes import ROUTES
@@ -22,4 +22,10 @@ library = ClientLibrary(
         "speech",
     ),
     hooks=hooks("together", describer("together", {**ROUTES, "rerank": ("rerank", EMBEDDINGS, "")})),
+    trial=Trial(
+        "together",
+        lambda together, url: together.Together(base_url=f"{url}/together/v1", api_key="doctor", max_retries=0).chat.completions.create(
+            model="doctor", messages=HELLO
+        ),
+    ),
 )  # fmt: skip

@@ -54,8 +54,7 @@ class SpanStep(Step):
 
     def model(self) -> str:
         """The model that the span names by now."""
-        attributes = getattr(self.span, "attributes", None) or {}
-        return str(attributes.get("gen_ai.request.model") or "")
+        return reading.model(getattr(self.span, "attributes", None) or {})
 
     def label(self) -> str:
         """The name, from what the span has by now; else from the form of the span's name."""

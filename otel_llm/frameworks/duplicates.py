@@ -19,7 +19,7 @@ SWITCHES: Mapping[str, str] = {
     "openinference.instrumentation.": "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={}",
     "openlit": "openlit.init(disabled_instrumentors=[...])",
     "logfire": "the logfire.instrument_... call of the library",
-}  # what a scope begins with -> how its owner stops making the span; {} is the scope's last word
+}  # what a scope begins with -> how its owner stops making the span; {} is the library in the scope
 _named: set[str] = set()
 
 
@@ -39,4 +39,5 @@ def seen(scope: str) -> None:
 def switch(scope: str) -> str:
     """How the owner of ``scope`` stops making spans."""
     known = next((how for start, how in SWITCHES.items() if scope.startswith(start)), "its own switch")
-    return known.format(scope.rpartition(".")[2].removesuffix("_v2"))
+    library = scope.rpartition("instrumentation.")[2].removeprefix("genai.").partition(".")[0]
+    return known.format(library.removesuffix("_v2"))

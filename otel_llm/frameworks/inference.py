@@ -24,7 +24,7 @@ def count(observer: Observer, step: Step, span: Any, seconds: float, error: str)
     """Count the call of an inference span that has ended. It has no span of ours, and no chunk of it was seen."""
     attributes = span.attributes or {}
     operation = str(attributes.get(reading.OPERATION) or reading.operation_of(span.name))
-    model = attributes.get("gen_ai.request.model") or attributes.get("gen_ai.response.model")
+    model = reading.model(attributes) or attributes.get("gen_ai.response.model")
     host, port = _server(attributes.get("server.address"), attributes.get("server.port"))
     request = Request(
         reading.provider(attributes), operation, str(model) if model else None, READER, host, port,

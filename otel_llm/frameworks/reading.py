@@ -31,7 +31,8 @@ _FORM = re.compile(
 )
 _RPC = {-32700: "parse", -32600: "invalid_request", -32601: "not_found", -32602: "invalid_request", -32603: "server_error",
         -32001: "timeout", -32002: "not_found", -32000: "connection"}  # fmt: skip
-_OLDER = {"chat": "inference", "completion": "inference", "embedding": "inference"}  # OpenLLMetry's llm.request.type
+_OLDER = frozenset(("chat", "completion", "embedding", "LLM", "EMBEDDING"))
+"""What OpenLLMetry's ``llm.request.type`` and OpenInference's ``openinference.span.kind`` call an inference."""
 
 _TOOL_CALLS = (
     ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"), ("tool_arguments", "tool_response"),
@@ -72,7 +73,7 @@ def kind_of(attributes: Mapping[str, Any], scope: str, name: str, *, server: boo
     operation = attributes.get(OPERATION)
     if operation is not None:
         return KINDS.get(str(operation), "")
-    older = attributes.get("llm.request.type")
+    older = attributes.get("llm.request.type") or attributes.get("openinference.span.kind")
     if older is not None:
         return "inference" if str(older) in _OLDER else ""
     return named_by_form(name)[0] if known_scope(scope) else ""
@@ -80,20 +81,28 @@ def kind_of(attributes: Mapping[str, Any], scope: str, name: str, *, server: boo
 
 def provider(attributes: Mapping[str, Any]) -> str:
     """The provider of an inference span by the registry's name; ``_OTHER`` where the span names none."""
-    name = str(attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system") or "_OTHER")
+    names = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+    name = str(next((attributes[key] for key in names if attributes.get(key)), "_OTHER"))
     return PROVIDERS.get(name.lower(), name.lower() if name != "_OTHER" else name)
+
+
+def model(attributes: Mapping[str, Any]) -> str:
+    """The model that an inference span asks; empty where it names none."""
+    return str(attributes.get("gen_ai.request.model") or attributes.get("llm.model_name") or "")
 
 
 def usage(attributes: Mapping[str, Any]) -> Usage | None:
     """The tokens of an inference span; None where it has none."""
     made = Usage(
-        _tokens(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-        _tokens(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+        _tokens(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
+        _tokens(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
         _tokens(attributes, "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
-                "gen_ai.usage.details.cache_read_tokens"),
+                "gen_ai.usage.details.cache_read_tokens", "llm.token_count.prompt_details.cache_read"),
         _tokens(attributes, "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
-                "gen_ai.usage.cache_write_input_tokens", "gen_ai.usage.details.cache_write_tokens"),
-        thinking_tokens=_tokens(attributes, "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.details.reasoning_tokens"),
+                "gen_ai.usage.cache_write_input_tokens", "gen_ai.usage.details.cache_write_tokens",
+                "llm.token_count.prompt_details.cache_write"),
+        thinking_tokens=_tokens(attributes, "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.details.reasoning_tokens",
+                                "llm.token_count.completion_details.reasoning"),
     )  # fmt: skip
     return made if made.known else None
 

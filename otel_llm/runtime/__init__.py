@@ -20,7 +20,6 @@ from otel_llm.aggregate import Store, Verdict, printable
 from otel_llm.aggregate.budgets import read as read_budgets
 from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import background, context, observe
-from otel_llm.calls.conflicts import warn_of_others
 from otel_llm.calls.declarations import ClientLibrary, Declaration
 from otel_llm.calls.imports import when_imported
 from otel_llm.calls.install import Installed
@@ -214,7 +213,6 @@ class Runtime:
         version = _version(provider.distribution)
         with guard("pricing"):
             self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
-        warn_of_others(provider.name)
         dispatch.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
         return True
 

@@ -46,6 +46,8 @@ def _logfire(processor: Any) -> Out:
 
     logfire.configure(send_to_logfire=False, console=False, additional_span_processors=[processor])
     reverting = [logfire.instrument_openai(), logfire.instrument_anthropic()]
+    for each in reverting:
+        each.__enter__()  # of what is in already
 
     def out() -> None:
         for each in reverting:

@@ -15,7 +15,6 @@ import pytest
 import trustme
 
 import otel_llm
-from otel_llm import clients
 from otel_llm.cli import demo_environment, doctor_checks, inspect_exporters, inspect_serving, probe
 from otel_llm.cluster import statedir
 from otel_llm.core.config import Config, overridden
@@ -199,29 +198,6 @@ def test_old_prices_are_warned_of(monkeypatch, days, status, says):
     assert found.status == status
     assert says in found.says
     assert bool(found.remedy) == (status != "ok")
-
-
-@pytest.mark.parametrize(
-    ("facts", "says"),
-    [
-        ({"refused": "openai 9 is outside >=1"}, "is left alone: openai 9 is outside >=1"),
-        ({"trouble": "no module named x"}, "is left alone: no module named x"),
-        ({"disabled": True}, "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
-        ({}, "is not watched: opentelemetry-instrument did not come to otel_llm_openai"),
-        ({"watched": True}, "nothing could be patched"),
-        ({"watched": True, "patched": ["a", "b"]}, "is watched, 2 hooks"),
-    ],
-)
-def test_why_a_library_is_not_watched(facts, says):
-    told = {"trouble": "", "refused": "", "watched": False, "disabled": False, "patched": [], **facts}
-    libraries = dict.fromkeys(clients.NAMES, told)
-    found = {each.topic: each for each in doctor_checks.libraries({"running": True, "libraries": libraries})}
-    assert says in found["openai"].says
-
-
-def test_a_program_that_does_not_start():
-    assert [found.status for found in doctor_checks.libraries({"trouble": "no interpreter"})] == ["fail"]
-    assert [found.status for found in doctor_checks.libraries({"running": False})] == ["fail"]
 
 
 @pytest.mark.parametrize(
