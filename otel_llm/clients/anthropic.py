@@ -135,11 +135,8 @@ def own_span_instead(original: Any, shadow: Callable[[], Any]) -> Any:
 
 
 library = ClientLibrary(
-    name="anthropic",
-    distribution="anthropic",
-    requires=">=0.40",
-    tested=("0.40.0", "0.125.0", "2.11.0"),
-    operations=("chat", "count_tokens"),
+    name="anthropic", distribution="anthropic", requires=">=0.40",
+    tested=("0.40.0", "0.125.0", "2.14.0"), operations=("chat", "count_tokens"),
     hooks=(
         *hooks("anthropic", describe),
         *batch_hooks(MESSAGES),
@@ -153,4 +150,4 @@ library = ClientLibrary(
             model="claude-doctor", max_tokens=9, messages=HELLO
         ),
     ),
-)
+)  # fmt: skip
