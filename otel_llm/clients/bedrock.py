@@ -14,7 +14,6 @@ from otel_llm.calls.declarations import (
     Kwargs,
     Patch,
     Stream,
-    Trial,
     Value,
     Watched,
 )
@@ -27,6 +26,7 @@ from ._bedrock_body import read_body
 from ._bedrock_invoke import INVOKE
 from ._bedrock_models import operation_of
 from ._bedrock_operations import OPERATIONS
+from ._bedrock_trial import TRIAL
 from ._expected import expected
 from ._read import attr, items, parameters, text
 
@@ -114,12 +114,6 @@ def _failed(result: Any) -> int | BaseException | None:
     return status if isinstance(status, int) and status >= 300 else None  # noqa: PLR2004
 
 
-def _converse(session: Any, url: str) -> object:
-    keys = {"aws_access_key_id": "doctor", "aws_secret_access_key": "doctor"}  # nobody's
-    client = session.get_session().create_client("bedrock-runtime", "us-east-1", endpoint_url=url, **keys)
-    return client.converse(modelId="doctor", messages=[{"role": "user", "content": [{"text": "Hello"}]}])
-
-
 library = ClientLibrary(
     name="bedrock",
     distribution="botocore",
@@ -147,14 +141,5 @@ library = ClientLibrary(
         "boto3, and aiobotocore over aiohttp or httpx, over which its own event streams do not work yet (3.10). InvokeModel is read "
         "from its response's headers, and from its body as the caller reads it."
     ),
-    trial=Trial(
-        "botocore.session",
-        _converse,
-        {
-            "output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}},
-            "stopReason": "end_turn",
-            "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
-            "metrics": {"latencyMs": 1},
-        },
-    ),
+    trial=TRIAL,
 )
