@@ -18,7 +18,7 @@ from otel_llm.calls.declarations import (
     Value,
     Watched,
     keyword,
-)
+)  # fmt: skip
 from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
