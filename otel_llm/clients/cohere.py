@@ -29,13 +29,9 @@ from ._openai_shape import NO_USAGE, PARAMETERS
 from ._read import attr, parameters, text
 
 _PARAMETERS = {
-    **PARAMETERS,
-    "p": "gen_ai.request.top_p",
-    "k": "gen_ai.request.top_k",
-    "stop_sequences": PARAMETERS["stop"],
-    "embedding_types": PARAMETERS["encoding_format"],
-    "output_dimension": PARAMETERS["dimensions"],
-}
+    **PARAMETERS, "p": "gen_ai.request.top_p", "k": "gen_ai.request.top_k", "stop_sequences": PARAMETERS["stop"],
+    "embedding_types": PARAMETERS["encoding_format"], "output_dimension": PARAMETERS["dimensions"],
+}  # fmt: skip
 
 
 def _read_end(end: Any, into: Response) -> None:
