@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .pricing.public import price
     from .reliability.breakers import circuit_breaker
     from .reliability.caches import record_cache
+    from .reliability.evaluations import record_evaluation
     from .reliability.fallbacks import fallback, record_fallback
     from .runtime import instrument, uninstrument
     from .runtime.ending import flush
@@ -52,6 +53,7 @@ _HOME = {
     "on_anomaly": "outputs.alerts",
     "price": "pricing.public",
     "record_cache": "reliability.caches",
+    "record_evaluation": "reliability.evaluations",
     "record_fallback": "reliability.fallbacks",
     "stats": "runtime.public",
     "track_cost": "calls.track",
@@ -82,6 +84,7 @@ __all__ = [
     "on_anomaly",
     "price",
     "record_cache",
+    "record_evaluation",
     "record_fallback",
     "stats",
     "track_cost",

@@ -131,6 +131,11 @@ ROWS = (
         without=("allow-utf-8", "dots", "opentelemetrys_exporter"),
         installed=True,
     ),
+    Row(
+        "evaluators",
+        ("autoevals", "deepeval", "inspect-ai", "openai"),
+        _framework("evaluators"),
+    ),
     Row("newest-others", ("voyageai>=0.5", "ibm-watsonx-ai>=1.8"), _framework("voyage", "watsonx")),
     Row(
         "oldest-clouds",

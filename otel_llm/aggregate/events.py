@@ -9,6 +9,7 @@ from otel_llm.core.model import Event
 
 from .cells import Cell, Histogram, Labels
 from .families import Families
+from .quality import Quality
 from .recent import EVENTS, Recent
 from .window import Engine, Key
 
@@ -19,6 +20,7 @@ BREAKER_STATES = ("closed", "half_open", "open")
 _STATE = "otel_llm_circuit_breaker_state"
 _TRANSITIONS = "otel_llm_circuit_breaker_transitions_total"
 _STEPS = (("closed", "open"), ("open", "half_open"), ("half_open", "closed"), ("half_open", "open"))
+_SCORE = "otel_llm_evaluation_score"
 _FALLBACKS = "otel_llm_fallbacks_total"
 _CACHE = "otel_llm_cache_requests_total"
 _RESULT = BY_NAME[_CACHE].labels.index("result")
@@ -33,10 +35,11 @@ def _newer(at: float, than: float, now: float) -> bool:
 class Events:
     """Applies events to their cells, and tells the window of those that it keeps rates of."""
 
-    def __init__(self, families: Families, engine: Engine, recent: Recent) -> None:
+    def __init__(self, families: Families, engine: Engine, recent: Recent, quality: Quality) -> None:
         self._families = families
         self._engine = engine
         self.recent = recent
+        self.quality = quality
         self._known: dict[tuple[str, Labels], Cell] = {}
 
     def apply(self, event: Event, now: float = inf) -> None:
@@ -50,6 +53,9 @@ class Events:
         cell = self._known.get((name, labels)) or self._find(name, labels)
         if isinstance(cell, Histogram):
             cell.observe(value, trace_id, "", at)
+            if name == _SCORE:
+                provider, model, evaluation = map(self._families.bounds.peek, self._families.names(name), labels[:3])
+                self.quality.add((provider, model, evaluation), at, value)
         elif BY_NAME[name].kind == "gauge":
             if _newer(at, cell.at, now):
                 cell.value, cell.at = value, at

@@ -12,6 +12,7 @@ from otel_llm.core.conditions import BY_ID
 from otel_llm.core.objectives import BURN_RATES, CALLER_ENDED, Objectives
 
 from .judgement import Labels, Reading
+from .quality import severity
 from .recent import Cell
 from .situation import Model, Situation
 from .window import Key
@@ -208,6 +209,49 @@ def _answers(now: Situation, objectives: Objectives) -> Readings:
                 yield Reading(condition, _of(key), _subject(key), value, cell.answers, percent(share))
 
 
+_FINISHED = ("truncation", "content_filter")  # problems that ``truncated`` and ``refused`` judge
+
+
+def _problems(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        cell = model.fifteen
+        for kind, count in cell.problems.items():
+            if kind not in _FINISHED:
+                value = _judged("answer_problem", count / cell.calls, {"calls": cell.calls}, objectives)
+                shown = percent(count / cell.calls)
+                yield Reading(
+                    "answer_problem", (*_of(key), ("kind", kind)), key[1], value, cell.calls, shown, f" ({kind})"
+                )
+
+
+def _evaluations(now: Situation, objectives: Objectives) -> Readings:
+    for (provider, model, name), one in now.evaluations.items():
+        if one.zscore is not None:
+            below = max(-one.zscore, 0.0)
+            value = below if severity(one) else min(below, objectives.zscore_critical)
+            labels = (*_of((provider, model)), ("gen_ai_evaluation_name", name))
+            subject = f"{name} {model}".strip()
+            facts = {"mean": one.mean, "usual": one.usual, "severity": severity(one)}
+            yield Reading("evaluation", labels, subject, value, one.count, f"{one.zscore:.1f}", "", facts)
+
+
+def _guardrails(now: Situation, objectives: Objectives) -> Readings:
+    for name in dict.fromkeys(name for name, _ in now.guardrails):
+        checks = sum(count for (other, _), count in now.guardrails.items() if other == name)
+        blocked = now.guardrails.get((name, "blocked"), 0.0)
+        value = _judged("guardrail", blocked / checks, {"checks": checks}, objectives)
+        yield Reading("guardrail", (("guardrail", name),), name, value, checks, percent(blocked / checks))
+
+
+def _guards(now: Situation, _: Objectives) -> Readings:
+    for (budget, decision), count in now.decisions.items():
+        if decision != "allowed":
+            labels = (("budget", budget), ("decision", decision))
+            yield Reading(
+                "guard", labels, budget or "the overall budget", count, count, f"{count:.0f}", f" ({decision})"
+            )
+
+
 def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
     cell, usual = model.fifteen, model.usual_output
     if usual is None or not cell.outputs or not usual[0] > 0:
@@ -240,6 +284,7 @@ def _telemetry(now: Situation, _: Objectives) -> Readings:
 
 
 MEASURES: tuple[Callable[[Situation, Objectives], Readings], ...] = (
-    _errors, _providers, _burn, _latency, _rate_limits, _fallbacks, _caches, _breakers, _budgets, _anomalies, _answers, _incomplete,
+    _errors, _providers, _burn, _latency, _rate_limits, _fallbacks, _caches, _breakers, _budgets, _anomalies, _answers, _problems,
+    _evaluations, _guardrails, _guards, _incomplete,
     _telemetry,
 )  # fmt: skip

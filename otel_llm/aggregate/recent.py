@@ -34,6 +34,7 @@ WITHHELD = frozenset((
 
 EVENTS = frozenset((
     "otel_llm_fallbacks_total", "otel_llm_cache_requests_total", "otel_llm_retries_total", "otel_llm_internal_errors_total",
+    "otel_llm_budget_decisions_total", "otel_llm_guardrail_checks_total",
 ))  # fmt: skip
 """Counters of the catalogue whose increases are kept."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .quality import Standing
 from .recent import Cell
 from .spenders import Spender
 from .window import Key
@@ -67,6 +68,9 @@ class Situation(NamedTuple):
     overflow: Mapping[str, float]  # by label, since the start
     in_flight: Mapping[Key, float]
     watched: tuple[str, ...]  # client libraries with their versions
+    decisions: Mapping[tuple[str, str], float]  # of guards, by budget and decision, in 15 minutes
+    guardrails: Mapping[tuple[str, str], float]  # checks by guardrail and result, in 15 minutes
+    evaluations: Mapping[tuple[str, str, str], Standing]  # by provider, model and name
     spenders: tuple[str, str, tuple[tuple[str, float], ...]]  # label, period, US dollars by its values
     largest: Mapping[str, Sequence[Spender]]  # of this month, by label of the caller's
     complete: float | None  # share of the window's calls whose cost is all of it

@@ -18,6 +18,7 @@ from .families import Families
 from .judgement import Judge
 from .ledger import Ledger
 from .ledger_rows import LedgerRows
+from .quality import Quality
 from .recent import Recent
 from .spenders import Spenders
 from .views import Views
@@ -44,8 +45,9 @@ class State:
         self.spenders = Spenders(config.top_spenders)
         self.recent = Recent(config.metric_labels)
         self.judge = Judge(DEFAULT)
-        self.events = Events(self.families, engine, self.recent)
-        self.views = Views(self.families, engine, self.ledger, config.window)
+        self.quality = Quality(config.window)
+        self.events = Events(self.families, engine, self.recent, self.quality)
+        self.views = Views(self.families, engine, self.ledger, self.quality)
         self._bundles: dict[_Identity, Bundle] = {}  # by what records say
         self._bounded: dict[_Identity, Bundle] = {}  # by what is shown
 
@@ -77,6 +79,7 @@ class State:
             "spend": self.ledger.spend.dump(),
             "recent": self.recent.dump(),
             "judge": self.judge.dump(),
+            "quality": self.quality.dump(),
             "ledger": self.ledger.rows.dump(),
             "spenders": self.spenders.dump(),
         }
@@ -91,6 +94,7 @@ class State:
         self.views.began = content["began"]
         self.recent = self.events.recent = Recent.load(content["recent"])
         self.judge = Judge.load(content["judge"], DEFAULT)
+        self.quality = self.events.quality = self.views.quality = Quality.load(content["quality"], self.quality.window)
         self.ledger.rows = LedgerRows.load(content["ledger"])
         self.spenders = Spenders.load(content["spenders"], self.spenders.most)
         self.bounds.overflow = dict(content["overflow"])  # last: what came before has counted some again

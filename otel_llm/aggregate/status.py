@@ -36,6 +36,9 @@ NEXT: Mapping[str, str] = {
     "length": "Read some answers: the model may have changed.",
     "variance": "Read some answers: prompts or the model may have changed.",
     "answers": "Raise the token limit, or see what the filter objects to.",
+    "evaluation": "Read some answers with low scores: the model, the prompt or the evaluator may have changed.",
+    "guardrail": "See what the guardrail blocks, and whether it is right.",
+    "guard": "Decide whether the budget is right, or who may spend less.",
     "incomplete": "Give the model a price, or ask the provider for usage.",
     "telemetry": "Read the service's log.",
 }

@@ -37,6 +37,8 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
             None if track is None else _output(track), usual.of(key, (hour, fifteen)),
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
+    decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()
+    checked = recent.counted("otel_llm_guardrail_checks_total", now, QUARTER).items()
     errors = recent.counted("otel_llm_internal_errors_total", now, HOUR).items()
     return Situation(
         at=now,
@@ -55,6 +57,9 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         overflow=dict(state.bounds.overflow),
         in_flight=_sums(((labels[0], labels[1]), count) for labels, count in in_flight.items()),
         watched=tuple(sorted(" ".join(labels) for labels, _ in _values(state, "otel_llm_instrumented"))),
+        decisions=_sums(((labels[0], labels[1]), count) for labels, count in decided),
+        guardrails=_sums(((labels[2], labels[3]), count) for labels, count in checked),
+        evaluations=dict(state.quality.standings(now)),
         spenders=_spenders(state),
         largest=_largest(state, now) if shown else {},
         complete=complete(state.families) if shown else None,

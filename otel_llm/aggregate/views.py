@@ -14,6 +14,7 @@ from otel_llm.core.version import __version__
 from .cells import Labels, Number, Row, lines_per_row
 from .families import Families
 from .ledger import Ledger
+from .quality import Quality
 from .window import Engine
 
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
@@ -34,11 +35,12 @@ class View(NamedTuple):
 class Views:
     """Rows of derived series are kept from scrape to scrape, for the sake of their ready text."""
 
-    def __init__(self, families: Families, engine: Engine, ledger: Ledger, window: float) -> None:
+    def __init__(self, families: Families, engine: Engine, ledger: Ledger, quality: Quality) -> None:
         self._families = families
         self._engine = engine
         self._ledger = ledger
-        self._window = window
+        self.quality = quality
+        self._window = quality.window
         self._rows: dict[tuple[str, Labels], Row] = {}
         self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
         self.scrape_seconds: float | None = None
@@ -50,6 +52,7 @@ class Views:
         gauges = chain(
             self._engine.gauges(now),
             self._ledger.spend.gauges(now),
+            self.quality.gauges(now),
             self._in_flight(now, processes),
             self._own(price_age),
         )

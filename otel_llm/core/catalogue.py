@@ -19,6 +19,7 @@ DURATION_BUCKETS = (
 )  # fmt: skip
 COUNT_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0)
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
+SCORE_BUCKETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 50.0, 100.0)
 COST_BUCKETS = (
     1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
@@ -258,6 +259,14 @@ def _events() -> tuple[Metric, ...]:
                (*CALL, "signal", "direction", "severity"), custom=False, apart=True),
         _event("otel_llm_budget_decisions_total", "counter", "{decision}",
                "Calls that a guard was asked about: allowed, refused, or switched to another model.", ("budget", "decision"), custom=False),
+        _event("otel_llm_evaluation_score", "histogram", "{score}", "Scores of evaluations, on the scale of each.",
+               (*MODEL, "gen_ai_evaluation_name"), buckets=SCORE_BUCKETS),
+        _event("otel_llm_evaluations_total", "counter", "{evaluation}", "Results of evaluations, by their label.",
+               (*MODEL, "gen_ai_evaluation_name", "gen_ai_evaluation_score_label")),
+        _event("otel_llm_guardrail_checks_total", "counter", "{check}", "Checks of guardrails: passed, blocked, or changed.",
+               (*MODEL, "guardrail", "result")),
+        _event("otel_llm_guardrail_duration_seconds", "histogram", "s", "Time that a guardrail took, where it is known.",
+               (*MODEL, "guardrail"), buckets=DURATION_BUCKETS),
         _event("otel_llm_agent_tokens_total", "counter", "{token}",
                "Input and output tokens by the agent whose run the call is part of; _none outside of any.",
                ("gen_ai_agent_name", *MODEL, "gen_ai_token_type")),
@@ -319,6 +328,10 @@ def _derived() -> tuple[Metric, ...]:
         _gauge("otel_llm_budget_used_ratio", "1", "Spend of the period over its budget.", "period", "budget", on=()),
         _gauge("otel_llm_budget_forecast_ratio", "1", "Spend by the period's end at the present rate, over the budget.",
                "period", "budget", on=()),
+        _gauge("otel_llm_evaluation_mean", "{score}", "Mean score of an evaluation over the window.", "gen_ai_evaluation_name",
+               adds="none"),
+        _gauge("otel_llm_evaluation_zscore", "{sigma}", "How far recent scores lie from the usual, in standard deviations.",
+               "gen_ai_evaluation_name", adds="none"),
         _gauge("otel_llm_zscore", "{sigma}", "How unusual the last minutes are against the baseline, in standard deviations.",
                "signal", "kind", adds="none"),
         _gauge("otel_llm_baseline_mean", "{value}", "Mean that z-scores are measured against, in the signal's plain unit.", "signal",

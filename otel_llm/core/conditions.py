@@ -213,6 +213,12 @@ def _money() -> tuple[Condition, ...]:
             ("budget",),
         ),
         Condition(
+            "guard", "guard", "Does a guard hold calls back?", "calls that a guard refused or sent to another model", MEDIUM, "count",
+            "above",
+            Level(0.5, 0), None, {}, (*SERVICE, "budget", "decision"), "LLMCallsHeldBack",
+            "{who}: a guard holds back {value} calls{detail}", "{who}: a guard held back {value} calls{detail}", ("budget",),
+        ),
+        Condition(
             "cost_per_request", "cost", "Do calls cost more?", "mean cost of a call over its average of the last day", SHORT,
             "factor",
             "above", Level("cost_per_request_factor", 10 * MINUTE), None, _CALLS, _OF_MODEL, "LLMCostPerRequestHigh",
@@ -258,6 +264,24 @@ def _answers() -> tuple[Condition, ...]:
             "factor", "above", Level("output_variance_factor", 10 * MINUTE), None, {"min_answers": "calls"}, _OF_MODEL,
             "LLMOutputVarianceHigh", "{who}: lengths of answers spread by {value} of their mean",
             "{who}: lengths of answers spread by {value} of their mean",
+        ),
+        Condition(
+            "answer_problem", "answers", "Do answers go wrong?", "answers of one kind that went wrong over all calls", MEDIUM, "share",
+            "above",
+            Level("answer_problems", 5 * MINUTE), None, _CALLS, (*_OF_MODEL, "kind"), "LLMAnswerProblems",
+            "{who}: {value} of answers go wrong{detail}", "{who}: {value} of answers went wrong{detail}",
+        ),
+        Condition(
+            "evaluation", "evaluation", "Have evaluations dropped?", "standard deviations that recent scores lie below the usual",
+            0, "sigma", "above", Level("zscore_critical", 2 * MINUTE), Level("zscore_critical", 5 * MINUTE), {},
+            (*_OF_MODEL, "gen_ai_evaluation_name"),
+            "LLMEvaluationDrop", "{who}: scores are {value} standard deviations from usual",
+            "{who}: scores were {value} standard deviations from usual",
+        ),
+        Condition(
+            "guardrail", "guardrail", "Do guardrails block more?", "blocked checks over all checks", MEDIUM, "share", "above",
+            Level("guardrail_blocked", 5 * MINUTE), None, {"min_requests": "checks"}, (*SERVICE, "guardrail"), "LLMGuardrailBlocking",
+            "{who}: {value} of checks are blocked", "{who}: {value} of checks were blocked",
         ),
         shares("truncated", "LLMTruncatedOutputs", ("end at the token limit", "ended at the token limit")),
         shares("refused", "LLMContentFiltered", ("are withheld by a filter", "were withheld by a filter")),

@@ -12,8 +12,8 @@ logger = logging.getLogger("otel_llm")
 Stops = Callable[["type[BaseException] | None", "BaseException | None", "TracebackType | None"], bool]
 
 COMPONENTS = (
-    "alert_handler", "alerts", "bridge", "chunk", "content", "doctor", "end", "follow", "fork", "framework", "gateway", "hook",
-    "limits", "link",
+    "alert_handler", "alerts", "bridge", "chunk", "content", "doctor", "end", "evaluations", "follow", "fork", "framework", "gateway",
+    "hook", "limits", "link",
     "middleware", "open", "pricing", "read_request", "recorder", "registry", "scrape", "server", "spend", "start", "status", "stop",
     "store", "verdicts", "watch", "workers",
 )  # fmt: skip

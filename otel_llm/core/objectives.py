@@ -200,6 +200,8 @@ class Objectives:
     finish_reason_share: float = _share(
         0.05, (0.0001, 1), "share of truncated or filtered answers that is never an alert"
     )
+    answer_problems: float = _share(0.05, (0.0001, 1), "share of answers that go wrong without an error, by kind")
+    guardrail_blocked: float = _share(0.10, (0.0001, 1), "share of a guardrail's checks that is never an alert")
     usage_unknown_share: float = _share(0.05, (0.0001, 1), "share of calls without usage")
     incomplete_share: float = _share(0.05, (0.0001, 1), "share of calls without a known price")
     agent_failures: float = _share(0.20, (0.0001, 1), "share of an agent's runs that fail")

@@ -62,6 +62,9 @@ FALLBACK_PATHS = "path:otel_llm_fallbacks:rate5m"  # from, to, why
 LOOKUPS = "provider_model_cache:otel_llm_cache_requests:rate5m"  # by result
 CACHE_HITS = "provider_model_cache:otel_llm_cache_hits:ratio_rate15m"
 FINISHED = "provider_model_finish:otel_llm_finish_reasons:rate5m"  # all reasons, as the provider names them
+GUARDRAIL_CHECKS = "guardrail:otel_llm_guardrail_checks:rate5m"
+EVALUATION_MEAN = "provider_model_evaluation:otel_llm_evaluation_mean:avg"
+EVALUATION_ZSCORE = "provider_model_evaluation:otel_llm_evaluation_zscore:min"
 ANSWER_PROBLEMS = "provider_model_kind:otel_llm_answer_problems:rate5m"
 FINISH_REASONS = "provider_model_finish:otel_llm_finish_reasons:ratio_rate15m"  # length and content_filter only
 RATE_LIMIT_LEFT = "provider_model_kind:otel_llm_rate_limit_remaining:ratio"
@@ -165,6 +168,7 @@ _MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("kind",): (TOKENS, RATE_LIMIT_LEFT, ANSWER_PROBLEMS),
     ("cache",): (CACHE_HITS,),
     ("cache", "result"): (LOOKUPS,),
+    ("gen_ai_evaluation_name",): (EVALUATION_MEAN, EVALUATION_ZSCORE),
     ("finish_reason",): (FINISHED, FINISH_REASONS, FINISH_BASELINE),
     ("reason",): (RETRIES, RETRY_WAIT, USAGE_UNKNOWN),
     ("signal",): (SIGNAL, BASELINE_MEAN, BASELINE_STDDEV, ZSCORE, HOUR_STDDEV, SPREAD, LEVEL),
@@ -197,6 +201,7 @@ _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("label",): (OVERFLOW,),
     ("gen_ai_request_model", "reason"): (PROMPT_CACHE_MISSES,),
     ("budget", "decision"): (DECISIONS,),
+    ("guardrail", "result"): (GUARDRAIL_CHECKS,),
     ("component",): (INTERNAL_ERRORS,),
     ("gen_ai_agent_name",): (
         AGENT_RUNS,

@@ -25,4 +25,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "langchain": ("langchain.agents.middleware.model_fallback",),
     "pydantic_ai": ("pydantic_ai.models.fallback",),
+    "autoevals": ("autoevals.score",),
+    "deepeval": ("deepeval.metrics.base_metric",),
+    "inspect_ai": ("inspect_ai.hooks._hooks",),
+    "opentelemetry_logs": ("opentelemetry.sdk._logs._internal",),
 }

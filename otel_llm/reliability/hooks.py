@@ -21,6 +21,10 @@ NAMES = (
     "langchain_core",
     "langchain",
     "pydantic_ai",
+    "autoevals",
+    "deepeval",
+    "inspect_ai",
+    "opentelemetry_logs",
 )
 
 

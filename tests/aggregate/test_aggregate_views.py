@@ -101,6 +101,8 @@ def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
                 for label in metric.labels
             )
             store.apply(Event(metric.name, AT, labels))
+    for minute in range(90):
+        store.apply(Event("otel_llm_evaluation_score", AT - 60 * minute, ("openai", "gpt-5", "faithfulness"), 0.5))
     store.apply(Event("otel_llm_processes", AT, ("live",)))
     for number in range(6):
         store.apply(call(request_model=f"model-{number}"))

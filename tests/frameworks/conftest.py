@@ -22,6 +22,7 @@ from otel_llm.testing.loopback import Loopback
 
 _NEEDS = {
     "voyage": "voyageai",
+    "evaluators": "deepeval",
     "watsonx": "ibm_watsonx_ai",
     "vertexai": "vertexai",
     "litellm": "litellm",

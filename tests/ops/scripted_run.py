@@ -248,6 +248,19 @@ class Script:
         ]
         found.append(Event("otel_llm_tool_repeats_total", since, ("support", "search")))
         found += [
+            Event(
+                "otel_llm_evaluation_score",
+                since + step,
+                ("openai", "gpt-5", "faithfulness", "acme"),
+                self._dice.random(),
+            )
+            for step in range(10)
+        ]
+        found += [
+            Event("otel_llm_guardrail_checks_total", since, ("aws.bedrock", "nova", "pii", result, "acme"))
+            for result in ("passed", "passed", "blocked")
+        ]
+        found += [
             Event("otel_llm_answer_problems_total", since, ("openai", "gpt-5", "chat", kind, "acme"))
             for kind in ("refusal", "invalid_json", "unknown_tool")
         ]

@@ -99,6 +99,7 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.TOOL_CALLS_COUNT, recorded.RUN_COST_BUCKETS, recorded.AGENT_COST, recorded.AGENT_TOKENS, recorded.TOOL_ENDS,
     recorded.TOOL_BUCKETS, recorded.WORKFLOW_BUCKETS, recorded.SERVER_ENDS, recorded.SERVER_BUCKETS, recorded.CLIENT_ENDS,
     recorded.CLIENT_BUCKETS, recorded.RETRIEVAL_BUCKETS, recorded.RETRIEVED_SUM, recorded.RETRIEVED_COUNT,
+    recorded.GUARDRAIL_CHECKS, recorded.EVALUATION_MEAN, recorded.EVALUATION_ZSCORE,
 }  # fmt: skip
 
 

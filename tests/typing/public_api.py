@@ -59,6 +59,7 @@ async def limited_async(text: str) -> int:
 def guarding(client: dict[str, int]) -> None:
     assert_type(otel_llm.guard(client, budget=1.0), dict[str, int])
     assert_type(limited("a"), int)
+    assert_type(otel_llm.record_evaluation("thumbs", 1, label="up", response_id="r1"), None)
     awaited: Coroutine[Any, Any, int] = limited_async("a")
     awaited.close()
     otel_llm.guard(budget=1, on_exceeded="stop")  # type: ignore[call-overload]

@@ -13,6 +13,7 @@ from otel_llm.core.catalogue import (
     DURATION_BUCKETS,
     ERROR_TYPES,
     METRICS,
+    SCORE_BUCKETS,
     TOKEN_BUCKETS,
     Metric,
     Section,
@@ -89,7 +90,8 @@ warning with the name that was probably meant. `otel-llm doctor` shows the confi
 ```text
 OTEL_LLM_BUDGET_DAILY_USD='abc': not a number (allowed: US dollars, 0 or more); using none
 ```"""
-_BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost", COUNT_BUCKETS: "counts"}
+_BUCKETS = {DURATION_BUCKETS: "duration", TOKEN_BUCKETS: "tokens", COST_BUCKETS: "cost", COUNT_BUCKETS: "counts",
+            SCORE_BUCKETS: "scores"}  # fmt: skip
 
 
 def _code(names: Iterable[str]) -> str:

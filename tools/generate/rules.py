@@ -14,7 +14,7 @@ from otel_llm.ops.yamltext import dump
 
 from . import promtests
 from .alertspage import alerts_page
-from .cases import budgets, history, recording, season, traffic, upkeep, work
+from .cases import budgets, history, quality, recording, season, traffic, upkeep, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +55,7 @@ def test_files(v: Vocabulary) -> dict[str, str]:
         **_cases(v, "answers", history.answers(v), [recorded, anomaly]),
         **_cases(v, "budgets", budgets.cases(v), [recorded, slo]),
         **_cases(v, "work", work.cases(), [recorded]),
+        **_cases(v, "quality", quality.cases(v), [recorded]),
         **_cases(v, "season", season.cases(), []),
     }
     header = "Written by otel-llm generate. To run: promtool test rules prometheus/tests/*.yml"

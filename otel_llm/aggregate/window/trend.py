@@ -115,12 +115,14 @@ class Minutes:
 
 class Trend:
     """One signal's. ``floor`` is the least spread of single values, ``least`` the least error of a difference, of which three are a
-    change that matters; ``both`` says whether low is as suspicious as high."""
+    change that matters; ``both`` says whether low is as suspicious as high, ``wander`` how far means are believed to wander before it is
+    known, as a share of the spread."""
 
-    def __init__(self, floor: float, least: float, *, both: bool = False) -> None:
+    def __init__(self, floor: float, least: float, *, both: bool = False, wander: float = WANDER) -> None:
         self.floor = floor
         self.least = least
         self.both = both
+        self.wander = wander
         self.minutes = Minutes()
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
         self.weights = [0.0] * (2 * len(SCALES))
@@ -225,7 +227,7 @@ class Trend:
     def _error(self, pair: int, chance: float, spread: float) -> float:
         """Squared, of the difference of a pair."""
         width = SCALES[pair // 2]
-        wander = (PRIOR * width * (WANDER * spread) ** 2 + max(self.squares[pair], 0.0)) / (
+        wander = (PRIOR * width * (self.wander * spread) ** 2 + max(self.squares[pair], 0.0)) / (
             PRIOR * width + self.weights[pair]
         )
         return max(chance * spread * spread + wander, self.least**2)

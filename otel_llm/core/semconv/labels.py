@@ -20,6 +20,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "gen_ai_workflow_name": "gen_ai.workflow.name",
     "gen_ai_data_source_id": "gen_ai.data_source.id",
     "mcp_method_name": "mcp.method.name",
+    "gen_ai_evaluation_name": "gen_ai.evaluation.name",
+    "gen_ai_evaluation_score_label": "gen_ai.evaluation.score.label",
 }  # label -> OpenTelemetry attribute
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import history, traffic, upkeep, work
+from . import history, quality, traffic, upkeep, work
 from .alert import Alert
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def alerts(it: Context) -> list[Alert]:
     """Every alert, in the order of the runbook."""
     parts: tuple[Callable[[Context], list[Alert]], ...] = (
         traffic.slow, traffic.failing, traffic.burning, history.tokens, upkeep.budgets, history.cost, traffic.around,
-        traffic.breakers, history.anomalies, history.answers, work.failing, work.expensive, work.circles,
+        traffic.breakers, history.anomalies, history.answers, quality.quality, work.failing, work.expensive, work.circles,
         upkeep.unknown, upkeep.own, upkeep.reach,
     )  # fmt: skip
     return [alert for part in parts for alert in part(it)]

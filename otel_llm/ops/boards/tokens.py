@@ -11,6 +11,7 @@ from .model import CLEAR, NEUTRAL, WARN, Board, Panel, Query, Row
 from .parts import (
     BY_MODEL,
     BY_SERVICE,
+    COUNT,
     MODEL,
     OK,
     OUTPUT,
@@ -20,6 +21,7 @@ from .parts import (
     TOKENS,
     WHO,
     WINDOW,
+    calls_to_click,
     changed,
     heat,
     length_limits,
@@ -122,6 +124,10 @@ def _amounts(q: Queries) -> tuple[Panel, ...]:
 
 
 def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
+    checks = "otel_llm_guardrail_checks_total"
+    blocked = ratio(q.rate(checks, ("guardrail",), result="blocked"), q.rate(checks, ("guardrail",)))
+    of = (*PM, "gen_ai_evaluation_name")
+    scores = q.gauge("otel_llm_evaluation_mean", "avg", of) if q.rules else q.mean("otel_llm_evaluation_score", of)
     wrong = split(q.rate("otel_llm_answer_problems_total", ("kind",)), q.rate("duration", **OK))
     mean = q.pick(q.rule(recorded.OUTPUT_TOKENS), q.mean("output", PM))
     spread = q.rule(recorded.OUTPUT_VARIATION) if q.rules else ratio(
@@ -129,9 +135,18 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     )
     return (
         lines(
-            "problems", "Answers that went wrong", SHARE, [Query(wrong, "{{kind}}")],
+            "problems", "Answers that went wrong", SHARE,
+            [Query(wrong, "{{kind}}"), Query(blocked, "blocked by {{guardrail}}")],
             "Share of successful calls whose answer is a refusal, empty, cut off, filtered, no JSON though JSON was asked for, or calls a "
-            "tool wrongly.", low=0, empty="No answer went wrong",
+            "tool wrongly; and the share of checks that each guardrail blocks.", low=0, empty="No answer went wrong",
+        ),
+        lines(
+            "evaluations", "Scores of evaluations", COUNT, [
+                Query(scores, "{{gen_ai_evaluation_name}} {{gen_ai_request_model}}", exemplar=not q.rules),
+                *calls_to_click(q, "otel_llm_evaluation_score"),
+            ],
+            "Mean over otel-llm's window, on each evaluation's own scale; LLMEvaluationDrop judges how unusual it is.",
+            empty="No evaluation is recorded (otel_llm.record_evaluation)",
         ),
         lines(
             "mean_length", "Mean answer by model", TOKENS, [Query(most(mean), BY_MODEL)],
