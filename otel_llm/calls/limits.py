@@ -31,6 +31,7 @@ Price = Callable[[Request, Response, Usage, float], Any]
 
 NANO = 1e9
 """Units of a US dollar. Tokens are counted as they are."""
+SWITCHED_FROM = "otel_llm.switched_from"  # the span attribute: the model that the caller asked for
 DECISIONS = "otel_llm_budget_decisions_total"
 MOST_KEYS = 1000
 ANSWER_TOKENS = 500
@@ -330,7 +331,7 @@ def _answer(
             raise error
         decision = "switched"
         hold.arguments = arguments
-        request.attributes["otel_llm.switched_from"] = request.model or ""
+        request.attributes[SWITCHED_FROM] = request.model or ""
         request.model = model
     finally:
         _count(error.budget, decision)

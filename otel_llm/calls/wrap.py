@@ -25,7 +25,7 @@ from otel_llm.core.model import Request
 from .declarations import DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
 from .invocation import CURRENT, Invocation
 from .iterate import CARRIED, follow, tap
-from .limits import STATE, admit
+from .limits import STATE, SWITCHED_FROM, admit
 from .observer import Observer
 from .proxies import proxied, replace_item
 
@@ -48,7 +48,7 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         if request is None:
             return wrapped(*args, **kwargs)
         if STATE.on:
-            args, kwargs, hold = _admitted(patch, observer, request, (instance, args, kwargs))
+            request, args, kwargs, hold = _admitted(patch, observer, request, (instance, args, kwargs))
             call = Invocation(observer, request, covers)
             call.hold = hold
         else:
@@ -63,14 +63,22 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
     return patched
 
 
-def _admitted(patch: Patch, observer: Observer, request: Request, given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-    """The arguments that the call is made with, and what is reserved for it. Raises what the guard raises."""
+def _admitted(
+    patch: Patch, observer: Observer, request: Request, given: tuple[Any, Any, Any]
+) -> tuple[Request, Any, Any, Any]:
+    """What is asked in the end, the arguments that ask it, and what is reserved for it. Raises what the guard raises."""
     instance, args, kwargs = given
     switch = None if patch.switch is None else partial(patch.switch, args, kwargs)
     hold = admit(request, instance, observer.price, switch)
     if hold is not None and hold.arguments is not None:
         args, kwargs = hold.arguments
-    return args, kwargs, hold
+        again = guarded("read_request", patch.read, 3)(
+            instance, args, kwargs
+        )  # another model may be another provider's
+        if again is not None:
+            again.attributes[SWITCHED_FROM] = request.attributes[SWITCHED_FROM]
+            request = again
+    return request, args, kwargs, hold
 
 
 def _by_shape(_: Any, __: Request) -> None: ...

@@ -50,6 +50,7 @@ class TestLiteLLM(Contract):
     kit = Kit(
         library="litellm",
         provider="openai",
+        prefix="openai/",
         make=lambda url: url,
         make_async=lambda url: url,
         plain=lambda url, model: litellm.completion(**_chat(url, model)),

@@ -77,6 +77,7 @@ class Kit:
     answers: str = TEXT  # what it says, as it is captured; empty where the library's answers are not
     calls_tools: bool = True
     switches: bool = True  # a guard can send its calls to another model
+    prefix: str = ""  # of models' names as callers write them
 
     def has(self, *names: str) -> bool:
         return all(getattr(self, name) not in (None, "", False) for name in names)

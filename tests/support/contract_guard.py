@@ -59,7 +59,10 @@ class GuardScenarios:
 
         def use(client: Any) -> None:
             with otel_llm.guard(
-                budget=0.0, period="block", on_exceeded="switch", switch_to=f"{self.kit.model}-thinking"
+                budget=0.0,
+                period="block",
+                on_exceeded="switch",
+                switch_to=f"{self.kit.prefix}{self.kit.model}-thinking",
             ):
                 self.kit.plain(client, self.kit.model)
 

@@ -141,6 +141,7 @@ _ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("otel_llm.usage.pages", "int", "OCR", _ANY),
     Attribute("otel_llm.usage.search_units", "double", "rerank", _ANY),
     Attribute("otel_llm.cost.usd", "double", "absent where there is no price", _ANY),
+    Attribute("otel_llm.switched_from", "string", "the model that was asked for, where a guard sent the call to another", _ANY),
     Attribute("otel_llm.cost.source", "string", "`provider` or `prices`", _ANY),
     Attribute("otel_llm.cost.complete", "boolean", "whether the cost is all of it", _ANY),
     Attribute("otel_llm.cost.missing", "string[]", "what was used and has no known price ([which](cost.md#what-is-priced))", _ANY),
