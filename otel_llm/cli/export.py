@@ -10,7 +10,7 @@ import click
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.objectives import ObjectiveError, Objectives
-from otel_llm.ops import alertmanager, dashboards, kubernetes, prometheus, recorded
+from otel_llm.ops import alertmanager, dashboards, gateway, kubernetes, prometheus, recorded
 from otel_llm.ops.otlp import renamed
 from otel_llm.ops.promql import VOCABULARIES
 from otel_llm.ops.rules import Context
@@ -20,9 +20,9 @@ from .problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-KINDS = ("prometheus", "grafana", "alertmanager", "k8s")
+KINDS = ("prometheus", "grafana", "alertmanager", "k8s", "gateway")
 
-HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes or Kubernetes objects into DIR.
+HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes, Kubernetes objects, or the gateway's into DIR.
 
 \b
   otel-llm export prometheus rules/
@@ -32,6 +32,7 @@ HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes or Kub
   otel-llm export grafana grafana/ --without-rules
   otel-llm export alertmanager alertmanager/
   otel-llm export k8s deploy/
+  otel-llm export gateway deploy/
   otel-llm export prometheus rules/ --otlp
 
 Thresholds left out keep their defaults. Files that are there are replaced.
@@ -142,6 +143,8 @@ NEXT = {
     "prometheus": "Next: name {directory}/*.yml under rule_files in prometheus.yml and reload Prometheus.",
     "grafana": "Next: mount {directory} into Grafana's provisioning, or import the dashboards by hand.",
     "alertmanager": "Next: put your Slack and PagerDuty secrets into the files it names, then amtool check-config.",
+    "gateway": "Next: build the image (deploy/gateway.Dockerfile), name yours in {directory}/gateway-deployment.yaml, and kubectl apply "
+    "-f {directory} --namespace NAMESPACE. Services send to http://otel-llm-gateway.NAMESPACE:4318.",
     "k8s": "Next: kubectl apply -f {directory}\n" + _FOUND_BY,
 }
 
@@ -153,4 +156,6 @@ def _write(kind: str, directory: Path, it: Context, labels: tuple[str, ...], raw
         return dashboards.write_grafana(directory, raw, it.objectives, labels)
     if kind == "prometheus":
         return prometheus.write_rules(directory, it)
+    if kind == "gateway":
+        return gateway.write_gateway(directory)
     return kubernetes.write_objects(directory, it, labels)

@@ -29,7 +29,7 @@ from . import counting, dialects
 from .batch import Batch, Naming
 from .options import Options
 from .reading import read
-from .resolver import Link, Resolver
+from .resolver import PATIENCE, Link, Resolver
 from .span import SERVER, Call, Resource, Span
 from .spanlog import SpanLog
 
@@ -91,7 +91,7 @@ class Gateway:
         self._wait(start.parent)
         folder = start.parent / "gateway"
         own_directory(folder)
-        self._log = SpanLog(folder, self.options.remember)
+        self._log = SpanLog(folder, max(self.options.remember, PATIENCE * self.options.settle))
         self._restore(self._log, start)
         self._prices.load()
         self.member.start()
@@ -257,6 +257,9 @@ class Gateway:
         undecided = {call.key for call in kept.calls} - set(kept.decided)
         done = [*kept.decided, *(key for key in _journaled(start) if key in undecided)]
         self._resolver.restore(kept.calls, kept.links, done, self.clock())
+        known = set(done)
+        if left := {call.key: call for call in kept.calls if call.key not in known}:
+            log.came(left.values(), ())  # their files may go before they are decided, where one start follows the other
 
     def _make_store(self) -> Store:
         return Store(self.config, budgets(self.config), self._prices.date)

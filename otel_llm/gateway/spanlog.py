@@ -22,7 +22,9 @@ from .span import Call, call_of
 EPOCHS = 8
 """Into so many files the time is cut for which ids are remembered."""
 EPOCH_BYTES = 64 * 1024 * 1024
-"""A file that grows past it is closed: the oldest goes when there are more than twice ``EPOCHS``."""
+"""A file that grows past it is closed."""
+MOST_EPOCHS = 64
+"""Files at a time, also where the process is started again and again; past it the oldest goes. What was not decided is in the newest."""
 _PREFIX = "spans"
 _NAME = re.compile(rf"{_PREFIX}\.(\d{{12}}-\d{{6}})\.(\d+)")
 _VERSION = 1
@@ -103,7 +105,7 @@ class SpanLog:
         self._until = time.monotonic() + self._seconds
         self._epochs.append(epoch)
         oldest = time.time() - (EPOCHS + 1) * self._seconds
-        while len(self._epochs) > 1 and (int(self._epochs[0][:12]) < oldest or len(self._epochs) > 2 * EPOCHS):
+        while len(self._epochs) > 1 and (int(self._epochs[0][:12]) < oldest or len(self._epochs) > MOST_EPOCHS):
             for path in self._folder.glob(f"{_PREFIX}.{self._epochs.pop(0)}.*"):
                 path.unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOTE = "Written by otel-llm. For other thresholds: otel-llm export --help"
 TARGETS: Mapping[str, Sequence[str]] = {
     "otel-llm": ("demo:9464",),
+    "otel-llm-gateway": ("gateway:9465",),
     "prometheus": ("localhost:9090",),
     "alertmanager": ("alertmanager:9093",),
 }  # job -> who is scraped in the compose stack

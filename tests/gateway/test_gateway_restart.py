@@ -93,6 +93,21 @@ def test_files_older_than_what_is_remembered_go(tmp_path: Path, monkeypatch: pyt
     assert 9 <= len({path.name.split(".")[1] for path in tmp_path.iterdir()}) <= 11
 
 
+def test_starts_that_follow_each_other_lose_nothing_that_was_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_llm.gateway.spanlog.MOST_EPOCHS", 3)
+    lab = Lab(tmp_path)
+    for number in range(1, 11):
+        lab.send(request(span(number, CHAT)))
+        lab.gateway.member.stop()
+        lab.gateway._standby.drop()  # type: ignore[union-attr] - it dies before anything was settled
+        lab.begin()
+    lab.settle()
+    assert lab.calls() == {("shop",): 10}
+    lab.gateway.stop()
+
+
 def test_a_damaged_log_costs_what_is_damaged_only(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.send(request(span(1, CHAT)))

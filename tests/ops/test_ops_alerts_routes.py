@@ -192,6 +192,7 @@ def test_the_committed_files_run_with_other_hosts(tmp_path: Path) -> None:
     config = (ROOT / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     for host, here in {
         "demo:9464": "127.0.0.1:1",
+        "gateway:9465": "127.0.0.1:1",
         "alertmanager:9093": f"127.0.0.1:{port}",
         "localhost:9090": "SELF",
     }.items():

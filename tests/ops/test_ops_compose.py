@@ -13,11 +13,14 @@ import pytest
 import yaml
 from prometheus_lab import needed
 
+from otel_llm.ops.gateway import write_gateway
+
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LISTENS = {
-    "demo": {9464}, "prometheus": {9090}, "alertmanager": {9093}, "grafana": {3000}, "tempo": {3200, 4317}, "otelcol": {4318, 13133},
+    "demo": {9464}, "gateway": {4327, 4328, 9465}, "prometheus": {9090}, "alertmanager": {9093}, "grafana": {3000}, "tempo": {3200, 4317},
+    "otelcol": {4318, 13133},
 }  # fmt: skip
 NAMES = sorted(SERVICES)
 
@@ -208,3 +211,23 @@ def test_the_binaries_take_the_configurations() -> None:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "FAILED" not in done.stdout
+
+
+def test_the_gateway_has_the_ports_and_the_volume_that_its_objects_name(tmp_path: Path) -> None:
+    objects = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in write_gateway(tmp_path)}
+    assert sorted(objects) == ["gateway-deployment", "gateway-service", "gateway-volume"]
+    pod = objects["gateway-deployment"]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    named = {one["name"]: one["containerPort"] for one in container["ports"]}
+    assert named == {"otlp-http": 4318, "otlp-grpc": 4317, "metrics": 9464}
+    service = objects["gateway-service"]
+    assert {one["targetPort"]: one["port"] for one in service["spec"]["ports"]} == named
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert service["metadata"]["labels"]["otel-llm"] == "true"  # what the ServiceMonitor of `export k8s` selects
+    assert (
+        pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == objects["gateway-volume"]["metadata"]["name"]
+    )
+    image = (ROOT / "deploy" / "gateway.Dockerfile").read_text(encoding="utf-8")
+    state = next(one["value"] for one in container["env"] if one["name"] == "OTEL_LLM_STATE_DIR")
+    assert f"OTEL_LLM_STATE_DIR={state}" in image
+    assert mounts("gateway") == {state: "gateway-data"}
