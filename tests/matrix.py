@@ -190,6 +190,19 @@ ROWS = (
         ),
         _framework("runs"),
     ),
+    Row(  # one minute
+        "stores",
+        (
+            "chromadb>=1.5",
+            "qdrant-client>=1.20",
+            "pymilvus>=3",
+            "milvus-lite>=3.2",
+            "pinecone>=10.2",
+            "weaviate-client>=4.24",
+            "openai",
+        ),
+        _framework("stores"),
+    ),
     Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
     Row(  # 5 minutes: a process for each instrumentation and each order
         "beside",

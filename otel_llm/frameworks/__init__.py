@@ -18,6 +18,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "agent_framework": ("agent_framework._tools",),
     "agno": ("agno.agent._run", "agno.team._run", "agno.tools.function"),
     "autogen": ("autogen_core.tools._base",),
+    "chromadb": ("chromadb.api.models.Collection", "chromadb.api.models.AsyncCollection"),
     "claude_agent_sdk": ("claude_agent_sdk._internal.message_parser",),
     "crewai": ("crewai.events.event_bus",),
     "dspy": ("dspy.primitives.module", "dspy.clients.execution", "dspy.adapters.types.tool"),
@@ -27,8 +28,12 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "llama_index": ("llama_index_instrumentation",),
     "mcp": ("mcp.client.session", "mcp.shared.session", "mcp.server.lowlevel.server"),
     "openai_agents": ("agents.tracing", "agents.tracing.provider"),
+    "pinecone": ("pinecone.index", "pinecone.async_client.async_index"),
+    "pymilvus": ("pymilvus.milvus_client.milvus_client", "pymilvus.milvus_client.async_milvus_client"),
+    "qdrant": ("qdrant_client.qdrant_client", "qdrant_client.async_qdrant_client"),
     "semantic_kernel": ("semantic_kernel.functions.kernel_function_from_method",),
     "smolagents": ("smolagents.agents",),
+    "weaviate": ("weaviate.connect.v4",),
 }
 """Declared framework -> the modules whose import puts its hooks in."""
 

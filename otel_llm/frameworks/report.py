@@ -55,7 +55,7 @@ def _same_above(step: Step) -> bool:
         above = above.parent
     if above is None or above.resolve() != step.resolve():
         return False
-    if step.resolve() in ("mcp_client", "mcp_server"):
+    if step.resolve() in ("mcp_client", "mcp_server", "retrieval"):  # a retriever over a store: one look-up
         return True
     if step.resolve() == "tool" and above.source == step.source:
         return above.name == step.name  # a tool that is called through a method of its own

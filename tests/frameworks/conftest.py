@@ -61,6 +61,8 @@ def _installed(name: str) -> bool:
         return False
 
 
+if not any(map(_installed, ("chromadb", "qdrant_client", "pymilvus", "pinecone", "weaviate"))):
+    collect_ignore.append("test_frameworks_stores.py")
 if not any(map(_installed, _RUNS)):
     collect_ignore.append("test_frameworks_runs.py")
 
