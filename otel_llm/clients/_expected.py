@@ -9,17 +9,16 @@ from otel_llm.core.model import Expected
 
 from ._read import attr, text
 
-_KEYS = frozenset((
+KEYS = frozenset((
     "tools", "functions", "response_format", "text", "format", "output_format", "output_config", "toolConfig",
 ))  # fmt: skip
+"""Parts of a body that ask for JSON or offer tools."""
 _JSON = frozenset(("json_object", "json_schema", "json"))
 
 
 def expected(body: Mapping[str, Any]) -> Callable[[], Expected] | None:
     """What a body asks for, to be read when the answer is there; None where it asks for neither JSON nor tools."""
-    if _KEYS.isdisjoint(body):
-        return None
-    for key in _KEYS:
+    for key in KEYS:
         if body.get(key):
             return lambda: Expected(
                 _asks_for_json(body), _tools(body.get("tools") or body.get("functions") or _bedrock(body))

@@ -10,7 +10,7 @@ from otel_llm.core.model import AttributeValue, Request
 from otel_llm.core.semconv.table import FETCH, TYPES
 
 from . import _hosts
-from ._expected import expected
+from ._expected import KEYS, expected
 from ._gateways import SILENT, hearing
 from ._openai_content import asked
 from ._openai_dialects import spoken
@@ -20,7 +20,7 @@ from ._read import attr, parameters, text
 from ._stainless import Describe, base_url_of, body_of
 
 
-def describer(
+def describer(  # noqa: C901 - of what is inside
     default: str, routes: Mapping[str, Route] = ROUTES, named: Callable[[Any, str], str] | None = None
 ) -> Describe:
     """What tells what a request asks, for a client of ``default``'s. ``named`` may tell the provider better than the host."""
@@ -48,8 +48,10 @@ def describer(
                 attributes[plain[0]] = value
         request = Request(
             name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream, attributes,
-            None, lambda: asked(body), region, expects=expected(body) if operation == "chat" else None,
+            None, lambda: asked(body), region,
         )  # fmt: skip
+        if operation == "chat" and not KEYS.isdisjoint(body):
+            request.expects = expected(body)
         if heard and (host, port, model, _hosts.edition, stream) not in SILENT:
             request.hear = hearing(name, host, port, _hosts.edition)
         if stream or operation == "speech" or not _SELDOM.isdisjoint(body):
@@ -72,10 +74,13 @@ _PLAIN: Mapping[str, tuple[str, Any]] = {
 
 def _ask_for_more(request: Request, body: Mapping[str, Any]) -> None:
     """What few requests ask for."""
-    request.service_tier = text(body.get("service_tier"))
+    if "service_tier" in body:
+        request.service_tier = text(body["service_tier"])
     request.background = body.get("background") is True
-    if request.stream and attr(body.get("stream_options"), "include_usage") is True:
-        request.usage_asked = True
+    options = body.get("stream_options")
+    if request.stream and options:
+        asks = options.get("include_usage") if type(options) is dict else attr(options, "include_usage")
+        request.usage_asked = asks is True
     if request.operation == "speech":
         request.fees = _spoken_characters(request.model, body.get("input"))
 

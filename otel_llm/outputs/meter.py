@@ -28,7 +28,7 @@ class HostMeter:
     def record(self, record: Record) -> None:
         """Record one fact, if the host has somewhere to record it."""
         try:  # OpenTelemetry's own answer looks into the environment each time, as long as no provider is set
-            provider = _internal._METER_PROVIDER  # noqa: SLF001
+            provider: Any = _internal._METER_PROVIDER  # noqa: SLF001
         except AttributeError:
             provider = metrics.get_meter_provider()
         if provider is not self._provider:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from otel_llm.clients import _openai_chat as shape
 from otel_llm.core.jsonview import view
@@ -110,14 +110,14 @@ def test_both_readers_say_the_same(payloads: Any) -> None:
                 assert read(shape.read_chat, reply, copy.copy(content)) == read(
                     shape.read_any_chat, reply, copy.copy(content)
                 ), payload
-            plain += shape._read_plain_chat(reply, Response.to(None))
+            plain += shape.read_plain_chat(reply, Response.to(None))
             seen += 1
     assert 5 < plain < seen  # some are plain, and some are not
 
 
 def test_the_common_reply_is_read_in_one_frame() -> None:
     into = Response.to(None)
-    assert shape._read_plain_chat(ChatCompletion.construct(**PLAIN), into)
+    assert shape.read_plain_chat(ChatCompletion.construct(**PLAIN), into)
     assert (into.model, into.id, into.finish_reasons, into.service_tier) == (
         "gpt-4.1",
         "chatcmpl-1",
@@ -133,5 +133,79 @@ def test_the_common_reply_is_read_in_one_frame() -> None:
 def test_what_is_not_plain_leaves_no_trace() -> None:
     for payload in changed():
         into = Response.to(None)
-        if not shape._read_plain_chat(ChatCompletion.construct(**payload), into):
+        if not shape.read_plain_chat(ChatCompletion.construct(**payload), into):
             assert into == Response.to(None)
+
+
+HEAD = {name: PLAIN[name] for name in ("id", "created", "model", "system_fingerprint", "service_tier")} | {
+    "object": "chat.completion.chunk"
+}
+PIECE = {"content": "Yes.", "role": None, "tool_calls": None, "function_call": None, "refusal": None}
+
+
+def piece(reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {**HEAD, "choices": [{"index": 0, "finish_reason": reason, "delta": {**PIECE, **delta}}], "usage": None}
+
+
+STREAM = (piece(role="assistant", content=""), piece(), piece(content="No."), piece("stop", content=None),
+          {**HEAD, "choices": [], "usage": PLAIN["usage"]})  # fmt: skip
+
+
+def changed_streams() -> Iterator[tuple[dict[str, Any], ...]]:
+    """The common stream with one thing in one of its chunks changed."""
+    for place, chunk in enumerate(STREAM):
+        for path in paths(chunk):
+            for odd in ODD:
+                made = copy.deepcopy(chunk)
+                at(made, path[:-1])[path[-1]] = odd
+                yield (*STREAM[:place], made, *STREAM[place + 1 :])
+            made = copy.deepcopy(chunk)
+            del at(made, path[:-1])[path[-1]]
+            yield (*STREAM[:place], made, *STREAM[place + 1 :])
+        for odd in ODD if chunk["choices"] else ():
+            for name in ("audio", "reasoning", "reasoning_content", "anything"):
+                yield (*STREAM[:place], piece(content=None, **{name: odd}), *STREAM[place + 1 :])
+    yield (STREAM[0], {**HEAD, "choices": STREAM[1]["choices"] * 2, "usage": None}, *STREAM[2:])
+    yield tuple({**chunk, "model": "gpt-4o-search-preview"} for chunk in STREAM)
+
+
+def read_stream(how: Any, chunks: Any, content: list[Any] | None) -> list[Any]:
+    """What is known after each chunk, and what each is said to be."""
+    into, seen = Response.to(content), []
+    for chunk in chunks:
+        try:
+            output = how(chunk, into)
+        except Exception as error:
+            output = repr(error)
+        seen.append((output, copy.deepcopy(into)))
+    return seen
+
+
+def test_both_readers_say_the_same_of_streams() -> None:
+    plain = seen = 0
+    for stream in (STREAM, *changed_streams()):
+        for forms in zip(*map(replies_of_chunk, stream), strict=True):
+            short, long = (read_stream(how, forms, None) for how in (shape.read_chat_chunk, shape.read_any_chunk))
+            assert short == long, stream
+            plain += sum(shape.read_plain_chunk(chunk, Response.to(None)) is not None for chunk in forms)
+            seen += len(forms)
+    short, long = (read_stream(how, map(chunk_of, STREAM), []) for how in (shape.read_chat_chunk, shape.read_any_chunk))
+    assert short == long  # with content
+    assert 100 < plain < seen
+
+
+def chunk_of(payload: Any) -> ChatCompletionChunk:
+    return ChatCompletionChunk.construct(**payload)
+
+
+def replies_of_chunk(payload: Any) -> Iterator[Any]:
+    yield chunk_of(payload)
+    yield view(json.dumps(payload))
+
+
+def test_the_common_chunks_are_read_in_one_frame() -> None:
+    into = Response.to(None)
+    assert [shape.read_plain_chunk(chunk_of(chunk), into) for chunk in STREAM] == [False, True, True, False, False]
+    assert (into.model, into.id, into.finish_reasons, into.done) == ("gpt-4.1", "chatcmpl-1", ["stop"], True)
+    assert into.usage is not None
+    assert (into.usage.input_tokens, into.usage.output_tokens) == (812, 233)

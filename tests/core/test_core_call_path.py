@@ -6,7 +6,7 @@ import pytest
 
 from tools.trace_call import KINDS, trace
 
-MOST = {"plain": 16, "streamed": 18}
+MOST = {"plain": 14, "streamed": 16}
 
 
 @pytest.mark.parametrize("kind", KINDS)

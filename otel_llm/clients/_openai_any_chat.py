@@ -1,0 +1,79 @@
+"""Chat completions in OpenAI's shape, whatever servers put into them: the careful way, which ``_openai_chat`` goes where it must."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_llm.core.model import Response
+
+from ._openai_content import keep_answer, keep_delta
+from ._openai_fees import read_chat_fees
+from ._openai_usage import read_head, read_usage
+from ._read import attr, count, items, text, told
+
+SEARCH = "-search-"  # in the names of models that search at each call
+
+
+def read_any_chat(reply: Any, into: Response) -> None:
+    """A chat completion, or a legacy completion, whatever is in it."""
+    fields = told(reply)
+    read_head(fields, into)
+    for choice in items(fields.get("choices")):
+        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
+            into.finish_reasons.append(reason)
+            if reason == "error":  # OpenRouter's and Mistral's failures have status 200
+                _failed(choice, into)
+        if (message := getattr(choice, "message", None)) is not None and told(message).get("refusal"):
+            into.refused = True
+        if into.content is not None:
+            keep_answer(into.content, choice)
+    read_usage(fields.get("usage"), into)
+    if SEARCH in (into.model or ""):
+        read_chat_fees(into)
+    if not into.finish_reasons and fields.get("error") is not None:
+        _failed(fields, into)
+
+
+def _failed(said: Any, into: Response) -> None:
+    """A failure that is told inside of an answer, by its code where there is one."""
+    fault = said.get("error") if isinstance(said, dict) else told(said).get("error")
+    into.error_code = str(attr(fault, "code") or "server_error")
+
+
+def read_any_chunk(chunk: Any, into: Response) -> bool:
+    """A chunk of a chat or legacy completion, whatever is in it; usage comes in the last one, where it was asked for."""
+    if into.id is None:
+        read_head(told(chunk), into)
+    choices = items(getattr(chunk, "choices", None))
+    if (usage := getattr(chunk, "usage", None)) is not None:
+        read_usage(usage, into)
+        if SEARCH in (into.model or ""):
+            read_chat_fees(into)
+        into.done = into.done or not choices
+    output = False
+    for choice in choices:
+        if (reason := text(getattr(choice, "finish_reason", None))) is not None:
+            into.ended(count(getattr(choice, "index", None)), reason)
+            if reason == "error":
+                _failed(choice, into)
+        if into.content is not None:
+            keep_delta(into.content, choice)
+        output = output or _carries_output(choice, into)
+    return output
+
+
+def _carries_output(choice: Any, into: Response) -> bool:
+    delta = getattr(choice, "delta", None)
+    if delta is None:
+        return bool(getattr(choice, "text", None))
+    if getattr(delta, "content", None):
+        return True
+    said = told(delta)
+    if (
+        said.get("audio") or said.get("reasoning_content") or said.get("reasoning")
+    ):  # of compatible servers; the SDK has no field for it
+        return True
+    if said.get("refusal"):
+        into.refused = True
+        return True
+    return bool(said.get("tool_calls") or said.get("function_call"))
