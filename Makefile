@@ -10,7 +10,7 @@ export NO_MKDOCS_2_WARNING := 1
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
 
-test: system lint docs package covered matrix
+test: system lint docs package covered matrix printed
 
 # What the tests need beside Python, before anything else takes its time.
 system:
@@ -37,6 +37,10 @@ matrix: $(VENV)/.stamp
 # Everything about rules, alerts, routes and boards again, on Prometheus 3 and Alertmanager 0.35 instead of Debian's: about six minutes.
 prometheus3: $(VENV)/.stamp
 	PATH="$$(tools/prometheus3.sh):$$PATH" $(BIN)/python -m pytest -q tests/ops tests/exposition/test_exposition_prometheus.py
+
+# Every shell block of README and docs as printed, in an environment that has what its page installs.
+printed: $(VENV)/.stamp
+	$(BIN)/python tests/printed.py $(ARGS)
 
 docs: $(VENV)/.stamp
 	$(BIN)/mkdocs build --strict --quiet

@@ -7,7 +7,7 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "docs", "package", "covered", "matrix"]
+nox.options.sessions = ["lint", "docs", "package", "covered", "matrix", "printed"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
@@ -27,6 +27,13 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("otel-llm", "generate", "--check")
+
+
+@nox.session
+def printed(session: nox.Session) -> None:
+    """Every shell block of README and docs as printed, in an environment that has what its page installs."""
+    install(session)
+    session.run("python", "tests/printed.py")
 
 
 @nox.session

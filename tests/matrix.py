@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ class Row:
 
     ``overrides`` are pins of a dependency that a library sets too high. ``without`` leaves tests out whose names have one of
     its words, for a feature that the versions do not have. ``installed`` is for tests that start services, which find us by
-    our entry points.
+    our entry points. ``python`` is another version than this one; the row is not run, and says so, where there is none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     overrides: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     installed: bool = False
+    python: str = ""
 
 
 def _contract(*names: str) -> tuple[str, ...]:
@@ -51,7 +53,28 @@ def _framework(*names: str) -> tuple[str, ...]:
     return tuple(f"{FRAMEWORK}{name}.py" for name in names)
 
 
+def _group(name: str) -> tuple[str, ...]:
+    """The requirements of a group of pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return tuple(re.findall(r'"([^"]+)"', text.partition(f"\n{name} = [")[2].partition("\n]")[0]))
+
+
+def _on(python: str) -> Row:
+    """The contract with every client library, on another Python; 4 minutes each."""
+    tests = ("tests/contract", "tests/core/test_core_start.py", "tests/cluster/test_cluster_systems.py")
+    return Row(
+        f"python-{python}", (*_group("sdks"), "hypothesis", "trustme", "httpx"), tests, installed=True, python=python
+    )
+
+
 ROWS = (
+    *map(_on, ("3.10", "3.12", "3.13", "3.14")),
+    Row(  # what the core needs goes beside old versions of what others pin
+        "pydantic-1",
+        ("pydantic<2", "openai==1.109.1", "hypothesis", "trustme"),
+        (*_contract("openai"), "tests/pricing/test_pricing_pricer.py", "tests/exposition/test_exposition_server.py"),
+        installed=True,
+    ),
     Row(
         "oldest",  # the lower bounds of the declarations, as far as they go together
         (
@@ -252,6 +275,8 @@ class Outcome:
 def run(row: Row) -> Outcome:
     """Make the row's environment, and run its tests in it."""
     began = time.monotonic()
+    if row.python and not interpreter(row.python):
+        return Outcome(row, True, 0.0, f"not run: there is no Python {row.python} here")
     try:
         python = environment(row)
     except subprocess.CalledProcessError as error:
@@ -280,18 +305,38 @@ def environment(row: Row) -> Path:
     home = HOME / row.name
     python, stamp = home / "bin" / "python", home / "stamp"
     requires = [*BASE, *dependencies(), *row.requires]
-    wanted = hashlib.sha256(repr((requires, row.overrides, row.installed, sys.version_info[:2])).encode()).hexdigest()
+    wanted = hashlib.sha256(
+        repr((requires, row.overrides, row.installed, sys.version_info[:2], row.python)).encode()
+    ).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     shutil.rmtree(home, ignore_errors=True)
     overrides = HOME / f"{row.name}.overrides"
     overrides.write_text("\n".join(row.overrides))
-    told(str(uv()), "venv", "-q", "--python", sys.executable, str(home))
+    told(str(uv()), "venv", "-q", "--python", interpreter(row.python) or sys.executable, str(home))
     told(str(uv()), "pip", "install", "-q", "--python", str(python), "--override", str(overrides), *requires)
     if row.installed:
         told(str(uv()), "pip", "install", "-q", "--python", str(python), "--no-deps", "--editable", str(ROOT))
     stamp.write_text(wanted)
     return python
+
+
+@cache
+def interpreter(version: str) -> str:
+    """A Python of this version: on the PATH, of pyenv, or one that uv has or can get. Empty where there is none, or none is asked for."""
+    if not version:
+        return ""
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions").glob(f"{version}.*/bin/python")
+    if ours := sorted(kept, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parents[1].name)]):
+        return str(ours[-1])
+    if there := shutil.which(f"python{version}"):
+        return there
+    asked = [str(uv()), "python", "find", version]
+    for command in (asked, [str(uv()), "python", "install", "-q", version], asked):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        if command is asked and ran.returncode == 0:
+            return ran.stdout.strip()
+    return ""
 
 
 @cache

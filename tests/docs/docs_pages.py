@@ -10,19 +10,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 _BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<why>.+) -->\n+)?```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?:not run: (?P<why>[^\n]+)|run by (?P<by>[^\n]+)) -->\n+)?```(?P<kind>\w+)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block. ``skipped`` is the reason that the page gives for not running it, in a comment before it."""
+    """A code block. ``skipped`` is the reason that the page gives for not running it, in a comment before it; ``by`` what else runs it."""
 
     page: Path
     line: int
     kind: str
     code: str
     skipped: str
+    by: str = ""
 
     @property
     def id(self) -> str:
@@ -36,7 +38,7 @@ def blocks(*kinds: str) -> list[Block]:
         text = page.read_text(encoding="utf-8")
         for match in _BLOCK.finditer(text):
             line = text.count("\n", 0, match.start("code")) + 1
-            found.append(Block(page, line, match["kind"], match["code"], match["why"] or ""))
+            found.append(Block(page, line, match["kind"], match["code"], match["why"] or "", match["by"] or ""))
     return [block for block in found if block.kind in kinds]
 
 
