@@ -135,7 +135,8 @@ def own_span_instead(original: Any, shadow: Callable[[], Any]) -> Any:
 
 
 library = ClientLibrary(
-    name="anthropic", distribution="anthropic", requires=">=0.40", tested=("0.40.0", "0.125.0", "2.14.0"), operations=("chat", "count_tokens"),
+    name="anthropic", distribution="anthropic", requires=">=0.40", tested=("0.40.0", "0.125.0", "2.14.0"),
+    operations=("chat", "count_tokens"),
     hooks=(*hooks("anthropic", describe), *batch_hooks(MESSAGES),
            Replace("anthropic._base_client", "BaseClient._tracer", own_span_instead)),
     notes="Bedrock, Vertex and Foundry clients included; the client's own span is merged with ours. "
