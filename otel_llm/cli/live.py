@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from . import samples, scrape, screen, view
+from otel_llm.core.catalogue import NO_AGENT
+
+from . import agents, samples, scrape, screen, view
 from .facts import filtered
 from .history import History
 from .keys import Keys
@@ -170,7 +172,12 @@ def names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
     return tuple(endpoint.name for endpoint in endpoints)
 
 
-_GROUPS = {"provider": "gen_ai_provider_name", "operation": "gen_ai_operation_name", "server": "server_address"}
+_GROUPS = {
+    "provider": "gen_ai_provider_name",
+    "operation": "gen_ai_operation_name",
+    "server": "server_address",
+    "agent": agents.LABEL,
+}
 _NOT_GROUPS = {
     *samples.MODEL, *_GROUPS.values(), "gen_ai_response_model", "error_type", "le",
 }  # fmt: skip
@@ -181,7 +188,8 @@ def groupings(page: Page) -> tuple[str, ...]:
     own = {
         key for name in view.durations(page) for labels, _ in page.rows(f"{name}_count") for key in labels
     } - _NOT_GROUPS
-    return ("model", "provider", *sorted(own), "operation")
+    runs = ("agent",) if any(labels.get(agents.LABEL) != NO_AGENT for labels, _ in page.rows(agents.TOKENS)) else ()
+    return ("model", "provider", *sorted(own), "operation", *runs)
 
 
 def group_labels(group: str) -> tuple[str, ...]:

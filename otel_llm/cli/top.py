@@ -36,6 +36,7 @@ Several are added up. Without a terminal, or with --once, it prints one frame as
   otel-llm top                          this machine's service
   otel-llm top web-1:9464 web-2:9464    two services as one
   otel-llm top --by tenant --sort cost  who spends the money
+  otel-llm top --by agent               runs, failures, time and spend of agents
   otel-llm top --once                   one frame, for logs and CI
   otel-llm top --json | jq .total       the same facts for a script
 
@@ -60,7 +61,7 @@ Keys: ? legend, q quit, s sort, r reverse, / filter, g group by model, provider 
     default="model",
     show_default=True,
     metavar="LABEL",
-    help="model, provider, operation or a label of your own.",
+    help="model, provider, operation, agent or a label of your own.",
 )
 @click.option("--width", type=click.IntRange(40, 400), help="Columns, instead of the terminal's.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")

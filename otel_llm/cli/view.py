@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from . import latency
+from . import agents, latency
 from .facts import Budget, RateLimit, Row, View, Zscore
 from .latency import Latency
 from .samples import MODEL, Page, latencies
@@ -33,7 +33,7 @@ SIGNALS = ("latency", "output_tokens", "cost")
 
 def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL) -> View:
     """The view of ``page``, with a row for each value of the labels ``group``."""
-    rows = _model_rows(page) if group == MODEL else _label_rows(page, group)
+    rows = _rows(page, group)
     per_model = rows if group == MODEL else _model_rows(page)
     return View(
         at=page.at,
@@ -73,6 +73,12 @@ def _spenders(page: Page) -> tuple[tuple[str, str, float, float], ...]:
     """Who spent most this month, by label; of a service of this version."""
     found = [] if page.status is None else page.status.get("top_spenders", ())
     return tuple((one["label"], row["value"], row["usd"], row["error_usd"]) for one in found for row in one["rows"])
+
+
+def _rows(page: Page, group: tuple[str, ...]) -> tuple[Row, ...]:
+    if group == MODEL:
+        return _model_rows(page)
+    return agents.rows(page) if group == (agents.LABEL,) else _label_rows(page, group)
 
 
 def durations(page: Page) -> tuple[str, ...]:

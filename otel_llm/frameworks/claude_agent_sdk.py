@@ -96,12 +96,12 @@ def _ended(session: str, message: Any) -> None:
 def _count(run: Run, message: Any) -> None:
     """Count the calls of the model. The program says what the run cost: each call has the share that its tokens are of all."""
     usages = [_usage(counts) for _, counts in run.answers.values()]
-    weights = [(usage.input_tokens or 0) + 5 * (usage.output_tokens or 0) for usage in usages]
-    total = message.total_cost_usd
+    weights: list[int] = [(usage.input_tokens or 0) + 5 * (usage.output_tokens or 0) for usage in usages]
+    total, whole = message.total_cost_usd, float(sum(weights))
     seconds = (time.perf_counter() - run.began) / max(1, len(usages))
     for (model, _), usage, weight in zip(run.answers.values(), usages, weights, strict=True):
-        if total is not None and sum(weights):
-            usage.cost_usd = float(total) * weight / sum(weights)
+        if total is not None and whole:
+            usage.cost_usd = float(total) * weight / whole
         step = steps.begin("inference", "", SOURCE, parent=run.opened.step, enter=False).step
         inference.told(step, "anthropic", model, usage, seconds)
 

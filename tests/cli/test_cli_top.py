@@ -118,6 +118,31 @@ def test_rows_by_a_label_of_ones_own(serve, otel_llm):
     assert found["total"]["requests"] == 700
 
 
+def test_rows_by_agent(serve, otel_llm):
+    page = cli_pages.busy()
+    runs = (("support", "", 6.0), ("support", "timeout", 2.0), ("support", "cancelled", 2.0), ("writer", "", 5.0))
+    for name, error, count in runs:
+        labels = {"gen_ai_agent_name": name, "error_type": error}
+        page.add("gen_ai_invoke_agent_duration_seconds_count", count, **labels)
+        for bound, share in (("5", 0.5), ("10", 1.0), ("+Inf", 1.0)):
+            page.add("gen_ai_invoke_agent_duration_seconds_bucket", count * share, **labels, le=bound)
+    for name, usd, tokens in (("support", 3.0, 900.0), ("writer", 1.0, 100.0), ("_none", 0.5, 50.0)):
+        page.add("otel_llm_agent_cost_usd_total", usd, gen_ai_agent_name=name)
+        page.add("otel_llm_agent_tokens_total", tokens, gen_ai_agent_name=name, gen_ai_token_type="input")
+    found = facts(otel_llm("top", serve(page.text()).address, "--json", "--by", "agent"))
+    first, second, none = found["rows"]
+    assert (first["name"], first["requests"], first["failed"], first["error_ratio"]) == ("support", 10.0, 2.0, 0.2)
+    assert (first["cost_usd"], first["cost_per_request"], first["tokens"]) == (
+        3.0,
+        pytest.approx(0.3),
+        {"input": 900.0},
+    )
+    assert first["latency"]["p50"] == pytest.approx(5.0)
+    assert (second["name"], second["error_ratio"]) == ("writer", 0.0)
+    assert (none["name"], none["requests"], none["cost_usd"], none["latency"]) == ("_none", 0.0, 0.5, None)
+    assert found["total"]["requests"] == 700
+
+
 def test_rows_are_sorted_and_filtered(serve, otel_llm):
     address = serve(cli_pages.busy().text()).address
     by_name = facts(otel_llm("top", address, "--json", "--sort", "name"))["rows"]
