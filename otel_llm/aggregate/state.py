@@ -31,6 +31,7 @@ _NAMES = (
     "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name", "gen_ai_response_model", "server_address",
     "error_type",
 )  # fmt: skip
+_RESPONSE = _NAMES.index("gen_ai_response_model")
 _Identity = tuple[Labels, Labels]
 
 
@@ -39,6 +40,7 @@ class State:
 
     def __init__(self, config: Config, engine: Engine, spend: Spend) -> None:
         self.bounds = Bounds(config.max_label_values)
+        self._told_apart = config.series == "full"  # whether response models are
         self.families = Families(config.semconv, config.metric_labels, self.bounds, config.window_labels)
         self.engine = engine
         self.ledger = Ledger(spend)
@@ -105,7 +107,8 @@ class State:
         return self._bundles.get(identity) or self._find(identity, call)
 
     def _find(self, identity: _Identity, call: Observation) -> Bundle:
-        bounded = self.bounds.values(_NAMES, identity[0]), self.bounds.values(self.families.custom, identity[1])
+        names = identity[0] if self._told_apart else (*identity[0][:_RESPONSE], "", *identity[0][_RESPONSE + 1 :])
+        bounded = self.bounds.values(_NAMES, names), self.bounds.values(self.families.custom, identity[1])
         if max(len(self._bundles), len(self._bounded)) >= MOST_IDENTITIES:
             self._bundles.clear()
             self._bounded.clear()
@@ -114,7 +117,7 @@ class State:
             bundle = self._bounded[bounded] = Bundle(self.families, *bounded)
             bundle.begin(call.at - call.duration)
             self.views.begin(call.at - call.duration)
-        if bounded == identity:  # what was replaced has no bound, and is to be counted each time
+        if bounded == (names, identity[1]):  # what was replaced has no bound, and is to be counted each time
             self._bundles[identity] = bundle
         return bundle
 

@@ -112,14 +112,19 @@ class Store:
         return verdicts
 
     def views(self, now: float) -> list[View]:
-        """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order."""
+        """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order, as far as
+        ``OTEL_LLM_SERIES`` shows them."""
+        return self._views(now, fleet=self.config.series == "fleet")
+
+    def _views(self, now: float, *, fleet: bool) -> list[View]:
         made = self._price_date()
         with self.lock:
-            return self._state.views.at(now, self._processes, None if made is None else max(0.0, now - made))
+            age = None if made is None else max(0.0, now - made)
+            return self._state.views.at(now, self._processes, age, fleet=fleet)
 
     def summary(self, now: float) -> Summary:
         """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
-        views = self.views(now)
+        views = self._views(now, fleet=False)
         with self.lock:
             state = self._state
             largest = top_spenders(state.spenders, date.fromordinal(state.ledger.spend.day(now)))

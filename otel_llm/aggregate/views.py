@@ -8,7 +8,7 @@ from itertools import chain
 from math import isfinite
 from typing import NamedTuple
 
-from otel_llm.core.catalogue import Metric
+from otel_llm.core.catalogue import METRICS, Metric
 from otel_llm.core.version import __version__
 
 from .cells import Labels, Number, Row, lines_per_row
@@ -17,6 +17,8 @@ from .ledger import Ledger
 from .quality import Quality
 from .window import Engine
 
+_OF_WINDOW = frozenset(metric.name for metric in METRICS if metric.section == "derived" and metric.apart)
+_PEAK = ("otel_llm_zscore", "peak")
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
 """Gauges that disappear when nobody has set them for a window's length."""
 
@@ -46,11 +48,14 @@ class Views:
         self.scrape_seconds: float | None = None
         self.began = 0.0  # when what is counted began, seconds since the epoch
 
-    def at(self, now: float, processes: Processes, price_age: float | None = None) -> list[View]:
-        """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds."""
+    def at(
+        self, now: float, processes: Processes, price_age: float | None = None, *, fleet: bool = False
+    ) -> list[View]:
+        """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds. ``fleet``
+        leaves out what each process works out of its window, but how far its recent calls are from usual."""
         self.begin(now)
         gauges = chain(
-            self._engine.gauges(now),
+            filter(_of_fleet, self._engine.gauges(now)) if fleet else self._engine.gauges(now),
             self._ledger.spend.gauges(now),
             self.quality.gauges(now),
             self._in_flight(now, processes),
@@ -104,6 +109,11 @@ class Views:
         yield "otel_llm_start_time_seconds", (), self.began
         if self.scrape_seconds is not None:
             yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
+
+
+def _of_fleet(sample: _Sample) -> bool:
+    name, labels, _ = sample
+    return name not in _OF_WINDOW or (name == _PEAK[0] and _PEAK[1] not in labels)
 
 
 def lines(views: Iterable[View]) -> int:

@@ -70,6 +70,13 @@ class Config:
         "Vocabulary of the GenAI spans, events and metrics; proposed adds what OpenTelemetry has not decided on, as a cost.",
         "released, latest, both; proposed beside one of them, comma-separated",
     )
+    series: str = _setting(
+        "OTEL_LLM_SERIES",
+        "lean",
+        _one_of("full", "lean", "fleet"),
+        "Series on /metrics: full tells response models apart; lean keeps all that rules and boards read; fleet leaves out the gauges of "
+        "the sliding window but z-scores of recent calls.",
+    )
     metric_labels: tuple[str, ...] = _setting(
         "OTEL_LLM_METRIC_LABELS",
         (),

@@ -48,7 +48,7 @@ def test_known_values_stay_known_when_the_label_is_full(call, read) -> None:
     ("gen_ai_token_modality", {"modalities": (("input", "{}", 1),)}),
 ])  # fmt: skip
 def test_every_label_of_a_call_is_bounded(call, read, label: str, fields: dict) -> None:
-    store = Store(Config(max_label_values=3))
+    store = Store(Config(max_label_values=3, series="full"))
     for number in range(5):
         store.apply(call(**eval(repr(fields).replace("{}", f"v{number}"))))
     assert read(store, OVERFLOW, label=label) == 2

@@ -9,11 +9,12 @@ import pytest
 from otel_llm.aggregate import Store
 from otel_llm.aggregate import store as module
 from otel_llm.aggregate.views import lines
-from otel_llm.core.catalogue import METRICS
+from otel_llm.core.catalogue import DURATION_BUCKETS, METRICS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 
 AT = 1_763_711_000.0
+DURATION = "gen_ai_client_operation_duration_seconds"
 BY_EVENT = (
     "otel_llm_gateway_",  # beside the section of events
     "otel_llm_internal_errors_total", "otel_llm_instrumented", "mcp_", "gen_ai_invoke_", "gen_ai_execute_",
@@ -163,3 +164,32 @@ def test_the_summary_since_the_start_knows_errors_and_the_slowest(call) -> None:
     slow = Store(Config())
     slow.apply(call(duration=5000.0))
     assert slow.summary(AT + 7200)["since_start"]["p95_seconds"] == 600.0  # the highest bound
+
+
+def lines_of(store: Store, call) -> tuple[int, set[str], list]:
+    for number in range(30):
+        store.apply(call(at=AT + number, response_model=f"gpt-5-{number % 3}", output_tokens=100 + number))
+    views = store.views(AT + 60)
+    told = [row.labels for view in views if view.metric.name == DURATION for row in view.rows]
+    return lines(views), {view.metric.name for view in views}, told
+
+
+def test_response_models_are_told_apart_where_that_is_asked_for(call) -> None:
+    lean, names, labels = lines_of(Store(Config()), call)
+    full, every, apart = lines_of(Store(Config(series="full")), call)
+    assert (len(labels), len(apart)) == (1, 3)
+    assert names == every  # nothing that rules and boards read is lost
+    assert lean < full - 2 * len(DURATION_BUCKETS)
+
+
+def test_a_fleet_shows_no_gauges_of_the_window_but_distances_from_usual(call, read) -> None:
+    store = Store(Config(series="fleet", budget_daily=5.0))
+    fleet, names, _ = lines_of(store, call)
+    lean, more, _ = lines_of(Store(Config(budget_daily=5.0)), call)
+    gone = more - names
+    assert {"otel_llm_latency_seconds", "otel_llm_tokens_per_request", "otel_llm_baseline_mean"} <= gone
+    assert {"otel_llm_budget_usd", "otel_llm_calls_total", DURATION} <= names
+    assert fleet < lean - 15
+    (series,) = [view.rows[0].cell.value for view in store.views(AT + 60) if view.metric.name == "otel_llm_series"]
+    assert series == lines(store.views(AT + 60))  # it counts what is shown
+    assert store.summary(AT + 60)["models"]  # the process itself still knows its window
