@@ -76,6 +76,7 @@ class Config:
         _one_of("full", "lean", "fleet"),
         "Series on /metrics: full tells response models apart; lean keeps all that rules and boards read; fleet leaves out the gauges of "
         "the sliding window but z-scores of recent calls.",
+        "full, lean, fleet",
     )
     metric_labels: tuple[str, ...] = _setting(
         "OTEL_LLM_METRIC_LABELS",

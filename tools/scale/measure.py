@@ -92,19 +92,32 @@ def _boards(prometheus: lab.Prometheus, end: float) -> dict[str, float]:
         count, seconds = asked(prometheus, "query" if query.instant else "query_range", given)
         before = worst.get(name.partition("/")[0], (0, 0.0))
         worst[name.partition("/")[0]] = (before[0] + count, before[1] + seconds)
-    return {"board_samples": max(count for count, _ in worst.values()), "board_seconds": max(took for _, took in worst.values())}
+    return {
+        "board_samples": max(count for count, _ in worst.values()),
+        "board_seconds": max(took for _, took in worst.values()),
+    }
+
+
+def put(facts: dict[str, Any]) -> None:
+    """A line of JSON."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 def main(fleets: list[int]) -> None:
     """Print a line for each fleet, and how many lines a pod shows."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "scale"
-        subprocess.run(["go", "build", "-o", program, "."], cwd=Path(__file__).parent, check=True)
+        subprocess.run([lab.needed("go"), "build", "-o", program, "."], cwd=Path(__file__).parent, check=True)
         for series in ("full", "lean", "fleet"):
             shown = [line for line in page(series=series).splitlines() if not line.startswith("#")]
-            print(json.dumps({"series": series, "lines": len(shown), "buckets": sum("_bucket{" in line for line in shown)}))
+            print(
+                json.dumps(
+                    {"series": series, "lines": len(shown), "buckets": sum("_bucket{" in line for line in shown)}
+                )
+            )
         for pods in fleets:
-            print(json.dumps(measured(pods, program)), flush=True)
+            put(measured(pods, program))
 
 
 if __name__ == "__main__":
