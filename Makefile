@@ -5,7 +5,7 @@ DEMO := .venv-demo
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test system lint unit covered matrix prometheus3 docs generate bench package clean
+.PHONY: demo test system lint unit covered matrix prometheus3 docs generate bench package clean gateway-senders gateway-kills
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
@@ -69,3 +69,9 @@ $(DEMO)/.stamp: pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(DEMO) .venv-matrix dist build site
+
+gateway-senders: $(VENV)/.stamp ## real senders in Node, Go, Java and Python against the gateway; some minutes, caches outside of the clone
+	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 1800 tests/gateway/senders/check_senders.py $(ARGS)
+
+gateway-kills: $(VENV)/.stamp ## a gateway that is killed a hundred times; about seven minutes
+	GATEWAY_KILLS=100 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3000 tests/gateway/test_gateway_restart.py -k killed
