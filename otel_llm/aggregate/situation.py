@@ -9,6 +9,7 @@ from .quality import Standing
 from .recent import Cell
 from .spenders import Spender
 from .window import Key
+from .window.facts import Cause
 
 
 class Model(NamedTuple):
@@ -22,6 +23,7 @@ class Model(NamedTuple):
     peaks: Mapping[str, float]
     usual_output: tuple[float, float, float] | None  # mean, standard deviation, calls of the baseline
     usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
+    causes: Mapping[str, tuple[Cause, ...]] = {}  # by signal that has shifted: what moved most, where it is to be shown
 
 
 class RateLimit(NamedTuple):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
+from otel_llm.core.objectives import DEFAULT
+
 from .cells import Labels, Number
 from .recent import CUT, FINE, HOUR, QUARTER, WITHHELD, Cell
 from .situation import Model, Money, RateLimit, Situation
@@ -13,6 +15,7 @@ from .spenders import Spender
 from .state import State
 from .summary import SHOWN, complete
 from .window import Key
+from .window.facts import Cause
 from .window.slices import SIGNALS
 from .window.track import Track
 
@@ -35,6 +38,7 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         models[key] = Model(
             five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, peaks,
             None if track is None else _output(track), usual.of(key, (hour, fifteen)),
+            _causes(track, shifts) if shown and track is not None else {},
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
     decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()
@@ -97,6 +101,12 @@ def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float
         if kind == "trend" and signal in shifts and abs(score) > abs(shifts[signal]):
             shifts[signal] = score
     return shifts, peaks
+
+
+def _causes(track: Track, shifts: Mapping[str, float]) -> dict[str, tuple[Cause, ...]]:
+    """What moved most, of the signals that are far enough from usual to ask."""
+    far = (signal for signal in SIGNALS if abs(shifts.get(signal, 0.0)) >= DEFAULT.zscore_warning)
+    return {signal: causes for signal in far if (causes := track.samples.causes(signal))}
 
 
 def _output(track: Track) -> tuple[float, float, float] | None:

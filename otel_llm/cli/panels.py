@@ -227,7 +227,11 @@ def anomalies(frame: Frame) -> Panel:
     return panel("ANOMALIES", AMBER, _fit(frame, (_zscore(frame, zscore) for zscore in zscores)), frame)
 
 
-_SIGNAL = {"latency": "latency", "output_tokens": "output", "cost": "cost"}
+_SIGNAL = {
+    "output_tokens": "output", "input_tokens": "input", "time_to_first_chunk": "1st out", "output_spread": "spread",
+    "output_long": "long", "output_short": "short", "latency_slow": "slow", "answer_problems": "answers",
+}  # fmt: skip
+"""Signals in seven letters, where their names are longer."""
 
 
 def _zscore(frame: Frame, found: Zscore) -> Line:
@@ -240,7 +244,7 @@ def _zscore(frame: Frame, found: Zscore) -> Line:
     peak = f"peak {theme.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
     room -= scale + 1 + len(peak)
     return Text.assemble(
-        (f"{_SIGNAL.get(found.signal, found.signal):<8.8}", INK),
+        (f"{_SIGNAL.get(found.signal, found.signal):<8.7}", INK),
         (f"{theme.shorten(found.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
         _balance(shift, scale, colour, frame.glyphs),
         (f"{theme.sigma(shift):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from otel_llm.aggregate import Store
@@ -394,3 +397,21 @@ def test_who_hears_of_an_incident_hears_of_its_end_and_what_stands_alone_is_told
     assert told(AT + 915, 0.5, 0.0) == [("ended", "errors"), ("opened", "rate_limit_refused")]
     again = Judge.load(judge.dump())
     assert again.incidents([]) == []  # a restart tells nothing twice
+
+
+def test_the_status_says_what_moved_where_a_signal_is_far_from_usual(call) -> None:
+    store, dice = Store(Config(metric_labels=("tenant",))), random.Random(3)
+    at = AT
+    for number in range(360):  # half an hour of two tenants in turn
+        store.apply(call(at=at, output_tokens=200 + number % 7, labels=("acme" if dice.random() < 0.5 else "globex",)))
+        at += 5
+    for number in range(60):  # then one of them asks for long answers, and more often
+        store.apply(call(at=at, output_tokens=900 + number % 7, labels=("acme" if dice.random() < 0.9 else "globex",)))
+        at += 5
+    facts = store.status(at, SERVICE)["anomalies"]
+    (output,) = [one for one in facts if one["signal"] == "output_tokens"]
+    assert output["shift"] > 3
+    before, now = map(int, re.search(r"tenant acme: (\d+) % → (\d+) % of calls \(", output["explanation"]).groups())
+    assert before < 65 < now
+    (latency,) = [one for one in facts if one["signal"] == "latency"]
+    assert latency["explanation"] is None  # which is as it was
