@@ -47,10 +47,13 @@ def free_port() -> int:
 class Prometheus:
     """One server on loopback. ``end`` is the time that queries are about."""
 
-    def __init__(self, folder: Path, config: str = "", *, end: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: str = "", *, end: float | None = None, options: tuple[str, ...] = ()
+    ) -> None:
         self.folder, self.end = folder, time.time() if end is None else end
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._options = options
         self._config = config or "global: {scrape_interval: 1m}\n"
 
     def load(self, lines: Iterable[str]) -> None:
@@ -78,7 +81,7 @@ class Prometheus:
         command = [
             needed("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}",
             "--storage.tsdb.retention.time=90d", f"--web.listen-address=127.0.0.1:{self.port}",
-            "--enable-feature=exemplar-storage", "--log.level=error",
+            "--enable-feature=exemplar-storage", "--log.level=error", *self._options,
         ]  # fmt: skip
         with (self.folder / "prometheus.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)

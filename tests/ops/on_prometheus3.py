@@ -1,0 +1,103 @@
+"""What only Prometheus 3 has: metrics that services push to it. Run by ``make prometheus3``, which puts its programs on the path."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_lab import Prometheus, filled_in
+
+from otel_llm.core.objectives import DEFAULT
+from otel_llm.ops.boards import boards
+from otel_llm.ops.dashboards import asked
+from otel_llm.ops.otlp import renamed
+from otel_llm.ops.prometheus import rule_files
+from otel_llm.ops.promql import RELEASED, Clock
+from otel_llm.ops.rules import Context
+
+SERVICE = """
+import sys
+import openai
+from otel_llm.testing.loopback import Loopback
+with Loopback() as server:
+    client = openai.OpenAI(base_url=server.url + "/v1", api_key="test-key", max_retries=0)
+    for line in sys.stdin:  # a line is ten calls
+        for _ in range(10):
+            client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Where is it?"}])
+"""
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> Iterator[tuple[Prometheus, Any]]:
+    """A Prometheus that takes OTLP (only version 3 has the flag), with rules sixty times as fast, and a service that pushes."""
+    for name, text in rule_files(Context(DEFAULT, RELEASED, Clock(60))).items():
+        (tmp_path / name).write_text(renamed(text), encoding="utf-8")
+    config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": [f"{tmp_path}/*.yml"]}
+    (tmp_path / "server").mkdir()
+    prometheus = Prometheus(tmp_path / "server", yaml.safe_dump(config), options=("--web.enable-otlp-receiver",))
+    environ = {
+        **os.environ, "OTEL_SERVICE_NAME": "checkout", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{prometheus.url}/api/v1/otlp/v1/metrics", "OTEL_METRIC_EXPORT_INTERVAL": "500",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_LLM_STATE_DIR": str(tmp_path / "state"),
+        "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+    }  # fmt: skip
+    with prometheus.running():
+        command = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, "-c", SERVICE]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, env=environ)
+        try:
+            yield prometheus, process.stdin
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            process.wait(30)
+
+
+def test_pushed_calls_reach_rules_and_boards(pushed: tuple[Prometheus, Any]) -> None:
+    prometheus, service = pushed
+
+    def calls(expr: str) -> list[Any]:
+        service.write("x\n")
+        service.flush()
+        prometheus.end = time.time()
+        return prometheus.instant(expr)
+
+    prometheus.until(lambda: calls('otel_llm_calls_total{job="checkout"}'), "calls")
+    prometheus.until(
+        lambda: calls('provider_model:otel_llm_duration_seconds:quantile5m{job="checkout"} > 0'), "a recorded quantile"
+    )
+    (rate,) = prometheus.instant('provider_model:otel_llm_calls:rate5m{job="checkout"}')
+    assert rate["metric"]["gen_ai_request_model"] == "gpt-5-mini"
+    assert float(rate["value"][1]) > 0
+    waiting = {
+        "otel-llm-overview": {"slow", "failing", "traffic", "slowest"},
+        "otel-llm-latency": {"p50", "p95", "p99", "slowest", "percentiles", "heatmap", "p95_by_model", "compare"},
+        "otel-llm-tokens": {
+            "in",
+            "out",
+            "amounts",
+            "input_by_model",
+            "output_by_model",
+            "mean_length",
+            "length_heatmap",
+        },
+        "otel-llm-cost": {"by_model", "per_request"},
+        "otel-llm-reliability": {"error_rate", "by_model", "by_provider"},
+    }
+    for board in boards(asked(None), DEFAULT):
+        for panel in board.panels():
+            if panel.key in waiting.get(board.uid, ()):
+                exprs = [
+                    renamed(filled_in(query.expr))
+                    for query in panel.queries
+                    if " @ 0" not in query.expr and "offset" not in query.expr
+                ]
+                prometheus.until(
+                    lambda exprs=exprs: any(calls(expr) for expr in exprs), f"{board.uid} {panel.key}: {exprs}", 20
+                )
