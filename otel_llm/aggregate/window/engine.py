@@ -14,7 +14,8 @@ from .track import Track
 from .views import facts, samples
 from .watch import Telling
 
-VERSION = 4
+VERSION = 5
+WIDER = 2  # lengths of prompts, of which there are more, are told apart by so many steps of those of answers
 NOTHING: tuple[Judgement, ...] = ()
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -96,10 +97,11 @@ class Engine:
             return NOTHING
         if problem:
             cell.problems += 1
+        asked = None
         if input_tokens is not None:
             cell.input_count += 1
             cell.input_total += input_tokens
-            cell.input_tokens.add(input_tokens)
+            asked = cell.input_tokens.add(input_tokens)
         if first_chunk is not None:
             cell.time_to_first_chunk.add(first_chunk)
         if thinking_tokens is not None:
@@ -109,8 +111,10 @@ class Engine:
         unusual = duration > latency_high
         took = cell.latency.add(duration)
         if output_tokens is not None and operation not in WITHOUT_OUTPUT:
-            joint = cell.latency.joint or cell.latency.of_lengths()
-            joint.add(cell.output_tokens.add(output_tokens), took)
+            length = cell.output_tokens.add(output_tokens)
+            (cell.latency.joint or cell.latency.of_lengths()).add(length, took)
+            if asked is not None:  # an empty answer is as short as one of a token
+                (cell.output_tokens.joint or cell.output_tokens.of_lengths()).add(asked // WIDER, max(length, 0))
             unusual = unusual or not output_low <= output_tokens <= output_high
         else:
             output_tokens = None

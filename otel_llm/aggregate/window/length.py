@@ -10,10 +10,11 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .sketch import WIDTH, ZERO
+from .sketch import SHORT, WIDTH, ZERO
 
 BUCKET = 10  # bins of a sketch that share an entry of the table: a fifth more tokens
 ENOUGH = 20  # calls that an entry is taken from, with those of its neighbours if need be
+FITS = 2**31  # what four bytes with a sign hold
 REACH = 64  # entries, at most, that neighbours are sought in to each side
 
 
@@ -61,7 +62,9 @@ class Joint:
 
     def freeze(self) -> None:
         if self.packed is None:
-            self.packed = array("l", [number for entry in self.items() for number in entry])
+            numbers = [number for entry in self.items() for number in entry]
+            largest = max(map(abs, numbers), default=0)
+            self.packed = array("h" if largest < SHORT else "i" if largest < FITS else "q", numbers)
             self.by = {}
 
     def thaw(self) -> None:

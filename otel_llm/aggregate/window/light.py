@@ -17,11 +17,13 @@ class Light:
         self.first = first
         self.second = second
 
-    def add(self, value: float) -> None:
+    def add(self, value: float) -> int:
+        """Count ``value``; returns its bin."""
         place = index(value)
         self.count += 1
         self.first += place
         self.second += place * place
+        return place
 
     def merge(self, other: Light) -> None:
         self.count += other.count

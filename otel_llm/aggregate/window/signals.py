@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from math import log, sqrt
 from typing import NamedTuple
 
+from .baseline import MOSTLY
 from .facts import Signal
 from .length import Lengths
 from .scales import NARROWEST, UNIT
 from .sketch import WIDTH, index, quantiles
 from .slices import Slice
 from .summary import Summary
-from .trend import Sums, Trend
+from .trend import LEAST, Sums, Trend
 
 NONE: Sums = (0.0, 0.0, 0.0)
 CALLER_ENDED = frozenset(("cancelled", "abandoned"))  # the caller went away: no failure
@@ -66,19 +67,46 @@ class Edges(NamedTuple):
         return cls(index(short), index(long), index(quantiles(latency, EDGES)[1]))
 
 
+class Plain:
+    """Mean and spread of the logarithms of answers' lengths, of which half is forgotten in 12 hours."""
+
+    __slots__ = ("sums",)
+
+    def __init__(self, sums: Sums = NONE) -> None:
+        self.sums: Sums = sums
+
+    def learn(self, count: float, total: float, squares: float) -> None:
+        before = self.sums
+        self.sums = (before[0] * FADED + count, before[1] * FADED + total, before[2] * FADED + squares)
+
+    @property
+    def known(self) -> bool:
+        return self.sums[0] >= LEAST
+
+    @property
+    def centre(self) -> float:
+        return self.sums[1] / self.sums[0]
+
+    @property
+    def spread(self) -> float:
+        return max(sqrt(max(self.sums[2] / self.sums[0] - self.centre**2, 0.0)), NARROWEST)
+
+
 class Reading:
     """Turns minutes of one model into values; remembers what is usual at each length, and the edges."""
 
     def __init__(self) -> None:
-        self.lengths = Lengths()
+        self.lengths = Lengths()  # of answers: how long they take
+        self.prompts = Lengths()  # of prompts: how long their answers are
+        self.plain = Plain()
         self.edges: Edges | None = None
 
     def read(self, minute: Slice, trends: Mapping[Signal, Trend]) -> dict[Signal, Sums]:
         values: dict[Signal, Sums] = {
-            "latency": self._latency(minute.latency, trends["latency"]),
-            "output_tokens": _logs("output_tokens", minute.output_tokens, trends["output_tokens"]),
+            "latency": _beyond(self.lengths, "latency", minute.latency, trends["latency"]),
+            "output_tokens": _beyond(self.prompts, "output_tokens", minute.output_tokens, trends["output_tokens"]),
             "cost": _logs("cost", minute.cost, trends["cost"]),
-            "output_spread": _spread(minute.output_tokens, trends["output_tokens"]),
+            "output_spread": _spread(minute.output_tokens, self.plain),
             **_rates(minute),
         }
         first_chunk, inputs = minute.time_to_first_chunk, minute.input_tokens
@@ -86,17 +114,29 @@ class Reading:
         values["input_tokens"] = (inputs.count, inputs.first * WIDTH, inputs.second * WIDTH**2)
         if self.edges is not None:
             values.update(_shares(self.edges, minute))
+        if minute.output_tokens.count:
+            self.plain.learn(*_bare(minute.output_tokens))
         return values
 
-    def _latency(self, latency: Summary, trend: Trend) -> Sums:
-        """What is beyond the usual at a length where lengths are known; else the logarithm."""
-        joint = latency.joint
-        if joint is None or not joint.count:
-            return _logs("latency", latency, trend)
-        rest = self.lengths.rest(joint) if self.lengths.count >= KNOWN else NONE
-        self.lengths.fade(FADED)
-        self.lengths.learn(joint)
-        return rest
+
+def _beyond(lengths: Lengths, signal: Signal, summary: Summary, trend: Trend) -> Sums:
+    """What is beyond the usual at a length where lengths are known; else the logarithm."""
+    joint = summary.joint
+    if joint is None or joint.count < MOSTLY * summary.count:
+        return NONE if lengths.count else _logs(signal, summary, trend)
+    if not lengths.count:  # what was kept until now are logarithms
+        trend.forget()
+    rest = lengths.rest(joint) if lengths.count >= KNOWN else NONE
+    lengths.fade(FADED)
+    lengths.learn(joint)
+    return rest
+
+
+def _bare(summary: Summary) -> Sums:
+    """Count, sum and sum of squares of logarithms; what is empty is as short as a token."""
+    total = sum(max(place, 0) * calls for place, calls in summary.bins.items()) * WIDTH
+    squares = sum(max(place, 0) ** 2 * calls for place, calls in summary.bins.items()) * WIDTH**2
+    return summary.count, total, squares
 
 
 def _logs(signal: Signal, summary: Summary, trend: Trend) -> Sums:
@@ -113,13 +153,13 @@ def _logs(signal: Signal, summary: Summary, trend: Trend) -> Sums:
     return count, total, squares
 
 
-def _spread(summary: Summary, trend: Trend) -> Sums:
+def _spread(summary: Summary, plain: Plain) -> Sums:
     """How far answers lie from the usual length, by logarithm: low where all are alike."""
-    if not summary.count or not trend.known:
+    if not summary.count or not plain.known:
         return NONE
-    far, total, squares = CLIP * trend.spread, 0.0, 0.0
+    centre, far, total, squares = plain.centre, CLIP * plain.spread, 0.0, 0.0
     for place, calls in summary.bins.items():
-        value = min(abs(place * WIDTH - trend.centre), far)
+        value = min(abs(place * WIDTH - centre), far)
         total, squares = total + calls * value, squares + calls * value * value
     return summary.count, total, squares
 

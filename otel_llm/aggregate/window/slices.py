@@ -118,11 +118,13 @@ class Slice:
 
     def freeze(self) -> None:
         """What is complete takes little memory."""
+        self.errors, self.failed_tokens = self.errors or _NONE, self.failed_tokens or _NONE
         for signal in SIGNALS:
             getattr(self, signal).freeze()
 
     def thaw(self) -> None:
         """A late call is to be added."""
+        self.errors, self.failed_tokens = self.errors or {}, self.failed_tokens or {}
         for signal in SIGNALS:
             getattr(self, signal).thaw()
 
@@ -146,8 +148,8 @@ class Slice:
         self.avoidable += other.avoidable
         self.time_to_first_chunk.merge(other.time_to_first_chunk)
         self.input_tokens.merge(other.input_tokens)
-        _add(self.errors, other.errors)
-        _add(self.failed_tokens, other.failed_tokens)
+        self.errors = _added(self.errors, other.errors)
+        self.failed_tokens = _added(self.failed_tokens, other.failed_tokens)
 
     def dump(self) -> tuple[Any, ...]:
         counts = tuple(getattr(self, name) for name in _COUNTS)
@@ -174,6 +176,13 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def _add(into: dict[str, int], counts: dict[str, int]) -> None:
+_NONE: dict[str, int] = {}  # of slices that are complete: shared, and so never to be changed
+
+
+def _added(into: dict[str, int], counts: dict[str, int]) -> dict[str, int]:
+    if not counts:
+        return into
+    into = into if into is not _NONE else {}
     for name, count in counts.items():
         into[name] = into.get(name, 0) + count
+    return into

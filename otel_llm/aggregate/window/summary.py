@@ -23,7 +23,7 @@ class Summary:
         self.high = -inf
         self.bins: Bins = {}
         self.logs: tuple[int, int, int] | None = None  # see log_moments
-        self.joint: Joint | None = None  # of latency: by length of the answer
+        self.joint: Joint | None = None  # of latency by length of the answer, of that by length of the prompt
 
     def add(self, value: float) -> int:
         """Count ``value``; returns its bin. One straight run of code: it is the hot path of every record."""
@@ -44,7 +44,7 @@ class Summary:
         return place
 
     def of_lengths(self) -> Joint:
-        """By length of the answer, from now on."""
+        """By length of the answer or the prompt, from now on."""
         self.joint = Joint()
         return self.joint
 

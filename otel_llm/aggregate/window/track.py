@@ -76,7 +76,10 @@ class Track:
             self._bound()
         if number < self.folded:
             return self._late(of_slice)
-        self.current = self.cells.get(number) or self.cells.setdefault(number, Slice())
+        former, self.current = self.current, self.cells.get(number) or self.cells.setdefault(number, Slice())
+        if former is not self.current:  # what does not fill any more takes little memory
+            former.freeze()
+            self.current.thaw()
         self.number = number
         self.start, self.end = number * self.grid.cell, (number + 1) * self.grid.cell
         return self.current
@@ -192,9 +195,17 @@ class Track:
         for signal, kind, score in (*self._shift_scores(last), *self.watch.scores(minute)):
             severity = self.watch.lasting(signal, kind, score)
             if severity is not None:
-                judgement = self.watch.judgement(signal, kind, score, severity)
+                judgement = self._in_units(self.watch.judgement(signal, kind, score, severity), last)
                 self.pending.append(judgement._replace(causes=self.samples.causes(signal)))
                 self.bounds = [-inf, inf, -inf, -inf]  # so that the next call brings it
+
+    def _in_units(self, judgement: Judgement, last: int) -> Judgement:
+        """With means in seconds, tokens or US dollars, where a trend knows only what is beyond the usual at a length."""
+        baseline = self.baselines.get(judgement.signal)
+        recent = None if baseline is None else self.recent(judgement.signal, last)
+        if baseline is None or recent is None or recent.mean is None:
+            return judgement
+        return judgement._replace(value=recent.mean, baseline_mean=baseline.mean, baseline_stddev=baseline.stddev)
 
     def _shift_scores(self, last: int) -> Iterator[tuple[Signal, str, float]]:
         for signal in SIGNALS:

@@ -16,6 +16,7 @@ from typing import Any
 from .scales import of_student
 
 SCALES = (2, 5, 15, 30, 60)  # minutes
+PAIRS = 2 * len(SCALES)  # each against the hour and against the day
 HOUR = 60
 SIZE = 256  # minutes that are kept: what an error is learned from, an hour late
 BEHIND = 120  # minutes after which the day's memory takes a minute in
@@ -39,6 +40,8 @@ MOST = 6.0  # a score teaches the line at most so much
 
 class Line:
     """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has."""
+
+    __slots__ = ("block", "largest", "level", "seen")
 
     def __init__(self) -> None:
         self.block = -1
@@ -86,37 +89,41 @@ Sums = tuple[float, float, float]  # count, sum, sum of squares
 
 
 class Minutes:
-    """Running sums of one signal, minute by minute: what lies between two minutes is a subtraction."""
+    """Sums of one signal by minute, for the last ``SIZE`` minutes, in few bytes: four for a number."""
+
+    __slots__ = ("last", "sums")
 
     def __init__(self) -> None:
-        self.first = self.last = -1  # the minute before the oldest, and the newest
-        self.sums = tuple(array("d", bytes(8 * SIZE)) for _ in range(3))
+        self.last = -1  # the newest minute
+        self.sums: tuple[array[float], ...] = (array("f"), array("f"), array("f"))  # oldest first, without gaps
 
     def push(self, minute: int, values: Sums) -> None:
         """Append ``minute``, after the last one."""
-        if self.last < 0 or minute - self.last >= SIZE:
-            self.first = self.last = minute - 1
-            for one in self.sums:
-                one[self.last % SIZE] = 0.0
+        empty = min(minute - self.last - 1, SIZE) if self.last >= 0 else 0
         for one, value in zip(self.sums, values, strict=True):
-            before = one[self.last % SIZE]
-            for between in range(self.last + 1, minute):
-                one[between % SIZE] = before
-            one[minute % SIZE] = before + value
+            if empty:
+                one.extend([0.0] * empty)
+            one.append(value)
+            del one[:-SIZE]
         self.last = minute
 
     def between(self, after: int, upto: int) -> Sums:
         """Of the minutes past ``after``, ``upto`` included; what is not kept counts as empty."""
-        oldest = max(self.first, self.last - SIZE + 1)
-        after, upto = max(after, oldest) % SIZE, max(upto, oldest) % SIZE
         counts, totals, squares = self.sums
-        return counts[upto] - counts[after], totals[upto] - totals[after], squares[upto] - squares[after]
+        newest = len(counts) - 1 - self.last  # the place of minute 0
+        first, end = max(after + 1 + newest, 0), max(upto + 1 + newest, 0)
+        return sum(counts[first:end]), sum(totals[first:end]), sum(squares[first:end])
 
 
 class Trend:
     """One signal's. ``floor`` is the least spread of single values, ``least`` the least error of a difference, of which three are a
     change that matters; ``both`` says whether low is as suspicious as high, ``wander`` how far means are believed to wander before it is
     known, as a share of the spread."""
+
+    __slots__ = (
+        "both", "day", "floor", "known", "least", "line", "minutes", "quick", "quick_line", "score", "squares", "wander",
+        "weights",
+    )  # fmt: skip
 
     def __init__(self, floor: float, least: float, *, both: bool = False, wander: float = WANDER) -> None:
         self.floor = floor
@@ -125,11 +132,16 @@ class Trend:
         self.wander = wander
         self.minutes = Minutes()
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
-        self.weights = [0.0] * (2 * len(SCALES))
-        self.squares = [0.0] * (2 * len(SCALES))
+        self.weights = array("d", bytes(8 * PAIRS))
+        self.squares = array("d", bytes(8 * PAIRS))
         self.line, self.quick_line = Line(), Line()
         self.score = self.quick = 0.0
         self.known = False
+
+    def forget(self) -> None:
+        """Begin anew: values mean something else from now on."""
+        self.minutes, self.day, self.known = Minutes(), (0.0, 0.0, 0.0), False
+        self.score = self.quick = 0.0
 
     def close(self, minute: int, count: float, total: float, squares: float) -> None:
         """A minute is over: learn from what is an hour past, and score what is new."""
@@ -166,7 +178,7 @@ class Trend:
         minutes = self.minutes
         sums = [one.tolist() for one in minutes.sums]
         lines = (self.line.dump(), self.quick_line.dump())
-        return (minutes.first, minutes.last, sums, list(self.day), self.weights, self.squares, *lines)
+        return (minutes.last, sums, list(self.day), self.weights.tolist(), self.squares.tolist(), *lines)
 
     def learned(self) -> tuple[Any, ...]:
         """What outlives a restart: the day's memory, the errors, and what the lines are drawn from."""
@@ -176,13 +188,13 @@ class Trend:
         return (day, weights, squares, self.line.short(), self.quick_line.short())
 
     def load(self, state: Any) -> None:
-        first, last, sums, *learned = state
-        self.minutes.first, self.minutes.last = int(first), int(last)
+        last, sums, *learned = state
+        self.minutes.last = int(last)
         *learned, line, quick_line = learned
         self.line.load(line)
         self.quick_line.load(quick_line)
-        self.minutes.sums = tuple(array("d", one) for one in sums)
-        if [len(one) for one in self.minutes.sums] != [SIZE] * 3:
+        self.minutes.sums = tuple(array("f", one) for one in sums)
+        if len(sums) != 3 or len({len(one) for one in sums}) != 1 or len(sums[0]) > SIZE:  # noqa: PLR2004 - counts, sums, squares
             raise ValueError("no minutes")
         self._take_up(learned)
         self._score(self.minutes.last)
@@ -199,7 +211,7 @@ class Trend:
         if (len(day), len(weights), len(squares)) != (3, len(self.weights), len(self.squares)):
             raise ValueError("no learned errors")
         self.day = (float(day[0]), float(day[1]), float(day[2]))
-        self.weights, self.squares = list(map(float, weights)), list(map(float, squares))
+        self.weights, self.squares = array("d", map(float, weights)), array("d", map(float, squares))
 
     def _differences(self, place: int, minute: int) -> Iterable[tuple[int, float, float]]:
         """Number of the pair, mean minus past, and what chance makes of that, as if a single value's spread were 1."""
@@ -216,8 +228,9 @@ class Trend:
 
     def _learn(self, minute: int) -> None:
         spread = self.spread
-        self.weights = [weight * KEPT for weight in self.weights]
-        self.squares = [square * KEPT for square in self.squares]
+        for pair in range(PAIRS):
+            self.weights[pair] *= KEPT
+            self.squares[pair] *= KEPT
         for place, width in enumerate(SCALES):
             for pair, gap, chance in self._differences(place, minute - HOUR - width):
                 expected = self._error(pair, chance, spread)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
-from .signals import KINDS, Edges, Reading
+from .signals import KINDS, Edges, Plain, Reading
 from .slices import Slice
 from .trend import LINE, Trend
 
@@ -108,7 +108,7 @@ class Watch:
         reading = self.reading
         return (
             [(signal, trend.dump()) for signal, trend in self.trends.items()],
-            reading.lengths.dump(),
+            (reading.lengths.dump(), reading.prompts.dump(), reading.plain.sums),
             tuple(reading.edges or ()),
             self.drawn,
         )
@@ -117,16 +117,28 @@ class Watch:
         trends, lengths, edges, self.drawn = state
         for signal, trend in trends:
             self.trends[signal].load(trend)
-        self.reading.lengths = Lengths.load(lengths)
+        answers, prompts, (count, total, squares) = lengths
+        self.reading.lengths, self.reading.prompts = Lengths.load(answers), Lengths.load(prompts)
+        self.reading.plain = Plain((float(count), float(total), float(squares)))
         self.reading.edges = Edges(*edges) if edges else None
 
     def learned(self) -> dict[str, Any]:
         """What outlives a restart, in some hundred bytes a signal."""
         trends = {signal: trend.learned() for signal, trend in self.trends.items() if trend.known}
-        return {"trends": trends, "lengths": self.reading.lengths.short()}
+        reading = self.reading
+        plain = [float(f"{one:.5g}") for one in reading.plain.sums]
+        return {
+            "trends": trends,
+            "lengths": reading.lengths.short(),
+            "prompts": reading.prompts.short(),
+            "plain": plain,
+        }
 
     def take_up(self, state: Any) -> None:
+        prompts = Lengths.load(state.get("prompts", ()))
         for signal, learned in state["trends"].items():
-            if signal in self.trends:
+            if signal in self.trends and (signal != "output_tokens" or prompts.count):  # an older one knew no prompts
                 self.trends[signal].take_up(learned)
-        self.reading.lengths = Lengths.load(state["lengths"])
+        self.reading.lengths, self.reading.prompts = Lengths.load(state["lengths"]), prompts
+        count, total, squares = state.get("plain", (0.0, 0.0, 0.0))
+        self.reading.plain = Plain((float(count), float(total), float(squares)))
