@@ -13,6 +13,10 @@ from .window import Key
 
 MOST_LINES = 100_000
 """Samples of a scrape. Past it a new combination of label values is counted under ``_other``."""
+MOST_WINDOWS = 500
+"""Windows of labels' values, of some 400 kB each where there is traffic. Past it new values share one."""
+WINDOW = "_window"
+"""What ``otel_llm_label_overflow_total`` calls a value that has no window of its own."""
 COMBINATION = "_combination"
 """What ``otel_llm_label_overflow_total`` calls such a combination."""
 
@@ -33,6 +37,7 @@ class Families:
             metric.name: {} for metric in METRICS if metric.section not in ("latest", "derived")
         }
         self.apart = tuple([name for name, _ in self._apart])  # custom labels by which windows are kept apart
+        self._windows: set[Key] = set()
         self._shown = {metric.name: Family(metric, custom, self.apart) for metric in shown(semconv)}
 
     def __iter__(self) -> Iterator[Family]:
@@ -40,11 +45,15 @@ class Families:
 
     def key(self, labels: Labels) -> Key:
         """The window of a call or event with these label values: provider and model first, custom ones last."""
-        return (
-            (labels[0], labels[1], *((name, labels[place]) for name, place in self._apart))
-            if self._apart
-            else labels[:2]
-        )
+        if not self._apart:
+            return labels[:2]
+        key = (labels[0], labels[1], *((name, labels[place]) for name, place in self._apart))
+        if key not in self._windows:
+            if len(self._windows) >= MOST_WINDOWS:
+                self.bounds.count(WINDOW)
+                return (labels[0], labels[1], *((name, OTHER) for name, _ in self._apart))
+            self._windows.add(key)
+        return key
 
     def cells(self, name: str) -> dict[Labels, Cell]:
         """The cells of the metric that the released vocabulary calls ``name``, by their label values."""

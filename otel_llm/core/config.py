@@ -89,7 +89,8 @@ class Config:
         "OTEL_LLM_WINDOW_LABELS",
         (),
         _names,
-        "Labels of OTEL_LLM_METRIC_LABELS whose values have windows, baselines, z-scores and alerts of their own.",
+        "Labels of OTEL_LLM_METRIC_LABELS whose values have windows, baselines, z-scores and alerts of their own, 500 at most. "
+        "Also OTEL_LLM_ANOMALY_LABELS.",
         "names, comma-separated",
     )
     baggage_labels: tuple[str, ...] = _setting(
@@ -320,6 +321,8 @@ class Config:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read ``environ`` (the process's own by default). Never raises: what is wrong is told in ``problems``."""
         environ = os.environ if environ is None else environ
+        again = {ours: environ[name] for name, ours in _SAME.items() if name in environ}
+        environ = {**again, **{name: text for name, text in environ.items() if name not in _SAME}}
         given: dict[str, Any] = {}
         problems: list[str] = []
         known = {spec.metadata["variable"]: spec for spec in fields(cls) if spec.metadata}
@@ -340,6 +343,9 @@ class Config:
             )
         taken = frozenset(known[variable].metadata["variable"] for variable in known if known[variable].name in given)
         return cls(**given, problems=tuple(problems), given=taken)
+
+
+_SAME = {"OTEL_LLM_ANOMALY_LABELS": "OTEL_LLM_WINDOW_LABELS"}  # settings that have a second name
 
 
 def _problem(variable: str, text: str, error: ValueError, allowed: str, default: Any) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from otel_llm.aggregate import Store
+from otel_llm.aggregate import Store, families
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 
@@ -103,3 +103,15 @@ def test_a_label_that_calls_do_not_have_is_said() -> None:
     assert config.problems == (
         "OTEL_LLM_WINDOW_LABELS: 'service_name' is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart",
     )
+
+
+def test_windows_are_bounded_and_what_is_beyond_shares_one(call, monkeypatch) -> None:
+    monkeypatch.setattr(families, "MOST_WINDOWS", 2)
+    store = Store(CONFIG)
+    for number in range(6):
+        store.apply(call(labels=("acme", f"s{number}"), duration=1.0))
+    assert {row.labels[-1] for view in store.views(AT) if view.metric.name == "otel_llm_requests_per_second" for row in view.rows} == {
+        "s0", "s1", "_other",
+    }  # fmt: skip
+    (overflow,) = (view for view in store.views(AT) if view.metric.name == "otel_llm_label_overflow_total")
+    assert {row.labels: row.cell.value for row in overflow.rows}[("_window",)] == 4

@@ -114,3 +114,10 @@ def test_a_child_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     child = environment(OTEL_LLM_B=None, OTEL_LLM_C="3")
     assert (child["OTEL_LLM_A"], child["OTEL_LLM_C"]) == ("1", "3")
     assert "OTEL_LLM_B" not in child
+
+
+def test_a_setting_with_two_names() -> None:
+    named = {"OTEL_LLM_METRIC_LABELS": "tenant,feature", "OTEL_LLM_ANOMALY_LABELS": "tenant"}
+    assert Config.from_env(named).window_labels == ("tenant",)
+    assert Config.from_env({**named, "OTEL_LLM_WINDOW_LABELS": "feature"}).window_labels == ("feature",)
+    assert Config.from_env(named).problems == ()
