@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import conformance
 import pytest
 from contract_content import TEXT, ContentScenarios, needs
+from contract_cost import CostScenarios
 from contract_guard import GuardScenarios
 from contract_words import WordScenarios
 from opentelemetry.sdk.trace import TracerProvider
@@ -149,7 +150,7 @@ class Bench:
         return call
 
 
-class Contract(ContentScenarios, GuardScenarios, WordScenarios):
+class Contract(ContentScenarios, CostScenarios, GuardScenarios, WordScenarios):
     """The scenarios. ``kit`` is the subclass's."""
 
     kit: ClassVar[Kit]
