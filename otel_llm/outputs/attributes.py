@@ -8,6 +8,7 @@ place, which shows as an AttributeError or a TypeError, that is counted once, an
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -66,16 +67,18 @@ def _blind(sampler: Any) -> bool:
 def _deaf(processor: Any) -> bool:
     """Whether a processor does nothing when a span starts, or only tells others, which are looked at themselves."""
     from opentelemetry.sdk import trace  # noqa: PLC0415 - it is loaded
-    from opentelemetry.sdk.trace import export  # noqa: PLC0415
 
+    exporting = sys.modules.get("opentelemetry.sdk.trace.export")  # there where one of its processors is
     kind = type(processor)
     if kind in (trace.SynchronousMultiSpanProcessor, trace.ConcurrentMultiSpanProcessor):
         return all(map(_deaf, processor._span_processors))  # noqa: SLF001
     if getattr(kind, "reads_own_attributes", True) is False:
         return True
-    return getattr(kind, "on_start", None) in (
-        trace.SpanProcessor.on_start, export.BatchSpanProcessor.on_start, export.SimpleSpanProcessor.on_start,
-    )  # fmt: skip
+    idle = (
+        trace.SpanProcessor,
+        *(getattr(exporting, name, None) for name in ("BatchSpanProcessor", "SimpleSpanProcessor")),
+    )
+    return getattr(kind, "on_start", None) in [each.on_start for each in idle if each is not None]
 
 
 def put(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:

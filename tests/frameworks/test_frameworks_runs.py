@@ -316,6 +316,10 @@ def test_two_calls_and_a_tool(
     ]
     if name not in SPANLESS and (patched or name not in ("agents", "langchain")):  # which make no spans of their own
         assert len(spans) == (2 if sampler is sampling.ALWAYS_ON else 0)
+        told = [
+            sum(span.attributes.get(f"gen_ai.usage.{kind}_tokens", 0) for span in spans) for kind in ("input", "output")
+        ]
+        assert told == ([200, 40] if spans else [0, 0])  # what the provider billed, in the trace as in the metrics
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
