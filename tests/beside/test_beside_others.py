@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +27,9 @@ TOKENS = 2616  # what the loopback bills for the answers that say so
 def run(name: str, position: str) -> dict[str, Any]:
     """What the program printed."""
     command = [sys.executable, "-W", "ignore", str(PROGRAM), name, position]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        environ = {**os.environ, "TMPDIR": scratch}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=environ)
     assert done.returncode == 0, done.stderr[-3000:]
     printed: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return printed
