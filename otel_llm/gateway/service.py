@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from otel_llm.aggregate import Store, decode
+from otel_llm.aggregate import Store, Verdict, decode, printable
+from otel_llm.aggregate.window import Crossing
 from otel_llm.cluster import processes, statedir
 from otel_llm.cluster.journal import Position, Reader, owners
 from otel_llm.cluster.member import Member
@@ -20,7 +21,8 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import Event, Observation
 from otel_llm.core.unpatched import Thread
 from otel_llm.exposition.endpoint import Endpoint
-from otel_llm.outputs import notifications
+from otel_llm.outputs import alerts, notifications
+from otel_llm.outputs.anomaly import Anomaly
 from otel_llm.outputs.conditions import ConditionWatch
 from otel_llm.pricing import Prices
 from otel_llm.runtime import budgets, deliver
@@ -79,7 +81,7 @@ class Gateway:
         self._log: SpanLog | None = None
         self._thread: Thread | None = None
         self._unnotify: Callable[[], None] = lambda: None
-        self.member = Member(self.config, self._make_store, deliver=deliver)
+        self.member = Member(self.config, self._make_store, deliver=self._deliver)
         self.endpoint = Endpoint(self.config, self.member, serve=self.config.server != "off")
         self.member.attach(ConditionWatch(self.member.judge))
 
@@ -260,6 +262,17 @@ class Gateway:
         known = set(done)
         if left := {call.key: call for call in kept.calls if call.key not in known}:
             log.came(left.values(), ())  # their files may go before they are decided, where one start follows the other
+
+    def _deliver(self, verdict: Verdict) -> None:
+        """Tell handlers of a verdict, and whose call it is about."""
+        call, finding = verdict.call, verdict.finding
+        if isinstance(finding, Crossing):
+            deliver(verdict)
+            return
+        whose = ", ".join(filter(None, map(printable, call.labels[: len(self.options.labels)])))
+        detail = whose if finding.kind == "call" else f"{whose}, {finding.kind}"
+        key = call.provider, printable(call.request_model)
+        alerts.deliver(Anomaly.of(key, finding, trace_id=call.trace_id, detail=detail))
 
     def _make_store(self) -> Store:
         return Store(self.config, budgets(self.config), self._prices.date)

@@ -68,6 +68,24 @@ def test_a_condition_names_who_has_it(two: Store) -> None:
     assert [(one["service_name"], one["count"]) for one in status["failures"]] == [("slow", 40)]
 
 
+def test_what_explains_the_errors_of_one_explains_none_of_another(call) -> None:
+    store = Store(CONFIG)
+    for number in range(60):
+        for service, wrong in (
+            ("fast", number % 5 == 0),
+            ("slow", True),
+        ):  # not enough of one for the provider to be at fault
+            error = "rate_limit" if wrong else ""
+            store.apply(call(at=AT - 240 + 4 * number, error_type=error, labels=("acme", service)))
+    for second in range(-200, 1, 20):
+        store.judge(AT + second)
+    conditions = [one for one in store.status(AT, {})["conditions"] if "service_name" in one["key"]]
+    assert {one["key"]["service_name"] for one in conditions} == {"fast", "slow"}
+    assert any(one["folded"] for one in conditions)
+    for one in conditions:
+        assert {inside["key"]["service_name"] for inside in one["folded"]} <= {one["key"]["service_name"]}
+
+
 def test_the_summary_says_whose_a_model_is(two: Store) -> None:
     summary = two.summary(AT)
     assert {one["labels"]["service_name"]: one["calls"] for one in summary["models"]} == {"fast": 300, "slow": 340}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 from gateway_lab import CHAT, Lab, failed, request, span
+
+from otel_llm.outputs import alerts
+from otel_llm.outputs.alerts import on_anomaly
+from otel_llm.outputs.anomaly import Anomaly
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 240, "gen_ai.usage.output_tokens": 60}
 USAGE = "gen_ai_client_inference_usage_{}_tokens_total"
@@ -182,3 +187,28 @@ def test_what_nobody_understands_is_counted_by_its_scope(lab: Lab) -> None:
     lab.settle()
     assert lab.values("otel_llm_gateway_ignored_spans_total", "scope") == {("odd.library",): 1}
     assert lab.spans() == {"other": 2}
+
+
+def test_a_handler_hears_whose_call_is_unusual(lab: Lab) -> None:
+    heard: list[Anomaly] = []
+    stop = on_anomaly(heard.append, severity="warning")
+    now = time.time_ns()
+
+    def took(number: int, seconds: float, ago: float) -> dict[str, object]:
+        end = now - int(ago * 1e9)
+        return span(number, CHAT, trace=number) | {
+            "startTimeUnixNano": str(end - int(seconds * 1e9)),
+            "endTimeUnixNano": str(end),
+        }
+
+    lab.send(request(*(took(number, 1 + number % 10 / 100, 3000 - 9 * number) for number in range(1, 301))))
+    lab.settle()
+    lab.send(request(*(took(number, 300.0, 1.0) for number in range(400, 406))))
+    lab.settle()
+    lab.gateway.member.stats()
+    lab.gateway.member._tick()
+    alerts.drain(20.0)
+    stop()
+    assert {(one.type, one.model, one.detail.partition(",")[0]) for one in heard if one.type == "latency_spike"} == {
+        ("latency_spike", "gpt-4o", "shop"),
+    }  # fmt: skip

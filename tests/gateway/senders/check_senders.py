@@ -23,7 +23,7 @@ from gateway_process import Process, free_port  # noqa: E402 - found there
 from provider import Provider  # noqa: E402 - likewise
 
 CACHE = Path(os.environ.get("OTEL_LLM_SENDERS", Path.home() / ".cache" / "otel-llm-senders"))
-PYTHON = ("openai<3", "anthropic<1", "opentelemetry-exporter-otlp-proto-http")
+PYTHON = ("openai", "anthropic", "opentelemetry-exporter-otlp-proto-http")
 INPUT = "gen_ai_client_inference_usage_input_tokens_total"
 OUTPUT = "gen_ai_client_inference_usage_output_tokens_total"
 READ = "gen_ai_client_inference_usage_cache_read_input_tokens_total"
