@@ -29,6 +29,11 @@ class Row:
     zscores: Mapping[str, float] = field(default_factory=dict)
     unpriced: bool = False
 
+    @property
+    def key(self) -> str:
+        """What tells it from other rows."""
+        return f"{self.provider} {self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

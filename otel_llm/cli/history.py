@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SPAN = 300.0  # seconds kept
 KEPT = 600  # pages at most
+LATELY = 60.0  # seconds that are now, where they are compared with those before
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class History:
 
     interval: float
     points: deque[Point] = field(default_factory=lambda: deque(maxlen=KEPT))
+    spent: deque[tuple[float, Mapping[str, float]]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    group: str = ""  # what ``spent`` is by
 
     def add(self, page: Page) -> None:
         """Append; a service that began anew starts a new history."""
@@ -63,6 +66,24 @@ class History:
         while self.points and found.at - self.points[0].at > SPAN:
             self.points.popleft()
         self.points.append(found)
+
+    def note(self, at: float, group: str, spent: Mapping[str, float]) -> None:
+        """What each row has spent until ``at``, US dollars; another grouping starts anew."""
+        if group != self.group or (self.spent and sum(spent.values()) < sum(self.spent[-1][1].values())):
+            self.spent.clear()
+        self.group = group
+        while self.spent and at - self.spent[0][0] > SPAN:
+            self.spent.popleft()
+        if not self.spent or at > self.spent[-1][0]:
+            self.spent.append((at, spent))
+
+    def moved(self, row: str) -> tuple[float, float] | None:
+        """US dollars an hour of a row: in the minutes before the last one, and in that; None before there are two minutes."""
+        if not self.spent or self.spent[-1][0] - self.spent[0][0] < 2 * LATELY:
+            return None
+        end = self.spent[-1]
+        middle = self.spent[bisect_right(self.spent, end[0] - LATELY, key=lambda found: found[0]) - 1]
+        return _per_hour(row, self.spent[0], middle), _per_hour(row, middle, end)
 
     def edges(self, cells: int) -> list[float]:
         """Moments that cut the history into at most ``cells`` equal parts, none shorter than the interval."""
@@ -123,3 +144,7 @@ class History:
         after = self.points[index + 1]
         share = (at - before.at) / max(after.at - before.at, 1e-6)
         return before.counts[name] + (after.counts[name] - before.counts[name]) * min(max(share, 0.0), 1.0)
+
+
+def _per_hour(row: str, start: tuple[float, Mapping[str, float]], end: tuple[float, Mapping[str, float]]) -> float:
+    return (end[1].get(row, 0.0) - start[1].get(row, 0.0)) / (end[0] - start[0]) * 3600

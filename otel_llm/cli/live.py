@@ -87,6 +87,7 @@ class Watch:
                 self.state.trouble or "asking " + ", ".join(endpoint.url for endpoint in self.endpoints)
             )
         found = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
+        self.history.note(page.at, self.state.group, {row.key: row.cost_usd or 0.0 for row in found.rows})
         return screen.render(
             Frame(found, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
         )

@@ -69,6 +69,20 @@ def _cost(row: Row, _: Frame) -> Text:
     return Text(theme.dollars(row.cost_usd), f"bold {GREEN}")
 
 
+def _moved(row: Row, frame: Frame) -> Text:
+    """The rate of the last minute beside that of the minutes before."""
+    moved = frame.history.moved(row.key) if frame.history else None
+    if moved is None:
+        return Text("", HINT)
+    before, now = moved
+    mark = frame.glyphs.up if now > _MUCH * before else frame.glyphs.down if before > _MUCH * now else ""
+    text = f"{theme.dollars(before)} {frame.glyphs.arrow} {theme.dollars(now)}"
+    return Text.assemble((text, DIM if not mark else AMBER if now > before else INK), (f" {mark:<1}", AMBER))
+
+
+_MUCH = 1.5  # times as much, or as little, to be marked
+
+
 def _share(row: Row, frame: Frame) -> Text:
     spent = sum(other.cost_usd or 0.0 for other in frame.view.rows)
     return theme.bar((row.cost_usd or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
@@ -92,6 +106,7 @@ COLUMNS = (
     _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=theme.dollars),
     _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=theme.dollars),
     Column("cost", "cost", 9, 0, lambda row: row.cost_usd, _cost),
+    Column("moved", "$/h before \N{RIGHTWARDS ARROW} now", 20, 180, lambda row: row.cost_usd, _moved),
     Column("share", "share", 10, 110, lambda row: row.cost_usd, _share),
 )
 SORTS = ("cost", "requests", "latency", "errors", "output", "z-latency", "z-output", "z-cost", "name")
@@ -108,7 +123,8 @@ def ordered(rows: Iterable[Row], sort: str, *, reverse: bool = False) -> list[Ro
 
 def table(frame: Frame, title: str, sort: str, limit: int | None, *, reverse: bool = False) -> Panel:
     """One row per model, at most ``limit``; as many columns as the width allows."""
-    columns = [column for column in COLUMNS if frame.width >= column.least]
+    live = frame.history is not None  # one page knows no before
+    columns = [column for column in COLUMNS if frame.width >= column.least and (live or column.key != "moved")]
     grid = Table(box=None, expand=True, padding=(0, 0, 0, 1), header_style=DIM, show_edge=False, pad_edge=False)
     grid.add_column(_heading("name", "name", frame.glyphs, sort, reverse=reverse), no_wrap=True, ratio=1)
     for column in columns:

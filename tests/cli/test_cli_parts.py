@@ -111,6 +111,23 @@ def test_a_service_that_starts_anew_starts_a_new_history():
     assert history.rates("requests", 5) == [70.0]
 
 
+def test_a_history_compares_what_a_row_spends_now_with_the_minutes_before():
+    history = History(10.0)
+    for second in range(0, 241, 10):  # 36 $/h for three minutes, then four times that
+        spent = second * 0.01 if second <= 180 else 1.8 + (second - 180) * 0.04
+        history.note(float(second), "tenant", {"acme": spent, "globex": 1.0})
+        if second < 120:
+            assert history.moved("acme") is None
+    assert history.moved("acme") == (pytest.approx(36.0), pytest.approx(144.0))
+    assert history.moved("globex") == (0.0, 0.0)
+    history.note(250.0, "model", {"gpt-5": 2.0})
+    assert history.moved("gpt-5") is None  # grouped by something else: it begins anew
+    history.note(260.0, "model", {"gpt-5": 0.1})
+    assert len(history.spent) == 1  # as does a service that was restarted
+    history.note(260.0 + 301.0, "model", {"gpt-5": 0.2})
+    assert len(history.spent) == 1  # five minutes are kept
+
+
 @pytest.mark.parametrize("quantiles", [CONTEXT_TOKENS, GENERATED_TOKENS])
 def test_draws_have_the_quantiles_that_are_described(quantiles):
     random = Random(7)
