@@ -15,6 +15,7 @@ from otel_llm.core.unpatched import Lock
 
 from .bundle import Bundle, count
 from .cells import Labels
+from .conversations import Conversations
 from .judgement import Change
 from .ledger import whole
 from .ledger_rows import Batch
@@ -63,6 +64,7 @@ class Store:
         self._price_date = price_date
         self._on_stream_without_usage = on_stream_without_usage
         self._without_usage: set[Key] = set()
+        self._conversations = Conversations()
         self._state = State.new(config, budgets)
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._changes: list[Change] = []
@@ -119,6 +121,7 @@ class Store:
     def _views(self, now: float, *, fleet: bool) -> list[View]:
         made = self._price_date()
         with self.lock:
+            self._end(self._conversations.ended(now))
             age = None if made is None else max(0.0, now - made)
             return self._state.views.at(now, self._processes, age, fleet=fleet)
 
@@ -250,6 +253,8 @@ class Store:
         if call.usage_unknown == "stream_without_usage" and bundle.key not in self._without_usage:
             self._note_stream(bundle.key)
         count(bundle, call)
+        if call.conversation:
+            self._end(self._conversations.add(call))
         state.recent.call(bundle.key, call, bundle.labels)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
         crossings = state.ledger.count(bundle, call)
@@ -262,6 +267,10 @@ class Store:
                 if isinstance(finding, Judgement):
                     state.recent.alarm(bundle.key, call.at, finding.signal)
                 self._verdicts.append(Verdict(source, call, finding))
+
+    def _end(self, conversations: list[Event]) -> None:
+        for event in conversations:
+            self._state.events.apply(event, inf)
 
     def _note_stream(self, key: Key) -> None:
         """The first stream of a model that brought no usage: whoever runs the service can change that."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from hashlib import blake2b
 from os import getpid
 from threading import get_ident
 from types import TracebackType
@@ -326,6 +327,7 @@ class Invocation:
         ):
             problems = _problems(request, response, usage, observer.remembered) or ()
         context = self.recorded
+        told = response.attributes.get(_TALK) or request.attributes.get(_TALK) or self.labels.get("conversation")
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
@@ -339,7 +341,14 @@ class Invocation:
             problems,
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
+            self._turn(told) if told is not None else (),
         ))  # fmt: skip
+
+    def _turn(self, conversation: object) -> tuple[str, int]:
+        """The conversation, as a hash, and whether this call begins a turn: an outermost agent run is one, a call outside of any too."""
+        run = None if self.step is None else runs.outermost(self.step)
+        digest = blake2b(str(conversation).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return digest, int(run is None or run.tally is None)
 
     observation = guarded("end", _observed, 4)
 
@@ -362,6 +371,7 @@ _late = guarded("end", lambda late, response: late(response), 2)
 _add = guarded("end", lambda totals, seen: totals.add(seen), 2)
 _called = guarded("end", lambda step, seen: step.called(seen), 2)
 _release = guarded("end", lambda release: release(), 1)
+_TALK = "gen_ai.conversation.id"
 _problems = guarded("end", answers.problems, 4)
 _return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()

@@ -260,6 +260,9 @@ class Observation(NamedTuple):
     ] = ()  # what is wrong with an answer that came without an error; ``calls.answers`` has the words
     spenders: tuple[tuple[str, str], ...] = ()  # name and shown value of the caller's labels, where it cost something
     server_port: int | None = None
+    conversation: (
+        tuple[str, int] | tuple[()]
+    ) = ()  # hash of the conversation's id, and 1 where the call begins a turn of it
 
 
 class Event(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
+from otel_llm.aggregate.conversations import Conversations
 from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, Metric, shown
 from otel_llm.core.config import Config
 from otel_llm.core.measures import (
@@ -36,6 +37,7 @@ class Instruments:
 
     def __init__(self, meter: Meter, config: Config) -> None:
         self._custom = config.metric_labels
+        self._conversations = Conversations()
         self._bounds = Bounds(config.max_label_values)
         metrics = [metric for metric in shown(config.semconv) if metric.section in ("conventions", "latest", "events")]
         self._metrics: Mapping[str, Metric] = {metric.name: metric for metric in metrics}
@@ -53,6 +55,9 @@ class Instruments:
         if isinstance(record, Event):
             self._put(record.metric, record.labels, record.value)
             return
+        if record.conversation:
+            for event in self._conversations.add(record):
+                self._put(event.metric, event.labels, event.value)
         sets = label_sets(identity(record))
         self._count(sets["call"], sets["outcome"], record.labels)
         self._measure(record, sets)

@@ -54,6 +54,8 @@ NOT_CHARTED = {
     "gen_ai_client_embeddings_operation_input_tokens": "of the latest vocabulary alone; tokens by model show embeddings too",
     "mcp_client_session_duration_seconds": "as long as its host runs",
     "mcp_server_session_duration_seconds": "as long as its host runs",
+    "otel_llm_conversation_turns": "it comes half an hour late; docs/agents.md says what it is",
+    "otel_llm_conversation_cost_usd": "it comes half an hour late; docs/agents.md says what it is",
     "otel_llm_duplicate_spans_total": "a warning names each once",
 }
 
