@@ -72,7 +72,7 @@ def of_instruments(reader: InMemoryMetricReader) -> Iterator[tuple[object, objec
 @settings(max_examples=60, deadline=None)
 @given(records=st.lists(CALLS | EVENTS, max_size=12))
 def test_both_show_the_same(semconv: str, records: list[Observation | Event]) -> None:
-    config = Config(semconv=semconv, metric_labels=("tenant",))
+    config = Config(semconv=semconv, series="full", metric_labels=("tenant",))
     store = Store(config)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
