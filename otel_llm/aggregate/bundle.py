@@ -20,11 +20,13 @@ from otel_llm.core.model import Observation
 
 from .cells import Histogram, Labels, Number
 from .families import Families
+from .ledger_rows import place_of
 
 _ROWS = tuple(
     (number, Observation._fields.index(measure.field), BY_NAME[measure.metric].kind == "histogram")
     for number, measure in enumerate(MEASURES)
 )  # the number of a measure, the place of its field in a call, whether it is a histogram
+_WORDS = tuple((measure.metric, Observation._fields.index(measure.field)) for measure in WORDS)
 
 
 class _Cell:
@@ -80,6 +82,7 @@ class Bundle:
         self._values = tuple([value for _, value in self.key[2:]])
         names = zip(families.custom, labels, strict=True)
         self.spender: Mapping[str, str] = {"provider": provider, "model": model, "operation": operation, **dict(names)}
+        self.place = place_of(self.spender)  # in the ledger
 
     def make(self, name: str, metric: str, labels: Labels) -> Histogram | Number:
         """Make the cell ``name``."""
@@ -171,10 +174,10 @@ def count(bundle: Bundle, call: Observation) -> None:
         into, out, _ = bundle.agent(call.agent)
         into.value += call.input_tokens or 0
         out.value += call.output_tokens or 0
-    for metric, _, field, *_rest in WORDS:
-        words = getattr(call, field)
-        for word in (words,) if isinstance(words, str) and words else words:
-            bundle.word(metric, word).value += 1
+    for metric, place in _WORDS:
+        if words := call[place]:
+            for word in (words,) if isinstance(words, str) else words:
+                bundle.word(metric, word).value += 1
 
 
 def _count_gaps(pace: Histogram, gaps: tuple[tuple[int, int], ...], total: float) -> None:

@@ -18,7 +18,7 @@ class Ledger:
 
     def count(self, bundle: Bundle, call: Observation) -> tuple[Crossing, ...]:
         """The money of one call."""
-        self.rows.add(self.spend.day(call.at), bundle.spender, call)
+        self.rows.add(self.spend.day(call.at), bundle.place, call)
         if call.cost_saved:
             bundle.savings.value += call.cost_saved
         if call.cost_avoidable:

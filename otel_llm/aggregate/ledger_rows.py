@@ -24,6 +24,7 @@ FIELDS = (
 )  # fmt: skip
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[int, str, str, Labels]  # the day's ordinal, provider, request model, labels that are not empty
+Place = tuple[str, str, Labels]  # the same without the day
 Rows = dict[Key, list[float]]
 _FOREIGN = (TypeError, ValueError, KeyError, OverflowError)
 
@@ -45,12 +46,34 @@ class LedgerRows:
         self.rows: Rows = {}
         self.sealed: list[Batch] = []
 
-    def add(self, day: int, spender: Mapping[str, str], call: Observation) -> None:
-        """Count a call of ``day`` (an ordinal); ``spender`` are its bounded labels, provider and model among them."""
-        labels = tuple((name, value) for name, value in spender.items() if value and name not in _OWN)
-        row = self._row((day, spender["provider"], spender["model"], labels))
-        for index, value in enumerate(_values(call)):
-            row[index] += value
+    def add(self, day: int, place: Place, call: Observation) -> None:  # noqa: C901 - in one frame, as every record comes here
+        """Count a call of ``day`` (an ordinal) at ``place``."""
+        provider, model, labels = place
+        row = self.rows.get((day, provider, model, labels)) or self._row((day, provider, model, labels))
+        cost, incomplete = call.cost, call.incomplete
+        row[0] += 1
+        if call.error_type:
+            row[1] += 1
+        if cost is not None:
+            row[5] += cost
+            if incomplete:
+                row[3] += 1
+        elif call.cost_source == "unpriced":
+            row[2] += 1
+        if call.usage_unknown:
+            row[4] += 1
+        if call.cost_saved:
+            row[6] += call.cost_saved
+        if (count := call.input_tokens) is not None:
+            row[7] += count
+        if (count := call.output_tokens) is not None:
+            row[8] += count
+        if (count := call.cache_read_tokens) is not None:
+            row[9] += count
+        if (count := call.cache_write_tokens) is not None:
+            row[10] += count
+        if (count := call.thinking_tokens) is not None:
+            row[11] += count
 
     def seal(self) -> tuple[Batch, ...]:
         """Close the rows that are open; all batches that are not forgotten yet."""
@@ -111,12 +134,10 @@ class LedgerRows:
 _OWN = frozenset(("provider", "model", "operation"))
 
 
-def _values(call: Observation) -> tuple[float, ...]:
-    return (
-        1, bool(call.error_type), call.cost is None and call.cost_source == "unpriced", bool(call.incomplete) and call.cost is not None,
-        bool(call.usage_unknown), call.cost or 0.0, call.cost_saved, call.input_tokens or 0, call.output_tokens or 0,
-        call.cache_read_tokens or 0, call.cache_write_tokens or 0, call.thinking_tokens or 0,
-    )  # fmt: skip
+def place_of(spender: Mapping[str, str]) -> Place:
+    """Where calls of ``spender`` go, their bounded labels with provider and model among them."""
+    labels = tuple((name, value) for name, value in spender.items() if value and name not in _OWN)
+    return spender["provider"], spender["model"], labels
 
 
 def _key(key: Any) -> Key:

@@ -42,7 +42,7 @@ _WORDS: Final = 12 + len(Observation._fields) - _NUMBERED
 _MOST: Final = 1024  # calls' words that are kept at hand
 _packed: dict[tuple[Any, ...], bytes] = {}
 _words: dict[bytes, tuple[Any, ...]] = {}
-_pack = _NUMBERS.pack
+_pack, _unpack, _SIZE = _NUMBERS.pack, _NUMBERS.unpack_from, _NUMBERS.size
 _dumps = marshal.dumps
 _loads = marshal.loads
 _tuple = tuple.__new__
@@ -96,7 +96,7 @@ def encode_any(record: Record) -> bytes:
 def _pack_words(words: tuple[Any, ...]) -> bytes:
     """Raises ``OverflowError`` for more than a record may have."""
     packed = _dumps(_plain(words), _MARSHAL)
-    if len(packed) > LARGEST - _NUMBERS.size:
+    if len(packed) > LARGEST - _SIZE:
         raise OverflowError
     if len(packed) <= LONGEST:  # names are user input: what is at hand is bounded in bytes as well
         if len(_packed) >= _MOST:
@@ -107,8 +107,8 @@ def _pack_words(words: tuple[Any, ...]) -> bytes:
 
 def decode(payload: bytes | memoryview) -> Record:
     """The record of ``encode``. Raises ``ValueError`` for anything else."""
-    if payload[:1] == _COMMON:
-        return _unpacked(payload)
+    if payload and payload[0] == 1:
+        return _unpacked(bytes(payload))
     fields = _load(payload)
     if type(fields) is tuple and fields:
         if fields[0] == _OBSERVATION and len(fields) == _OBSERVATION_LENGTH:
@@ -125,12 +125,12 @@ def _load(payload: bytes | memoryview) -> Any:
         raise ValueError(f"not a record: {error}") from None
 
 
-def _unpacked(payload: bytes | memoryview) -> Observation:
+def _unpacked(payload: bytes) -> Observation:
     try:
-        _, at, duration, cost, saved, given, output, read, written, thought, trace, span = _NUMBERS.unpack_from(payload)
+        _, at, duration, cost, saved, given, output, read, written, thought, trace, span = _unpack(payload)
     except struct.error as error:
         raise ValueError(f"not a record: {error}") from None
-    tail = bytes(payload[_NUMBERS.size :])
+    tail = payload[_SIZE:]
     (
         provider,
         asked,
@@ -150,8 +150,8 @@ def _unpacked(payload: bytes | memoryview) -> Observation:
         at, provider, asked, operation, answered, address, failed, duration, labels, False, None, (), 0.0,
         None if given == _NONE else given, None if output == _NONE else output, None if read == _NONE else read,
         None if written == _NONE else written, None if thought == _NONE else thought, (), unknown,
-        None if cost < 0 else cost, source, saved, reasons, "" if trace == _NO_TRACE else trace.decode("ascii"),
-        "" if span == _NO_SPAN else span.decode("ascii"), (), incomplete, "", None, agent, 0.0, *more,
+        None if cost < 0 else cost, source, saved, reasons, "" if trace == _NO_TRACE else trace.decode(),
+        "" if span == _NO_SPAN else span.decode(), (), incomplete, "", None, agent, 0.0, *more,
     ))  # fmt: skip
 
 

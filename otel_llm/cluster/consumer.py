@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from otel_llm.aggregate import Store, decode
-from otel_llm.core.guard import guard, logger
+from otel_llm.core.guard import guarded, logger
 from otel_llm.core.model import Event
 
 from . import checkpoint
@@ -85,7 +85,7 @@ class JournalConsumer:
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""
         for payload in payloads:
-            self._count(owner, payload, None)
+            _counted(self, (owner, source_of(owner)), payload, None)
 
     def show(self, owner: str, in_flight: InFlight) -> None:
         """Set the open calls of this process. ``owner`` is empty until it has made one."""
@@ -161,20 +161,23 @@ class JournalConsumer:
                 if owner not in self._progress.gone:
                     self._read(owner)
         while own is not None and own.spilled:
-            self._count(own.owner, own.spilled.popleft(), None)
+            _counted(self, (own.owner, source_of(own.owner)), own.spilled.popleft(), None)
 
     def _read(self, owner: str) -> None:
+        source = source_of(owner)
+
         def take(payload: bytes, began: Position) -> None:
-            self._count(owner, payload, began)
+            _counted(self, (owner, source), payload, began)
 
         self._progress.consumed += self._readers[owner].read(take)
 
-    def _count(self, owner: str, payload: bytes, began: Position | None) -> None:
-        with guard("store"):
-            self.store.apply(decode(payload), source_of(owner), time.time())
-            for number, verdict in enumerate(self.store.drain_verdicts()):
-                place = (*began, number) if began and verdict.source else None
-                self._outbox.send(verdict, owner if verdict.source else "", place)
+    def take(self, maker: tuple[str, int], payload: bytes, began: Position | None) -> None:
+        """Count a record of ``maker``, an owner and the number that stands for it; verdicts about it go to that process."""
+        owner, source = maker
+        self.store.apply(decode(payload), source, time.time())
+        for number, verdict in enumerate(self.store.drain_verdicts()):
+            place = (*began, number) if began and verdict.source else None
+            self._outbox.send(verdict, owner if verdict.source else "", place)
 
     def _look_at(self, folder: Path, owner: str) -> None:
         if not is_present(folder, owner):
@@ -203,3 +206,6 @@ class JournalConsumer:
         if not any(self._folder.glob(f"journal.{owner}.*")):
             del self._readers[owner]
             self._progress.gone.discard(owner)
+
+
+_counted = guarded("store", JournalConsumer.take, 4)
