@@ -1,4 +1,4 @@
-"""Instructions per call and per chunk, counted by callgrind: figures that no other load on the machine can touch."""
+"""Instructions and cache misses per call and per chunk, counted by callgrind: figures that no other load on the machine can touch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,16 @@ def available() -> bool:
     return all(map(shutil.which, ("valgrind", "cc"))) and Path("/usr/include/valgrind/callgrind.h").exists()
 
 
-def count(command: list[str], environ: dict[str, str], calls: int = CALLS) -> dict[str, float]:
-    """Instructions of the calling thread, for a plain call and for a chunk. ``command`` runs a subject.
+MISSES = ("--cache-sim=yes", "--LL=1048576,16,64")  # a last level of 1 MB, as a core's share of it is in a cloud
+_LAST_LEVEL = ("ILmr", "DLmr", "DLmw")
 
-    A chunk is the difference of two streams of different length, so that what a stream costs as a whole is not in it.
+
+def count(command: list[str], environ: dict[str, str], calls: int = CALLS, *, misses: bool = False) -> dict[str, float]:
+    """Instructions that ``command`` takes, which runs a subject: of the calling thread for a plain call (``call``), for one whose
+    reply's headers are read (``headers``), and for a chunk; of the process for what a call leaves to other threads (``rest``).
+
+    With ``misses``, cache lines that a plain call misses in a last level of 1 MB (``misses``), and nothing else: it takes thrice as
+    long. A chunk is the difference of two streams of different length, so that what a stream costs as a whole is not in it.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -33,18 +39,30 @@ def count(command: list[str], environ: dict[str, str], calls: int = CALLS) -> di
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", "counting.so", "counting.c"], cwd=folder, check=True)
         valgrind = [
             "valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
-            f"--callgrind-out-file={folder}/out",
+            f"--callgrind-out-file={folder}/out", *(MISSES if misses else ()),
         ]  # fmt: skip
         subprocess.run(
             [*valgrind, *command], input=f"instructions {calls}\n", text=True, capture_output=True, check=True,
             env={**os.environ, **environ, "PYTHONHASHSEED": "0", "OTEL_LLM_BENCH_COUNTING": str(folder / "counting.so")},
         )  # fmt: skip
-        plain, short, long = (_total(folder / f"out.{part}-01") for part in (1, 2, 3))
-    return {"call": plain / calls, "chunk": (long - short) / (20 * calls)}
+        if misses:
+            found = _events(folder / "out.2-01")
+            return {"misses": sum(found[name] for name in _LAST_LEVEL) / calls}
+        plain, short, long, headers = (_events(folder / f"out.{part}-01")["Ir"] for part in (2, 4, 5, 6))
+        rest = sum(_events(path)["Ir"] for path in folder.glob("out.3-*"))
+    return {
+        "call": plain / calls,
+        "chunk": (long - short) / (20 * calls),
+        "rest": rest / calls,
+        "headers": headers / calls,
+    }
 
 
-def _total(path: Path) -> int:
-    found = re.search(r"^(?:totals|summary): (\d+)", path.read_text(), re.MULTILINE)
-    if found is None:
+def _events(path: Path) -> dict[str, int]:
+    """What was counted, by callgrind's names of events."""
+    text = path.read_text()
+    names, totals = (re.search(rf"^(?:{line}): (.+)$", text, re.MULTILINE) for line in ("events", "totals|summary"))
+    if names is None or totals is None:
         raise RuntimeError(f"{path.name}: callgrind counted nothing")
-    return int(found[1])
+    counts = [int(count) for count in totals[1].split()]
+    return dict(zip(names[1].split(), [*counts, *[0] * (len(names[1].split()) - len(counts))], strict=True))
