@@ -33,7 +33,7 @@ class Standing(NamedTuple):
     usual: float | None
     zscore: float | None
     low: int
-    count: int
+    samples: int
 
 
 class _Series:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from otel_llm.core.config import Config
 
 from .problems import Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 NEEDED = {
     "google.protobuf": "protobuf",
@@ -31,7 +34,7 @@ set by a variable: OTEL_LLM_GATEWAY_HTTP, OTEL_LLM_GATEWAY_GRPC and so on. It en
 """
 
 
-def _option(name: str, default: Any, help: str, **more: Any) -> Any:
+def _option(name: str, default: Any, help: str, **more: Any) -> Callable[[F], F]:
     variable = "OTEL_LLM_GATEWAY_" + name.lstrip("-").upper().replace("-", "_")
     return click.option(
         name, default=default, show_default=default not in ("", None), envvar=variable, help=help, **more

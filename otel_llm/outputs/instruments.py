@@ -44,7 +44,7 @@ class Instruments:
         self._record: Mapping[str, Callable[..., None]] = {
             metric.name: _instrument(meter, metric) for metric in metrics
         }
-        self._begun: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+        self._begun: set[int] = set()
         self._names: dict[str, tuple[str, ...]] = {metric.name: self._label_names(metric) for metric in metrics}
         labels = {name for metric in metrics for name in metric.labels}
         self._attributes = {name: attribute(name) for name in labels} | {name: name for name in self._custom}

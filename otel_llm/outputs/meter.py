@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry import metrics
 from opentelemetry.metrics import _internal
@@ -28,7 +28,7 @@ class HostMeter:
     def record(self, record: Record) -> None:
         """Record one fact, if the host has somewhere to record it."""
         try:  # OpenTelemetry's own answer looks into the environment each time, as long as no provider is set
-            provider: Any = _internal._METER_PROVIDER  # noqa: SLF001
+            provider = cast("Any", _internal._METER_PROVIDER)  # noqa: SLF001
         except AttributeError:
             provider = metrics.get_meter_provider()
         if provider is not self._provider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from otel_llm.calls.declarations import Around, ReliabilityLibrary
@@ -20,9 +21,11 @@ def _measured(metric: Any, token: Any, _: Any, error: BaseException | None) -> N
         record(
             name,
             getattr(metric, "score", None),
-            {True: "pass", False: "fail"}.get(getattr(metric, "success", None), ""),
+            _LABELS.get(getattr(metric, "success", None), ""),
         )
 
+
+_LABELS: Mapping[bool | None, str] = {True: "pass", False: "fail"}
 
 signal = ReliabilityLibrary(
     name="deepeval",

@@ -49,11 +49,12 @@ def _problems(v: Vocabulary) -> list[Case]:
 
 def _evaluations() -> list[Case]:
     name, labels = "otel_llm_evaluation_zscore", {"gen_ai_evaluation_name": "faithfulness"}
-    words = [f"scores {verb} -4.2 standard deviations from usual" for verb in ("are", "were")]
-    about = ("faithfulness", "gpt-5")
+    now, past = (f"scores {verb} -4.2 standard deviations from usual" for verb in ("are", "were"))
     fires = tuple(
         replace(
-            of_service(severity, "quality", "scores have dropped", *words, *about, **_OF_MODEL, **labels),
+            of_service(
+                severity, "quality", "scores have dropped", now, past, "faithfulness", "gpt-5", **_OF_MODEL, **labels
+            ),
             dashboard=f"otel-llm-tokens{AND_MODEL}",
         )
         for severity in ("critical", "warning")
