@@ -232,7 +232,7 @@ def _evaluations(now: Situation, objectives: Objectives) -> Readings:
             labels = (*_of((provider, model)), ("gen_ai_evaluation_name", name))
             subject = f"{name} {model}".strip()
             facts = {"mean": one.mean, "usual": one.usual, "severity": severity(one)}
-            yield Reading("evaluation", labels, subject, value, one.count, f"{one.zscore:.1f}", "", facts)
+            yield Reading("evaluation", labels, subject, value, one.samples, f"{one.zscore:.1f}", "", facts)
 
 
 def _guardrails(now: Situation, objectives: Objectives) -> Readings:
