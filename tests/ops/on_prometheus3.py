@@ -49,7 +49,7 @@ def pushed(tmp_path: Path) -> Iterator[tuple[Prometheus, Any]]:
         "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
     }  # fmt: skip
     with prometheus.running():
-        command = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, "-c", SERVICE]
+        command = [str(Path(sys.executable).parent / "opentelemetry-instrument"), sys.executable, "-c", SERVICE]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, env=environ)
         try:
             yield prometheus, process.stdin

@@ -7,7 +7,7 @@ import random
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,11 @@ def seen() -> Seen:
     return found
 
 
-def is_open(one: dict[str, Any]) -> bool:
+def is_open(one: Mapping[str, Any]) -> bool:
     return one["level"] in ("warning", "critical")
 
 
-def who_of(one: dict[str, Any]) -> str:
+def who_of(one: Mapping[str, Any]) -> str:
     return str(one["key"].get("model") or one["subject"])
 
 
@@ -195,7 +195,7 @@ def test_rules_agree_with_the_page_each_minute_within_one_evaluation(seen: Seen,
         f"count by (alertname, severity, gen_ai_request_model) ({WORST}) unless {on} max_over_time((page == 1){near})"
     )
     only_page = f"(page == 1) unless {on} max_over_time(({firing()}){near})"
-    checks = [
+    checks: list[dict[str, Any]] = [
         {"expr": expr, "eval_time": f"{minute}m", "exp_samples": []}
         for minute in range(2, MINUTES - 1)
         for expr in (only_rules, only_page)

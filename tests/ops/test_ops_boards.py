@@ -235,8 +235,8 @@ def test_boards_with_rules_read_records_only() -> None:
         for panel in board.panels():
             for query in panel.queries:
                 assert EXPOSED.findall(query.expr) == [], f"{board.uid}: {panel.title}"
-    for _, _, query in values_of(asked(None)):
-        assert EXPOSED.findall(query + "{}") == [], query
+    for _, _, variable in values_of(asked(None)):
+        assert EXPOSED.findall(variable + "{}") == [], variable
     for note in notes(asked(None)):
         assert EXPOSED.findall(note[1]) == [], note[0]
 
@@ -265,7 +265,7 @@ def test_promtool_parses_every_query(vocabulary: str | None, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("vocabulary", RAW)
-def test_every_metric_is_charted_or_excused(vocabulary: str | None) -> None:
+def test_every_metric_is_charted_or_excused(vocabulary: str) -> None:
     every = " ".join(
         query.expr
         for board in boards(asked(vocabulary), DEFAULT)
