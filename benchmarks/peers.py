@@ -35,6 +35,13 @@ MODES = (
     Peer("sampled out", "sampled", "otel-llm", _US, "otel-llm"),
     Peer("content on", "content", "otel-llm", _US, "otel-llm"),
 )
+FEATURES = tuple(
+    Peer(name, mode, "otel-llm", _US, "otel-llm")
+    for name, mode in (
+        ("labels (two)", "labels"), ("content on the span", "content"), ("budgets (day and month)", "budgets"),
+        ("the bridge (a run of an agent)", "bridge"), ("a guard (its budget acts)", "guard"),
+    )
+)  # fmt: skip
 OTHERS = tuple(
     Peer(name, mode, mode, ("httpx<1", *packages), packages[0].partition("=")[0])
     for name, mode, *packages in (

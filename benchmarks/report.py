@@ -44,6 +44,7 @@ def tables(result: dict[str, Any]) -> str:
         _table(figures, (US, SPAN, *OTHERS), against=US.name),
         "Our own modes, as a multiple of a span written by hand with the same attributes:",
         _table(figures, (SPAN, US, *MODES), against=SPAN.name),
+        _features(result),
         _throughput(result["figures"]),
         _streams(result["figures"]),
         _sentences(result),
@@ -83,6 +84,25 @@ def _cell(value: float | None, base: float | None, form: str) -> str:
         return ""
     shown = f"{value / 1000:.1f}" if form == "k" else format(value, form)
     return f"{value / base:.2f}x ({shown})" if base is not None and base > 0 and value > 0 else f"({shown})"
+
+
+def _features(result: dict[str, Any]) -> str:
+    """What each feature adds to a plain call of ours."""
+    found = result.get("features") or {}
+    ours = added(result["figures"]).get(US.name, {})
+    if "instructions_call" not in ours:
+        return ""
+    lines = [
+        "What features add to a plain call, thousand instructions:",
+        "",
+        "| | in its thread | left to others |",
+        "|---|---|---|",
+    ]
+    for name, told in found.items():
+        if name != BARE.name and told:
+            parts = [(told[key] - ours[key]) / 1000 for key in ("instructions_call", "instructions_rest")]
+            lines.append(f"| {name} | {parts[0]:.1f} | {parts[1]:.1f} |")
+    return "\n".join(lines)
 
 
 def _throughput(figures: dict[str, dict[str, Any]]) -> str:

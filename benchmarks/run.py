@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import instructions, population, report
-from benchmarks.peers import ALL, BARE, MODES, ROOT, SPAN, US, Peer, python_of, versions
+from benchmarks.peers import ALL, BARE, FEATURES, MODES, ROOT, SPAN, US, Peer, python_of, versions
 
 SUBJECT = str(ROOT / "benchmarks" / "subject.py")
 ROUNDS = {  # command -> how much of it in a round: little, so that all are measured within a second
@@ -49,6 +49,11 @@ _NOT_STARTED = (
     "logfire",
 )  # the last two bring a starter of their own, or none
 STARTS = (9, 3)
+SETTINGS = {
+    "content": {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"},
+    "budgets": {"OTEL_LLM_BUDGET_DAILY_USD": "1000", "OTEL_LLM_BUDGET_MONTHLY_USD": "20000"},
+    "labels": {"OTEL_LLM_METRIC_LABELS": "tenant,feature"},
+}
 MISSES_OF = (BARE, SPAN, US, MODES[0])
 
 
@@ -85,7 +90,7 @@ class Subject:
 def environ(peer: Peer, state: str) -> dict[str, str]:
     """Nobody exports anywhere, nobody keeps content, but for the one that is there to show what that costs."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "TRACELOOP_"))}
-    content = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"} if peer.mode == "content" else {}
+    content = SETTINGS.get(peer.mode, {})
     return {
         **clean, **content, "TRACELOOP_TRACE_CONTENT": "false", "OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state,
         "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "PYTHONDONTWRITEBYTECODE": "",
@@ -252,6 +257,8 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
             calls = 50 if quick else instructions.CALLS
             few = {peer: python for peer, python in peers.items() if peer in (BARE, SPAN, US)} if quick else peers
             merge(figures, counted(few, state, calls))
+            if US in peers:
+                result["features"] = counted(dict.fromkeys((BARE, *FEATURES), peers[US]), f"{state}/features", calls)
         merge(figures, starts(peers, STARTS[quick]))
         subjects = started(peers, state)
         merge(figures, rounds(subjects, quick=quick))

@@ -110,7 +110,7 @@ class Watched:
         if mode not in ("bare", "metrics"):
             self.tracing(sampled=mode != "sampled")
         began = time.perf_counter()
-        getattr(self, mode if mode not in ("metrics", "sampled", "content") else "full")()
+        getattr(self, mode if mode not in ("metrics", "sampled", "content", "budgets") else "full")()
         self.took = (time.perf_counter() - began) * 1e3
 
     def tracing(self, *, sampled: bool) -> None:
@@ -174,6 +174,37 @@ class Watched:
         assert watching is not None
         watching.prices.load()
         self.rest.append(watching.member._tick)
+
+    def labels(self) -> None:
+        """Calls with two labels of the caller's."""
+        self.full()
+        import otel_llm
+
+        self.inside(lambda: otel_llm.labels(tenant="acme", feature="search"))
+
+    def guard(self) -> None:
+        """Calls under a budget that acts, shared by all workers."""
+        self.full()
+        import otel_llm
+
+        otel_llm.guard(CLIENT, budget=1e6)
+
+    def bridge(self) -> None:
+        """Calls in the run of an agent, which another library's span reports; that span's own price is among it."""
+        self.full()
+        tracer = trace.get_tracer("agents")
+        attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
+        self.inside(lambda: tracer.start_as_current_span("invoke_agent planner", attributes=attributes))
+
+    def inside(self, place: Callable[[], Any]) -> None:
+        """Make each call in a ``with`` block of its own."""
+        call = self.call
+
+        def placed() -> Any:
+            with place():
+                return call()
+
+        self.call = placed
 
     def hold(self) -> None:
         """Have our own thread do nothing by itself: what it does is measured by ``rest``, and not while others are measured."""
