@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _COUNTING = """
@@ -33,18 +35,7 @@ def count(command: list[str], environ: dict[str, str], calls: int = CALLS, *, mi
     With ``misses``, cache lines that a plain call misses in a last level of 1 MB (``misses``), and nothing else: it takes thrice as
     long. A chunk is the difference of two streams of different length, so that what a stream costs as a whole is not in it.
     """
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        (folder / "counting.c").write_text(_COUNTING)
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", "counting.so", "counting.c"], cwd=folder, check=True)
-        valgrind = [
-            "valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
-            f"--callgrind-out-file={folder}/out", *(MISSES if misses else ()),
-        ]  # fmt: skip
-        subprocess.run(
-            [*valgrind, *command], input=f"instructions {calls}\n", text=True, capture_output=True, check=True,
-            env={**os.environ, **environ, "PYTHONHASHSEED": "0", "OTEL_LLM_BENCH_COUNTING": str(folder / "counting.so")},
-        )  # fmt: skip
+    with counted(command, environ, f"instructions {calls}\n", MISSES if misses else ()) as folder:
         if misses:
             found = _events(folder / "out.2-01")
             return {"misses": sum(found[name] for name in _LAST_LEVEL) / calls}
@@ -56,6 +47,30 @@ def count(command: list[str], environ: dict[str, str], calls: int = CALLS, *, mi
         "rest": rest / calls,
         "headers": headers / calls,
     }
+
+
+@contextmanager
+def counted(command: list[str], environ: dict[str, str], said: str, more: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Run ``command``, which is told ``said``, under callgrind; the folder has an ``out`` file for each dump that it asked for."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "counting.c").write_text(_COUNTING)
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", "counting.so", "counting.c"], cwd=folder, check=True)
+        valgrind = [
+            "valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+            f"--callgrind-out-file={folder}/out", *more,
+        ]  # fmt: skip
+        subprocess.run(
+            [*valgrind, *command], input=said, text=True, capture_output=True, check=True,
+            env={**os.environ, **environ, "PYTHONHASHSEED": "0", "OTEL_LLM_BENCH_COUNTING": str(folder / "counting.so")},
+        )  # fmt: skip
+        yield folder
+
+
+def parts(command: list[str], environ: dict[str, str], number: int) -> list[int]:
+    """Instructions of the first thread of ``command`` up to each of the ``number`` dumps that it asks for."""
+    with counted(command, environ, "") as folder:
+        return [_events(folder / f"out.{part}-01")["Ir"] for part in range(1, number + 1)]
 
 
 def _events(path: Path) -> dict[str, int]:

@@ -187,7 +187,7 @@ ROWS = (
             "langchain-openai>=1.7",
             "fastmcp>=4.2",
         ),
-        _framework("runs", "examples"),
+        _framework("runs", "endings", "examples"),
         overrides=("certifi",),
         installed=True,
     ),
@@ -211,7 +211,7 @@ ROWS = (
             "haystack-ai>=3.4",
             "claude-agent-sdk>=0.2.189",
         ),
-        _framework("runs"),
+        _framework("runs", "endings"),
     ),
     Row(  # one minute
         "stores",

@@ -39,8 +39,24 @@ class Step:
     """
 
     __slots__ = (
-        "__weakref__", "begun", "covered", "depth", "doubled", "ended", "ending", "inference_calls", "kind", "name", "parent",
-        "repeats", "source", "span", "sums", "tally", "tool_calls",
+        "__weakref__",
+        "begun",
+        "covered",
+        "depth",
+        "doubled",
+        "ended",
+        "ending",
+        "inference_calls",
+        "kind",
+        "name",
+        "own_begun",
+        "parent",
+        "repeats",
+        "source",
+        "span",
+        "sums",
+        "tally",
+        "tool_calls",
     )  # fmt: skip
 
     kind: Kind
@@ -60,6 +76,7 @@ class Step:
         self.ending: Callable[[], None] | None = None  # a call that writes on this step's span, asked when that ends
         self.sums: dict[str, float] | None = None  # what the calls inside have written on this step's span
         self.begun = 0  # calls that have begun inside
+        self.own_begun = 0  # of those, calls of this agent run itself
         self.inference_calls = 0
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
@@ -94,8 +111,12 @@ class Step:
         """A call begins in this step: what may turn out to be an inference around it is that call, and no other. A span may end
         before the call does, as where a stream is read by somebody else."""
         step: Step | None = self
+        nearest = False
         while step is not None:
             step.begun += 1
+            if not nearest and step.resolve() == "agent":
+                nearest = True
+                step.own_begun += 1
             if step.resolve() in ("inference", ""):
                 step.covered = True
             step = step.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from otel_llm.calls.declarations import Around, Framework, Register
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
 
-from . import inference, steps
+from . import inference, reading, steps
 from .steps import Open
 
 SOURCE = "openai-agents"
@@ -43,7 +44,7 @@ class Processor:
         with _HOOK:
             found = self._open.pop(trace.trace_id, None)
             if found is not None:
-                found[0].end()
+                found[0].end(_left())
 
     def on_span_start(self, span: Any) -> None:
         """A step begins. Those of kinds that are not ours only hold the tree together."""
@@ -59,7 +60,7 @@ class Processor:
             if found is None:
                 return
             opened, since = found
-            data, failed = span.span_data, "_OTHER" if span.error else None
+            data, failed = span.span_data, "_OTHER" if span.error else _left()
             if opened.step.kind == "tool":
                 opened.end(failed, tool_type="function", arguments=data.input, result=data.output)
                 return
@@ -72,6 +73,12 @@ class Processor:
 
     def force_flush(self) -> None:
         """Part of the SDK's interface; there is nothing to do."""
+
+
+def _left() -> str | None:
+    """``cancelled`` where the code that ends a span is being left by its caller: the SDK says nothing of that."""
+    error = sys.exc_info()[1]
+    return None if error is None or isinstance(error, Exception) else reading.raised(error)
 
 
 def _count(opened: Open, data: Any, seconds: float) -> None:

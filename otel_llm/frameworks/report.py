@@ -37,6 +37,9 @@ class Ending:
     custom: tuple[str, ...] = field(default_factory=custom_values)
 
 
+_LEFT = ("cancelled", "abandoned")
+
+
 def report(step: Step, ending: Ending) -> None:
     """Record the end of ``step``, once. An inference is not recorded here: it is a call."""
     if step.ended:
@@ -69,7 +72,9 @@ def _emit(metric: str, labels: tuple[str, ...], ending: Ending, value: float) ->
 def _agent(step: Step, ending: Ending) -> None:
     name = step.label()
     _emit("gen_ai_invoke_agent_duration_seconds", (name, ending.error), ending, ending.seconds)
-    _emit("gen_ai_invoke_agent_inference_calls", (name,), ending, step.inference_calls)
+    # a run that is left may end before the call that it waits for
+    calls = max(step.inference_calls, step.own_begun) if ending.error in _LEFT else step.inference_calls
+    _emit("gen_ai_invoke_agent_inference_calls", (name,), ending, calls)
     _emit("gen_ai_invoke_agent_tool_calls", (name,), ending, step.tool_calls)
     if step.tally is not None:
         _run_cost(name, step.tally, ending)

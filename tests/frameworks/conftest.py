@@ -64,7 +64,7 @@ def _installed(name: str) -> bool:
 if not any(map(_installed, ("chromadb", "qdrant_client", "pymilvus", "pinecone", "weaviate"))):
     collect_ignore.append("test_frameworks_stores.py")
 if not any(map(_installed, _RUNS)):
-    collect_ignore.append("test_frameworks_runs.py")
+    collect_ignore += ["test_frameworks_runs.py", "test_frameworks_endings.py"]
 
 
 @dataclass
