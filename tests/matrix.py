@@ -159,6 +159,8 @@ ROWS = (
         ("autoevals", "deepeval", "inspect-ai", "openai"),
         _framework("evaluators"),
     ),
+    Row("guardrails-ai", ("guardrails-ai",), _framework("guardrails_ai")),
+    Row("nemo-guardrails", ("nemoguardrails",), _framework("nemo_guardrails")),
     Row("newest-others", ("voyageai>=0.5", "ibm-watsonx-ai>=1.8"), _framework("voyage", "watsonx")),
     Row(
         "oldest-clouds",

@@ -24,7 +24,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import answers, background, collected, limits, runs
+from . import answers, background, checks, collected, limits, runs
 from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
@@ -281,6 +281,8 @@ class Invocation:
             closed(self, seen)
         if self.request.counted:
             self._count(seen)
+        if self.response.checks or self.request.guardrail or seen.error_type == "content_filter":
+            _report(self, seen)
         fallback = self.response.fallback
         if fallback is not None:
             dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *fallback, *seen.labels)))
@@ -372,6 +374,7 @@ _add = guarded("end", lambda totals, seen: totals.add(seen), 2)
 _called = guarded("end", lambda step, seen: step.called(seen), 2)
 _release = guarded("end", lambda release: release(), 1)
 _TALK = "gen_ai.conversation.id"
+_report = guarded("end", checks.report, 2)
 _problems = guarded("end", answers.problems, 4)
 _return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()

@@ -47,7 +47,7 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         request = read(instance, args, kwargs)
         if request is None:
             return wrapped(*args, **kwargs)
-        if STATE.on:
+        if STATE.on and request.counted:
             request, args, kwargs, hold = _admitted(patch, observer, request, (instance, args, kwargs))
             call = Invocation(observer, request, covers)
             call.hold = hold

@@ -10,6 +10,7 @@ from otel_llm.core.model import Reader, Response, Usage
 
 from ._bedrock_content import keep_block, keep_delta, keep_message
 from ._bedrock_models import model_of
+from ._guardrails import read_assessments
 from ._read import attr, count, items, text
 
 
@@ -25,6 +26,8 @@ def read_metadata(told: Any, into: Response) -> None:
     """What stands beside an answer: usage, tier, and the model that a prompt router chose."""
     read_usage(attr(told, "usage"), into)
     into.service_tier = text(attr(told, "serviceTier", "type")) or into.service_tier
+    if (guardrail := attr(told, "trace", "guardrail")) is not None:
+        read_assessments(guardrail, into)
     if (routed := model_of(attr(told, "trace", "promptRouter", "invokedModelId"))) is not None:
         into.model, into.fallback = routed, ("", routed, "prompt_router")
 

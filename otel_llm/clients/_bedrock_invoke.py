@@ -16,6 +16,7 @@ from ._read import attr, count, items, text
 
 _HEADER = "x-amzn-bedrock-"
 _METRICS = "amazon-bedrock-invocationMetrics"
+_ACTION = "amazon-bedrock-guardrailAction"
 _COUNTS = ("inputTokenCount", "outputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
 _STREAMED = ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata")
 _REASONS = ("stop_reason", "stopReason", "finish_reason", "completionReason")
@@ -88,6 +89,8 @@ def read_chunk(chunk: dict[str, Any], into: Response) -> bool:
         output = read_part(kind, chunk[kind], into)
     else:
         output = _read_plain(chunk, into)
+    if chunk.get(_ACTION) == "INTERVENED":
+        into.checked("", "blocked")
     if (metrics := chunk.get(_METRICS)) is not None:
         counts = [count(attr(metrics, name)) for name in _COUNTS]
         _settle(counts[0], counts[1], counts[2], counts[3], into)

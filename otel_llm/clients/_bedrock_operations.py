@@ -13,6 +13,7 @@ from ._bedrock_converse import CONVERSE, read_exception
 from ._bedrock_invoke import INVOKE
 from ._bedrock_invoke import asked as asked_in_body
 from ._bedrock_models import model_of
+from ._guardrails import read_applied
 from ._read import attr, count, text
 
 
@@ -39,6 +40,7 @@ def _read_step(step: Any, into: Response) -> None:
 
 
 AGENT = Reader(lambda _, __: None, read_agent_event)
+APPLIED = Reader(read_applied, usage=False)
 NO_USAGE = Reader(lambda _, __: None, read_agent_event, usage=False)
 
 
@@ -81,6 +83,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("bedrock-runtime", "ConverseStream"): Operation("chat", CONVERSE, _id, "stream"),
     ("bedrock-runtime", "InvokeModel"): Operation("", INVOKE, _id, asked=asked_in_body),
     ("bedrock-runtime", "InvokeModelWithResponseStream"): Operation("", INVOKE, _id, "body", asked=asked_in_body),
+    ("bedrock-runtime", "ApplyGuardrail"): Operation("apply_guardrail", APPLIED, _unnamed),
     ("bedrock-runtime", "CountTokens"): Operation("count_tokens", NO_USAGE, _id),
     ("bedrock-agent-runtime", "InvokeAgent"): Operation("invoke_agent", AGENT, _unnamed, "completion"),
     ("bedrock-agent-runtime", "InvokeInlineAgent"): Operation("invoke_agent", AGENT, _inline, "completion"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from otel_llm.core.model import Response
 
+from ._guardrails import read_filters, read_llama_guard
 from ._openai_content import keep_answer, keep_delta
 from ._openai_fees import read_chat_fees
 from ._openai_usage import read_head, read_usage
@@ -23,11 +24,15 @@ def read_any_chat(reply: Any, into: Response) -> None:
             into.finish_reasons.append(reason)
             if reason == "error":  # OpenRouter's and Mistral's failures have status 200
                 _failed(choice, into)
-        if (message := getattr(choice, "message", None)) is not None and told(message).get("refusal"):
-            into.refused = True
+        if (message := getattr(choice, "message", None)) is not None:
+            if told(message).get("refusal"):
+                into.refused = True
+            read_llama_guard(into.model, getattr(message, "content", None), into)
         if into.content is not None:
             keep_answer(into.content, choice)
     read_usage(fields.get("usage"), into)
+    if (filters := fields.get("prompt_filter_results")) is not None:
+        read_filters(filters, items(fields.get("choices")), into)
     if SEARCH in (into.model or ""):
         read_chat_fees(into)
     if not into.finish_reasons and fields.get("error") is not None:
@@ -43,7 +48,10 @@ def _failed(said: Any, into: Response) -> None:
 def read_any_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of a chat or legacy completion, whatever is in it; usage comes in the last one, where it was asked for."""
     if into.id is None:
-        read_head(told(chunk), into)
+        head = told(chunk)
+        read_head(head, into)
+        if (filters := head.get("prompt_filter_results")) is not None:
+            read_filters(filters, (), into)
     choices = items(getattr(chunk, "choices", None))
     if (usage := getattr(chunk, "usage", None)) is not None:
         read_usage(usage, into)

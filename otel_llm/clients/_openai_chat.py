@@ -47,6 +47,8 @@ def read_plain_chat(reply: Any, into: Response) -> bool:
         beside = message.__pydantic_extra__
         if message.__dict__.get("refusal") or (beside and "refusal" in beside) or into.content is not None:
             return False
+        if (around := reply.__pydantic_extra__) and "prompt_filter_results" in around:
+            return False
         usage = _plain_usage(fields["usage"])
         if usage is None or type(reason) is not str or not reason or reason == "error" or not _read_head(fields, into):
             return False
@@ -78,8 +80,11 @@ def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, 
                 return None
         if usage is not None and (usage := _plain_usage(usage)) is None:
             return None
-        if into.id is None and not _read_head(fields, into):
-            return None
+        if into.id is None:
+            if (around := chunk.__pydantic_extra__) and "prompt_filter_results" in around:
+                return None
+            if not _read_head(fields, into):
+                return None
     except _ODD:
         return None
     if usage is not None:
@@ -95,8 +100,8 @@ def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, 
 def _read_head(fields: dict[str, Any], into: Response) -> bool:
     """Model, id and what else a plain reply opens with. Returns whether it does."""
     model, name, tier, fingerprint = fields["model"], fields["id"], fields["service_tier"], fields["system_fingerprint"]
-    if not type(model) is type(name) is str or not (model and name) or SEARCH in model:
-        return False
+    if not type(model) is type(name) is str or not (model and name) or SEARCH in model or "uard" in model:
+        return False  # Llama Guard, in any spelling, among them
     if not (tier is None or (type(tier) is str and tier)) or not (
         fingerprint is None or (type(fingerprint) is str and fingerprint)
     ):

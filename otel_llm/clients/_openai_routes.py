@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from otel_llm.core.model import Reader
 
 from . import _hosts
-from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, NO_USAGE, RESPONSES, TRANSCRIPTION
+from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, MODERATION, NO_USAGE, RESPONSES, TRANSCRIPTION
 from ._stainless import base_url_of, is_module
 
 Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
@@ -25,7 +25,7 @@ ROUTES: Mapping[str, Route] = {
     "audio/transcriptions": ("transcription", TRANSCRIPTION, ""),
     "audio/translations": ("translation", NO_USAGE, ""),
     "audio/speech": ("speech", NO_USAGE, ""),
-    "moderations": ("moderation", NO_USAGE, ""),
+    "moderations": ("moderation", MODERATION, ""),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from otel_llm.core.model import Reader, Response
 
+from ._guardrails import read_moderation
 from ._openai_chat import read_chat, read_chat_chunk
 from ._openai_responses import (
     read_fetched,
@@ -54,7 +55,7 @@ def read_images(reply: Any, into: Response) -> None:
 
 
 def read_nothing(_: Any, __: Response) -> None:
-    """A reply that tells nothing we count: speech, moderation."""
+    """A reply that tells nothing we count, as speech."""
 
 
 CHAT = Reader(read_chat, read_chat_chunk, terminal=True)
@@ -64,3 +65,4 @@ IMAGES = Reader(read_images, read_image_event)
 TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)
 FETCHED = Reader(read_fetched, read_fetched_event, usage=False)
 NO_USAGE = Reader(read_nothing, usage=False)
+MODERATION = Reader(read_moderation, usage=False)

@@ -156,6 +156,7 @@ class Request:
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
     background: bool = False  # the answer is asked to be made in the background, and comes with a later request
     counted: bool = True  # False for what runs no model, and is a span only
+    guardrail: str = ""  # a guardrail of the provider's that is asked for, by its id
     expects: Callable[[], Expected] | None = None  # there where it asks for JSON or offers tools
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
@@ -177,6 +178,7 @@ class Response:
     content: list[Any] | None = None  # output messages, kept only while content capture is on
     requests: int = 0  # how many a call made that makes several by itself, as one that runs tools does
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
+    checks: tuple[tuple[str, str, float | None], ...] = ()  # guardrail, result, seconds; see ``checked``
     refused: bool = False  # the model says that it will not answer, where that is no finish reason
     cached: bool = False  # a response cache answered: nothing was asked of the provider
     late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
@@ -198,6 +200,15 @@ class Response:
             self.ends = {}
         self.ends[choice or 0] = reason
         self.finish_reasons = list(self.ends.values())
+
+    def checked(self, guardrail: str, result: str, seconds: float | None = None) -> None:
+        """A guardrail has checked the call: ``passed``, ``changed`` or ``blocked``, of several the worst. Empty is the provider's own."""
+        before = next((one for one in self.checks if one[0] == guardrail), None)
+        if before is not None:
+            worst = max(result, before[1], key=("passed", "changed", "blocked").index)
+            seconds = before[2] if seconds is None else seconds + (before[2] or 0.0)
+            result = worst
+        self.checks = (*(one for one in self.checks if one is not before), (guardrail, result, seconds))
 
     def fee(self, name: str, count: float | None) -> None:
         """Set how many of a billable unit there were; None and 0 are none."""

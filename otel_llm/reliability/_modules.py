@@ -17,6 +17,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "litellm.litellm_core_utils.fallback_utils",
         "litellm.router_utils.cooldown_cache",
         "litellm.litellm_core_utils.streaming_chunk_builder_utils",
+        "litellm.integrations.custom_guardrail",
         "litellm.caching.caching",
     ),
     "langchain_core": (
@@ -29,4 +30,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "deepeval": ("deepeval.metrics.base_metric",),
     "inspect_ai": ("inspect_ai.hooks._hooks",),
     "opentelemetry_logs": ("opentelemetry.sdk._logs._internal",),
+    "guardrails_ai": ("guardrails.validator_service.validator_service_base",),
+    "nemo_guardrails": ("nemoguardrails.rails.llm.llmrails",),
 }

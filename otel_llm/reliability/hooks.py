@@ -25,6 +25,8 @@ NAMES = (
     "deepeval",
     "inspect_ai",
     "opentelemetry_logs",
+    "guardrails_ai",
+    "nemo_guardrails",
 )
 
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
+from otel_llm.calls import checks
 from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 from otel_llm.calls.invocation import CURRENT
 from otel_llm.core.errors import error_type
@@ -145,6 +146,19 @@ def _counts(_: Any, told: bool, __: Any, error: BaseException | None) -> None:
         call.response.attributes["otel_llm.usage.estimated"] = True
 
 
+def _checked(guardrail: Any, args: Args, kwargs: Kwargs) -> None:
+    """A guardrail says what became of its check, before the call or after it."""
+    status = kwargs.get("guardrail_status", args[2] if len(args) > 2 else "")  # noqa: PLR2004
+    result = _RESULTS.get(str(getattr(status, "value", status)))
+    if result is not None:
+        if result == "passed" and kwargs.get("masked_entity_count"):
+            result = "changed"
+        seconds = kwargs.get("duration")
+        name = getattr(guardrail, "guardrail_name", None) or type(guardrail).__name__
+        checks.record(str(name), result, seconds if isinstance(seconds, int | float) else None)
+
+
+_RESULTS = {"success": "passed", "guardrail_intervened": "blocked", "blocked": "blocked"}
 _FALLBACKS, _CHAINS = "async_function_with_fallbacks", "async_completion_with_fallbacks"
 _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 
@@ -170,6 +184,10 @@ signal = ReliabilityLibrary(
             ("ChunkProcessor.calculate_usage",),
             _counts,
             _has_usage,
+        ),
+        Around(
+            "litellm.integrations.custom_guardrail",
+            ("CustomGuardrail.add_standard_logging_guardrail_information_to_request_data",), lambda *_: None, _checked,
         ),
         Around("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
     ),

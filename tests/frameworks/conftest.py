@@ -23,6 +23,8 @@ from otel_llm.testing.loopback import Loopback
 _NEEDS = {
     "voyage": "voyageai",
     "evaluators": "deepeval",
+    "guardrails_ai": "guardrails",
+    "nemo_guardrails": "nemoguardrails",
     "watsonx": "ibm_watsonx_ai",
     "vertexai": "vertexai",
     "litellm": "litellm",
