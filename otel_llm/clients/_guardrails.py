@@ -39,6 +39,15 @@ def read_llama_guard(model: str | None, said: Any, into: Response) -> None:
             into.checked("llama_guard", "blocked" if word == "unsafe" else "passed")
 
 
+def guardrail_of(params: Any) -> str:
+    """The guardrail that a request of Bedrock's asks for: Converse has its id in a group, InvokeModel and ApplyGuardrail beside the model."""
+    return (
+        text(attr(params.get("guardrailConfig"), "guardrailIdentifier"))
+        or text(params.get("guardrailIdentifier"))
+        or ""
+    )
+
+
 def read_assessments(trace: Any, into: Response) -> None:
     """Bedrock's guardrails in the trace of a Converse call.
 

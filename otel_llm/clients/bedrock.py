@@ -28,6 +28,7 @@ from ._bedrock_models import operation_of
 from ._bedrock_operations import APPLIED, OPERATIONS
 from ._bedrock_trial import TRIAL
 from ._expected import expected
+from ._guardrails import guardrail_of
 from ._read import attr, items, parameters, text
 
 _PARAMETERS = {
@@ -65,17 +66,8 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     return Request(
         name, kind, model, operation.reader, host, port, bool(operation.stream), attributes,
         text(attr(params, "serviceTier", "type")), lambda: operation.asked(params), _regional(client), fees=_fees(kind, params),
-        expects=expected(params), guardrail=_guardrail(params), counted=operation.reader is not APPLIED,
+        expects=expected(params), guardrail=guardrail_of(params), counted=operation.reader is not APPLIED,
     )  # fmt: skip
-
-
-def _guardrail(params: Mapping[str, Any]) -> str:
-    """The guardrail that a request asks for: Converse has its id in a group, InvokeModel and ApplyGuardrail beside the model."""
-    return (
-        text(attr(params.get("guardrailConfig"), "guardrailIdentifier"))
-        or text(params.get("guardrailIdentifier"))
-        or ""
-    )
 
 
 def _watch(result: Any, request: Request) -> Watched:
