@@ -40,7 +40,7 @@ def read_llama_guard(model: str | None, said: Any, into: Response) -> None:
 
 
 def guardrail_of(params: Any) -> str:
-    """The guardrail that a request of Bedrock's asks for: Converse has its id in a group, InvokeModel and ApplyGuardrail have it outside."""
+    """The guardrail that a request of Bedrock asks for: Converse has its id in a group, InvokeModel and ApplyGuardrail do not."""
     return (
         text(attr(params.get("guardrailConfig"), "guardrailIdentifier"))
         or text(params.get("guardrailIdentifier"))
