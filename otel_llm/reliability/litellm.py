@@ -191,5 +191,6 @@ signal = ReliabilityLibrary(
         ),
         Around("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
     ),
-    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again.",
+    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again. The Router from "
+    "1.110 on is not watched: calls are, its fallbacks and cooldowns are not.",
 )  # fmt: skip

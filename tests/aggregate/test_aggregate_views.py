@@ -92,6 +92,7 @@ def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
             "cost_saved": 0.0005, "cost_avoidable": 0.0001, "finish_reasons": ("stop",)}  # fmt: skip
     store.apply(call(**full))
     store.apply(call(operation="embeddings", cost_source="unpriced", usage_unknown="missing"))
+    store.apply(call(operation="embeddings", input_tokens=8))
     store.apply(call(error_type="timeout"))
     store.set_process(1, {("openai", "gpt-5", "chat"): 2})
     store.scraped(0.01)
