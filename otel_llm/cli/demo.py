@@ -13,14 +13,19 @@ from rich.text import Text
 
 from . import demo_environment, live, screen, theme, top, view
 from .history import History
+from .inspect_prometheus import Prometheus
 from .live import Watch
 from .panels import Frame
 from .problems import Problem
+from .scrape import Endpoint
 from .screen import State
 from .terminal import is_live, screen_for
 from .theme import AMBER, DIM, GREEN, INK, TEAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
     from rich.console import Console
 
     from .demo_environment import Stage
@@ -117,7 +122,7 @@ def banner(running: Stage, now: float, glyphs: theme.Glyphs) -> Text:
     seconds = moment.chapter.seconds / running.plot.speed
     calm = moment.chapter.name in ("calm", "recovery")
     done = theme.bar(1 - moment.left / seconds, 12, TEAL if calm else AMBER, glyphs)
-    where = running.endpoint.url + (f"  {running.prometheus}" if running.prometheus else "")
+    where = page_of(running) + (f"  {running.prometheus}" if running.prometheus else "")
     name = (f"{moment.chapter.name.upper()} ", f"bold {GREEN if calm else AMBER}")
     text = Text.assemble((" demo ", f"bold {INK}"), done, " ", name, (f"{moment.chapter.says}  ", INK), (where, DIM))
     text.no_wrap = True
@@ -127,7 +132,8 @@ def banner(running: Stage, now: float, glyphs: theme.Glyphs) -> Text:
 def _tell(console: Console, running: Stage, until: float) -> Page | None:
     """One line when a chapter begins, one with the facts when it ends."""
     console.print(
-        f"metrics: {running.endpoint.url}" + (f"   prometheus: {running.prometheus}" if running.prometheus else "")
+        f"page: {page_of(running)}   metrics: {running.endpoint.url}"
+        + (f"   prometheus: {running.prometheus}" if running.prometheus else "")
     )
     number = -1
     while (now := time.time()) < until:
@@ -135,12 +141,42 @@ def _tell(console: Console, running: Stage, until: float) -> Page | None:
         moment = running.plot.at(now)
         if moment.number != number:
             if number >= 0:
-                console.print("        " + facts(live.gather([running.endpoint])))
+                _seen(console, running)
             passed = int(now - running.plot.began)
             console.print(f"{passed // 60:3d}:{passed % 60:02d}  {moment.chapter.name}: {moment.chapter.says}")
             number = moment.number
         time.sleep(max(0.0, min(moment.left + 0.01, until - now, 1.0)))
     return live.gather([running.endpoint])
+
+
+def page_of(running: Stage) -> str:
+    """The address of the status page."""
+    return running.endpoint.url.removesuffix("metrics")
+
+
+def _seen(console: Console, running: Stage) -> None:
+    """What a chapter came to, what page and top say of it, and which alerts fire."""
+    page = live.gather([running.endpoint])
+    console.print(f"        {facts(page)}")
+    console.print(f"        page and top: {judged(page)}")
+    if running.prometheus:
+        asked = Prometheus(Endpoint.parse(running.prometheus)).ask("alerts")["alerts"]
+        console.print(f"        alerts: {alerts(asked)}")
+
+
+def judged(page: Page) -> str:
+    """The judgement that page, top and handlers share: what is wrong, or that nothing is."""
+    conditions = () if page.status is None else page.status["conditions"]
+    wrong = [one["text"] for one in conditions if one["level"] in ("critical", "warning")]
+    return "; ".join(wrong) or "calm"
+
+
+def alerts(asked: Iterable[Mapping[str, Any]]) -> str:
+    """The alerts that fire, each once, with what it is about."""
+    firing = [one["labels"] for one in asked if one["state"] == "firing"]
+    about = ("gen_ai_request_model", "breaker", "budget")
+    names = {" ".join((one["alertname"], *(one[label] for label in about if one.get(label)))) for one in firing}
+    return ", ".join(sorted(names)) or "none"
 
 
 def facts(page: Page) -> str:
@@ -173,4 +209,7 @@ def _sum_up(console: Console, running: Stage, page: Page | None, glyphs: theme.G
         found = view.read(page, (running.endpoint.name,))
         console.print(screen.render(Frame(found, None, console.width, glyphs), State(), None))
     console.print(f"The demo observed: {facts(page)}.")
-    console.print("Your own service: opentelemetry-instrument python app.py, then otel-llm top")
+    console.print(
+        "Your own service: opentelemetry-instrument python app.py, then otel-llm top, or http://localhost:9464 in a browser"
+    )
+    console.print("Alerts and boards for it: otel-llm export prometheus rules/, otel-llm export grafana grafana/")

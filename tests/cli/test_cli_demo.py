@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_llm.cli import demo_environment, doctor_checks
+from otel_llm.cli import demo, demo_environment, doctor_checks, samples
 from otel_llm.cli.problems import Problem
 
 
@@ -67,7 +67,7 @@ def test_the_live_view_tells_the_story_and_ends_cleanly(terminal):
     shown = terminal("demo", "--speed", 20, "--rate", 20, "--port", 0, columns=120, lines=40)
     shown.until("CALM")
     shown.until("LATENCY SPIKE")
-    assert re.search(r"http://127\.0\.0\.1:\d+/metrics", shown.text)
+    assert re.search(r"http://127\.0\.0\.1:\d+/ ", shown.text)  # of the page
     shown.until(lambda text: re.search(r"│ gpt-4\.1 +openai +\d+", text) is not None)
     shown.press("q")
     assert shown.end() == 0
@@ -155,3 +155,31 @@ def test_without_the_prometheus_binary(otel_llm):
 
 def test_the_start_is_that_of_this_environment():
     assert Path(doctor_checks.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))
+
+
+def test_page_top_and_alerts_are_shown_beside_each_other():
+    conditions = [
+        {"level": "critical", "text": "breaker openai is open, since 20:59"},
+        {"level": "pending", "text": "gpt-5-mini: 15 % of calls fail, since 20:59"},
+        {"level": "warning", "text": "gpt-4.1: 5 % of calls take longer than 31 s, since 20:57"},
+    ]
+    page = samples.Page(1.0, {}, {}, {"conditions": conditions})
+    assert (
+        demo.judged(page)
+        == "breaker openai is open, since 20:59; gpt-4.1: 5 % of calls take longer than 31 s, since 20:57"
+    )
+    assert demo.judged(samples.Page(1.0, {}, {}, None)) == "calm"
+    asked = [
+        {"state": "firing", "labels": {"alertname": "LLMCircuitBreakerOpen", "breaker": "openai"}},
+        {
+            "state": "firing",
+            "labels": {"alertname": "LLMErrorRateHigh", "gen_ai_request_model": "gpt-4.1", "severity": "critical"},
+        },
+        {
+            "state": "firing",
+            "labels": {"alertname": "LLMErrorRateHigh", "gen_ai_request_model": "gpt-4.1", "severity": "warning"},
+        },
+        {"state": "pending", "labels": {"alertname": "LLMLatencyP95High", "gen_ai_request_model": "gpt-4.1"}},
+    ]
+    assert demo.alerts(asked) == "LLMCircuitBreakerOpen openai, LLMErrorRateHigh gpt-4.1"
+    assert demo.alerts([]) == "none"

@@ -106,14 +106,22 @@ def layers() -> Iterator[list[dict[str, Any]]]:
         ready = ready or left  # those that read what they recorded before
         yield ready
         left = [rule for rule in left if rule not in ready]
-    yield [as_recorded(alert.rule(it)) for alert in alerts(it)]
+    yield [record for alert in alerts(it) for record in as_recorded(alert.rule(it))]
 
 
-def as_recorded(alert: dict[str, Any]) -> dict[str, Any]:
-    labels = {"alertname": alert["alert"], "alertstate": "firing", "severity": alert["labels"]["severity"]}
+def as_recorded(alert: dict[str, Any]) -> list[dict[str, Any]]:
+    """That it fires, and since when: for as long as it has to hold, which is the least."""
+    labels = {
+        "alertname": alert["alert"],
+        "severity": alert["labels"]["severity"],
+        "runbook": alert["labels"]["runbook"],
+    }
     minutes = round(minutes_of(alert.get("for", "0m")))
     lasting = f"count_over_time(({alert['expr']})[{minutes}m:1m]) >= {minutes}" if minutes else alert["expr"]
-    return {"record": "ALERTS", "expr": f"({lasting}) * 0 + 1", "labels": labels}
+    return [
+        {"record": "ALERTS", "expr": f"({lasting}) * 0 + 1", "labels": {**labels, "alertstate": "firing"}},
+        {"record": "ALERTS_FOR_STATE", "expr": f"({lasting}) * 0 + time() - {60 * max(minutes, 1)}", "labels": labels},
+    ]
 
 
 def minutes_of(duration: str) -> float:
