@@ -67,7 +67,7 @@ def test_the_live_view_tells_the_story_and_ends_cleanly(terminal):
     shown = terminal("demo", "--speed", 20, "--rate", 20, "--port", 0, columns=120, lines=40)
     shown.until("CALM")
     shown.until("LATENCY SPIKE")
-    assert re.search(r"http://127\.0\.0\.1:\d+/ ", shown.text)  # of the page
+    assert re.search(r"http://127\.0\.0\.1:\d+/\s", shown.text)  # of the page
     shown.until(lambda text: re.search(r"│ gpt-4\.1 +openai +\d+", text) is not None)
     shown.press("q")
     assert shown.end() == 0
