@@ -175,7 +175,8 @@ def count(bundle: Bundle, call: Observation) -> None:
         into.value += call.input_tokens or 0
         out.value += call.output_tokens or 0
     for metric, place in _WORDS:
-        if words := call[place]:
+        words: Any = call[place]
+        if words:
             for word in (words,) if isinstance(words, str) else words:
                 bundle.word(metric, word).value += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from opentelemetry import trace
 from prometheus_client import Counter
 
 import otel_llm
@@ -33,11 +34,27 @@ def call() -> None:
     dispatch.emit(made)
 
 
+def run() -> None:
+    """A run of an agent as a framework would trace it: two model calls and a tool. The process has no TracerProvider."""
+    tracer = trace.get_tracer("framework")
+    with tracer.start_as_current_span(
+        "invoke_agent support", attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "support"}
+    ):
+        call()
+        with tracer.start_as_current_span(
+            "execute_tool search", attributes={"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
+        ):
+            pass
+        call()
+
+
 def wsgi(environ, start_response):
     if environ["PATH_INFO"].startswith("/mounted"):
         return metrics(environ, start_response)
     if environ["PATH_INFO"] == "/call":
         call()
+    if environ["PATH_INFO"] == "/run":
+        run()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
 
