@@ -77,6 +77,7 @@ class Gateway:
         self._lock = threading.Lock()
         self._words: Counter[tuple[str, str]] = Counter()
         self._resolver = Resolver(options.settle, options.remember)
+        self._said_refused = False
         self._standby: FileLock | None = None
         self._log: SpanLog | None = None
         self._thread: Thread | None = None
@@ -180,6 +181,12 @@ class Gateway:
         assert self._log is not None
         with self._lock:
             settled = self._resolver.settled(self.clock(), all_of_it=all_of_it)
+        if settled.words["refused"] and not self._said_refused:
+            self._said_refused = True
+            logger.warning(
+                "Spans say that they were sampled, and not how many calls they stand for, or more than 1,000: they are not counted (said "
+                'once; otel_llm_gateway_spans_total{result="refused"} counts them)'
+            )
         counted = {call.key: call for call in settled.calls}
         repeated = {call.key: call for call in settled.retries}
         for at in range(0, len(settled.keys), CHUNK):

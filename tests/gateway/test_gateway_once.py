@@ -174,11 +174,14 @@ def test_a_sampled_span_stands_for_as_many_calls_as_it_says(
 
 
 @pytest.mark.parametrize("state", ["ot=th:zz", "ot=th:ffffffffffffff", "ot=p:63", "ot=p:x"])
-def test_a_sampling_that_makes_no_sense_is_refused_and_counted(lab: Lab, state: str) -> None:
+def test_a_sampling_that_makes_no_sense_is_refused_and_counted(
+    lab: Lab, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
     lab.send(request(span(1, CHAT, traceState=state)))
     lab.settle()
     assert lab.calls() == {}
     assert lab.spans() == {"refused": 1}
+    assert "how many calls they stand for" in caplog.text
 
 
 def test_what_nobody_understands_is_counted_by_its_scope(lab: Lab) -> None:
