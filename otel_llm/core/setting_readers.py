@@ -68,14 +68,6 @@ def read_otel_truth(text: str) -> bool:
     raise ValueError("OpenTelemetry knows only true and false")
 
 
-def read_truth(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes", "on"):
-        return True
-    if text.lower() in ("false", "0", "no", "off"):
-        return False
-    raise ValueError("neither true nor false")
-
-
 def read_zone(text: str) -> str:
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 

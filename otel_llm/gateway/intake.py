@@ -25,8 +25,12 @@ class Intake:
             rejected = self._gateway.take(otlpjson.traces(body, naming) if is_json else protobuf.traces(body, naming))
             return rejected, _REJECTED if rejected else ""
         if signal == "logs":
-            self._gateway.report(filter(None, map(logs.call, records.logs(body, naming, is_json=is_json))))
+            told = records.logs(body, naming, is_json=is_json)
+            self._gateway.report(filter(None, map(logs.call, told)))
+            for record in told:
+                for event in logs.evaluation(record):
+                    self._gateway.member.append(event)
         else:
-            told = records.points(body, naming, is_json=is_json)
-            self._gateway.report(self._points.calls(told, self._gateway.clock()))
+            points_told = records.points(body, naming, is_json=is_json)
+            self._gateway.report(self._points.calls(points_told, self._gateway.clock()))
         return 0, ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+from otel_llm.core import model
 from otel_llm.core.semconv import finish_reason
+from otel_llm.reliability import evaluations
 
 from . import failures, providers
 from .records import Record
@@ -77,6 +79,23 @@ def call(record: Record) -> Call | None:
         response_id=text(first(attributes, event.answer)), cost=number(first(attributes, event.cost)) or None, tier="",
         agent=text(attributes.get("gen_ai.agent.name")), weight=1.0, part="record",
     )  # fmt: skip
+
+
+def evaluation(record: Record) -> Iterator[model.Event]:
+    """The counts of a record that is an evaluation's result, whoever evaluated; none for any other."""
+    result = evaluations.result_of(record.attributes) if record.name == evaluations.EVENT else None
+    if result is None:
+        return
+    name, score, label = result
+    attributes = record.attributes
+    of = (
+        providers.named(text(first(attributes, ("gen_ai.provider.name", "gen_ai.system")))),
+        text(first(attributes, ("gen_ai.request.model", "gen_ai.response.model"))),
+    )
+    at, labels, trace = record.at / 1e9, record.resource.labels, record.trace.hex()
+    yield model.Event(evaluations.COUNTS, at, (*of, name, label, *labels), 1.0, trace)
+    if score is not None:
+        yield model.Event(evaluations.SCORES, at, (*of, name, *labels), score, trace)
 
 
 def _tokens(record: Record, event: Event) -> Tokens | None:

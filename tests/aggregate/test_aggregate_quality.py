@@ -140,4 +140,8 @@ def test_the_page_says_what_went_wrong_with_answers_guards_and_guardrails() -> N
     assert said["guardrail"] == ("warning", "pii: 25 % of checks are blocked")
     assert said["answer_problem"] == ("warning", "gpt-5: 10 % of answers go wrong (invalid_json)")
     assert said["evaluation"][0] == "critical"
+    store.apply(Event("otel_llm_evaluation_score", now, ("openai", "gpt-5", "new"), 0.5))
+    assert [one["id"] for one in store.status(now + 60, {})["conditions"]].count(
+        "evaluation"
+    ) == 1  # nothing is usual of it yet
     assert said["evaluation"][1].startswith("faithfulness gpt-5: scores are -")

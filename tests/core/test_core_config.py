@@ -36,6 +36,8 @@ def test_the_process_s_own_environment_is_the_default(monkeypatch: pytest.Monkey
         ("OTEL_LLM_MAX_LABEL_VALUES", "1", "max_label_values", 1),
         ("OTEL_LLM_WINDOW_SECONDS", "86400", "window", 86400.0),
         ("OTEL_LLM_BUDGET_DAILY_USD", "12.5", "budget_daily", 12.5),
+        ("OTEL_LLM_BUDGET_ACTION", "Refuse", "budget_action", "refuse"),
+        ("OTEL_LLM_BUDGET_ACTION", "shop.money:Guards.cheaper", "budget_action", "shop.money:Guards.cheaper"),
         ("OTEL_LLM_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
         (CAPTURE, "true", "content", "span_only"),
         (CAPTURE, "False", "content", "no_content"),
@@ -51,6 +53,8 @@ def test_taken(variable: str, text: str, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "told"),
     [
+        ("OTEL_LLM_BUDGET_ACTION", "shop.money", "not one of observe, warn, refuse"),
+        ("OTEL_LLM_BUDGET_ACTION", "9:x", "using 'observe'"),
         ("OTEL_SDK_DISABLED", "1", "='1': OpenTelemetry knows only true and false (allowed: true, false); using false"),
         ("OTEL_SDK_DISABLED", "off", "='off': OpenTelemetry knows only true and false (allowed: true, false); using false"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "='70000': not between 0 and 65535 (allowed: 0 to 65535; 0 picks one); using 9464"),

@@ -201,3 +201,22 @@ def test_protobuf_says_the_same(lab: Lab) -> None:
         intake.take(signal, message.SerializeToString(), is_json=False)
     lab.settle()
     assert lab.calls() == {("claude-code",): 1, ("shop",): 2}
+
+
+def test_evaluations_of_other_services_are_counted_by_service(lab: Lab) -> None:
+    result = {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": 0.75, "gen_ai.evaluation.score.label": "good",
+              "gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": "openai"}  # fmt: skip
+    first, nameless = record("gen_ai.evaluation.result", result), record("gen_ai.evaluation.result", {})
+    Intake(lab.gateway).take("logs", logs(first, nameless, service="shop", scope="judge"), is_json=True)
+    text = lab.gateway.member.text(openmetrics=False).decode()
+    (line,) = [line for line in text.splitlines() if line.startswith("otel_llm_evaluations_total{")]
+    assert line.endswith(" 1.0")
+    for part in (
+        'gen_ai_evaluation_name="relevance"',
+        'gen_ai_evaluation_score_label="good"',
+        'gen_ai_request_model="gpt-4o"',
+        'service_name="shop"',
+    ):
+        assert part in line
+    (total,) = [line for line in text.splitlines() if line.startswith("otel_llm_evaluation_score_sum{")]
+    assert total.endswith(" 0.75")
