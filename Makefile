@@ -5,7 +5,7 @@ DEMO := .venv-demo
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test system lint unit covered matrix prometheus3 docs generate bench package clean gateway-senders gateway-kills
+.PHONY: demo test system lint unit covered matrix engines fuzz prometheus3 docs generate bench package clean gateway-senders gateway-kills
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
@@ -41,6 +41,14 @@ prometheus3: $(VENV)/.stamp
 # Every shell block of README and docs as printed, in an environment that has what its page installs.
 printed: $(VENV)/.stamp
 	$(BIN)/python tests/printed.py $(ARGS)
+
+# Engines that run in the process, as they are: 6 GB of packages.
+engines: $(VENV)/.stamp
+	$(BIN)/python tests/matrix.py engines-transformers
+
+# The fuzz of the wire formats for longer: 1000 changed replies for each way of asking, about 20 minutes.
+fuzz: $(VENV)/.stamp
+	$(BIN)/python -m pytest -q tests/contract/test_contract_fuzz.py --rounds 1000 --timeout 3600
 
 docs: $(VENV)/.stamp
 	$(BIN)/mkdocs build --strict --quiet

@@ -26,6 +26,7 @@ UNWATCHED = (  # days of traffic, and calls that are counted; other tests run th
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=100, help="changed replies for each way of asking, in the fuzz")
     parser.addoption("--cover", action="store_true", help="count lines and branches; then: python tests/covered.py")
 
 

@@ -34,6 +34,7 @@ class Row:
     ``overrides`` are pins of a dependency that a library sets too high. ``without`` leaves tests out whose names have one of
     its words, for a feature that the versions do not have. ``installed`` is for tests that start services, which find us by
     our entry points. ``python`` is another version than this one; the row is not run, and says so, where there is none.
+    ``asked_for`` rows take long, and run where they are named.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     overrides: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     installed: bool = False
+    asked_for: bool = False
     python: str = ""
 
 
@@ -258,6 +260,12 @@ ROWS = (
         ("openai>=3.57", "anthropic>=2.14", "opentelemetry-instrumentation-openai-v2>=2.4b0"),
         ("tests/beside",),
     ),
+    Row(  # 15 minutes, most of it for torch
+        "engines-transformers",
+        ("transformers>=5.24", "torch>=2.15", "numpy"),
+        ("tests/engines",),
+        asked_for=True,
+    ),
 )
 
 
@@ -370,7 +378,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no row is called {unknown[0]!r}; there are {', '.join(row.name for row in ROWS)}")
         return 2
-    rows = [row for row in ROWS if not names or row.name in names]
+    rows = [row for row in ROWS if row.name in names or not (names or row.asked_for)]
     HOME.mkdir(exist_ok=True)
     uv()
     with ThreadPoolExecutor(max_workers=2) as two:

@@ -72,12 +72,12 @@ def _read(pipeline: Any, args: Args, kwargs: Kwargs) -> Request:
 
 
 library = ClientLibrary(
-    name="transformers", distribution="transformers", requires=">=4.40", tested=("stand-in",),
+    name="transformers", distribution="transformers", requires=">=4.40", tested=("5.24.0",),
     operations=("text_completion", "chat"),
     hooks=(
         Patch(_MODULE, ("TextGenerationPipeline.__call__",), _read, covers=("transformers",)),
         SubRequest(_MODULE, ("TextGenerationPipeline._forward",), GENERATION, read_forward),
     ),
-    notes="Tested on stand-ins: the real library was not installed. A list of prompts is one call. Tokens are unknown where "
+    notes="`make engines` runs it on torch with a model made on the spot. A list of prompts is one call. Tokens are unknown where "
     "prompts are batched, or a prompt has several answers. model.generate() is not watched. No server address.",
 )  # fmt: skip

@@ -20,7 +20,11 @@ import groq
 import ollama
 import openai
 import pytest
+import together
+import writerai
+from cerebras.cloud.sdk import Cerebras
 from google import genai
+from huggingface_hub import InferenceClient
 from mistralai.client import Mistral
 from wire_formats import eventstream
 
@@ -31,7 +35,6 @@ from otel_llm.testing.loopback import Loopback, Reply, answer
 MESSAGES: Any = [{"role": "user", "content": "x"}]
 TURNS: Any = [{"role": "user", "content": [{"text": "x"}]}]
 INVOKED = b'{"messages": [], "max_tokens": 9}'
-ROUNDS = 100  # changed replies for each way of asking
 MODELS = ("m", "m-thinking", "m-cached", "m-tools", "m-audio-image", "m-search", "m-length")
 ODD: tuple[Any, ...] = (
     None, [], {}, "x", "", 5, -1, 2**70, 1.5, True, [None], ["x"], [5], {"a": 1}, "NaN", [[]], {"type": "text", "text": True},
@@ -82,6 +85,21 @@ ASKS: dict[str, tuple[str, Callable[[str], Any], Callable[[Any, str], Any]]] = {
     "anthropic stream": (
         "anthropic", lambda url: anthropic.Anthropic(base_url=url, api_key="k", max_retries=0),
         lambda client, model: list(client.messages.create(model=model, messages=MESSAGES, max_tokens=9, stream=True))),
+    "cerebras stream": (
+        "cerebras", lambda url: Cerebras(base_url=url, api_key="k", max_retries=0, warm_tcp_connection=False),
+        lambda client, model: list(client.chat.completions.create(model=model, messages=MESSAGES, stream=True))),
+    "together": (
+        "together", lambda url: together.Together(base_url=f"{url}/together/v1", api_key="k", max_retries=0),
+        lambda client, model: client.chat.completions.create(model=model, messages=MESSAGES)),
+    "writer stream": (
+        "writer", lambda url: writerai.Writer(base_url=url, api_key="k", max_retries=0),
+        lambda client, model: list(client.chat.chat(model=model, messages=MESSAGES, stream=True))),
+    "huggingface": (
+        "huggingface", lambda url: InferenceClient(base_url=f"{url}/huggingface/v1", api_key="k"),
+        lambda client, model: client.chat_completion(MESSAGES, model=model)),
+    "huggingface stream": (
+        "huggingface", lambda url: InferenceClient(base_url=f"{url}/huggingface/v1", api_key="k"),
+        lambda client, model: list(client.chat_completion(MESSAGES, model=model, stream=True))),
     "gemini": ("google_genai", gemini, lambda client, model: client.models.generate_content(model=model, contents="x")),
     "gemini stream": (
         "google_genai", gemini, lambda client, model: list(client.models.generate_content_stream(model=model, contents="x"))),
@@ -169,7 +187,8 @@ class Changing:
 
 @pytest.mark.filterwarnings("ignore")  # of what clients find in such replies
 @pytest.mark.parametrize("name", ASKS)
-def test_no_reply_is_an_error_of_ours(server: Loopback, name: str) -> None:
+def test_no_reply_is_an_error_of_ours(server: Loopback, name: str, pytestconfig: pytest.Config) -> None:
+    rounds = pytestconfig.getoption("--rounds")
     library, make, ask = ASKS[name]
     server.script = Changing(name)
     before = dict(Guard.errors)
@@ -177,7 +196,7 @@ def test_no_reply_is_an_error_of_ours(server: Loopback, name: str) -> None:
     try:
         with capture(library, capture=True) as captured:
             Guard.strict = False  # count them all, and let none change what the client does
-            for number in range(ROUNDS):
+            for number in range(rounds):
                 with contextlib.suppress(Exception):
                     ask(client, MODELS[number % len(MODELS)])
             calls, still = len(captured.calls), captured.open
@@ -189,4 +208,4 @@ def test_no_reply_is_an_error_of_ours(server: Loopback, name: str) -> None:
         del client, closing
         gc.collect()  # some have no close, and their sockets warn when they go: here that is ignored
     assert before == Guard.errors
-    assert (calls, still) == (ROUNDS, 0)
+    assert (calls, still) == (rounds, 0)
