@@ -7,7 +7,7 @@ RUN python -m build --wheel --outdir /dist
 
 FROM python:3.13.5-slim-bookworm
 COPY --from=wheel /dist /dist
-RUN pip install --no-cache-dir "$(ls /dist/*.whl)[gateway,yaml]" \
+RUN pip install --no-cache-dir "$(ls /dist/*.whl)[gateway]" \
     && useradd --create-home --uid 1000 gateway \
     && install -d -o gateway -g gateway -m 700 /var/lib/otel-llm
 USER gateway

@@ -78,6 +78,7 @@ class Gateway:
         self._words: Counter[tuple[str, str]] = Counter()
         self._resolver = Resolver(options.settle, options.remember)
         self._said_refused = False
+        self._shown_held = -1
         self._standby: FileLock | None = None
         self._log: SpanLog | None = None
         self._thread: Thread | None = None
@@ -199,7 +200,9 @@ class Gateway:
         for (metric, word), number in words.items():
             labels = tuple(word.split(" ", 1)) if metric == REQUESTS else (word,)
             self.member.append(Event(metric, now, labels, float(number)))
-        self.member.append(Event(_HELD, now, (), float(self._resolver.held)))
+        if self._shown_held != (held := self._resolver.held):
+            self._shown_held = held
+            self.member.append(Event(_HELD, now, (), float(held)))
 
     def _count(self, log: SpanLog, keys: list[bytes], counted: dict[bytes, Call], repeated: dict[bytes, Call]) -> None:
         """Put calls into the journal and mark them as decided, with no checkpoint between the two: after a crash in here, the journal
