@@ -13,6 +13,7 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import BATCH, Event, Observation, Record
 from otel_llm.core.unpatched import Lock
 
+from .agents import agents
 from .bundle import Bundle, count
 from .cells import Labels
 from .conversations import Conversations
@@ -159,7 +160,8 @@ class Store:
                 self._changes += judge.judge(readings, now)
             failures = self._state.recent.failed(now)
             known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}
-            return status(situation, judge, readings, failures, known)
+            told = status(situation, judge, readings, failures, known)
+            return {**told, "agents": agents(self._state.families)}
 
     def _survey(self, now: float, *, shown: bool) -> Situation:
         in_flight: Counter[Labels] = Counter()

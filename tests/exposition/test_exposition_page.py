@@ -294,3 +294,10 @@ def test_money(value, shown):
 ])  # fmt: skip
 def test_durations(value, shown):
     assert words.duration(value).replace(words.THIN, " ") == shown
+
+
+def test_agents_have_a_panel_where_there_are_any(start, calm):
+    agents = [{"name": "support", "runs": 40, "failed": 0.25, "cost": 1.5}]
+    shown = text_of(get(start(lambda: {**calm, "agents": agents}), "/", Accept=BROWSER)[2])
+    assert "Agents since the start support 40 runs, 25 % failed $1.50" in shown
+    assert "Agents" not in text_of(get(start(lambda: {**calm, "agents": []}), "/", Accept=BROWSER)[2])

@@ -134,7 +134,14 @@ def _rest(rows: Sequence[Facts], sort: str) -> str:
 
 def panels(facts: Facts) -> str:
     """What is unusual, what the limits leave, where money goes, what stands in."""
-    shown = (_unusual(facts), _rate_limits(facts), _money(facts), *_top_spenders(facts), _around(facts))
+    shown = (
+        _unusual(facts),
+        _rate_limits(facts),
+        _money(facts),
+        *_top_spenders(facts),
+        *_agents(facts),
+        _around(facts),
+    )
     return f'<div class="side">{"".join(shown)}</div>'
 
 
@@ -181,6 +188,19 @@ def _top_spenders(facts: Facts) -> Iterable[str]:
         yield _panel(
             f"Top spenders by {escape(one['label'].replace('_', ' '))}", "this month", rows, "no priced call yet"
         )
+
+
+def _agents(facts: Facts) -> Iterable[str]:
+    """Where agents run: what each spends, how often it ran, how many of its runs failed."""
+    rows = [
+        (
+            f"{name(one['name'], 32)}<small>{number(one['runs'])} runs, {percent(one['failed'])} failed</small>",
+            dollars(one["cost"]),
+        )
+        for one in facts.get("agents") or ()
+    ]
+    if rows:
+        yield _panel("Agents", "since the start", rows, "")
 
 
 def _around(facts: Facts) -> str:
