@@ -1,22 +1,20 @@
-"""Three judges of the same traffic: ours, the textbook's z-score, and the band that Prometheus rules can draw."""
+"""Otel-llm as a judge of traffic, the textbook's z-score, and how alarms are counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from traces import DAY, HOUR, Numbers, Trace
+from traces import HOUR, Numbers, Trace
 
 from otel_llm.aggregate.window import Engine, Judgement
 
 EVERY = 15.0  # seconds between two looks, as between two scrapes
 CRITICAL = 3.0
-BAND = 2.0
 SIGNALS = ("latency", "output_tokens", "cost")
 KEY = ("openai", "gpt")
-WARM = 1.5 * HOUR  # of traffic before our first look; the band gets a day
+WARM = 1.5 * HOUR  # of traffic before our first look
 
 
 class Seen(NamedTuple):
@@ -90,50 +88,6 @@ def textbook_zscores(trace: Trace, signal: str) -> Numbers:
         floor = {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}[signal]
         zscores = (shifted - mean) / np.maximum(np.sqrt(np.maximum(variance, 0)), floor)
     return np.where(count >= 20, zscores, 0.0)
-
-
-def textbook(trace: Trace, begin: float, end: float, signals: Sequence[str] = SIGNALS) -> Seen:
-    """At each look, the most extreme z-score of a single call since the look before."""
-    looks = np.arange(begin + EVERY, end, EVERY)
-    trace = cut(trace, begin - 1.1 * HOUR, end)
-    says = {}
-    for signal in signals:
-        zscores = textbook_zscores(trace, signal)
-        if signal != "output_tokens":
-            zscores = np.maximum(zscores, 0)
-        cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
-        says[signal] = np.array([_extreme(zscores[a:b]) for a, b in pairwise(cuts)])
-    return Seen(looks, says, CRITICAL)
-
-
-def cut(trace: Trace, begin: float, end: float) -> Trace:
-    first, last = np.searchsorted(trace.at, (begin, end))
-    return Trace(*(column[first:last] for column in trace))
-
-
-def _extreme(values: Numbers) -> float:
-    return float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
-
-
-def band(trace: Trace, begin: float, end: float, signals: Sequence[str] = SIGNALS) -> Seen:
-    """The mean of 5 minutes against mean and deviation of such means over the last day (10 minutes apart), minute by minute."""
-    looks = np.arange(begin + EVERY, end, EVERY)
-    trace = cut(trace, begin - 1.1 * DAY, end)
-    minutes = np.arange(trace.at[0] + 300, end, 60.0)
-    says = {}
-    for signal in signals:
-        total = np.concatenate(([0.0], np.cumsum(getattr(trace, signal))))
-        upto, since = np.searchsorted(trace.at, minutes), np.searchsorted(trace.at, minutes - 300)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = (total[upto] - total[since]) / (upto - since)
-        judged = []
-        for number, mean in enumerate(means):
-            past = means[max(0, number - int(DAY / 60) - 10) : max(0, number - 10)]
-            past = past[np.isfinite(past)]
-            spread = past.std() if len(past) >= 60 else np.inf
-            judged.append((mean - past.mean()) / max(spread, 1e-12) if np.isfinite(spread) else 0.0)
-        says[signal] = np.array(judged)[np.maximum(np.searchsorted(minutes, looks, side="right") - 1, 0)]
-    return Seen(looks, says, BAND)
 
 
 def alarms(seen: Seen, signal: str, side: int = 0) -> Numbers:

@@ -1,14 +1,14 @@
-"""How well anomalies are detected: plants faults into traffic and counts what is found, how soon, and what cries wolf.
+"""Otel-llm beside what else is used, at equal false alarms: lines are learned on one healthy day and judged on the next.
 
-    python benchmarks/detection/run.py --trace azure_llm_2023_conv.csv --write docs/anomalies.md
+    python benchmarks/detection/run.py --data FOLDER --write docs/anomalies.md
 
-Without the trace (CC-BY 4.0, AzurePublicDataset) a seeded synthetic one of the same quantiles is judged.
+FOLDER holds the recorded traces (docs/anomalies.md says which); without them the seeded mixes are judged alone. river's
+detectors are judged where river is installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,201 +16,195 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from faults import FAULTS, Fault, plant
-from methods import CRITICAL, EVERY, SIGNALS, Seen, alarms, band, episodes, ours, textbook, textbook_zscores
-from traces import DAY, EPOCH, HOUR, SHAPES, Trace, load, shaped, stretch
+from faults import Fault, plant
+from lines import BOTH, LINE, Run, run
+from methods import episodes
+from mixes import traffic
+from rivals import LOOK, RIVALS, WARM, binned
+from traces import DAY, EPOCH, Numbers, Trace
 
-BEGIN, END = "<!-- detection: begin -->", "<!-- detection: end -->"
-BLOCK = 27  # calls: the cube root of their number, the usual length of a block bootstrap's blocks (Hall, Horowitz, Jing 1995)
-HARDER = (("a minute", 332), ("five minutes", 1659))  # calls in blocks that keep the hour's own wandering
-PER_SECOND = 5.5
-METHODS = ("ours", "textbook", "band")
-TITLES = {"ours": "otel-llm, shift", "textbook": "textbook z", "band": "Prometheus band"}
+from otel_llm.aggregate.window import Engine
+
+BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
+OURS = "otel-llm"
+FAULTS = (
+    Fault("latency x1.5", "latency", 1.5, 15), Fault("latency x2", "latency", 2.0, 15),
+    Fault("latency drifts to x2", "latency", 2.0, 60, drift=True), Fault("output -30 %", "output_tokens", 0.7, 15),
+    Fault("output -60 %", "output_tokens", 0.4, 15), Fault("cost x1.5", "cost", 1.5, 15), Fault("cost x3", "cost", 3.0, 15),
+)  # fmt: skip
+SIGNALS = ("latency", "output_tokens", "cost")
+PLACES = 8
+BUSY = 15  # calls, at least, in the first two minutes of a fault: none is found without calls
+SOON = 2.0  # minutes
+LEARN, JUDGE = EPOCH + DAY, EPOCH + 2 * DAY
+PAGES = ("latency", "output_tokens", "cost", "calls", "spend", "errors", "time_to_first_chunk")
 
 
-class Healthy(NamedTuple):
-    """Of a trace where nothing is wrong, by method and signal: alarms and minutes in alarm a day, share of critical calls."""
+class Told(NamedTuple):
+    """Of one trace: calls; by method and signal false alarms of the judged day; by fault and method minutes until found (nan never);
+    how many of ours were within two minutes at the shipped line; pages of the process and of the shipped rule on that day."""
 
-    alarms: dict[str, dict[str, tuple[float, float]]]
-    critical: dict[str, dict[str, float]]
+    calls: int
+    false: dict[str, dict[str, int]]
+    found: dict[str, dict[str, list[float]]]
+    shipped: dict[str, list[float]]
+    pages: int
+    rule: int
 
 
-def healthy(trace: Trace, days: float, scale: str = "calibrated") -> Healthy:
-    begin, end = EPOCH + DAY, EPOCH + (1 + days) * DAY
-    mine = ours(trace, begin, end, scale)
-    seen = {"ours": mine.seen, "textbook": textbook(trace, begin, end), "band": band(trace, begin, end)}
-    counts = {method: {signal: _wolves(judge, signal, days) for signal in SIGNALS} for method, judge in seen.items()}
-    plain = {}
+def sized(scores: Numbers, signal: str) -> Numbers:
+    known = np.nan_to_num(scores)
+    return np.abs(known) if signal == "output_tokens" else known
+
+
+def ours(seen: Run, signal: str) -> Numbers:
+    """The more extreme one of shift and trend."""
+    kinds = [np.nan_to_num(seen.says[signal, kind]) for kind in ("shift", "trend") if (signal, kind) in seen.says]
+    if not kinds:
+        return np.zeros(len(seen.at))
+    stacked = np.stack(kinds)
+    return stacked[sized(stacked, signal).argmax(0), np.arange(len(seen.at))]
+
+
+def line(scores: Numbers, signal: str) -> float:
+    """The lowest one that gives at most one alarm on that day, and is not passed for more than a twentieth of it."""
+    values = sized(scores, signal)
+    low, high = 0.0, float(values.max()) * 1.001 + 1e-6
+    for _ in range(40):
+        middle = (low + high) / 2
+        beyond = np.flatnonzero(values >= middle) * LOOK
+        if episodes(beyond) > 1 or len(beyond) * LOOK > DAY / 20:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def judged(name: str, folder: Path) -> Told:
+    trace = traffic(folder)[name]()
+    starts = _places(trace)
+    engine = Engine()
+    run(trace, EPOCH, LEARN, engine)
+    learned = run(trace, LEARN, JUDGE, engine)
+    healthy = run(trace, JUDGE, JUDGE + DAY, engine, starts)
+    lines: dict[str, dict[str, float]] = {method: {} for method in (OURS, *RIVALS)}
+    false: dict[str, dict[str, int]] = {method: {} for method in lines}
     for signal in SIGNALS:
-        zscores = textbook_zscores(trace, signal)[trace.at >= begin]
-        plain[signal] = float(((np.abs(zscores) if signal == "output_tokens" else zscores) >= CRITICAL).mean())
-    return Healthy(counts, {"ours": mine.critical, "textbook": plain})
+        past = binned(trace, signal, EPOCH, JUDGE + DAY)
+        days = {method: judge(past) for method, judge in RIVALS.items()}
+        halves = {method: (one[_look(LEARN) : _look(JUDGE)], one[_look(JUDGE) :]) for method, one in days.items()}
+        halves[OURS] = (ours(learned, signal), ours(healthy, signal))
+        for method, (first, second) in halves.items():
+            lines[method][signal] = at = line(first, signal)
+            false[method][signal] = episodes(np.flatnonzero(sized(second, signal) >= at) * LOOK)
+    found = {fault.name: {method: [] for method in lines} for fault in FAULTS}
+    shipped: dict[str, list[float]] = {fault.name: [] for fault in FAULTS}
+    for fault in FAULTS:
+        for start in starts:
+            broken = plant(trace, fault, start)
+            end = start + fault.minutes * 60
+            seen = run(broken, start, end, Engine.load(healthy.kept[start]))
+            scores = ours(seen, fault.signal)
+            shipped[fault.name].append(_first(scores, fault.side, LINE))
+            found[fault.name][OURS].append(_first(scores, fault.side, lines[OURS][fault.signal]))
+            of = binned(broken, fault.signal, start - WARM, end)
+            for method, judge in RIVALS.items():
+                late = judge(of._replace(least=lines[method][fault.signal]))[-round(fault.minutes * 60 / LOOK) :]
+                found[fault.name][method].append(_first(late, fault.side, lines[method][fault.signal]))
+    return Told(
+        len(trace.at), false, found, shipped, episodes(np.array([page[0] for page in healthy.pages])), _rule(healthy)
+    )
 
 
-def _wolves(judge: Seen, signal: str, days: float) -> tuple[float, float]:
-    times = alarms(judge, signal)
-    return episodes(times) / days, len(times) * EVERY / 60 / days
+def _look(at: float) -> int:
+    return round((at - EPOCH) / LOOK)
 
 
-def _alarms(said: Healthy, method: str, signal: str) -> str:
-    count, minutes = said.alarms[method][signal]
-    return f"{count:.1f} ({minutes:.0f} min)" if count else "0"
-
-
-class Found(NamedTuple):
-    """How long an alarm took, in minutes and in calls, at each place where the fault was planted; nan is never."""
-
-    minutes: list[float]
-    calls: list[float]
-
-    def within(self, minutes: float) -> Found:
-        """The same, of a fault that ends after ``minutes``."""
-        return Found([delay if delay <= minutes else float("nan") for delay in self.minutes], self.calls)
-
-
-def search(trace: Trace, fault: Fault, starts: list[float]) -> dict[str, Found]:
-    found = {method: Found([], []) for method in METHODS}
-    for start in starts:
-        broken = plant(trace, fault, start)
-        end = start + fault.minutes * 60
-        for method, judge in (
-            ("ours", ours(broken, start, end, sought=(fault.signal, fault.side)).seen),
-            ("textbook", textbook(broken, start, end, (fault.signal,))),
-            ("band", band(broken, start, end, (fault.signal,))),
-        ):
-            times = alarms(judge, fault.signal, fault.side)
-            times = times[times >= start]
-            at = float(times[0]) if len(times) else float("nan")
-            found[method].minutes.append((at - start) / 60)
-            calls = np.subtract(*np.searchsorted(trace.at, (at, start))) if len(times) else float("nan")
-            found[method].calls.append(float(calls))
-    return found
-
-
-def _cell(found: Found) -> str:
-    delays = np.array(found.minutes)
-    hits = np.isfinite(delays)
-    if not hits.any():
-        return f"0/{len(delays)}"
-    worst, calls = delays[hits].max(), np.array(found.calls)[hits].max()
-    return f"{hits.sum()}/{len(delays)}, {np.median(delays[hits]):.1f} ({worst:.1f}) min, {calls:.0f} calls"
-
-
-def fault_table(trace: Trace, places: int, faults: tuple[Fault, ...] = FAULTS) -> Iterator[str]:
+def _places(trace: Trace) -> list[float]:
+    """Moments of the judged day at which there is traffic."""
     rng = np.random.default_rng(5)
-    starts = sorted(EPOCH + DAY + rng.uniform(0.02, 0.9, places) * DAY)
-    yield "| fault | " + " | ".join(TITLES[method] for method in METHODS) + " |"
-    yield "|---|" + "---|" * len(METHODS)
-    longest: dict[str, dict[str, Found]] = {}  # a step looks the same, however long it will last
-    for fault in sorted(faults, key=lambda one: -one.minutes):
-        if fault.name not in longest or fault.drift:
-            longest[f"{fault.name}, {fault.minutes} min" if fault.drift else fault.name] = search(trace, fault, starts)
-    for fault in faults:
-        name = f"{fault.name}, {fault.minutes} min"
-        found = longest[name if fault.drift else fault.name]
-        yield f"| {name} | " + " | ".join(_cell(found[method].within(fault.minutes)) for method in METHODS) + " |"
+    places: list[float] = []
+    for share in rng.uniform(0.02, 0.94, 400):
+        start = JUDGE + round(share * DAY / LOOK) * LOOK
+        first, last = np.searchsorted(trace.at, (start, start + 120))
+        least = min(BUSY, len(trace.at) / (3 * DAY) * 120)
+        if last - first >= least and len(places) < PLACES:
+            places.append(start)
+    return sorted(places)
 
 
-def healthy_rows(name: str, said: Healthy) -> Iterator[str]:
-    for signal in SIGNALS:
-        alarms_a_day = " | ".join(_alarms(said, method, signal) for method in METHODS)
-        shares = " | ".join(f"{100 * said.critical[method][signal]:.2f} %" for method in METHODS[:2])
-        yield f"| {name}, {signal} | {alarms_a_day} | {shares} |"
+def _first(scores: Numbers, side: int, at: float) -> float:
+    beyond = np.flatnonzero(side * np.nan_to_num(scores) >= at)
+    return float((beyond[0] + 1) * LOOK / 60) if len(beyond) else float("nan")
 
 
-HEALTHY_HEAD = (
-    "| traffic, signal | false alarms a day: otel-llm | textbook | band | calls called critical: otel-llm | textbook |",
-    "|---|---|---|---|---|---|",
-)
+def _rule(seen: Run) -> int:
+    """Episodes of critical LLMAnomaly: 5 minutes beyond 3, or 2 beyond 6, of the signals that page."""
+    times: list[float] = []
+    for (signal, _), scores in seen.says.items():
+        known = np.nan_to_num(scores)
+        values = np.abs(known) if signal in BOTH else known
+        for at, minutes in ((3.0, 5), (6.0, 2)) if signal in PAGES else ():
+            width = int(minutes * 60 / LOOK)
+            beyond = np.convolve(values >= at, np.ones(width), "valid") >= width
+            times += seen.at[width - 1 :][beyond].tolist()
+    return episodes(np.sort(np.array(times)))
 
 
-def report(arguments: argparse.Namespace) -> Iterator[str]:
-    hour, what = load(arguments.trace)
-    name = "Azure" if "Azure LLM" in what else "synthetic"
-    trace = stretch(hour, 1 + arguments.days, BLOCK, seed=11)
-    traces = {shape: shaped(shape, 2, 3, PER_SECOND) for shape in SHAPES}
-    longer = {length: stretch(hour, 2, block, seed=11) for length, block in HARDER}
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        calm = {name: pool.submit(healthy, trace, arguments.days)}
-        calm |= {other: pool.submit(healthy, one, 1) for other, one in (traces | longer).items()}
-        calm |= {scale: pool.submit(healthy, trace, 1, scale) for scale in ("linear", "log")}
-        yield f"Traffic: {what}, stretched to {1 + arguments.days} days by resampling blocks of {BLOCK} calls, the rate swinging"
-        yield f"by 60 % over the day. Faults are planted at {arguments.places} random moments. A cell reads: found, median (worst) delay,"
-        yield "calls at worst."
-        yield ""
-        yield from fault_table(trace, arguments.places)
-        yield ""
-        yield "Distributions that nothing was tuned to, faults of 15 minutes at two moments each, otel-llm alone:"
-        yield ""
-        yield from shape_table(traces)
-        yield ""
-        yield "Healthy traffic; a cell reads: false alarms a day (minutes in alarm a day)."
-        yield ""
-        yield from HEALTHY_HEAD
-        for traffic in (name, *traces):
-            yield from healthy_rows(traffic, calm[traffic].result())
-        yield ""
-        yield "How far it carries: blocks that keep more of that hour's own wandering. The means of its minutes lie between 114 and 307"
-        yield "output tokens, so that a drop by 30 % is what healthy traffic does there. Faults of 15 minutes:"
-        for length, harder in longer.items():
-            yield ""
-            yield f"Blocks of {length}:"
-            yield ""
-            yield from fault_table(harder, arguments.places, tuple(fault for fault in FAULTS if fault.minutes == 15))
-            yield ""
-            yield from HEALTHY_HEAD
-            yield from healthy_rows(length, calm[length].result())
-        yield ""
-        yield from scale_table(
-            {scale: calm[scale].result() for scale in ("linear", "log")} | {"calibrated": calm[name].result()}
-        )
-
-
-def scale_table(said: dict[str, Healthy]) -> Iterator[str]:
-    yield "The scales, on the first trace when healthy:"
+def report(told: dict[str, Told]) -> Iterator[str]:
+    yield f"Two healthy days (the first teaches, lines are learned on the second), then a day on which each fault begins at {PLACES}"
+    yield "moments with traffic; steps last 15 minutes, drifts an hour. At the lines that otel-llm ships; found is `shift` or `trend`"
+    yield "beyond 3:"
     yield ""
-    yield "| scale | false alarms a day: latency | output_tokens | cost | calls called critical: latency | output_tokens | cost |"
-    yield "|---|---|---|---|---|---|---|"
-    for scale, one in said.items():
-        counts = " | ".join(_alarms(one, "ours", signal) for signal in SIGNALS)
-        shares = " | ".join(f"{100 * one.critical['ours'][signal]:.2f} %" for signal in SIGNALS)
-        yield f"| {scale} | {counts} | {shares} |"
+    yield (
+        "| traffic | calls a day | false critical pages that day: handlers, rule | "
+        + " | ".join(f"{fault.name}: found, in 2 min" for fault in FAULTS)
+        + " |"
+    )
+    yield "|---|---|---|" + "---|" * len(FAULTS)
+    for name, one in told.items():
+        cells = [f"{_hits(one.shipped[fault.name])}, {_hits(one.shipped[fault.name], SOON)}" for fault in FAULTS]
+        yield f"| {name} | {one.calls // 3} | {one.pages}, {one.rule} | " + " | ".join(cells) + " |"
+    total = PLACES * len(told)
+    cells = [f"{_sum(told, fault.name, 1e9):.0%}, {_sum(told, fault.name, SOON):.0%}" for fault in FAULTS]
+    yield f"| all ({total} a fault) | | | " + " | ".join(cells) + " |"
+    yield ""
+    yield "At equal false alarms: for every method, signal and trace the lowest line with at most one alarm on the second day. False alarms"
+    yield "and faults are those of the third, all traces together:"
+    yield ""
+    yield "| method | false alarms a day and signal | " + " | ".join(fault.name for fault in FAULTS) + " |"
+    yield "|---|---|" + "---|" * len(FAULTS)
+    for method in (OURS, *RIVALS):
+        false = np.mean([count for one in told.values() for count in one.false[method].values()])
+        shares = [
+            np.mean([np.isfinite(minutes) for one in told.values() for minutes in one.found[fault.name][method]])
+            for fault in FAULTS
+        ]
+        yield f"| {method} | {false:.1f} | " + " | ".join(f"{share:.0%}" for share in shares) + " |"
 
 
-def shape_table(traces: dict[str, Trace]) -> Iterator[str]:
-    faults = [fault for fault in FAULTS if fault.minutes == 15]
-    yield "| traffic | " + " | ".join(fault.name for fault in faults) + " |"
-    yield "|---|" + "---|" * len(faults)
-    for shape, trace in traces.items():
-        cells = []
-        for fault in faults:
-            starts = [EPOCH + DAY + hour * HOUR for hour in (5.2, 17.8)]
-            delays = [_first(trace, fault, start) for start in starts]
-            cells.append(", ".join("-" if np.isnan(delay) else f"{delay:.1f}" for delay in delays) + " min")
-        yield f"| {shape} | " + " | ".join(cells) + " |"
+def _hits(minutes: list[float], within: float = 1e9) -> int:
+    return int((np.nan_to_num(np.array(minutes), nan=1e12) <= within).sum())
 
 
-def _first(trace: Trace, fault: Fault, start: float) -> float:
-    seen = ours(plant(trace, fault, start), start, start + fault.minutes * 60, sought=(fault.signal, fault.side)).seen
-    times = alarms(seen, fault.signal, fault.side)
-    times = times[times >= start]
-    return float((times[0] - start) / 60) if len(times) else float("nan")
+def _sum(told: dict[str, Told], fault: str, within: float) -> float:
+    return sum(_hits(one.shipped[fault], within) for one in told.values()) / sum(
+        len(one.shipped[fault]) for one in told.values()
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--trace", default=os.environ.get("AZURE_LLM_TRACE"), help="the CSV file; default $AZURE_LLM_TRACE"
-    )
-    parser.add_argument("--days", type=int, default=2, help="healthy days to judge")
-    parser.add_argument("--places", type=int, default=5, help="moments at which each fault is planted")
-    parser.add_argument("--processes", type=int, default=2, help="how many to judge healthy traffic with")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the recorded traces")
+    parser.add_argument("--only", default="", help="part of a trace's name")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--write", type=Path, help="Markdown file whose marked part is replaced by the results")
     arguments = parser.parse_args()
-    lines = []
-    for line in report(arguments):
-        print(line, flush=True)
-        lines.append(line)
+    names = [name for name in traffic(arguments.data) if arguments.only in name]
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        results = dict(zip(names, pool.map(judged, names, [arguments.data] * len(names)), strict=True))
+    lines = list(report(results))
+    print("\n".join(lines))
     if arguments.write:
         text = arguments.write.read_text(encoding="utf-8")
         head, _, rest = text.partition(BEGIN)

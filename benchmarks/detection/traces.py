@@ -1,9 +1,8 @@
-"""Traffic to judge: a real hour of LLM calls stretched to days, and distributions that nobody tuned anything to."""
+"""Traffic to judge: a real hour of LLM calls stretched to days."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -89,27 +88,3 @@ def rhythm(even: Numbers, days: float, phase: float = 0.0) -> Numbers:
     done = clock - RHYTHM / turn * (np.cos(turn * (clock - phase)) - np.cos(turn * phase))  # the sine's integral
     at = np.interp(even, done, clock)
     return at[even < done[-2]]
-
-
-def _two(rng: np.random.Generator, size: int) -> Numbers:
-    return np.where(rng.uniform(size=size) < 0.7, rng.lognormal(0, 0.3, size), rng.lognormal(2.3, 0.3, size))
-
-
-SHAPES: dict[str, Callable[[np.random.Generator, int], Numbers]] = {
-    "log-normal, sigma 0.5": lambda rng, size: rng.lognormal(0, 0.5, size),
-    "log-normal, sigma 1": lambda rng, size: rng.lognormal(0, 1.0, size),
-    "bimodal": _two,
-    "Pareto tail, alpha 2.2": lambda rng, size: 1 + rng.pareto(2.2, size),
-    "constant": lambda _rng, size: np.ones(size),
-    "small integers": lambda rng, size: rng.geometric(0.2, size).astype(float),
-}
-
-
-def shaped(shape: str, days: float, seed: int, per_second: float) -> Trace:
-    """Independent calls of one shape in all three signals: latency around 1 s, hundreds of tokens, cents."""
-    rng = np.random.default_rng(seed)
-    even = np.cumsum(rng.exponential(1 / per_second, int(days * DAY * per_second * (1 + RHYTHM))))
-    at = rhythm(even, days)
-    values = SHAPES[shape](rng, len(at))
-    tokens = values if shape == "small integers" else np.round(values * 200)
-    return Trace(EPOCH + at, values, tokens, values * 0.01, np.full(len(at), 100.0))

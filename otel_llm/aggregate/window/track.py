@@ -11,6 +11,7 @@ from .baseline import CRITICAL, LEAST, Baseline, Pool, teachers
 from .explain import Samples
 from .facts import Judgement, Key, Shifted, Signal
 from .memory import KEPT, Memory
+from .returning import Returning, stretches
 from .sketch import Bins, add
 from .slices import SIGNALS, SLICES, Grid, Slice
 from .summary import Summary
@@ -56,6 +57,7 @@ class Track:
         self.bounds = [inf, -inf, inf, inf]  # values beyond which latency, output (low, high) and cost are to be judged
         self.reach = dict.fromkeys(SIGNALS, 0)  # older slices that count as recent where traffic is thin
         self.young: dict[Signal, int] = {}  # the first cell that is recent, where the baseline is of cells
+        self.returning = {signal: Returning() for signal in SIGNALS}
         self.taught: dict[Signal, set[int]] = {signal: set() for signal in SIGNALS}
         self.before: dict[Signal, tuple[int, float]] = {}  # when a new normal was taken up (slice), and the former mean
         self.pending: deque[Judgement] = deque(maxlen=2 * len(self.watch.trends))
@@ -113,6 +115,9 @@ class Track:
     def _alarmed(self, at: float, signal: Signal, baseline: Baseline, judgement: Judgement) -> Judgement:
         if not self.watch.telling.tells(signal):
             return judgement
+        side = 1 if judgement.zscore > 0 else -1
+        if self.returning[signal].covers_call(self._block(self.number), side, judgement.value):
+            return judgement
         if abs(judgement.zscore) < ALONE and not self._shifted(signal, baseline, judgement.zscore):
             return judgement
         causes = self.samples.causes(signal)
@@ -129,7 +134,17 @@ class Track:
     def shift(self, signal: Signal, at: int, baseline: Baseline) -> float | None:
         """How far recent calls lie from the baseline, on the scale where 3 is beyond what the service does by itself."""
         recent = self.recent(signal, at)
-        return self.lines[signal].shown(baseline.shift(recent)) if recent.count else None
+        return self.lines[signal].shown(self._unexpected(signal, at, baseline, recent)) if recent.count else None
+
+    def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
+        """The shift of recent calls, but for a batch that is due."""
+        score = baseline.shift(recent)
+        count, total, _ = recent.log_moments()
+        due = self.returning[signal].covers(self._block(at), 1 if score > 0 else -1, total / count)
+        return 0.0 if due else score
+
+    def _block(self, at: int) -> int:
+        return at // self.grid.per_slice // self.grid.block
 
     def _bound(self) -> None:
         """Where nobody forgets, keep the newest slices: by number, not by time, as a call's time may be wrong."""
@@ -192,7 +207,11 @@ class Track:
 
     def _tell(self, minute: int) -> None:
         last = (minute + 1) * self.grid.per_minute - 1
+        block = self._block(last)
         for signal, kind, score in (*self._shift_scores(last), *self.watch.scores(minute)):
+            came = self.returning.get(signal) if kind == "trend" else None
+            if came is not None and came.lately(block, 1 if score > 0 else -1):
+                continue  # by the minute it is the shift that says whether it is larger than it was
             severity = self.watch.lasting(signal, kind, score)
             if severity is not None:
                 judgement = self._in_units(self.watch.judgement(signal, kind, score, severity), last)
@@ -211,7 +230,7 @@ class Track:
         for signal in SIGNALS:
             baseline = self.baselines[signal]
             if baseline is not None and (recent := self.recent(signal, last)).count:
-                score = baseline.shift(recent)
+                score = self._unexpected(signal, last, baseline, recent)
                 self.lines[signal].see(self.minute, abs(score) if baseline.both else score)
                 yield signal, "shift", self.lines[signal].shown(score)
 
@@ -294,8 +313,27 @@ class Track:
         if len(blocks) < OWN_BLOCKS or calls < OWN_CALLS:
             for number, summary in self.memory.of(signal):
                 blocks.setdefault(number // self.grid.block, [(-number, summary)])
-        taught = teachers([(number, _logs(block)) for number, block in sorted(blocks.items())])
+        logs = {number: _logs(block) for number, block in sorted(blocks.items())}
+        taught = teachers(list(logs.items()))
+        self._see_stretches(signal, blocks, logs, taught)
         return [blocks[number] for number in sorted(taught)]
+
+    def _see_stretches(
+        self, signal: Signal, blocks: dict[int, list[Lesson]], logs: dict[int, tuple[int, int, int]], taught: set[int]
+    ) -> None:
+        """Remember what stood out: it may come back."""
+        calls = sum(logs[number][0] for number in taught)
+        if not calls or len(taught) == len(logs):
+            return
+        usual = sum(logs[number][1] for number in taught) / calls
+        out = []
+        for number in logs.keys() - taught:
+            count, total, _ = logs[number]
+            high, low = (
+                edge(getattr(one, name) for _, one in blocks[number]) for edge, name in ((max, "high"), (min, "low"))
+            )
+            out.append((number, count, total, high if total / count > usual else low))
+        self.returning[signal].see(stretches(sorted(out), usual))
 
     def _of_cells(self, signal: Signal, at: int) -> list[list[Lesson]]:
         """Of a young service: cells but for the newest, which are recent. Numbers below zero, as no slice has."""
@@ -413,10 +451,20 @@ class Track:
     def dump(self) -> tuple[Any, ...]:
         slices, cells = ([(number, one.dump()) for number, one in kept.items()] for kept in (self.slices, self.cells))
         lines = [self.lines[signal].dump() for signal in SIGNALS]
-        return (slices, cells, self.memory.dump(), self.watch.dump(), lines, self.minute, list(self.before.items()))
+        returning = [self.returning[signal].dump() for signal in SIGNALS]
+        return (
+            slices,
+            cells,
+            self.memory.dump(),
+            self.watch.dump(),
+            lines,
+            self.minute,
+            list(self.before.items()),
+            returning,
+        )
 
     def load(self, state: Any) -> None:
-        slices, cells, memory, watch, lines, self.minute, before = state
+        slices, cells, memory, watch, lines, self.minute, before, returning = state
         self.slices = {int(number): Slice.load(one) for number, one in slices}
         self.cells = {int(number): Slice.load(one) for number, one in cells}
         for one in self.slices.values():
@@ -424,8 +472,9 @@ class Track:
         self.memory = Memory.load(memory)
         self.watch.load(watch)
         self.before = {signal: (int(since), float(mean)) for signal, (since, mean) in before}
-        for signal, line in zip(SIGNALS, lines, strict=True):
+        for signal, line, came in zip(SIGNALS, lines, returning, strict=True):
             self.lines[signal].load(line)
+            self.returning[signal].load(came)
 
     def keep(self, now: int) -> None:
         """Have ready what outlives a restart, so that nobody waits for all models at once."""
@@ -442,6 +491,7 @@ class Track:
             "memory": memory.dump(),
             "watch": self.watch.learned(),
             "lines": {signal: line.short() for signal, line in self.lines.items()},
+            "returning": {signal: came.dump() for signal, came in self.returning.items()},
         }
 
     def take_up(self, state: Any) -> None:
@@ -451,6 +501,7 @@ class Track:
         for signal, line in state["lines"].items():
             if signal in self.lines:
                 self.lines[signal].take_up(line)
+                self.returning[signal].load(state.get("returning", {}).get(signal, ()))
         self.stale = True
 
 

@@ -15,7 +15,7 @@ from .trend import LINE, Trend
 
 WITHIN = 300.0  # seconds in which alarms of a kind add up to a critical one
 EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are drawn anew
-HELD = 5  # minutes in a row beyond the line after which a shift is critical
+HELD = {"shift": 5, "trend": 10}  # minutes in a row beyond the line after which a shift is critical
 GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
 LASTING = 2
 SHORTEST = 3  # minutes of calls before anything is said of them by the minute
@@ -81,7 +81,7 @@ class Watch:
             self.beyond.get((signal, kind), 0) + 1 if far >= self.telling.line and self.telling.tells(signal) else 0
         )
         self.beyond[signal, kind] = minutes
-        if signal in PAGING and (minutes >= HELD or (minutes >= LASTING and far >= GRAVE)):
+        if signal in PAGING and (minutes >= HELD[kind] or (minutes >= LASTING and far >= GRAVE)):
             return "critical"
         return "warning" if minutes >= LASTING else None
 
