@@ -5,7 +5,7 @@ DEMO := .venv-demo
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test system lint unit covered matrix engines fuzz prometheus3 docs generate bench package clean gateway-senders gateway-kills
+.PHONY: demo test system lint unit covered matrix engines fuzz prometheus3 printed kill docs generate bench package clean gateway-senders gateway-kills
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
