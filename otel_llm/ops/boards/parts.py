@@ -77,10 +77,6 @@ def warn_above(value: float) -> tuple[Step, ...]:
     return ((value, WARN),)
 
 
-def limits(warning: float, critical: float) -> tuple[Step, ...]:
-    return ((warning, WARN), (critical, BAD))
-
-
 def around_zero(objectives: Objectives) -> tuple[Step, ...]:
     """The z-score's limits on both sides, as colours of a number; to be used with a base of BAD."""
     low, high = objectives.zscore_warning, objectives.zscore_critical

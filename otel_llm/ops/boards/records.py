@@ -140,11 +140,6 @@ class Recorded(Queries):
         """A quantile, absent (not NaN) where nothing was counted."""
         return f"histogram_quantile({q}, {self._added(_BUCKETS, name, (*by, 'le'), over, where)}) >= 0"
 
-    def within(self, name: str, bound: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
-        """Observations per second up to ``bound``; Prometheus 2 shows it as 30, Prometheus 3 as 30.0."""
-        le = "=~" + bound.replace(".", "[.]") + ("" if "." in bound else "([.]0)?")
-        return self._added(_BUCKETS, name, by, over, {**where, "le": le})
-
     def mean(self, name: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
         """A histogram's mean, absent where nothing was counted."""
         by = tuple(by)
