@@ -62,8 +62,12 @@ def _group(name: str) -> tuple[str, ...]:
 
 
 def _on(python: str) -> Row:
-    """The contract with every client library, on another Python; 4 minutes each."""
-    tests = ("tests/contract", "tests/core/test_core_start.py", "tests/cluster/test_cluster_systems.py")
+    """The contract's main part, and the clocks of every family, on another Python; 4 minutes each."""
+    tests = (
+        *_contract("openai", "anthropic", "openai_like", "clock"),
+        "tests/core/test_core_start.py",
+        "tests/cluster/test_cluster_systems.py",
+    )
     return Row(
         f"python-{python}", (*_group("sdks"), "hypothesis", "trustme", "httpx"), tests, installed=True, python=python
     )
