@@ -179,7 +179,11 @@ def test_names_and_labels_are_the_catalogues():
         assert labels[:2] == KEY
         assert isinstance(value, (int, float))
         assert all(isinstance(label, str) for label in labels)
-    spend = {name for name in catalogue.BY_NAME if name.startswith(("otel_llm_spend", "otel_llm_budget", "otel_llm_evaluation"))}
+    spend = {
+        name
+        for name in catalogue.BY_NAME
+        if name.startswith(("otel_llm_spend", "otel_llm_budget", "otel_llm_evaluation"))
+    }
     derived = {metric.name for metric in catalogue.METRICS if metric.section == "derived"}
     assert {name for name, _, _ in told} == derived - spend - {
         "otel_llm_baseline_shifted_seconds",
