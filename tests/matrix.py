@@ -261,7 +261,13 @@ ROWS = (
     ),
     Row(
         "beside-v2",
-        ("openai>=3.57", "anthropic>=2.14", "opentelemetry-instrumentation-openai-v2>=2.4b0"),
+        (
+            "openai>=3.57",
+            "anthropic>=2.14",
+            "opentelemetry-instrumentation-openai-v2>=2.4b0",
+            "opentelemetry-util-genai<1",
+            "httpx",
+        ),
         ("tests/beside",),
     ),
     Row(  # 15 minutes, most of it for torch

@@ -20,6 +20,7 @@ class Other:
     distribution: str
     enter: Callable[[Any], Out | None] = lambda _: None
     wrap: Callable[[Any], Any] = lambda client: client
+    breaks: int = 0  # streams that the program cannot read any more by lines, with or without us
     unended: int = 0  # spans that it starts and does not end: what is on them is lost to every exporter
 
 
@@ -190,6 +191,7 @@ OTHERS: dict[str, Other] = {
     "otel_v2": Other(
         "opentelemetry-instrumentation-openai-v2",
         _instrumentors("opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor"),
+        breaks=2,
     ),
     "otel_genai": Other(
         "opentelemetry-instrumentation-genai-openai",
