@@ -185,7 +185,7 @@ class Gateway:
         if settled.words["refused"] and not self._said_refused:
             self._said_refused = True
             logger.warning(
-                "Spans say that they were sampled, and not how many calls they stand for, or more than 1,000: they are not counted (said "
+                "Spans say that they were sampled, and not how many calls they stand for, or more than 1,000: they are not counted (logged "
                 'once; otel_llm_gateway_spans_total{result="refused"} counts them)'
             )
         counted = {call.key: call for call in settled.calls}

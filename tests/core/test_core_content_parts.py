@@ -25,10 +25,10 @@ def written(config: Config, messages: Any) -> Any:
     call: Any = SimpleNamespace(
         request=SimpleNamespace(content=lambda: {"gen_ai.input.messages": messages}),
         response=SimpleNamespace(content=None),
-        span=SimpleNamespace(set_attributes=attributes.update),
+        span=SimpleNamespace(set_attributes=attributes.update, is_recording=lambda: True),
         scope=None,
     )
-    Content(config)(call, SEEN)
+    Content(config)(call, SEEN, {})
     return json.loads(attributes["gen_ai.input.messages"])
 
 
@@ -55,5 +55,6 @@ def test_a_call_without_messages_writes_none() -> None:
         request=SimpleNamespace(content=None), response=SimpleNamespace(content=[]), span=SimpleNamespace(), scope=None
     )
     call.span.set_attributes = lambda told: call.__dict__.update(told=told)
-    Content(Config(content="span_only"))(call, SEEN)
+    call.span.is_recording = lambda: True
+    Content(Config(content="span_only"))(call, SEEN, {})
     assert call.told == {}
