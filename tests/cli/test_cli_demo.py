@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_llm.cli import demo, demo_environment, doctor_checks, samples
+from otel_llm.cli import demo, demo_environment, samples
 from otel_llm.cli.problems import Problem
 
 
@@ -154,7 +154,7 @@ def test_without_the_prometheus_binary(otel_llm):
 
 
 def test_the_start_is_that_of_this_environment():
-    assert Path(doctor_checks.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))
+    assert Path(demo_environment.instrumented()[0]).name.startswith(("opentelemetry-instrument", "python"))
 
 
 def test_page_top_and_alerts_are_shown_beside_each_other():

@@ -52,7 +52,7 @@ def test_mistakes_are_named_and_make_it_fail(otel_llm):
     }
     ran = otel_llm("doctor", "--no-overhead", **wrong)
     assert ran.code == 1
-    assert "OTEL_LLM_SEMCONV='newest': not one of released, latest, both" in ran.out
+    assert "OTEL_LLM_SEMCONV='newest': 'newest' is no vocabulary (allowed: released, latest, both" in ran.out
     assert "did you mean OTEL_LLM_BUDGET_DAILY_USD?" in ran.out
     assert "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in ran.out
     assert "not measured" in ran.out

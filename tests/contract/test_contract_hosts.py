@@ -26,4 +26,4 @@ HOSTS = {
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_is_its_provider_s(host: str) -> None:
-    assert behind_text(f"https://{host}/v1", "whoever") == (HOSTS[host], host, None)
+    assert behind_text(f"https://{host}/v1", "whoever") == (HOSTS[host], host, 443)

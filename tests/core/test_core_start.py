@@ -105,7 +105,7 @@ def test_spans_go_to_otlp_where_an_endpoint_is_set(run: Any, server: Any) -> Non
 def test_bad_settings_are_told_and_replaced(run: Any) -> None:
     done = run(CALL + SHOW, OTEL_LLM_SEMCONV="new", OTEL_LLM_WINDOW_SECOND="10", OTEL_LLM_BUDGET_DAILY_USD="-1")
     assert counted(done.stdout) == 3
-    assert "OTEL_LLM_SEMCONV='new': not one of released, latest, both" in done.stderr
+    assert "OTEL_LLM_SEMCONV='new': 'new' is no vocabulary (allowed: released, latest, both;" in done.stderr
     assert "OTEL_LLM_WINDOW_SECOND is not a setting of otel-llm; did you mean OTEL_LLM_WINDOW_SECONDS?" in done.stderr
     assert "OTEL_LLM_BUDGET_DAILY_USD='-1': not between 0" in done.stderr
 
@@ -154,12 +154,12 @@ def test_stats_before_anybody_has_imported_prometheus_client(run: Any) -> None:
     assert 'otel_llm_internal_errors_total{component="registry"} 0.0' in done.stdout
 
 
-def test_another_instrumentation_is_named_and_counted_once(run: Any) -> None:
+def test_another_instrumentation_that_does_nothing_is_not_complained_of(run: Any) -> None:
+    """What others do is seen on their spans (tests/contract/test_contract_company.py), and not by a module's name."""
     other = "import sys, types\nsys.modules['opentelemetry.instrumentation.openai_v2'] = types.ModuleType('stand_in')\n"
     done = run(other + CALL + SHOW)
     assert counted(done.stdout) == 3
-    assert done.stderr.count("opentelemetry.instrumentation.openai_v2 instruments openai too") == 1
-    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in done.stderr
+    assert done.stderr == ""
 
 
 def test_a_version_that_nobody_knows_is_left_alone(run: Any) -> None:
