@@ -21,7 +21,7 @@ from otel_llm.core.refusals import BudgetExceededError, RunawayError
 
 from . import runs
 from .allowance import Allowance, OwnAllowance
-from .context import LABELS
+from .context import given
 
 logger = logging.getLogger("otel_llm")
 Period = Literal["minute", "day", "month", "block"]
@@ -206,17 +206,17 @@ class _Estimates:
     """What a call costs, by what those before it did: a mean of each provider, model and operation, the newest weighing most."""
 
     def __init__(self) -> None:
-        self._means: dict[tuple[str, str, str], tuple[float, float]] = {}
+        self._means: dict[int, tuple[float, float]] = {}  # by a hash: names are as long as somebody likes
 
     def of(self, request: Request, price: Price | None) -> tuple[int, int]:
         """Nano-dollars and tokens."""
-        known = self._means.get((request.provider, request.model or "", request.operation))
+        known = self._means.get(hash((request.provider, request.model or "", request.operation)))
         if known is None:
             known = _first(request, price)
         return round(known[0]), round(known[1])
 
     def learn(self, seen: Observation) -> None:
-        key = seen.provider, seen.request_model, seen.operation
+        key = hash((seen.provider, seen.request_model, seen.operation))
         tokens = (seen.input_tokens or 0) + (seen.output_tokens or 0)
         cost = (seen.cost or 0.0) * NANO
         before = self._means.get(key)
@@ -281,7 +281,7 @@ def admit(
         return None
     hold = Hold()
     nano, tokens = _estimate(request, price) or (0, 0)
-    labels, admitted = LABELS.get(), False
+    labels, admitted = given(), False
     try:
         for limit in limits:
             error = _ask(limit, hold, (request, labels), (nano, tokens))

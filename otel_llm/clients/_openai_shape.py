@@ -47,6 +47,13 @@ def read_usage_only(reply: Any, into: Response) -> None:
     read_usage(fields.get("usage"), into)
 
 
+def read_embeddings(reply: Any, into: Response) -> None:
+    """Vectors, which are no tokens: Mistral says that it wrote none, others say nothing of it."""
+    read_usage_only(reply, into)
+    if into.usage is not None:
+        into.usage.output_tokens = into.usage.output_tokens or None
+
+
 def read_images(reply: Any, into: Response) -> None:
     """Images that were made: they tell their tokens."""
     fields = told(reply)
@@ -60,7 +67,7 @@ def read_nothing(_: Any, __: Response) -> None:
 
 CHAT = Reader(read_chat, read_chat_chunk, terminal=True)
 RESPONSES = Reader(read_response, read_response_event, terminal=True)
-EMBEDDINGS = Reader(read_usage_only)
+EMBEDDINGS = Reader(read_embeddings)
 IMAGES = Reader(read_images, read_image_event)
 TRANSCRIPTION = Reader(read_usage_only, read_transcript_event)
 FETCHED = Reader(read_fetched, read_fetched_event, usage=False)

@@ -61,6 +61,7 @@ def talk(client: Any, model: str) -> Any:
 class TestXAI(Contract):
     kit = Kit(
         library="xai",
+        switches=False,  # the model belongs to the chat, which is there before the call
         provider="x_ai",
         model="grok-x",
         serve=FakeXAI,

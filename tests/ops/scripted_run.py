@@ -65,12 +65,13 @@ class Story:
     traffic: float = 1.0  # times every model's pace
 
 
-OF_RUNS = {  # what frameworks report of a run, and its values
+OF_RUNS = {  # what frameworks, evaluators and guardrails report, and its values
     "gen_ai_invoke_agent_inference_calls": 2.0, "gen_ai_invoke_agent_tool_calls": 1.0, "gen_ai_invoke_workflow_duration_seconds": 9.0,
     "mcp_client_operation_duration_seconds": 0.4, "mcp_client_session_duration_seconds": 60.0,
     "mcp_server_operation_duration_seconds": 0.4, "mcp_server_session_duration_seconds": 60.0,
     "otel_llm_duplicate_spans_total": 1.0, "otel_llm_retrieval_documents": 4.0, "otel_llm_retrieval_duration_seconds": 0.2,
-    "otel_llm_run_cost_usd": 0.02,
+    "otel_llm_run_cost_usd": 0.02, "otel_llm_conversation_turns": 3.0, "otel_llm_conversation_cost_usd": 0.06,
+    "otel_llm_evaluations_total": 1.0, "otel_llm_guardrail_duration_seconds": 0.1,
 }  # fmt: skip
 
 
