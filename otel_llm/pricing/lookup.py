@@ -16,7 +16,6 @@ from .price import Quote, unpriced
 from .rates import FEE_UNITS, REQUESTS, UNITS, Gap, gaps, quote
 from .table import Found, InForce, Table, in_force
 
-_LONGEST = 1024  # characters of a call's two names that are remembered
 _MOST = 1024  # models at hand, and as many names at hand that are no known model's: names are user input
 
 Key = tuple[str, str, str, "str | None", str, "str | None"]  # provider, models asked and answered, tier, host, region
@@ -152,12 +151,7 @@ class Book:
         return seller
 
     def _keep(self, entries: dict[Key, Terms], key: Key, entry: Terms) -> Terms:
-        """Remember terms. Without a lock, which a fork could leave locked; past the bound, begin anew.
-
-        A name that is longer than any model's is looked up each time: names are user input, and the bound is one in bytes, too.
-        """
-        if len(key[1]) + len(key[2]) > _LONGEST:
-            return entry
+        """Remember terms. Without a lock, which a fork could leave locked; past the bound, begin anew. Names are short here."""
         if len(entries) >= _MOST:
             entries.clear()
         entries[key] = entry

@@ -46,6 +46,13 @@ def test_budgets_are_read(tmp_path, name, text):
     )
 
 
+def test_a_budget_for_each_value_of_a_label(tmp_path):
+    path = tmp_path / "budgets.yaml"
+    path.write_text("budgets:\n  - name: a\n    each: tenant\n    daily_usd: 5\n")
+    (budget,) = read(str(path), ("tenant",))
+    assert (budget.name, budget.each, budget.daily) == ("a", "tenant", 5.0)
+
+
 ALLOWED = "(allowed: name, match, each, daily_usd, monthly_usd)"
 WRONG = [
     ("budgets:\n  - name: a\n    daily_usd: lots\n", ":3: budgets[0].daily_usd: 'lots' is not a number of US dollars (allowed: 0"),

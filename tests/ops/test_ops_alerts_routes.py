@@ -55,6 +55,14 @@ def test_with_a_webhook_it_is_told_of_everything() -> None:
     assert first == {"receiver": "webhook", "continue": True}
 
 
+def test_every_environment_pages_where_none_is_for_trials() -> None:
+    def channels(routing: Routing) -> set[str]:
+        return {route["receiver"] for route in configuration(routing)["route"]["routes"]}
+
+    assert "slack-staging" in channels(Routing())
+    assert "slack-staging" not in channels(Routing(not_production=""))
+
+
 DATA = {
     "receiver": "slack", "status": "firing", "externalURL": "http://alerts", "groupLabels": {"alertname": "LLMX"},
     "commonLabels": {"alertname": "LLMX", "severity": "critical", "gen_ai_request_model": 'meta/llama "4"'}, "commonAnnotations": {},

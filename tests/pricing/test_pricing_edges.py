@@ -12,7 +12,7 @@ from otel_llm.pricing import sources
 from otel_llm.pricing.explain import explain
 from otel_llm.pricing.price import NOTHING
 from otel_llm.pricing.pricer import Pricer
-from otel_llm.pricing.rates import quote
+from otel_llm.pricing.rates import Gap, quote, without
 from otel_llm.pricing.table import FORMAT, Table
 
 AT = 1_763_711_000.0
@@ -64,3 +64,8 @@ def test_a_provider_that_stands_for_one_that_is_not_there_has_its_own_models_onl
     assert table.find("p", "other") is None
     assert list(table.models("p")) == ["m"]
     assert list(table.models("nobody")) == []
+
+
+def test_a_part_without_its_whole_is_taken_out_alone() -> None:
+    left = without(Usage(cache_read_tokens=30), [Gap("cache_read_tokens", "input_tokens", "cache_read")])
+    assert (left.cache_read_tokens, left.input_tokens) == (None, None)
