@@ -69,7 +69,18 @@ def _on(python: str) -> Row:
         "tests/cluster/test_cluster_systems.py",
     )
     return Row(
-        f"python-{python}", (*_group("sdks"), "hypothesis", "trustme", "httpx"), tests, installed=True, python=python
+        f"python-{python}",
+        (
+            *_group("sdks"),
+            "hypothesis",
+            "trustme",
+            "httpx",
+            "opentelemetry-exporter-otlp-proto-http",
+            "opentelemetry-exporter-prometheus",
+        ),
+        tests,
+        installed=True,
+        python=python,
     )
 
 

@@ -65,8 +65,9 @@ class Aggregator:
             return tuple(self._families().families())
 
     def stats(self) -> Summary:
-        """``Store.summary``: plain values."""
+        """``Store.summary``: plain values. Who has gone since the last tick has no open calls."""
         with self._lock:
+            self.survey()
             self.refresh()
             return self.store.summary(time.time())
 
