@@ -328,7 +328,13 @@ def run(row: Row) -> Outcome:
 def surroundings() -> dict[str, str]:
     """What the tests run in: no settings of ours from outside, and no proxy between them and their own server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1,localhost", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OTHER_VERSIONS": "1",
+    }
 
 
 def environment(row: Row) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from contract_content import needs
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -21,7 +23,9 @@ from otel_llm.testing import capture
 OURS = f"{Path(otel_llm.__file__).parent}/"
 ASIDE = f"{OURS}testing/"  # the server and what captures are the tests' own
 SLACK = 1.15  # beyond what was counted on Python 3.11
-ELSEWHERE = 1.4  # the same on other Pythons, whose byte codes are others
+ELSEWHERE = (
+    1.4  # the same on Python 3.10, and with other versions of a library (rows of the matrix), which go other ways
+)
 KEPT = 200
 """Bytes that a call may leave behind in our lines; its record alone would be 500."""
 BYTE_CODES = {
@@ -83,6 +87,8 @@ class CostScenarios:
     def test_a_plain_call_costs_what_it_did(self, server: Any, monkeypatch: Any) -> None:
         from contract import with_client
 
+        if sys.version_info >= (3, 12):
+            pytest.skip("from 3.12 on a frame that has begun has no events of byte codes")
         monkeypatch.setattr(
             invocation, "REPLY_SECONDS", 3600.0
         )  # the headers of the first reply are read, and no others
@@ -108,6 +114,7 @@ class CostScenarios:
         with capture(self.kit.library, sinks=(Spans(traces.get_tracer("cost")),)) as captured:
             codes, left = with_client(self.kit, server.url, use)
         expected = BYTE_CODES.get(type(self).__name__, MOST)
-        most = expected * (SLACK if sys.version_info[:2] == (3, 11) else ELSEWHERE)
+        counted_here = sys.version_info[:2] == (3, 11) and "OTHER_VERSIONS" not in os.environ
+        most = expected * (SLACK if counted_here else ELSEWHERE)
         assert (expected / 1.5 if expected != MOST else 0) < codes <= most, f"{codes} byte codes, {expected} expected"
         assert left <= 3 * KEPT, f"{left} bytes are left"
