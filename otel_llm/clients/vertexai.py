@@ -71,7 +71,7 @@ def _endpoint(model: Any) -> str:
     if config is not None:
         with suppress(ValueError):  # a region that is none: the call itself is about to say so
             found = text(config.get_client_options(location, prediction_client=True).api_endpoint)
-    return found if found is not None and "://" in found else f"//{found or ''}"
+    return found if found is not None and "://" in found else f"https://{found or ''}"
 
 
 def _shown(found: Any) -> Any:

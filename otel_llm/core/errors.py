@@ -111,7 +111,7 @@ def http_status(error: BaseException) -> int | None:
     )
     for status in places:
         if isinstance(status, int) and 100 <= status < 600:  # noqa: PLR2004
-            return status
+            return int(status)  # some are of an enumeration
     return None
 
 

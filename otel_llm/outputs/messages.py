@@ -38,6 +38,8 @@ class Content:
             self._write(call, seen, attributes)
 
     def _write(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
+        if kind_of(seen.operation) == "embeddings":  # whose spans have no messages, by the conventions
+            return
         told = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
             told["gen_ai.output.messages"] = ended(call.response.content, call.response.finish_reasons, seen.error_type)

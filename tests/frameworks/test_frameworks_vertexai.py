@@ -115,6 +115,7 @@ COMMON: dict[str, Any] = {
 class TestContent(Contract):
     kit = Kit(
         **COMMON,
+        switches=False,  # the model belongs to the object that is asked
         operation="generate_content",
         make=Rest,
         make_async=AsyncGrpc,
@@ -128,6 +129,7 @@ class TestContent(Contract):
 class TestChats(Contract):
     kit = Kit(
         **COMMON,
+        switches=False,  # the model belongs to the object that is asked
         make=Grpc,
         make_async=AsyncGrpc,
         plain=lambda client, model: client.model(model).start_chat().send_message(MESSAGE),

@@ -63,6 +63,8 @@ def model(api: Any, name: str = "granite-x") -> Any:
 class TestWatsonx(Contract):
     kit = Kit(
         library="watsonx",
+        greets=r"/identity/token|/authorize|^/v2/(projects|spaces)/",
+        switches=False,  # the model belongs to the object that is asked
         provider="ibm.watsonx.ai",
         model="granite-x",
         address=HOST,

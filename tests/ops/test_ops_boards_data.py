@@ -381,7 +381,14 @@ def test_nothing_leaks_past_what_the_reader_picked(live: lab.Prometheus) -> None
     live.end = time.time()
     of_no_job = ["ALERTS{", "prometheus_", "alertmanager_"]
     of_no_model = ["budget", "spend", "breaker", "http_request", "processes", "_series", "scrape_duration", "overflow"]
-    of_no_model += ["agent", "tool", "mcp_", "retrieval", "conversation"]  # of runs, whatever models are asked in them
+    of_no_model += [
+        "agent",
+        "tool",
+        "mcp_",
+        "retrieval",
+        "conversation",
+        "run_cost",
+    ]  # of runs, whatever models are asked in them
     of_no_model += ["internal_errors", "instrumented", "build_info", *of_no_job, *WHOLE_SERVICE]
     for name, query in (*queries("released"), *queries(None)):
         if not any(word in query.expr for word in of_no_job):

@@ -79,6 +79,7 @@ class Kit:
     calls_tools: bool = True
     switches: bool = True  # a guard can send its calls to another model
     prefix: str = ""  # of models' names as callers write them
+    greets: str = r"^$"  # what a client asks for when it is made: paths that match
 
     def has(self, *names: str) -> bool:
         return all(getattr(self, name) not in (None, "", False) for name in names)

@@ -11,8 +11,8 @@ from typing import Any
 import conformance
 import pytest
 from contract_content import needs
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs import LoggerProvider, export
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,6 +26,9 @@ from otel_llm.outputs.messages import Content
 from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
 
+MEMORY: Any = (
+    getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter
+)  # as older versions name it
 SWITCHES = ("released", "latest", "both,proposed")
 
 
@@ -42,7 +45,7 @@ class Spoken:
 def speaking(library: str, switch: str, **settings: Any) -> Iterator[Spoken]:
     """Everything on, in the vocabulary of ``switch``. What was exported is there when it has ended."""
     config = Config(semconv=switch, content="span_and_event")
-    spans, logs, reader = InMemorySpanExporter(), InMemoryLogRecordExporter(), InMemoryMetricReader()
+    spans, logs, reader = InMemorySpanExporter(), MEMORY(), InMemoryMetricReader()
     traces, records = TracerProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
     traces.add_span_processor(SimpleSpanProcessor(spans))
     records.add_log_record_processor(SimpleLogRecordProcessor(logs))
