@@ -20,6 +20,7 @@ def make_async(url: str) -> Any:
 class TestVoyage(Contract):
     kit = Kit(
         library="voyage",
+        content=False,  # embeddings have no messages
         provider="voyage",
         operation="embeddings",
         model="voyage-x",
