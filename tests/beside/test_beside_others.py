@@ -52,4 +52,5 @@ def test_every_call_once(name: str, position: str) -> None:
     assert ran["errors"] == {}
     unended = OTHERS[name].unended
     assert ran["inferences"] >= ran["requests"] - unended
-    assert ran["told"] == tokens + 100 * (ran["duplicates"] - unended)  # what is told twice is counted, and named
+    repeated = ran["told"] - tokens + 100 * unended  # of 100 tokens each
+    assert 0 <= repeated <= 100 * ran["duplicates"]  # what is told twice is counted; a second span may have no tokens
