@@ -167,7 +167,8 @@ def _has(address, series):
 
 def test_a_real_prometheus_with_the_rules(prometheus, otel_llm):
     address, page = prometheus
-    _has(address, "job_budget:otel_llm_spend_usd:sum")
+    for recorded in ("job_budget:otel_llm_spend_usd:sum", "instance:otel_llm_seen:seconds"):
+        _has(address, recorded)
     ran = otel_llm("check", page.address, "--prometheus", address, "--json")
     found = findings(ran)
     assert ran.code == 0
