@@ -29,7 +29,7 @@ from matrix import uv  # noqa: E402 - likewise
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "otel-llm-printed")
 HOST = ("openai", "gunicorn", "uvicorn")  # what the reader's application has of its own
 USUAL = "pip install 'otel-llm[cli]'"  # of a page that speaks of what is installed already
-SERVES = re.compile(r"\b(opentelemetry-instrument|uvicorn|gunicorn)\b")
+SERVES = re.compile(r"\b(opentelemetry-instrument|uvicorn|gunicorn|otel-llm gateway)\b")
 STATE = re.compile(r"(cd|export|\.) ")  # lines that change what the next ones run in
 PORTS = ("24F8", "1F40")  # 9464, and 8000 of web servers, as the kernel writes them
 LISTENING = "0A"
