@@ -43,7 +43,7 @@ FIXED: list[dict[str, str]] = [
 
 def test_many_services_models_and_agents_become_other(tmp_path: Path) -> None:
     lab = Lab(tmp_path, Config(state_dir=str(tmp_path), server="off", port=0, max_label_values=50))
-    for number in range(0, 1000, 100):
+    for number in range(0, 10_000, 100):
         spans = [
             {"resource": {"attributes": pairs({"service.name": f"s{at}" * 40})}, "scopeSpans": [{"spans": [
                 span(at + 1, {**CHAT, "gen_ai.request.model": f"m{at}" * 40, "gen_ai.agent.name": f"a{at}"})]}]}
@@ -52,7 +52,7 @@ def test_many_services_models_and_agents_become_other(tmp_path: Path) -> None:
         lab.send(json.dumps({"resourceSpans": spans}).encode())
     lab.settle()
     services = lab.calls("service_name")
-    assert sum(services.values()) == 1000
+    assert sum(services.values()) == 10_000
     assert len(services) == 51
     assert max(len(name) for (name,) in services) <= 128
     assert len(lab.calls("gen_ai_request_model")) == 51
