@@ -110,6 +110,7 @@ class Test$class_name(Contract):
     kit = Kit(
         library="$name",
         provider="$name",
+        switches=False,  # until its Patch has a ``switch``, with which a guard sends calls to another model
         make=lambda url: $package.$client(base_url=$url, api_key="test-key"),
         make_async=lambda url: $package.$async_client(base_url=$url, api_key="test-key"),
         plain=ask,

@@ -18,7 +18,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 LABELS: ContextVar[Mapping[str, str]] = ContextVar("otel_llm_labels", default=_NONE)
 FALLBACK: ContextVar[list[tuple[str, str, str]] | None] = ContextVar("otel_llm_fallback", default=None)
 _metric_labels: tuple[str, ...] = ()
-_baggage: tuple[str, ...] = ()
+baggage_keys: tuple[str, ...] = ()
 _LONGEST = 256
 """Characters of a value that comes from elsewhere."""
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,16 +88,16 @@ class labels(ContextDecorator):  # noqa: N801
 
 def allow(names: tuple[str, ...], carried: tuple[str, ...] = ()) -> None:
     """Which labels are metric labels, in order, and which keys of baggage are labels. Said once, by the runtime."""
-    global _metric_labels, _baggage
-    _metric_labels, _baggage = names, carried
+    global _metric_labels, baggage_keys
+    _metric_labels, baggage_keys = names, carried
 
 
 def given() -> Mapping[str, str]:
     """The labels here: those that the caller gave, and those that came with a request as baggage and are allowed."""
     own = LABELS.get()
-    if not _baggage:
+    if not baggage_keys:
         return own
-    came = {key: str(value)[:_LONGEST] for key in _baggage if (value := baggage.get_baggage(key)) is not None}
+    came = {key: str(value)[:_LONGEST] for key in baggage_keys if (value := baggage.get_baggage(key)) is not None}
     return ChainMap(own, came) if came else own  # type: ignore[arg-type]
 
 

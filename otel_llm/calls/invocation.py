@@ -24,8 +24,8 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import answers, background, checks, collected, limits, runs
-from .context import FALLBACK, given
+from . import answers, background, checks, collected, context, limits, runs
+from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
 
@@ -67,7 +67,8 @@ class Invocation:
         self.read_chunk = request.reader.chunk
         keeps = observer.capture or (observer.answers and request.expects is not None)
         self.response = Response.to([] if keeps else None)
-        self.labels, self.totals = given(), TOTALS.get()  # of where the call begins: it may end anywhere
+        self.totals = TOTALS.get()  # of where the call begins: it may end anywhere
+        self.labels = context.given() if context.baggage_keys else LABELS.get()
         self.hold: Any = None  # what a guard has reserved for it
         self.step: runs.Step | None = None  # the agent run or tool call that it is part of
         self.first_chunk: float | None = None
