@@ -167,7 +167,8 @@ ROWS = (
             "tests/exposition/test_exposition_text.py",
             "tests/aggregate",
         ),
-        # prometheus-client 0.20 escapes no names, and OpenTelemetry's exporter knows one registry, and SDK 1.30 has no log records with the name of an event
+        # prometheus-client 0.20 escapes no names, OpenTelemetry's exporter knows one registry, and log records of SDK 1.30 have no
+        # name of an event
         without=("allow-utf-8", "dots", "opentelemetrys_exporter", "it_speaks"),
         installed=True,
     ),
