@@ -163,7 +163,7 @@ def _stacked(processor: Any) -> Out:
     leave = [OTHERS[name].enter(processor) for name in ("logfire", "openinference", "ddtrace")]
 
     def out() -> None:
-        for each in leave:
+        for each in reversed(leave):  # ddtrace takes out only what is outermost
             if each is not None:
                 each()
 
