@@ -96,8 +96,6 @@ def test_search_finds_a_metric(browser: Browser, site: tuple[str, list[str]]) ->
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(f"{site[0]}/")
-    page.locator("input.md-search__input").click()
-    page.wait_for_function("!document.querySelector('.md-search-result__meta').textContent.includes('Initializing')")
     page.locator("input.md-search__input").fill("otel_llm_prompt_cache_read_ratio")
     first = page.locator(".md-search-result__item a").first
     first.wait_for()
