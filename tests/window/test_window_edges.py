@@ -70,6 +70,54 @@ def test_one_value_is_judged_long_after_the_last_call() -> None:
     assert engine.check(("", "another"), "latency", 30.0, START + 2400) is None
 
 
+def test_a_value_is_judged_by_the_slice_that_it_is_in() -> None:
+    """Where ``tend`` has begun a slice and has not come to this model yet, its baseline is made when it is asked for."""
+    engine = Engine()
+    feed(engine, steady(START, 1800, seed=7))
+    engine.gauges(START + 1800)
+    track, later = next(iter(engine.tracks.values())), START + 1920
+    slice_now = engine.grid.of(later) // engine.grid.per_slice
+    assert track.now < slice_now
+    engine.tended = slice_now
+    found = engine.check(("", KEY[1]), "latency", 30.0, later)
+    assert found is not None
+    assert (found.severity, track.now) == ("critical", slice_now)
+
+
+def test_costs_of_what_has_left_the_window_are_not_in_it() -> None:
+    engine = Engine()
+    feed(engine, steady(START, 600, seed=7))
+    track = next(iter(engine.tracks.values()))
+    assert sum(track.costs(engine.grid.of(START + 600)).values()) == sum(1 for _ in steady(START, 600, seed=7))
+    assert track.costs(engine.grid.of(START + 3 * 3600)) == {}
+
+
+def test_a_shift_whose_baseline_has_gone_is_not_shown() -> None:
+    engine = Engine()
+    feed(engine, steady(START, 1800, seed=7))
+    engine.gauges(START + 1800)
+    track, at = next(iter(engine.tracks.values())), engine.grid.of(START + 1800)
+    track.before["latency"] = (at // engine.grid.per_slice - 2, 0.5)
+    (one,) = track.shifted(KEY, at)
+    assert (one.signal, one.before, one.seconds) == ("latency", 0.5, 2 * engine.grid.slice)
+    track.baselines["latency"] = None
+    assert list(track.shifted(KEY, at)) == []
+
+
+def test_a_line_of_a_signal_that_is_no_more_is_left_out() -> None:
+    engine = Engine()
+    feed(engine, steady(START, 1800, seed=7))
+    track = next(iter(engine.tracks.values()))
+    state = track.learned()
+    state["lines"]["a_signal_of_old"] = [1.0, 2.0]
+    again = Engine()
+    feed(again, steady(START + 1800, 60, seed=8))
+    other = next(iter(again.tracks.values()))
+    other.take_up(state)
+    assert "a_signal_of_old" not in other.lines
+    assert other.stale
+
+
 def test_streams_without_usage_are_noted_for_so_many_models() -> None:
     noted: list[tuple[str, str]] = []
     store = Store(Config(), on_stream_without_usage=lambda *key: noted.append(key))
