@@ -16,7 +16,7 @@ import pytest
 from otel_llm.core.catalogue import shown
 from otel_llm.core.config import Config
 from otel_llm.exposition import server
-from otel_llm.ops import alert_names
+from otel_llm.ops.prometheus import alert_names
 
 
 def findings(ran):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otel_llm.core.objectives import Objectives, flag
-from otel_llm.ops import alert_names
+from otel_llm.ops.prometheus import alert_names
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

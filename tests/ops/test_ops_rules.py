@@ -16,9 +16,10 @@ from scripted_run import Script, scrapes, store
 
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.objectives import DEFAULT, Objectives
-from otel_llm.ops import alert_names, recorded, write_kubernetes, write_prometheus
+from otel_llm.ops import recorded
 from otel_llm.ops.alerts import alerts
-from otel_llm.ops.prometheus import all_groups, rule_files, write_rules
+from otel_llm.ops.kubernetes import write_kubernetes
+from otel_llm.ops.prometheus import alert_names, all_groups, rule_files, write_prometheus, write_rules
 from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context
 from otel_llm.ops.yamltext import dump, write
