@@ -5,7 +5,7 @@ DEMO := .venv-demo
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test system lint unit covered matrix engines fuzz prometheus3 printed kill docs generate bench package clean gateway-senders gateway-kills
+.PHONY: demo test system lint unit covered matrix engines fuzz prometheus3 printed kill docs generate bench package clean gateway-senders gateway-collector gateway-kills
 
 demo: $(DEMO)/.stamp
 	$(DEMO)/bin/otel-llm demo $(ARGS)
@@ -84,6 +84,9 @@ clean:
 
 gateway-senders: $(VENV)/.stamp ## real senders in Node, Go, Java and Python against the gateway; some minutes, caches outside of the clone
 	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 1800 tests/gateway/senders/check_senders.py $(ARGS)
+
+gateway-collector: $(VENV)/.stamp ## three gateways behind a real Collector, one killed and back; Go builds the Collector once, outside of the clone
+	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/gateway/senders/check_collector.py $(ARGS)
 
 gateway-kills: $(VENV)/.stamp ## a gateway that is killed a hundred times; about seven minutes
 	GATEWAY_KILLS=100 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3000 tests/gateway/test_gateway_restart.py -k killed
