@@ -68,12 +68,15 @@ package: $(VENV)/.stamp
 	$(BIN)/python tests/package.py
 
 $(VENV)/.stamp: pyproject.toml
+	@echo "Installing what the tests need into $(VENV), once: some minutes, over the network."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --group dev -e '.[cli,yaml,notify,otlp]'
 	touch $@
 
 $(DEMO)/.stamp: pyproject.toml
+	@echo "Installing otel-llm with the openai and anthropic clients into $(DEMO), once: about a minute, over the network."
+	@echo "Then a demo runs in this terminal: a service on this machine, six chapters of trouble, no keys. End it with q."
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/pip install --quiet --upgrade pip
 	$(DEMO)/bin/pip install --quiet -e '.[cli]' openai anthropic

@@ -119,7 +119,22 @@ def test_commands_run(service: dict[str, str], tmp_path: Path, name: str) -> Non
     assert ran.stderr == ""
 
 
-def test_the_page_shows_what_the_readme_names(page: str) -> None:
+SCRIPT_LINE = re.compile(r"^otel-llm: 2 calls, .*$", re.MULTILINE)
+P95 = re.compile(r"p95 [\d.]+ m?s")
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/service.md"])
+def test_a_script_ends_with_the_line_that_is_printed(surroundings: dict[str, str], name: str) -> None:
+    """But for the time, which the provider takes."""
+    (printed,) = SCRIPT_LINE.findall((ROOT / name).read_text(encoding="utf-8"))
+    ran = subprocess.run(
+        ["otel-llm", "run", "python", "examples/script.py"], env=surroundings, cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    (line,) = SCRIPT_LINE.findall(ran.stderr)
+    assert P95.sub("p95", line) == P95.sub("p95", printed)
+
+
+def test_the_page_shows_what_the_index_names(page: str) -> None:
     """Of the table of metrics, what a service without trouble can show."""
     for metric in (
         "gen_ai_client_operation_duration_seconds_count", "gen_ai_client_operation_time_to_first_chunk_seconds_count",

@@ -56,17 +56,21 @@ def test_every_client_library_has_its_row() -> None:
 
 
 def test_the_readme_s_parts_are_replaced_and_nothing_else() -> None:
-    text = "".join(
-        f"before\n<!-- {part}: begin, written by `otel-llm generate` -->\nold\n<!-- {part}: end -->\nafter\n"
-        for part in ("providers", "measured")
+    text, table_text = (
+        "".join(
+            f"before\n<!-- {part}: begin, written by `otel-llm generate` -->\nold\n<!-- {part}: end -->\nafter\n"
+            for part in parts
+        )
+        for parts in (("counted", "measured"), ("measured",))
     )
     figures = {"instructions_call": 1000.0, "instructions_chunk": 1000.0}
     run = {"figures": {"bare client": figures, "otel-llm": figures, "a bare span": figures}, "versions": {}}
     made = reference.readme(text, run)
     assert made.count("before\n") == made.count("after\n") == 2
     assert "old" not in made
-    assert "| `openai` | " in made
-    assert "| a plain call | 1 | 1 |" in made
+    assert "client libraries are watched: `openai`, `anthropic`" in made
+    assert "A plain call costs 1 thousand instructions" in made
+    assert "| a plain call | 1 | 1 |" in reference.comparison(table_text, run)
 
 
 def test_a_bar_in_a_cell_is_no_border() -> None:

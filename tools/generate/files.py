@@ -35,7 +35,7 @@ def run(root: Path, *, check: bool) -> None:
 
 
 def wanted(root: Path) -> dict[str, str]:
-    """The text of every generated file by its path; of README.md, its tables are."""
+    """The text of every generated file by its path; of pages with marks, what is between these is."""
     if importlib.util.find_spec("grafana_foundation_sdk") is None:
         raise Problem("the dashboards are built with grafana-foundation-sdk: install the development dependencies")
     from . import boards  # noqa: PLC0415 - it takes the library
@@ -46,7 +46,7 @@ def wanted(root: Path) -> dict[str, str]:
         **dashboards,
         **reference.generated(),
         **_prices(root),
-        "README.md": _readme(root),
+        **_measured(root),
         **_spans(root),
     }
 
@@ -65,14 +65,20 @@ def _prices(root: Path) -> dict[str, str]:
     return {PRICES: table, "otel_llm/pricing/prices.LICENSE": licence or ""}
 
 
-def _readme(root: Path) -> str:
+def _measured(root: Path) -> dict[str, str]:
+    """The pages with figures of the benchmarks."""
+    path = "docs/performance.json"
     try:
-        figures = json.loads((root / "docs" / "performance.json").read_text("utf-8"))
-        return reference.readme((root / "README.md").read_text("utf-8"), figures)
+        figures = json.loads((root / path).read_text("utf-8"))
+        pages = {"README.md": reference.readme, "docs/comparison.md": reference.comparison}
+        texts = {}
+        for path, fill in pages.items():
+            texts[path] = fill((root / path).read_text("utf-8"), figures)
     except KeyError as error:
         raise Problem(f"docs/performance.json has no {error}: is it of a full run of make bench?") from None
     except (OSError, ValueError) as error:
-        raise Problem(f"README.md: {error}") from None
+        raise Problem(f"{path}: {error}") from None
+    return texts
 
 
 def _spans(root: Path) -> dict[str, str]:

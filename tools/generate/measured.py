@@ -1,4 +1,4 @@
-"""What the README says of the last full benchmark run: our figures beside others', from ``docs/performance.json``."""
+"""What README.md and docs/comparison.md say of the last full benchmark run, which is ``docs/performance.json``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from otel_llm.ops.markdown import table
 
 US, BARE = "otel-llm", "bare client"
-PEERS: dict[str, tuple[str, str]] = {  # name in the figures -> what the README calls it, and its distribution
+PEERS: dict[str, tuple[str, str]] = {  # name in the figures -> what the pages call it, and its distribution
     "OTel genai": ("genai-openai", "opentelemetry-instrumentation-genai-openai"),
     "openai-v2": ("openai-v2", "opentelemetry-instrumentation-openai-v2"),
     "traceloop": ("OpenLLMetry", "opentelemetry-instrumentation-openai"),
@@ -50,13 +50,24 @@ def summary(result: dict[str, Any]) -> str:
     return f"{table(head, rows)}\n\n{_ahead(figures, there)}"
 
 
+def sentence(result: dict[str, Any]) -> str:
+    """What a plain call costs in instructions, beside a span by hand and the most economical peer. Raises as ``summary`` does."""
+    figures = {name: one["instructions_call"] / 1000 for name, one in result["figures"].items()}
+    peer = min((name for name in PEERS if name in figures), key=lambda name: figures[name], default="")
+    beside = f", {PEERS[peer][0]} {figures[peer]:,.0f} thousand" if peer else ""
+    return (
+        f"A plain call costs {figures[US]:,.0f} thousand instructions more than without otel-llm. A span written by hand costs "
+        f"{figures['a bare span']:,.0f} thousand{beside} ([all figures](docs/performance.md), by `make bench`)."
+    )
+
+
 def _ahead(figures: dict[str, dict[str, Any]], peers: list[str]) -> str:
-    found = {
+    ahead = {
         name: [words for key, words in WORDS.items() if _less(figures, name, key)]
         for name in peers
     }  # fmt: skip
-    told = [f"{PEERS[name][0]} in {_listed(words)}" for name, words in found.items() if words]
-    return f"Ahead of us there: {'; '.join(told)}." if told else "Nobody is ahead of us there."
+    parts = [f"{PEERS[name][0]} in {_listed(words)}" for name, words in ahead.items() if words]
+    return f"Ahead of us there: {'; '.join(parts)}." if parts else "Nobody is ahead of us there."
 
 
 def _less(figures: dict[str, dict[str, Any]], name: str, key: str) -> bool:

@@ -19,7 +19,12 @@ from otel_llm.core.catalogue import (
     Section,
 )
 from otel_llm.core.config import Config
+from otel_llm.core.objectives import DEFAULT
+from otel_llm.ops import dashboards
+from otel_llm.ops.alerts import alerts
 from otel_llm.ops.markdown import provider_table, table
+from otel_llm.ops.promql import RELEASED
+from otel_llm.ops.rules import Context
 from otel_llm.reliability import hooks
 
 from . import measured
@@ -202,13 +207,22 @@ def provider_page() -> str:
 
 
 def readme(text: str, figures: dict[str, Any]) -> str:
-    """``text`` of README.md with its generated parts as they are now: client libraries, and ``figures`` of the benchmarks.
+    """``text`` of README.md with its generated parts: how much there is, and what a call costs by ``figures`` of the benchmarks.
 
     Raises ``ValueError`` where a mark is missing, ``KeyError`` where ``figures`` are not those of a full run.
     """
-    declared = [clients.load(name) for name in clients.NAMES]
-    rows = [(f"`{found.distribution}`", ", ".join(found.operations), ", ".join(found.tested)) for found in declared]
-    text = between(text, "providers", table(("library", "calls", "tested with"), rows))
+    libraries = ", ".join(f"`{clients.load(name).distribution}`" for name in clients.NAMES)
+    rules = {alert.name for alert in alerts(Context(DEFAULT, RELEASED))}
+    boards = list((dashboards.shipped() / "dashboards").glob("*.json"))
+    counted = (
+        f"{len(clients.NAMES)} client libraries are watched: {libraries}. Their calls are in [{len(METRICS)} metrics](docs/metrics.md), "
+        f"which {len(rules)} [alerts](docs/alerts.md) and {len(boards)} [boards](docs/dashboards.md) read."
+    )
+    return between(between(text, "counted", counted), "measured", measured.sentence(figures))
+
+
+def comparison(text: str, figures: dict[str, Any]) -> str:
+    """``text`` of docs/comparison.md with its table of ``figures`` of the benchmarks. Raises as ``readme`` does."""
     return between(text, "measured", measured.summary(figures))
 
 
