@@ -30,7 +30,7 @@ from ._read import attr, count, items, parameters, text
 
 
 def read_reply(reply: Any, into: Response) -> None:
-    """A whole answer. Input includes cached tokens, output includes thinking; what is not told stays None."""
+    """A whole answer. Input includes cached tokens, output includes thinking; what the reply lacks stays None."""
     into.model, into.id = text(attr(reply, "model")), text(attr(reply, "id"))
     prompt, answer = count(attr(reply, "usage", "prompt_tokens")), count(attr(reply, "usage", "completion_tokens"))
     if prompt is not None or answer is not None:
@@ -225,10 +225,10 @@ def _has(module: str) -> bool:
 
 def _registered(text: str, table: str, line: str) -> str:
     """``text`` with ``line`` at the end of the lines that match ``table``."""
-    found = re.search(table, text)
-    if found is None:
-        raise RefusedError(f"there is no place for {line.strip()!r} any more: {table!r} is not found")
-    return text[: found.end()] + line + text[found.end() :]
+    match = re.search(table, text)
+    if match is None:
+        raise RefusedError(f"there is no place for {line.strip()!r} any more: no text matches {table!r}")
+    return text[: match.end()] + line + text[match.end() :]
 
 
 if __name__ == "__main__":

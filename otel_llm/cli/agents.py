@@ -49,9 +49,9 @@ def rows(page: Page) -> tuple[Row, ...]:
 
 
 def _latency(page: Page, name: str) -> Latency | None:
-    found: Mapping[float, float] = {
+    counts: Mapping[float, float] = {
         float(bound): count
         for (bound,), count in page.by(f"{RUNS}_bucket", "le", **{LABEL: name, "error_type": ""}).items()
     }
-    p50, p95, p99 = (latency.from_buckets(found, rank) for rank in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (latency.from_buckets(counts, rank) for rank in (0.5, 0.95, 0.99))
     return None if p50 is None or p95 is None or p99 is None else Latency(p50, p95, p99, math.nan)

@@ -6,8 +6,8 @@ import time
 
 import click
 
-from . import findings as found
 from . import inspect_page, inspect_prometheus, screen, theme
+from .findings import Finding, show, to_json, verdict
 from .problems import Failed
 from .scrape import Endpoint, distinct
 from .terminal import default_url, screen_for
@@ -45,17 +45,17 @@ def command(
         parts[server.endpoint.url] = inspect_prometheus.inspect(server)
     every = [finding for each in parts.values() for finding in each]
     if as_json:
-        click.echo(found.to_json(parts))
+        click.echo(to_json(parts))
     else:
         _print(parts, every)
     if any(finding.status == "fail" for finding in every):
         raise Failed
 
 
-def _print(parts: dict[str, list[found.Finding]], every: list[found.Finding]) -> None:
+def _print(parts: dict[str, list[Finding]], every: list[Finding]) -> None:
     console = screen_for(None)
     fancy = screen.glyphs_for(console) is not theme.PLAIN
     for name, findings in parts.items():
-        found.show(console, name, findings, fancy=fancy)
-    words, colour = found.verdict(every)
+        show(console, name, findings, fancy=fancy)
+    words, colour = verdict(every)
     console.print(words, style=f"bold {colour}")

@@ -181,20 +181,20 @@ def alerts(asked: Iterable[Mapping[str, Any]]) -> str:
 
 def facts(page: Page) -> str:
     """The main facts in a line."""
-    found = view.read(page, ())
-    total, latency = found.total, found.total.latency
-    today = next((budget.spend_usd for budget in found.budgets if budget.period == "day"), None)
+    view_now = view.read(page, ())
+    total, latency = view_now.total, view_now.total.latency
+    today = next((budget.spend_usd for budget in view_now.budgets if budget.period == "day"), None)
     parts = [
         f"{total.requests:.0f} calls",
         f"p95 {theme.seconds(latency.p95 if latency else None)}",
         f"errors {theme.percent(total.error_ratio)}",
-        f"fallbacks {theme.percent(found.fallback_ratio)}",
-        f"cache hits {theme.percent(found.cache_hit_ratio)}",
+        f"fallbacks {theme.percent(view_now.fallback_ratio)}",
+        f"cache hits {theme.percent(view_now.cache_hit_ratio)}",
         f"today {theme.dollars(today)}",
-        *(f"breaker {name} {state}" for name, state in found.breakers.items() if state != "closed"),
+        *(f"breaker {name} {state}" for name, state in view_now.breakers.items() if state != "closed"),
         *(
             f"{zscore.signal} of {zscore.model} {theme.sigma(zscore.shift)} sigma"
-            for zscore in found.zscores[:1]
+            for zscore in view_now.zscores[:1]
             if theme.severity(zscore.shift) in ("warning", "critical")
         ),
     ]
@@ -206,8 +206,8 @@ def _sum_up(console: Console, running: Stage, page: Page | None, glyphs: theme.G
     if page is None:
         raise Problem("nothing was seen: the demo ended before its first scrape")
     if whole:
-        found = view.read(page, (running.endpoint.name,))
-        console.print(screen.render(Frame(found, None, console.width, glyphs), State(), None))
+        view_now = view.read(page, (running.endpoint.name,))
+        console.print(screen.render(Frame(view_now, None, console.width, glyphs), State(), None))
     console.print(f"The demo observed: {facts(page)}.")
     console.print(
         "Your own service: opentelemetry-instrument python app.py, then otel-llm top, or http://localhost:9464 in a browser"

@@ -126,13 +126,13 @@ def free_port(wanted: int, host: str = HOST) -> int:
     """``wanted`` if it is free, any free one for 0. Raises Problem where it is taken, or the host is not here."""
     try:
         with socket.create_server((socket.gethostbyname(host), wanted)) as probe:
-            found: int = probe.getsockname()[1]
+            port: int = probe.getsockname()[1]
     except OSError as error:
         why = str(error.strerror).partition(" (while")[0]
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise Problem(f"--host {host} cannot be listened on ({why}): give an address of this machine") from None
         raise Problem(f"port {wanted} of {host} cannot be had ({why}): choose another, as --port 0") from None
-    return found
+    return port
 
 
 def instrumented() -> list[str]:

@@ -7,7 +7,7 @@ import click
 from otel_llm.core.config import Config
 
 from . import doctor_checks, screen, theme
-from . import findings as found
+from .findings import show, to_json, verdict
 from .problems import Failed
 from .terminal import screen_for
 
@@ -32,14 +32,14 @@ Exit codes: 0 in order, 1 there is something to fix.
 def command(*, overhead: bool, as_json: bool) -> None:
     parts = doctor_checks.examine(Config.from_env(), overhead=overhead)
     every = [finding for findings in parts.values() for finding in findings]
-    words, colour = found.verdict(every)
+    words, colour = verdict(every)
     if as_json:
-        click.echo(found.to_json(parts, verdict=words))
+        click.echo(to_json(parts, verdict=words))
     else:
         console = screen_for(None)
         fancy = screen.glyphs_for(console) is not theme.PLAIN
         for title, findings in parts.items():
-            found.show(console, title, findings, fancy=fancy)
+            show(console, title, findings, fancy=fancy)
         console.print(words, style=f"bold {colour}")
     if any(finding.status == "fail" for finding in every):
         raise Failed

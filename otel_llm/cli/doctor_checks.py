@@ -127,12 +127,12 @@ def budgets(config: Config) -> Iterable[Finding]:
     if overall:
         yield Finding("ok", "overall", ", ".join(overall))
     try:
-        found = read_budgets(config.budgets_file, config.metric_labels) if config.budgets_file else ()
+        configured = read_budgets(config.budgets_file, config.metric_labels) if config.budgets_file else ()
     except DocumentError as error:
         yield Finding("fail", "file", f"{error}; the file is not used")
         return
-    if found:
-        yield Finding("ok", "file", f"{config.budgets_file}: {some([budget.name for budget in found])}")
+    if configured:
+        yield Finding("ok", "file", f"{config.budgets_file}: {some([budget.name for budget in configured])}")
     elif not overall:
         yield Finding("note", "none", "spend is counted, and compared with nothing (OTEL_LLM_BUDGET_DAILY_USD)")
 

@@ -49,7 +49,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What a provider said last of one limit; ``left`` is a share of it, from 0 to 1."""
+    """What is left of one limit by the provider's newest reply; ``left`` is a share of it, from 0 to 1."""
 
     model: str
     kind: str
@@ -111,5 +111,5 @@ def filtered(view: View, text: str) -> View:
     """Only rows and z-scores whose model or provider contains ``text``, whatever the case."""
     wanted = text.lower()
     rows = tuple(row for row in view.rows if wanted in f"{row.provider} {row.name}".lower())
-    zscores = tuple(found for found in view.zscores if wanted in f"{found.provider} {found.model}".lower())
+    zscores = tuple(zscore for zscore in view.zscores if wanted in f"{zscore.provider} {zscore.model}".lower())
     return replace(view, rows=rows, zscores=zscores)

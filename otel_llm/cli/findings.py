@@ -1,4 +1,4 @@
-"""What a check found, one line each, for people and for scripts."""
+"""The findings of a check, one line each, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FANCY = {"ok": "✓", "note": "·", "warn": "▲", "fail": "✗"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``says`` is what was found, ``remedy`` what to do about it (empty where nothing is to be done)."""
+    """``says`` is the finding in words, ``remedy`` what to do about it (empty where nothing is to be done)."""
 
     status: Status
     topic: str

@@ -45,8 +45,8 @@ def point(page: Page) -> Point:
     }
     for kind, part in view.TOKENS.items():
         counts[kind] = page.total(view.USAGE.format(part)) or 0.0
-    found = view.buckets(page, view.durations(page), error_type="")
-    return Point(page.at, counts, found, page.total("otel_llm_in_flight_requests") or 0.0)
+    durations = view.buckets(page, view.durations(page), error_type="")
+    return Point(page.at, counts, durations, page.total("otel_llm_in_flight_requests") or 0.0)
 
 
 @dataclass(slots=True)
@@ -60,12 +60,12 @@ class History:
 
     def add(self, page: Page) -> None:
         """Append; a service that began anew starts a new history."""
-        found = point(page)
-        if self.points and found.counts["requests"] < self.points[-1].counts["requests"]:
+        latest = point(page)
+        if self.points and latest.counts["requests"] < self.points[-1].counts["requests"]:
             self.points.clear()
-        while self.points and found.at - self.points[0].at > SPAN:
+        while self.points and latest.at - self.points[0].at > SPAN:
             self.points.popleft()
-        self.points.append(found)
+        self.points.append(latest)
 
     def note(self, at: float, group: str, spent: Mapping[str, float]) -> None:
         """What each row has spent until ``at``, US dollars; another grouping starts anew."""
@@ -82,7 +82,7 @@ class History:
         if not self.spent or self.spent[-1][0] - self.spent[0][0] < 2 * LATELY:
             return None
         end = self.spent[-1]
-        middle = self.spent[bisect_right(self.spent, end[0] - LATELY, key=lambda found: found[0]) - 1]
+        middle = self.spent[bisect_right(self.spent, end[0] - LATELY, key=lambda spending: spending[0]) - 1]
         return _per_hour(row, self.spent[0], middle), _per_hour(row, middle, end)
 
     def edges(self, cells: int) -> list[float]:
@@ -112,10 +112,10 @@ class History:
     def quantiles(self, rank: float, cells: int) -> list[float | None]:
         """A percentile of the calls that ended in each part, seconds; None where none did."""
         edges = self.edges(cells)
-        found = [self._nearest(at).durations for at in edges]
+        histograms = [self._nearest(at).durations for at in edges]
         return [
             from_buckets({bound: count - before.get(bound, 0.0) for bound, count in after.items()}, rank)
-            for before, after in itertools.pairwise(found)
+            for before, after in itertools.pairwise(histograms)
         ]
 
     def now(self, name: str, over: float = 15.0) -> float | None:
@@ -131,7 +131,7 @@ class History:
         return [self._nearest(at).in_flight for at in self.edges(cells)[1:]]
 
     def _at(self, at: float) -> int:
-        return max(0, bisect_right(self.points, at + 1e-6, key=lambda found: found.at) - 1)
+        return max(0, bisect_right(self.points, at + 1e-6, key=lambda point: point.at) - 1)
 
     def _nearest(self, at: float) -> Point:
         return self.points[self._at(at)]

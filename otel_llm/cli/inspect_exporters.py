@@ -49,7 +49,7 @@ def _tried(signal: str, entry: EntryPoint) -> Finding:
                 return Finding("ok", signal, f"{entry.name} was made, and what it sends to took an empty request")
     finally:
         logger.removeHandler(heard)
-    why = "; ".join([*failures, *dict.fromkeys(heard.said)][:2]) or "it gives no reason"
+    why = "; ".join([*failures, *dict.fromkeys(heard.messages)][:2]) or "it gives no reason"
     return Finding("fail", signal, f"{entry.name} cannot send: {why}", ADDRESS)
 
 
@@ -77,7 +77,7 @@ class _Heard(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage()[:300])
+        self.messages.append(record.getMessage()[:300])

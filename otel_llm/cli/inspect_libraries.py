@@ -176,7 +176,7 @@ def _unseen(name: str, there: str, facts: dict[str, Any]) -> Finding:
 
 
 def _others(name: str, facts: dict[str, Any]) -> Iterable[Finding]:
-    """Who else wraps the library: found on its classes."""
+    """The other packages that wrap the library, by what stands on its classes."""
     for owner, places in facts["others"].items():
         says = f"{owner} wraps {places} methods of {name} too: a call may have two spans, metrics count it once"
         yield Finding(

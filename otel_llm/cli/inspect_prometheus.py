@@ -49,8 +49,8 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's samples. Raises Problem where it fails."""
-        found: list[dict[str, Any]] = self.ask(f"query?query={quote(expression)}")["result"]
-        return found
+        series: list[dict[str, Any]] = self.ask(f"query?query={quote(expression)}")["result"]
+        return series
 
 
 def inspect(prometheus: Prometheus) -> list[Finding]:

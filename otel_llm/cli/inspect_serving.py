@@ -104,7 +104,7 @@ def _meet(config: Config) -> None:
 
 
 def notify_urls(config: Config) -> Iterable[Finding]:
-    """URLs that nobody would be told at."""
+    """URLs that notifications cannot reach."""
     for severity, urls in (("WARNING", config.notify_warning), ("CRITICAL", config.notify_critical)):
         if urls:
             yield from _untold(f"OTEL_LLM_NOTIFY_{severity}", urls)

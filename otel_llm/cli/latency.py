@@ -27,8 +27,8 @@ _STEPS = 40  # halvings; far below a thousandth of the value
 def read(quantiles: Mapping[str, float]) -> Latency | None:
     """From the gauge's samples by their ``quantile`` label; None where one is missing or is no number."""
     by_rank = {float(rank): value for rank, value in quantiles.items()}
-    found = [by_rank.get(rank, math.nan) for rank in _RANKS]
-    return None if any(math.isnan(value) for value in found) else Latency(*found)
+    values = [by_rank.get(rank, math.nan) for rank in _RANKS]
+    return None if any(math.isnan(value) for value in values) else Latency(*values)
 
 
 def mix(parts: Sequence[tuple[Latency, float]]) -> Latency | None:
@@ -42,8 +42,8 @@ def mix(parts: Sequence[tuple[Latency, float]]) -> Latency | None:
         return parts[0][0] if parts else None
     total = sum(weight for _, weight in parts)
     top = max(latency.max for latency, _ in parts)
-    found = [_invert(parts, rank * total, top) for rank in _RANKS[:-1]]
-    return Latency(found[0], found[1], found[2], top)
+    quantiles = [_invert(parts, rank * total, top) for rank in _RANKS[:-1]]
+    return Latency(quantiles[0], quantiles[1], quantiles[2], top)
 
 
 def _invert(parts: Sequence[tuple[Latency, float]], mass: float, top: float) -> float:

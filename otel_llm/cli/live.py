@@ -49,7 +49,7 @@ def _page(endpoint: Endpoint) -> Page:
 
 @dataclass(slots=True)
 class Watch:
-    """What a live view shows and is told. ``done`` ends it from outside, ``banner`` adds a line below the header."""
+    """What a live view shows, and what ends it. ``done`` ends it from outside, ``banner`` adds a line below the header."""
 
     endpoints: Sequence[Endpoint]
     state: State
@@ -86,14 +86,14 @@ class Watch:
             return self.banner() or Text(
                 self.state.trouble or "asking " + ", ".join(endpoint.url for endpoint in self.endpoints)
             )
-        found = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
-        self.history.note(page.at, self.state.group, {row.key: row.cost_usd or 0.0 for row in found.rows})
+        shown = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
+        self.history.note(page.at, self.state.group, {row.key: row.cost_usd or 0.0 for row in shown.rows})
         return screen.render(
-            Frame(found, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
+            Frame(shown, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
         )
 
     def run(self, console: Console) -> None:
-        """Show until ``q``, Ctrl-C or ``done``. The terminal is left as it was found."""
+        """Show until ``q``, Ctrl-C or ``done``. The terminal is then as it was before."""
         poller = threading.Thread(target=self.poll, name="otel-llm top", daemon=True)
         poller.start()
         try:

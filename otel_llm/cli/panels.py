@@ -72,18 +72,18 @@ def _spark(frame: Frame, series: Series, colour: str, share: float | None = None
 
 def latency(frame: Frame) -> Panel:
     """Percentiles over the window; the sparklines are of the calls that ended in each moment."""
-    view, found = frame.view, frame.view.total.latency
+    view, latency = frame.view, frame.view.total.latency
     rows = [("p50", 0.5, TEAL), ("p95", 0.95, BLUE), ("p99", 0.99, VIOLET)]
     lines = [
         line(
             name,
             theme.seconds(value),
             colour,
-            _spark(frame, _quantiles(rank), colour, value / found.max if value and found else None),
+            _spark(frame, _quantiles(rank), colour, value / latency.max if value and latency else None),
         )
-        for (name, rank, colour), value in zip(rows, found or (None, None, None), strict=False)
+        for (name, rank, colour), value in zip(rows, latency or (None, None, None), strict=False)
     ]
-    lines.append(line("max", theme.seconds(found.max if found else None), INK))
+    lines.append(line("max", theme.seconds(latency.max if latency else None), INK))
     lines.append(line("1st token", theme.seconds(view.first_chunk_p95), INK, Text("p95 of streams", HINT)))
     return panel("LATENCY", BLUE, _fit(frame, lines), frame)
 
@@ -211,8 +211,8 @@ def _per_second(frame: Frame, kind: str) -> float | None:
 def _token_mix(frame: Frame) -> Line:
     since = frame.view.total.tokens
     cached, thinking = since.get("cached", 0.0), since.get("thinking", 0.0)
-    fresh, said = since.get("input", 0.0) - cached, since.get("output", 0.0) - thinking
-    parts = ((fresh, BLUE), (cached, TEAL), (said, VIOLET), (thinking, PINK))
+    fresh, answering = since.get("input", 0.0) - cached, since.get("output", 0.0) - thinking
+    parts = ((fresh, BLUE), (cached, TEAL), (answering, VIOLET), (thinking, PINK))
     total = sum(value for value, _ in parts)
     words = f"{theme.number(total)} in all"
     return Text.assemble(theme.stacked(parts, max(0, frame.width - 6 - len(words)), frame.glyphs), "  ", (words, DIM))
@@ -234,18 +234,18 @@ _SIGNAL = {
 """Signals in seven letters, where their names are longer."""
 
 
-def _zscore(frame: Frame, found: Zscore) -> Line:
-    shift = found.shift or 0.0
+def _zscore(frame: Frame, zscore: Zscore) -> Line:
+    shift = zscore.shift or 0.0
     severity = theme.severity(shift)
     colour = theme.COLOURS[severity]
     mark = (frame.glyphs.up if shift > 0 else frame.glyphs.down) if severity in ("critical", "warning") else ""
     room = frame.width - 4 - 8 - 6 - len(frame.glyphs.sigma) - 3
     scale = 7 if room < 30 else 13 if room < 50 else 21
-    peak = f"peak {theme.sigma(found.peak):<6}" if room >= 40 and found.peak is not None else ""
+    peak = f"peak {theme.sigma(zscore.peak):<6}" if room >= 40 and zscore.peak is not None else ""
     room -= scale + 1 + len(peak)
     return Text.assemble(
-        (f"{_SIGNAL.get(found.signal, found.signal):<8.7}", INK),
-        (f"{theme.shorten(found.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
+        (f"{_SIGNAL.get(zscore.signal, zscore.signal):<8.7}", INK),
+        (f"{theme.shorten(zscore.model, room, frame.glyphs):<{room}} ", DIM), (peak, HINT),
         _balance(shift, scale, colour, frame.glyphs),
         (f"{theme.sigma(shift):>6}{frame.glyphs.sigma} ", f"bold {colour}"), (f"{mark:<2}", colour),
     )  # fmt: skip

@@ -133,9 +133,9 @@ def command(
     if model is None:
         raise click.UsageError("Missing argument 'MODEL'")
     _refuse_bad_file(config)
-    found = explain(model, provider, usage, config=config, service_tier=tier)
-    click.echo(_json(found) if as_json else "\n".join(found.lines()))
-    if not found.model:
+    explanation = explain(model, provider, usage, config=config, service_tier=tier)
+    click.echo(_json(explanation) if as_json else "\n".join(explanation.lines()))
+    if not explanation.model:
         raise Failed
 
 
@@ -163,9 +163,9 @@ def _refuse_bad_file(config: Config) -> None:
         raise Problem(f"OTEL_LLM_PRICES_FILE: {trouble}")
 
 
-def _json(found: Explanation) -> str:
-    facts = asdict(found)
-    facts["price"] = found.price._asdict()
+def _json(explanation: Explanation) -> str:
+    facts = asdict(explanation)
+    facts["price"] = explanation.price._asdict()
     return json.dumps({key: _finite(value) for key, value in facts.items()}, indent=2)
 
 

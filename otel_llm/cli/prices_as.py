@@ -68,14 +68,14 @@ def of_page(url: str) -> tuple[str, dict[Key, Used]]:
     tokens = {field: page.by(view.USAGE.format(view.TOKENS[kind]), *MODEL) for kind, field in _TOKENS.items()}
     lacking = _lacking(page)
     keys = dict.fromkeys(key for counts in (calls, cost, *tokens.values()) for key in counts)
-    found = {
+    usages = {
         (key[0], key[1]): Used(
             calls.get(key, 0.0), cost.get(key, 0.0), lacking.get(key, 0.0),
             {field: counts.get(key, 0.0) for field, counts in tokens.items()},
         )
         for key in keys
     }  # fmt: skip
-    return f"{endpoint.name}, since it started", found
+    return f"{endpoint.name}, since it started", usages
 
 
 def _lacking(page: Page) -> dict[tuple[str, ...], float]:

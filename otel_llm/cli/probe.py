@@ -32,7 +32,7 @@ WARM_UP, CALLS, PAIRS = 2, 8, 25
 
 
 def library(name: str) -> dict[str, Any]:
-    """What was patched of one library, what was not found, why it is left alone, who else is on it, and whether a call was seen."""
+    """What was patched of one library, what is missing from it, why it is left alone, who else is on it, and whether a call was seen."""
     running = runtime.current()
     declared = clients.load(name)
     trouble = _import(declared)

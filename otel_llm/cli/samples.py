@@ -168,19 +168,19 @@ def latencies(page: Page) -> dict[Labels, latency.Latency]:
         rank = labels.pop("quantile", "")
         by_model[tuple(sorted(labels.items()))][rank] = value
     read = {model: latency.read(quantiles) for model, quantiles in by_model.items()}
-    return {model: found for model, found in read.items() if found}
+    return {model: quantiles for model, quantiles in read.items() if quantiles}
 
 
 def _latencies(pages: Iterable[Page], series: dict[str, dict[Labels, float]]) -> None:
     """Percentiles do not add up: those of one model on several services are mixed by its traffic on each."""
     parts: dict[Labels, list[tuple[latency.Latency, float]]] = defaultdict(list)
     for page in pages:
-        for model, found in latencies(page).items():
-            parts[model].append((found, _calls(page, model)))
-    mixed = {model: latency.mix(found) for model, found in parts.items()}
+        for model, quantiles in latencies(page).items():
+            parts[model].append((quantiles, _calls(page, model)))
+    mixed = {model: latency.mix(quantiles) for model, quantiles in parts.items()}
     series["otel_llm_latency_seconds"] = {
         tuple(sorted((*model, ("quantile", rank)))): value
-        for model, found in mixed.items()
-        if found
-        for rank, value in zip(("0.5", "0.95", "0.99", "1"), found, strict=True)
+        for model, quantiles in mixed.items()
+        if quantiles
+        for rank, value in zip(("0.5", "0.95", "0.99", "1"), quantiles, strict=True)
     }

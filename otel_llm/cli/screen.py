@@ -164,15 +164,15 @@ def _judged(view: View) -> tuple[str, str, str]:
 
 def _troubles(view: View) -> list[tuple[str, bool]]:
     """What is wrong in words, and whether it is critical, at the limits of the alerts' defaults."""
-    found = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
+    troubles = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
     if (ratio := view.total.error_ratio) is not None and ratio >= DEFAULT.error_rate:
-        found.append((f"{theme.percent(ratio)} errors", True))
-    found += [
+        troubles.append((f"{theme.percent(ratio)} errors", True))
+    troubles += [
         (f"{_PERIODS.get(budget.period, budget.period)} {theme.percent(budget.used)} of budget {budget.name}".rstrip(),
          budget.used >= DEFAULT.daily_budget_factor)
         for budget in view.budgets if budget.used is not None and budget.used >= 1.0
     ]  # fmt: skip
-    return found + [found for zscore in view.zscores for found in _unusual(zscore)][:MENTIONED]
+    return troubles + [troubles for zscore in view.zscores for troubles in _unusual(zscore)][:MENTIONED]
 
 
 def _unusual(zscore: Zscore) -> Iterable[tuple[str, bool]]:

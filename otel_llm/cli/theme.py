@@ -115,7 +115,7 @@ def percent(value: float | None) -> str:
 
 
 def sigma(value: float | None) -> str:
-    """``+2.4``; a z-score beyond what can be told apart is cut at 99."""
+    """``+2.4``; a z-score above 99 is shown as 99."""
     if value is None or math.isnan(value):
         return NONE
     return f"{max(-99.0, min(99.0, value)):+.1f}"

@@ -85,8 +85,8 @@ def command(
     console = screen_for(width)
     watch = Watch(endpoints, state, screen.glyphs_for(console, plain=plain), page=page, history=History(interval))
     if once or not is_live(console):
-        found = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
-        put(console, screen.render(Frame(found, None, console.width, watch.glyphs), state, None))
+        shown = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
+        put(console, screen.render(Frame(shown, None, console.width, watch.glyphs), state, None))
     else:
         watch.history.add(page)
         watch.run(console)
@@ -96,11 +96,11 @@ def command(
 
 def to_json(page: Page, endpoints: list[Endpoint], state: State) -> str:
     """The view as JSON: the fields of ``facts.View``, rows in the asked order, null where nothing is known."""
-    found = filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
-    told = asdict(found)
-    told["rows"] = [_row(row) for row in ordered(found.rows, state.sort, reverse=state.reverse)]
-    told["total"] = _row(found.total)
-    return json.dumps(_finite(told), indent=2)
+    shown = filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
+    document = asdict(shown)
+    document["rows"] = [_row(row) for row in ordered(shown.rows, state.sort, reverse=state.reverse)]
+    document["total"] = _row(shown.total)
+    return json.dumps(_finite(document), indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL)
 
 def _spenders(page: Page) -> tuple[tuple[str, str, float, float], ...]:
     """Who spent most this month, by label; of a service of this version."""
-    found = [] if page.status is None else page.status.get("top_spenders", ())
-    return tuple((one["label"], row["value"], row["usd"], row["error_usd"]) for one in found for row in one["rows"])
+    ranking = [] if page.status is None else page.status.get("top_spenders", ())
+    return tuple((one["label"], row["value"], row["usd"], row["error_usd"]) for one in ranking for row in one["rows"])
 
 
 def _rows(page: Page, group: tuple[str, ...]) -> tuple[Row, ...]:
@@ -91,9 +91,9 @@ def requests(page: Page, *keys: str) -> tuple[dict[tuple[str, ...], float], dict
     every: dict[tuple[str, ...], float] = defaultdict(float)
     failed: dict[tuple[str, ...], float] = defaultdict(float)
     for name in durations(page):
-        for found, count in page.by(f"{name}_count", *keys, "error_type").items():
-            every[found[:-1]] += count
-            failed[found[:-1]] += count if found[-1] else 0.0
+        for key, count in page.by(f"{name}_count", *keys, "error_type").items():
+            every[key[:-1]] += count
+            failed[key[:-1]] += count if key[-1] else 0.0
     return dict(every), dict(failed)
 
 
@@ -108,16 +108,16 @@ def buckets(page: Page, names: tuple[str, ...], **where: str) -> dict[float, flo
 
 
 def _tokens(page: Page, *keys: str) -> dict[tuple[str, ...], dict[str, float]]:
-    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    counts: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for kind, part in TOKENS.items():
         for group, count in page.by(USAGE.format(part), *keys).items():
-            found[group][kind] = count
-    return dict(found)
+            counts[group][kind] = count
+    return dict(counts)
 
 
 def _model_rows(page: Page) -> tuple[Row, ...]:
     every, failed = requests(page, *MODEL)
-    quick = {tuple(dict(model)[key] for key in MODEL): found for model, found in latencies(page).items()}
+    quick = {tuple(dict(model)[key] for key in MODEL): quantiles for model, quantiles in latencies(page).items()}
     gauges = {
         name: page.by(f"otel_llm_{name}", *MODEL)
         for name in ("requests_per_second", "error_ratio", "cost_usd_per_hour", "cost_usd_per_request")
@@ -168,8 +168,8 @@ def _label_rows(page: Page, group: tuple[str, ...]) -> tuple[Row, ...]:
 
 
 def _bucket_latency(page: Page, where: Mapping[str, str]) -> Latency | None:
-    found = buckets(page, durations(page), error_type="", **where)
-    ranks = [latency.from_buckets(found, rank) for rank in (0.5, 0.95, 0.99)]
+    histogram = buckets(page, durations(page), error_type="", **where)
+    ranks = [latency.from_buckets(histogram, rank) for rank in (0.5, 0.95, 0.99)]
     p50, p95, p99 = ranks
     if p50 is None or p95 is None or p99 is None:
         return None
@@ -230,9 +230,11 @@ def _errors(page: Page) -> dict[str, float]:
 
 
 def _fallbacks(page: Page) -> dict[str, float]:
-    found = page.by("otel_llm_fallbacks_total", "from_model", "to_model")
+    switches = page.by("otel_llm_fallbacks_total", "from_model", "to_model")
     return {
-        f"{start} -> {end}": count for (start, end), count in sorted(found.items(), key=lambda item: -item[1]) if count
+        f"{start} -> {end}": count
+        for (start, end), count in sorted(switches.items(), key=lambda item: -item[1])
+        if count
     }
 
 
@@ -261,11 +263,11 @@ def _budgets(page: Page) -> tuple[Budget, ...]:
     limits, used, forecast = (
         page.by(f"otel_llm_budget_{name}", *keys) for name in ("usd", "used_ratio", "forecast_ratio")
     )
-    found = [
+    budgets = [
         Budget(key[0], key[1], spend, limits.get(key), used.get(key), forecast.get(key))
         for key, spend in page.by("otel_llm_spend_usd", *keys).items()
     ]
-    return tuple(sorted(found, key=lambda budget: (budget.name, budget.period)))
+    return tuple(sorted(budgets, key=lambda budget: (budget.name, budget.period)))
 
 
 def _zscores(page: Page) -> tuple[Zscore, ...]:
@@ -273,19 +275,19 @@ def _zscores(page: Page) -> tuple[Zscore, ...]:
     kinds = {
         kind: page.by("otel_llm_zscore", *MODEL, "signal", kind=kind) for kind in ("shift", "peak")
     }  # fmt: skip
-    found = [
+    zscores = [
         Zscore(key[1], key[0], key[2], kinds["shift"].get(key), kinds["peak"].get(key))
         for key in dict.fromkeys([*kinds["shift"], *kinds["peak"]])
     ]
-    return tuple(sorted(found, key=lambda zscore: (-abs(zscore.shift or 0.0), -abs(zscore.peak or 0.0))))
+    return tuple(sorted(zscores, key=lambda zscore: (-abs(zscore.shift or 0.0), -abs(zscore.peak or 0.0))))
 
 
 def _shifts(page: Page) -> dict[tuple[str, ...], dict[str, float]]:
-    found: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    shifts: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for zscore in _zscores(page):
         if zscore.shift is not None:
-            found[(zscore.provider, zscore.model)][zscore.signal] = zscore.shift
-    return dict(found)
+            shifts[(zscore.provider, zscore.model)][zscore.signal] = zscore.shift
+    return dict(shifts)
 
 
 def _breakers(page: Page) -> dict[str, str]:

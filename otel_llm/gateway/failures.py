@@ -42,15 +42,15 @@ def of_span(span: Span, error: str = "") -> str:
     exceptions = [event for name, _, event in span.events if name == "exception"]
     kinds = [stated, *(event.get("exception.type") for event in exceptions)]
     for kind in kinds:
-        if isinstance(kind, str) and (found := of_word(kind)) != OTHER:
-            return found
+        if isinstance(kind, str) and (reason := of_word(kind)) != OTHER:
+            return reason
     for name in _STATUSES:
         status = count(attributes.get(name))
         if status is not None and 400 <= status < 600:  # noqa: PLR2004 - HTTP
             return from_status(status)
     for message in (span.message, *(event.get("exception.message") for event in exceptions)):
-        if isinstance(message, str) and (found := of_message(message[:256])) != OTHER:
-            return found
+        if isinstance(message, str) and (reason := of_message(message[:256])) != OTHER:
+            return reason
     return OTHER
 
 
@@ -73,7 +73,7 @@ def of_message(message: str) -> str:
     """The error type of a message that begins with a class name or holds an HTTP status."""
     if match := _STATUS.search(message):
         return from_status(int(match[1]))
-    if (match := _CLASS.match(message)) and (found := of_word(match[1])) != OTHER:
-        return found
+    if (match := _CLASS.match(message)) and (reason := of_word(match[1])) != OTHER:
+        return reason
     lower = message.lower()
     return next((meant for phrase, meant in _PHRASES if phrase in lower), OTHER)

@@ -36,7 +36,7 @@ class Forwarder:
         self._bytes = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._said = False
+        self._warned = False
         self._thread = threading.Thread(target=self._run, name="otel-llm-forward", daemon=True)
         self._thread.start()
 
@@ -65,8 +65,8 @@ class Forwarder:
             with self._lock:
                 self._bytes -= len(item.body)
             self._count(outcome)
-            if outcome != "forwarded" and not self._said:
-                self._said = True
+            if outcome != "forwarded" and not self._warned:
+                self._warned = True
                 logger.warning(
                     "The gateway could not pass a request on to %s (logged once; counted as forward %s)",
                     self._url,

@@ -84,8 +84,8 @@ class Receiver:
     async def _answer(self, signal: str, request: Request, form: str) -> Answer:
         if not self._access.allows(request.headers.get("authorization", "")):
             return Answer(401, message="authorization is missing or wrong")
-        told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if told not in (JSON, PROTOBUF):
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type not in (JSON, PROTOBUF):
             return Answer(415, message=f"content-type is not {PROTOBUF} or {JSON}")
         held = [0]
         try:

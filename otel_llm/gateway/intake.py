@@ -25,9 +25,9 @@ class Intake:
             rejected = self._gateway.take(otlpjson.traces(body, naming) if is_json else protobuf.traces(body, naming))
             return rejected, _REJECTED if rejected else ""
         if signal == "logs":
-            told = records.logs(body, naming, is_json=is_json)
-            self._gateway.report(filter(None, map(logs.call, told)))
-            for record in told:
+            logged = records.logs(body, naming, is_json=is_json)
+            self._gateway.report(filter(None, map(logs.call, logged)))
+            for record in logged:
                 for event in logs.evaluation(record):
                     self._gateway.member.append(event)
         else:

@@ -100,15 +100,15 @@ def evaluation(record: Record) -> Iterator[model.Event]:
 
 def _tokens(record: Record, event: Event) -> Tokens | None:
     attributes = record.attributes
-    told = Tokens(
+    counted = Tokens(
         count(first(attributes, event.input)), count(first(attributes, event.output)), count(first(attributes, event.cache_read)),
         count(first(attributes, event.cache_write)), count(first(attributes, event.thinking)),
     )  # fmt: skip
-    if not told.input and not told.output:
+    if not counted.input and not counted.output:
         return None
-    if event.disjoint and told.input is not None:
-        return told._replace(input=told.input + (told.cache_read or 0) + (told.cache_write or 0))
-    return told
+    if event.disjoint and counted.input is not None:
+        return counted._replace(input=counted.input + (counted.cache_read or 0) + (counted.cache_write or 0))
+    return counted
 
 
 def _error(record: Record, *, failed: bool) -> str:
@@ -123,7 +123,7 @@ def _error(record: Record, *, failed: bool) -> str:
 def _key(record: Record, model: str) -> bytes:
     """A key of a span's length for a record, the same whenever it is sent again: records have no id of their own."""
     attributes = sorted(record.attributes.items(), key=lambda pair: pair[0])
-    told = repr((record.resource.instance, record.scope, record.name, model, record.at, attributes)).encode(
+    identity = repr((record.resource.instance, record.scope, record.name, model, record.at, attributes)).encode(
         "utf-8", "replace"
     )
-    return blake2b(told + record.trace + record.span).digest()[:24]
+    return blake2b(identity + record.trace + record.span).digest()[:24]

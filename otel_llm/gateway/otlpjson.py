@@ -118,18 +118,20 @@ def value(of: Any) -> Any:
     """A plain value; of a list its texts. Numbers may be written as texts."""
     if not isinstance(of, dict):
         return None
-    told: Any
-    if isinstance(told := of.get("stringValue"), str):
-        return short(told)
+    content: Any
+    if isinstance(content := of.get("stringValue"), str):
+        return short(content)
     if "intValue" in of:
-        told = of["intValue"]
-        return told if isinstance(told, (int, float)) and not isinstance(told, bool) else integer(of, "intValue")
+        content = of["intValue"]
+        return (
+            content if isinstance(content, (int, float)) and not isinstance(content, bool) else integer(of, "intValue")
+        )
     if isinstance(listed := of.get("arrayValue"), dict):
         inside = listed.get("values")
         values = [value(member) for member in inside[:64]] if isinstance(inside, list) else []
         return tuple(member for member in values if isinstance(member, str))
-    told = of.get("doubleValue", of.get("boolValue"))
-    return told if isinstance(told, (bool, int, float, str)) else None
+    content = of.get("doubleValue", of.get("boolValue"))
+    return content if isinstance(content, (bool, int, float, str)) else None
 
 
 def identity(of: dict[str, Any], name: str, size: int) -> bytes:

@@ -92,9 +92,9 @@ def speaks(point: Point) -> bool:
 
 def _column(point: Point) -> str:
     """``input`` or ``output`` tokens, ``seconds``, or a part of Claude Code's usage."""
-    told = str(point.attributes.get("gen_ai.token.type") or "")
+    kind = str(point.attributes.get("gen_ai.token.type") or "")
     if point.name == TOKENS:
-        return _TYPES.get(told, "")
+        return _TYPES.get(kind, "")
     if point.name in DURATIONS and point.number is not None:
         return "seconds"
     if point.name == CLAUDE_TOKENS:
@@ -153,11 +153,11 @@ def _share(sums: dict[str, float], number: int, times: int) -> Tokens | None:
 def _claude(sums: dict[str, float]) -> Tokens | None:
     """Claude Code's types do not overlap."""
     read, written = int(sums.get("claude cacheRead", 0)), int(sums.get("claude cacheCreation", 0))
-    told = int(sums.get("claude input", 0))
+    fresh = int(sums.get("claude input", 0))
     output = int(sums.get("claude output", 0))
-    return Tokens(told + read + written, output, read, written) if told or output or read or written else None
+    return Tokens(fresh + read + written, output, read, written) if fresh or output or read or written else None
 
 
 def _key(point: Point, provider: str, model: str, error: str, number: int) -> bytes:
-    told = repr((point.resource.instance, point.scope, provider, model, error)).encode("utf-8", "replace")
-    return blake2b(told + struct.pack("<QQI", point.start, point.at, number)).digest()[:24]
+    identity = repr((point.resource.instance, point.scope, provider, model, error)).encode("utf-8", "replace")
+    return blake2b(identity + struct.pack("<QQI", point.start, point.at, number)).digest()[:24]

@@ -53,15 +53,15 @@ def _provider(span: Span, dialect: Dialect, model: str, address: str) -> tuple[s
 
 def _usage(span: Span, dialect: Dialect, provider: str) -> Tokens | None:
     """The tokens of a call, cached ones included in the input; None where the sender does not know them."""
-    found = dialect.tokens(span) if dialect.tokens is not None else tokens(dialect, span.attributes)
-    if found.input is None and found.output is None:
+    usage = dialect.tokens(span) if dialect.tokens is not None else tokens(dialect, span.attributes)
+    if usage.input is None and usage.output is None:
         return None
-    if not found.input and not found.output:
+    if not usage.input and not usage.output:
         return None  # a sender that saw no usage may write zeros
-    cached = (found.cache_read or 0) + (found.cache_write or 0)
-    if cached and found.input is not None and (found.input < cached or dialect.apart(span, provider)):
-        found = found._replace(input=found.input + cached)
-    return found
+    cached = (usage.cache_read or 0) + (usage.cache_write or 0)
+    if cached and usage.input is not None and (usage.input < cached or dialect.apart(span, provider)):
+        usage = usage._replace(input=usage.input + cached)
+    return usage
 
 
 def _first_chunk(span: Span, dialect: Dialect) -> float | None:
@@ -75,12 +75,12 @@ def _first_chunk(span: Span, dialect: Dialect) -> float | None:
 
 
 def _finish(span: Span, dialect: Dialect) -> tuple[str, ...]:
-    found = words(first(span.attributes, dialect.finish))
-    if not found:
-        found = next(
+    reasons = words(first(span.attributes, dialect.finish))
+    if not reasons:
+        reasons = next(
             (words(event.get("finish_reason")) for name, _, event in span.events if name == "gen_ai.choice"), ()
         )
-    return tuple(word.rpartition(".")[2].replace("-", "_") for word in found)
+    return tuple(word.rpartition(".")[2].replace("-", "_") for word in reasons)
 
 
 def _host(address: str) -> str:

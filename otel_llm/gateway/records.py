@@ -45,14 +45,14 @@ class Point(NamedTuple):
 
 def logs(body: bytes, naming: Naming, *, is_json: bool) -> list[Record]:
     """The log records of a request, at most as many as spans. Raises ``MalformedError``."""
-    found = _logs_of_json(body, naming) if is_json else _logs_of_protobuf(body, naming)
-    return [record for _, record in zip(range(MOST_SPANS), found, strict=False)]
+    logged = _logs_of_json(body, naming) if is_json else _logs_of_protobuf(body, naming)
+    return [record for _, record in zip(range(MOST_SPANS), logged, strict=False)]
 
 
 def points(body: bytes, naming: Naming, *, is_json: bool) -> list[Point]:
     """The points of a request that are sums or histograms. Raises ``MalformedError``."""
-    found = _points_of_json(body, naming) if is_json else _points_of_protobuf(body, naming)
-    return [point for _, point in zip(range(MOST_SPANS), found, strict=False)]
+    measured = _points_of_json(body, naming) if is_json else _points_of_protobuf(body, naming)
+    return [point for _, point in zip(range(MOST_SPANS), measured, strict=False)]
 
 
 def _logs_of_protobuf(body: bytes, naming: Naming) -> Iterator[Record]:
@@ -63,8 +63,8 @@ def _logs_of_protobuf(body: bytes, naming: Naming) -> Iterator[Record]:
         for inner in outer.scope_logs:
             for one in inner.log_records:
                 attributes = protobuf.attributes(one.attributes)
-                told = one.body.string_value if one.body.WhichOneof("value") == "string_value" else ""
-                name = one.event_name or str(attributes.get("event.name") or told)[:128]
+                text = one.body.string_value if one.body.WhichOneof("value") == "string_value" else ""
+                name = one.event_name or str(attributes.get("event.name") or text)[:128]
                 at = one.time_unix_nano or one.observed_time_unix_nano
                 yield Record(resource, inner.scope.name[:256], name, at, one.trace_id, one.span_id, attributes)
 
@@ -76,8 +76,8 @@ def _logs_of_json(body: bytes, naming: Naming) -> Iterator[Record]:
             scope = otlpjson.text(otlpjson.field(inner, "scope", {}), "name")
             for one in otlpjson.members(inner, "logRecords"):
                 attributes = otlpjson.attributes(one, "attributes")
-                told = otlpjson.value(one.get("body"))
-                name = otlpjson.text(one, "eventName") or str(attributes.get("event.name") or told or "")[:128]
+                content = otlpjson.value(one.get("body"))
+                name = otlpjson.text(one, "eventName") or str(attributes.get("event.name") or content or "")[:128]
                 at = otlpjson.integer(one, "timeUnixNano") or otlpjson.integer(one, "observedTimeUnixNano")
                 trace, span = otlpjson.identity(one, "traceId", 16), otlpjson.identity(one, "spanId", 8)
                 yield Record(resource, scope, name, at, trace, span, attributes)
@@ -114,9 +114,9 @@ def _points_of_json(body: bytes, naming: Naming) -> Iterator[Point]:
             for metric in otlpjson.members(inner, "metrics"):
                 kind = next((kind for kind in ("sum", "histogram", "exponentialHistogram") if kind in metric), "")
                 data = otlpjson.field(metric, kind, {})
-                told = data.get("aggregationTemporality")
+                sent = data.get("aggregationTemporality")
                 temporality = (
-                    _TEMPORALITIES.get(told, 0) if isinstance(told, str) else told if isinstance(told, int) else 0
+                    _TEMPORALITIES.get(sent, 0) if isinstance(sent, str) else sent if isinstance(sent, int) else 0
                 )
                 for one in otlpjson.members(data, "dataPoints"):
                     yield Point(

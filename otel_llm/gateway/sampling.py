@@ -23,9 +23,9 @@ def weight(span: Span) -> float:
     Honeycomb's, ``_dd.*_psr`` Datadog's, ``sampler.param`` Jaeger's where ``sampler.type`` is ``probabilistic``.
     """
     if span.trace_state and "ot=" in span.trace_state:
-        found = _of_trace_state(span.trace_state)
-        if found is not None:
-            return _sane(found)
+        factor = _of_trace_state(span.trace_state)
+        if factor is not None:
+            return _sane(factor)
     attributes = span.attributes
     for name in _RATES:
         if (rate := number(attributes.get(name))) is not None:
@@ -54,8 +54,8 @@ def _of_trace_state(state: str) -> float | None:
     return None
 
 
-def _sane(found: float) -> float:
-    return found if 1.0 <= found <= MOST else 0.0
+def _sane(factor: float) -> float:
+    return factor if 1.0 <= factor <= MOST else 0.0
 
 
 def times(weight: float, key: bytes) -> int:

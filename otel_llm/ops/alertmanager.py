@@ -1,4 +1,4 @@
-"""Who is told: Alertmanager's routes, inhibitions and receivers, in the words of version 0.25."""
+"""Who gets a notification: Alertmanager's routes, inhibitions and receivers, in the words of version 0.25."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _quiet(routing: Routing) -> list[dict[str, Any]]:
 
 
 def _inhibitions(routing: Routing) -> list[dict[str, Any]]:
-    """What need not be said, as something else says it already.
+    """Which alerts are left out because another one covers them.
 
     A label that both alerts lack is equal for Alertmanager: "same model" must ask for a model, or else a budget that is
     exceeded silences every warning that is about no model.

@@ -30,10 +30,10 @@ _NAME = re.compile(rf"\b({_NAMES})\b")
 def renamed(text: str) -> str:
     """``text`` of rules or of a dashboard with labels of ours as they are called after OTLP: in matchers, in groupings, in
     what is recorded, in what is shown."""
-    text = _MATCHED.sub(lambda found: _called(found[1]), text)
-    text = _GROUPED.sub(lambda found: _NAME.sub(lambda name: _called(name[1]), found[0]), text)
-    text = _GIVEN.sub(lambda found: found[1] + _called(found[2]), text)
-    return _SHOWN.sub(lambda found: found[1] + _called(found[2]), text)
+    text = _MATCHED.sub(lambda match: _called(match[1]), text)
+    text = _GROUPED.sub(lambda match: _NAME.sub(lambda name: _called(name[1]), match[0]), text)
+    text = _GIVEN.sub(lambda match: match[1] + _called(match[2]), text)
+    return _SHOWN.sub(lambda match: match[1] + _called(match[2]), text)
 
 
 def _called(label: str) -> str:

@@ -32,7 +32,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Where calls, chunks and tokens are found under one ``OTEL_LLM_SEMCONV``."""
+    """The metrics of calls, chunks and tokens under one ``OTEL_LLM_SEMCONV``."""
 
     name: str
     durations: tuple[Metric, ...]

@@ -10,7 +10,7 @@ def between(text: str, part: str, body: str) -> str:
     """
     begin, end = f"<!-- {part}: begin, written by `otel-llm generate` -->", f"<!-- {part}: end -->"
     before, _, rest = text.partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
+    _, mark, after = rest.partition(end)
+    if not mark:
         raise ValueError(f"it must hold {begin} and {end}")
     return f"{before}{begin}\n{body}\n{end}{after}"

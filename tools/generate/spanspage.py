@@ -51,7 +51,7 @@ def _row(row: Attribute) -> tuple[str, ...]:
 
 
 def _text(row: Attribute) -> str:
-    _, name, where = next(found for found in _TEXTS if row.name.startswith(found[0]))
+    _, name, where = next(text for text in _TEXTS if row.name.startswith(text[0]))
     if row.since == "main":
         name, where = "main", f"{_MAIN}/blob/main/docs/gen-ai/client-inference.md"
     return f"[{name}]({where})" if where else name

@@ -48,24 +48,24 @@ def main(target: Path) -> None:
 
 def filled(prometheus: lab.Prometheus) -> list[dict[str, Any]]:
     """Play the script and the rules into ``prometheus``; returns the exemplars."""
-    found: list[dict[str, Any]] = []
+    series: list[dict[str, Any]] = []
     scraped = kept_exemplars(
-        scripted_run.scrapes(scripted_run.Script(END - LENGTH, LENGTH), scripted_run.store(), SCRAPE), found
+        scripted_run.scrapes(scripted_run.Script(END - LENGTH, LENGTH), scripted_run.store(), SCRAPE), series
     )
     prometheus.load(chain(servers(), scripted_run.openmetrics(scraped)))
     for rules in layers():
         evaluate(prometheus, rules)
-    return found
+    return series
 
 
-def kept_exemplars(scraped: Iterable[tuple[float, str]], found: list[dict[str, Any]]) -> Iterator[tuple[float, str]]:
+def kept_exemplars(scraped: Iterable[tuple[float, str]], series: list[dict[str, Any]]) -> Iterator[tuple[float, str]]:
     """Pass scrapes on and remember their exemplars, which promtool cannot load."""
     seen = set()
     for at, text in scraped:
         for line in text.splitlines():
             if (match := _EXEMPLAR.match(line)) and match[3] not in seen and "operation_duration" in match[1]:
                 seen.add(match[3])
-                found.append(
+                series.append(
                     {
                         "labels": dict(re.findall(r'(\w+)="([^"]*)"', match[2])),
                         "value": float(match[4]),

@@ -44,7 +44,7 @@ STORY = (
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where in the story a time is: the chapter, which of all chapters told so far it is, seconds left of it."""
+    """Where in the story a time is: the chapter, how many chapters began before it, seconds left of it."""
 
     chapter: Chapter
     number: int
@@ -53,7 +53,7 @@ class Moment:
 
 @dataclass(slots=True)
 class Plot:
-    """The story told from ``began`` (seconds since the epoch), ``speed`` times as fast, again and again.
+    """The story from ``began`` (seconds since the epoch), ``speed`` times as fast, again and again.
 
     Until somebody sets ``began``, it is about to begin.
     """
@@ -68,10 +68,10 @@ class Plot:
 
     def at(self, now: float) -> Moment:
         """The moment of the story at ``now``."""
-        told, passed = divmod(max(0.0, now - self.began), self.length)
+        rounds, passed = divmod(max(0.0, now - self.began), self.length)
         for index, chapter in enumerate(STORY):
             seconds = chapter.seconds / self.speed
             if passed < seconds:
-                return Moment(chapter, round(told) * len(STORY) + index, seconds - passed)
+                return Moment(chapter, round(rounds) * len(STORY) + index, seconds - passed)
             passed -= seconds
-        return Moment(STORY[-1], round(told) * len(STORY) + len(STORY) - 1, 0.0)
+        return Moment(STORY[-1], round(rounds) * len(STORY) + len(STORY) - 1, 0.0)

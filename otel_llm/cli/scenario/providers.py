@@ -69,18 +69,18 @@ class Script:
         chapter, model = self._plot.at(self._clock()).chapter, request.model
         manner = MANNERS.get(model, MANNERS[HAIKU])
         given = max(1, round(CONTEXT_TOKENS.draw(self._random) * chapter.context.get(model, 1.0)))
-        said = max(1, round(GENERATED_TOKENS.draw(self._random) * chapter.longer.get(model, 1.0)))
-        thought = round(said * manner.thinks * chapter.thinking.get(model, 1.0))
+        answer = max(1, round(GENERATED_TOKENS.draw(self._random) * chapter.longer.get(model, 1.0)))
+        thought = round(answer * manner.thinks * chapter.thinking.get(model, 1.0))
         slower = chapter.slower.get(model, 1.0) * self._random.lognormvariate(0.0, 0.15)
         first = (manner.start + given * manner.per_input + thought * manner.per_output) * slower
-        writing = said * manner.per_output * slower
-        events = min(PIECES, max(2, said // 12))
+        writing = answer * manner.per_output * slower
+        events = min(PIECES, max(2, answer // 12))
         streamed = request.json.get("stream") is True
         return Timing(
             first=first if streamed else first + writing,
             gap=writing / events if streamed else 0.0,
             input_tokens=given,
-            output_tokens=None if model == EMBEDDING else said + thought,
+            output_tokens=None if model == EMBEDDING else answer + thought,
             thinking_tokens=thought or None,
             cache_read_tokens=round(given * manner.caches * self._random.random()) or None,
             events=events,

@@ -42,7 +42,7 @@ class Breaker:
     """Opens after ``limit`` failures in a row, tries again after ``rest`` seconds, closes on the first success."""
 
     def __init__(self, name: str, limit: int, rest: float) -> None:
-        self._told = otel_llm.circuit_breaker(name)
+        self._reported = otel_llm.circuit_breaker(name)
         self._limit, self._rest = limit, rest
         self._failures, self._opened = 0, 0.0
 
@@ -52,18 +52,18 @@ class Breaker:
         if time.monotonic() - self._opened < self._rest:
             return False
         self._opened = time.monotonic()  # one call tries, the others go on waiting
-        self._told.half_opened()
+        self._reported.half_opened()
         return True
 
     def failed(self) -> None:
         self._failures += 1
         if self._opened or self._failures == self._limit:
             self._opened = time.monotonic()
-            self._told.opened()
+            self._reported.opened()
 
     def succeeded(self) -> None:
         if self._opened:
-            self._told.closed()
+            self._reported.closed()
         self._failures, self._opened = 0, 0.0
 
 

@@ -25,10 +25,10 @@ def _operation(span: Span) -> str:
 
 def _tokens(span: Span) -> Tokens:
     """Of OpenAI's own document, or of the application's names for it."""
-    told = numbers(span.attributes.get("langfuse.observation.usage_details"))
+    usage = numbers(span.attributes.get("langfuse.observation.usage_details"))
 
     def of(*names: str) -> int | None:
-        return next((count(told[name]) for name in names if name in told), None)
+        return next((count(usage[name]) for name in names if name in usage), None)
 
     return Tokens(
         of("prompt_tokens", "input_tokens", "input"),

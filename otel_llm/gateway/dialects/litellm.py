@@ -19,17 +19,17 @@ def _kind(span: Span) -> Kind:
 
 
 def _operation(span: Span) -> str:
-    told = str(span.attributes.get(OPERATION) or _OLDER.get(str(span.attributes.get("llm.request.type")), "chat"))
-    return INFERENCE.get(told, "chat")
+    operation = str(span.attributes.get(OPERATION) or _OLDER.get(str(span.attributes.get("llm.request.type")), "chat"))
+    return INFERENCE.get(operation, "chat")
 
 
 def _tokens(span: Span) -> Tokens:
-    told = numbers(span.attributes.get("metadata.usage_object"))
-    read = told.get("cached_tokens", told.get("cache_read_input_tokens"))
+    usage = numbers(span.attributes.get("metadata.usage_object"))
+    read = usage.get("cached_tokens", usage.get("cache_read_input_tokens"))
     return tokens(LITELLM, span.attributes)._replace(
         cache_read=count(read),
-        cache_write=count(told.get("cache_creation_input_tokens")),
-        thinking=count(told.get("reasoning_tokens")),
+        cache_write=count(usage.get("cache_creation_input_tokens")),
+        thinking=count(usage.get("reasoning_tokens")),
     )
 
 

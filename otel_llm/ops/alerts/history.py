@@ -61,7 +61,7 @@ def cost(it: Context) -> list[Alert]:
 
 def anomalies(it: Context) -> list[Alert]:
     o = it.objectives
-    found = [
+    recent = [
         _recent(it, "warning", MINUTE, o.zscore_critical),
         _recent(it, "warning", 5 * MINUTE, o.zscore_critical, SHAPES),
         _recent(it, "critical", 5 * MINUTE, o.zscore_critical),
@@ -72,7 +72,7 @@ def anomalies(it: Context) -> list[Alert]:
     ]
     waits = {"warning": 10 * MINUTE, "critical": 5 * MINUTE}
     shares = {"warning": o.anomalous_share_warning, "critical": o.anomalous_share_critical}
-    return found + [
+    return recent + [
         _anomaly("share", severity, wait, _share(it, severity, shares[severity])) for severity, wait in waits.items()
     ]
 

@@ -63,7 +63,7 @@ def _most(it: Context, query: str, label: str) -> str:
 
 
 def failing(it: Context) -> list[Alert]:
-    found = [
+    overall = [
         judged(
             "errors",
             severity,
@@ -92,7 +92,7 @@ def failing(it: Context) -> list[Alert]:
         f"rate limited {SHARE}",
         SHARE,
     )
-    return [*found, by_type, limited, _provider(it)]
+    return [*overall, by_type, limited, _provider(it)]
 
 
 def _provider(it: Context) -> Alert:

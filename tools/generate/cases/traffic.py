@@ -154,8 +154,8 @@ def _provider(v: Vocabulary) -> list[Case]:
 def _fallbacks(v: Vocabulary) -> list[Case]:
     def fed(fallbacks: float) -> tuple[Series, ...]:
         names = {"gen_ai_provider_name": "anthropic", "gen_ai_request_model": "claude-opus-4-5"}
-        told = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
-        return (*calls(v, (60, 40)), exactly("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names, **told))
+        labels = {"from_model": "gpt-5", "to_model": "claude-opus-4-5", "reason": "timeout"}
+        return (*calls(v, (60, 40)), exactly("otel_llm_fallbacks_total", ramp((fallbacks, 40)), **names, **labels))
 
     def expected(severity: str, share: str) -> Expected:
         words = (f"{share} of calls {verb} back to another model" for verb in ("fall", "fell"))
