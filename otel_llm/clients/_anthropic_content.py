@@ -15,18 +15,18 @@ Message = dict[str, Any]
 
 def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a request."""
-    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(body.get("messages"))]}
+    content: dict[str, Any] = {"gen_ai.input.messages": [_message(message) for message in items(body.get("messages"))]}
     if parts := _parts(body.get("system")):
-        told["gen_ai.system_instructions"] = parts
-    if tools := [_tool(found) for found in items(body.get("tools"))]:
-        told["gen_ai.tool.definitions"] = tools
-    return told
+        content["gen_ai.system_instructions"] = parts
+    if tools := [_tool(tool) for tool in items(body.get("tools"))]:
+        content["gen_ai.tool.definitions"] = tools
+    return content
 
 
-def _tool(found: Any) -> Message:
-    kind = text(attr(found, "type"))
-    described, schema = attr(found, "description"), attr(found, "input_schema")
-    return defined("function" if kind == "custom" else kind, attr(found, "name"), described, schema)
+def _tool(tool: Any) -> Message:
+    kind = text(attr(tool, "type"))
+    described, schema = attr(tool, "description"), attr(tool, "input_schema")
+    return defined("function" if kind == "custom" else kind, attr(tool, "name"), described, schema)
 
 
 def read_output(config: Any, into: dict[str, AttributeValue]) -> None:
@@ -37,8 +37,8 @@ def read_output(config: Any, into: dict[str, AttributeValue]) -> None:
         into["gen_ai.output.type"] = "json"
 
 
-def _message(found: Any) -> Message:
-    return {"role": text(attr(found, "role")) or "user", "parts": _parts(attr(found, "content"))}
+def _message(message: Any) -> Message:
+    return {"role": text(attr(message, "role")) or "user", "parts": _parts(attr(message, "content"))}
 
 
 def _parts(content: Any) -> list[Message]:
@@ -72,7 +72,7 @@ def _part(block: Any) -> Message:
 def _plain(content: Any) -> Any:
     if isinstance(content, str) or content is None:
         return content
-    return " ".join(said for block in items(content) if (said := text(attr(block, "text"))) is not None)
+    return " ".join(words for block in items(content) if (words := text(attr(block, "text"))) is not None)
 
 
 def keep_message(kept: list[Any], message: Any) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from otel_llm.core.model import Response, Usage
 
-from ._read import attr, count, items, text
-from ._read import told as fields_of
+from ._read import attr, count, fields_of, items, text
 
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
 
@@ -17,19 +16,19 @@ def read_usage(usage: Any, into: Response) -> None:
     """``usage`` counts cached input apart; input here is all of it. In a stream it is cumulative: later words replace earlier."""
     if usage is None:
         return
-    told = into.usage or Usage()
+    counted = into.usage or Usage()
     plain, read, written, output = (count(attr(usage, name)) for name in _COUNTS)
-    told.cache_read_tokens = told.cache_read_tokens if read is None else read
-    told.cache_write_tokens = told.cache_write_tokens if written is None else written
+    counted.cache_read_tokens = counted.cache_read_tokens if read is None else read
+    counted.cache_write_tokens = counted.cache_write_tokens if written is None else written
     if plain is not None:
-        told.input_tokens = plain + (told.cache_read_tokens or 0) + (told.cache_write_tokens or 0)
-    told.output_tokens = told.output_tokens if output is None else output
+        counted.input_tokens = plain + (counted.cache_read_tokens or 0) + (counted.cache_write_tokens or 0)
+    counted.output_tokens = counted.output_tokens if output is None else output
     hour = count(attr(usage, "cache_creation", "ephemeral_1h_input_tokens"))
-    told.cache_write_1h_tokens = told.cache_write_1h_tokens if hour is None else hour
+    counted.cache_write_1h_tokens = counted.cache_write_1h_tokens if hour is None else hour
     thinking = count(attr(usage, "output_tokens_details", "thinking_tokens"))
-    told.thinking_tokens = told.thinking_tokens if thinking is None else thinking
+    counted.thinking_tokens = counted.thinking_tokens if thinking is None else thinking
     searches = count(attr(usage, "server_tool_use", "web_search_requests"))
-    told.web_searches = told.web_searches if searches is None else searches
+    counted.web_searches = counted.web_searches if searches is None else searches
     if searches is not None:
         into.fee("web_search", searches)
     into.service_tier = text(attr(usage, "service_tier")) or into.service_tier
@@ -37,7 +36,7 @@ def read_usage(usage: Any, into: Response) -> None:
     given = fields_of(usage)
     if given.get("speed") == "fast":  # has prices of its own
         into.service_tier = "fast"
-    into.usage = told
+    into.usage = counted
     if parts := items(given.get("iterations")):
         into.late = partial(_add_iterations, parts)  # a later event may tell them all again
 

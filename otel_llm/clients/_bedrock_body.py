@@ -23,7 +23,7 @@ def read_body(content: bytes, into: Response) -> None:
     answer = parsed(content)
     if not isinstance(answer, dict):
         return
-    told = into.usage
+    before = into.usage
     into.usage = None
     if answer.get("type") == "message":
         anthropic.read_message(view(content), into)
@@ -32,20 +32,20 @@ def read_body(content: bytes, into: Response) -> None:
         read_converse(answer, into)
     else:
         _read_plain(answer, into)
-    if told is not None:
-        _keep(told, into)
+    if before is not None:
+        _keep(before, into)
 
 
-def _keep(told: Usage, into: Response) -> None:
+def _keep(reported: Usage, into: Response) -> None:
     """Bedrock's own counts go before the vendor's."""
-    usage = into.usage = into.usage or told
+    usage = into.usage = into.usage or reported
     for name in _COUNTS:
-        if (tokens := getattr(told, name)) is not None:
+        if (tokens := getattr(reported, name)) is not None:
             setattr(usage, name, tokens)
 
 
 def _read_plain(answer: dict[str, Any], into: Response) -> None:
-    choices = next((found for name in _CHOICES if (found := items(answer.get(name)))), [])
+    choices = next((listed for name in _CHOICES if (listed := items(answer.get(name)))), [])
     reasons = (text(attr(place, name)) for place in (*choices[:1], answer) for name in _REASONS)
     if (reason := next((word for word in reasons if word is not None), None)) is not None:
         into.finish_reasons = [reason]

@@ -12,28 +12,30 @@ Message = dict[str, Any]
 
 def asked(params: Any) -> dict[str, Any]:
     """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a Converse request."""
-    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in items(attr(params, "messages"))]}
+    content: dict[str, Any] = {
+        "gen_ai.input.messages": [_message(message) for message in items(attr(params, "messages"))]
+    }
     if parts := [_part(block) for block in items(attr(params, "system"))]:
-        told["gen_ai.system_instructions"] = parts
-    if tools := [attr(found, "toolSpec") for found in items(attr(params, "toolConfig", "tools"))]:
-        told["gen_ai.tool.definitions"] = [
+        content["gen_ai.system_instructions"] = parts
+    if tools := [attr(tool, "toolSpec") for tool in items(attr(params, "toolConfig", "tools"))]:
+        content["gen_ai.tool.definitions"] = [
             defined("", attr(spec, "name"), attr(spec, "description"), attr(spec, "inputSchema", "json"))
             for spec in tools
             if spec is not None
         ]
-    return told
+    return content
 
 
-def _message(found: Any) -> Message:
+def _message(message: Any) -> Message:
     return {
-        "role": text(attr(found, "role")) or "user",
-        "parts": [_part(block) for block in items(attr(found, "content"))],
+        "role": text(attr(message, "role")) or "user",
+        "parts": [_part(block) for block in items(attr(message, "content"))],
     }
 
 
 def _part(block: Any) -> Message:
-    if (said := text(attr(block, "text"))) is not None:
-        return {"type": "text", "content": said}
+    if (words := text(attr(block, "text"))) is not None:
+        return {"type": "text", "content": words}
     if (thought := attr(block, "reasoningContent")) is not None:
         return {"type": "reasoning", "content": text(attr(thought, "reasoningText", "text")) or ""}
     if (call := attr(block, "toolUse")) is not None:
@@ -44,8 +46,8 @@ def _part(block: Any) -> Message:
             "arguments": attr(call, "input"),
         }
     if (result := attr(block, "toolResult")) is not None:
-        said = " ".join(text(attr(part, "text")) or "" for part in items(attr(result, "content")))
-        return {"type": "tool_call_response", "id": attr(result, "toolUseId"), "response": said}
+        words = " ".join(text(attr(part, "text")) or "" for part in items(attr(result, "content")))
+        return {"type": "tool_call_response", "id": attr(result, "toolUseId"), "response": words}
     return {"type": next(iter(block), "unknown") if isinstance(block, dict) else "unknown"}  # named, not kept
 
 
@@ -61,22 +63,22 @@ def _open(kept: list[Any]) -> list[Message]:
     return parts
 
 
-def keep_block(kept: list[Any], told: Any) -> None:
+def keep_block(kept: list[Any], event: Any) -> None:
     """A block opens: only those of tools say so."""
-    if attr(told, "start", "toolUse") is not None:
-        _open(kept).append({**_part(attr(told, "start")), "arguments": ""})
+    if attr(event, "start", "toolUse") is not None:
+        _open(kept).append({**_part(attr(event, "start")), "arguments": ""})
 
 
-def keep_delta(kept: list[Any], told: Any) -> None:
+def keep_delta(kept: list[Any], event: Any) -> None:
     """A piece of the block that is open."""
-    parts, delta = _open(kept), attr(told, "delta")
+    parts, delta = _open(kept), attr(event, "delta")
     if (piece := text(attr(delta, "toolUse", "input"))) is not None:
         if parts and parts[-1]["type"] == "tool_call":
             parts[-1]["arguments"] += piece
         return
-    said, thought = text(attr(delta, "text")), text(attr(delta, "reasoningContent", "text"))
-    kind = "text" if said is not None else "reasoning"
+    words, thought = text(attr(delta, "text")), text(attr(delta, "reasoningContent", "text"))
+    kind = "text" if words is not None else "reasoning"
     if parts and parts[-1]["type"] == kind:
-        parts[-1]["content"] += said or thought or ""
-    elif said or thought:
-        parts.append({"type": kind, "content": said or thought})
+        parts[-1]["content"] += words or thought or ""
+    elif words or thought:
+        parts.append({"type": kind, "content": words or thought})

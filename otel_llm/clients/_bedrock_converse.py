@@ -22,27 +22,27 @@ def read_converse(reply: Any, into: Response) -> None:
         keep_message(into.content, attr(reply, "output", "message"), text(attr(reply, "stopReason")))
 
 
-def read_metadata(told: Any, into: Response) -> None:
+def read_metadata(metadata: Any, into: Response) -> None:
     """What stands beside an answer: usage, tier, and the model that a prompt router chose."""
-    read_usage(attr(told, "usage"), into)
-    into.service_tier = text(attr(told, "serviceTier", "type")) or into.service_tier
-    if (guardrail := attr(told, "trace", "guardrail")) is not None:
+    read_usage(attr(metadata, "usage"), into)
+    into.service_tier = text(attr(metadata, "serviceTier", "type")) or into.service_tier
+    if (guardrail := attr(metadata, "trace", "guardrail")) is not None:
         read_assessments(guardrail, into)
-    if (routed := model_of(attr(told, "trace", "promptRouter", "invokedModelId"))) is not None:
+    if (routed := model_of(attr(metadata, "trace", "promptRouter", "invokedModelId"))) is not None:
         into.model, into.fallback = routed, ("", routed, "prompt_router")
 
 
-def read_usage(told: Any, into: Response) -> None:
+def read_usage(reported: Any, into: Response) -> None:
     """``inputTokens`` excludes what was read from and written to the cache; input here is all of it."""
-    fresh, output = count(attr(told, "inputTokens")), count(attr(told, "outputTokens"))
+    fresh, output = count(attr(reported, "inputTokens")), count(attr(reported, "outputTokens"))
     if fresh is None and output is None:
         return
-    read, written = count(attr(told, "cacheReadInputTokens")), count(attr(told, "cacheWriteInputTokens"))
+    read, written = count(attr(reported, "cacheReadInputTokens")), count(attr(reported, "cacheWriteInputTokens"))
     usage = Usage(None if fresh is None else fresh + (read or 0) + (written or 0), output, read, written)
     hours = [
-        count(attr(part, "inputTokens")) for part in items(attr(told, "cacheDetails")) if attr(part, "ttl") == "1h"
+        count(attr(part, "inputTokens")) for part in items(attr(reported, "cacheDetails")) if attr(part, "ttl") == "1h"
     ]
-    usage.cache_write_1h_tokens = sum(found or 0 for found in hours) if hours else None
+    usage.cache_write_1h_tokens = sum(tokens or 0 for tokens in hours) if hours else None
     into.usage = usage
 
 
@@ -61,18 +61,18 @@ def read_event(event: Any, into: Response) -> bool:
     return False
 
 
-def read_part(kind: str, told: Any, into: Response) -> bool:
+def read_part(kind: str, event: Any, into: Response) -> bool:
     """A parsed part of a streamed answer, whether it carries output."""
     if kind == "messageStop":
-        _read_stop(told, into)
+        _read_stop(event, into)
     elif kind == "metadata":
-        read_metadata(told, into)
+        read_metadata(event, into)
         into.done = True
     elif kind == "contentBlockStart" and into.content is not None:
-        keep_block(into.content, told)
+        keep_block(into.content, event)
     elif kind == "contentBlockDelta":
         if into.content is not None:
-            keep_delta(into.content, told)
+            keep_delta(into.content, event)
         return True
     return False
 
@@ -84,8 +84,8 @@ def read_exception(headers: Mapping[str, Any], into: Response) -> None:
         into.error_code, into.done = str(code), True
 
 
-def _read_stop(told: Any, into: Response) -> None:
-    if (reason := text(attr(told, "stopReason"))) is not None:
+def _read_stop(event: Any, into: Response) -> None:
+    if (reason := text(attr(event, "stopReason"))) is not None:
         into.finish_reasons = [reason]
 
 

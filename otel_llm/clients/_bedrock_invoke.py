@@ -32,7 +32,7 @@ def asked(params: Mapping[str, Any]) -> dict[str, Any]:
     body = parsed(given)
     if attr(body, "messages") is not None:
         return _bedrock_content.asked(body) if "inferenceConfig" in body else _anthropic_content.asked(body)
-    prompt = next((found for name in _PROMPTS if (found := text(attr(body, name))) is not None), "")
+    prompt = next((word for name in _PROMPTS if (word := text(attr(body, name))) is not None), "")
     return {"gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": prompt}]}]}
 
 
@@ -105,16 +105,16 @@ def _view(value: Any) -> Any:
     return [_view(part) for part in value] if isinstance(value, list) else value
 
 
-def _read_plain(told: dict[str, Any], into: Response) -> bool:
+def _read_plain(body: dict[str, Any], into: Response) -> bool:
     """A value of Titan's, Llama's, Mistral's, Cohere's or of OpenAI's likes: its reason, and whether it has text."""
-    inner = next(iter(items(told.get("results")) or items(told.get("outputs")) or items(told.get("choices"))), told)
-    for value in (told, inner):
-        if (reason := next((found for name in _REASONS if (found := text(attr(value, name)))), None)) is not None:
+    inner = next(iter(items(body.get("results")) or items(body.get("outputs")) or items(body.get("choices"))), body)
+    for value in (body, inner):
+        if (reason := next((word for name in _REASONS if (word := text(attr(value, name)))), None)) is not None:
             into.finish_reasons = [reason]
-    if told.get("event_type") == "stream-end":
+    if body.get("event_type") == "stream-end":
         return False
-    said = attr(inner, "delta") or attr(inner, "message")
-    return bool(said) or any(attr(inner, name) for name in _OUTPUT)
+    answer = attr(inner, "delta") or attr(inner, "message")
+    return bool(answer) or any(attr(inner, name) for name in _OUTPUT)
 
 
 INVOKE = Reader(read_headers, read_event)

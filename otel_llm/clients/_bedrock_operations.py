@@ -32,8 +32,8 @@ def read_agent_event(event: Any, into: Response) -> bool:
 
 def _read_step(step: Any, into: Response) -> None:
     into.model = model_of(attr(step, "modelInvocationInput", "foundationModel")) or into.model
-    told = attr(step, "modelInvocationOutput", "metadata", "usage")
-    usage = Usage(count(attr(told, "inputTokens")), count(attr(told, "outputTokens")))
+    reported = attr(step, "modelInvocationOutput", "metadata", "usage")
+    usage = Usage(count(attr(reported, "inputTokens")), count(attr(reported, "outputTokens")))
     if usage.known:
         into.usage = usage if into.usage is None else into.usage.plus(usage)
         into.requests += 1

@@ -55,10 +55,10 @@ def _tools(offered: Any) -> frozenset[str] | None:
         return None
     names: list[str] = []
     for tool in offered:
-        found = list(_names(tool))
-        if not found:
+        own = list(_names(tool))
+        if not own:
             return None
-        names += found
+        names += own
     return frozenset(names) or None
 
 

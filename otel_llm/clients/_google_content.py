@@ -14,21 +14,21 @@ Message = dict[str, Any]
 def asked(contents: Any, config: Any) -> dict[str, Any]:
     """``gen_ai.input.messages`` and ``gen_ai.system_instructions`` of a request for content."""
     given = contents if isinstance(contents, (list, tuple)) else [contents]
-    told: dict[str, Any] = {"gen_ai.input.messages": [_message(found) for found in given if found is not None]}
+    content: dict[str, Any] = {"gen_ai.input.messages": [_message(message) for message in given if message is not None]}
     if parts := _parts(attr(config, "system_instruction")):
-        told["gen_ai.system_instructions"] = parts
-    if tools := [tool for found in items(attr(config, "tools")) for tool in _tools(found)]:
-        told["gen_ai.tool.definitions"] = tools
-    return told
+        content["gen_ai.system_instructions"] = parts
+    if tools := [tool for offered in items(attr(config, "tools")) for tool in _tools(offered)]:
+        content["gen_ai.tool.definitions"] = tools
+    return content
 
 
-def _tools(found: Any) -> list[Message]:
+def _tools(offered: Any) -> list[Message]:
     """The functions that a tool of Google's declares, or a function of the caller's own, of which the library makes a tool."""
-    if callable(found):
-        return [defined("", getattr(found, "__name__", None), getattr(found, "__doc__", None), None)]
+    if callable(offered):
+        return [defined("", getattr(offered, "__name__", None), getattr(offered, "__doc__", None), None)]
     return [
         defined("", attr(one, "name"), attr(one, "description"), _schema(one))
-        for one in items(attr(found, "function_declarations"))
+        for one in items(attr(offered, "function_declarations"))
     ]
 
 
@@ -38,28 +38,28 @@ def _schema(declared: Any) -> Any:
     return dump(mode="json", exclude_none=True) if callable(dump) else schema
 
 
-def _message(found: Any) -> Message:
-    role = text(attr(found, "role")) if not isinstance(found, str) else None
-    return {"role": "assistant" if role == "model" else role or "user", "parts": _parts(found)}
+def _message(message: Any) -> Message:
+    role = text(attr(message, "role")) if not isinstance(message, str) else None
+    return {"role": "assistant" if role == "model" else role or "user", "parts": _parts(message)}
 
 
-def _parts(found: Any) -> list[Message]:
+def _parts(content: Any) -> list[Message]:
     """The parts of a text, of a part, of a content, or of a list of those."""
-    if isinstance(found, str):
-        return [{"type": "text", "content": found}] if found else []
-    if isinstance(found, (list, tuple)):
-        return [part for each in found for part in _parts(each)]
-    if found is None:
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}] if content else []
+    if isinstance(content, (list, tuple)):
+        return [part for each in content for part in _parts(each)]
+    if content is None:
         return []
-    inner = attr(found, "parts")
-    return [_part(part) for part in items(inner)] if inner is not None else [_part(found)]
+    inner = attr(content, "parts")
+    return [_part(part) for part in items(inner)] if inner is not None else [_part(content)]
 
 
 def _part(part: Any) -> Message:
     if isinstance(part, str):
         return {"type": "text", "content": part}
-    if (said := text(attr(part, "text"))) is not None:
-        return {"type": "reasoning" if attr(part, "thought") is True else "text", "content": said}
+    if (words := text(attr(part, "text"))) is not None:
+        return {"type": "reasoning" if attr(part, "thought") is True else "text", "content": words}
     if (call := attr(part, "function_call")) is not None:
         return {
             "type": "tool_call",

@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_llm.core.model import Response
 
-from ._read import attr, items, text, told
+from ._read import attr, fields_of, items, text
 
 _GENERATION = re.compile(r"gemini-(\d+)")
 _BY_QUERY = 3  # the first generation that is billed so
@@ -18,8 +18,8 @@ _BY_QUERY = 3  # the first generation that is billed so
 
 def add_grounding(reply: Any, into: Response) -> None:
     """The fees of one request, by its ``grounding_metadata``; what a stream tells in several chunks counts once."""
-    for candidate in items(told(reply).get("candidates")):
-        metadata = told(candidate).get("grounding_metadata")
+    for candidate in items(fields_of(reply).get("candidates")):
+        metadata = fields_of(candidate).get("grounding_metadata")
         if metadata is not None:
             _add(metadata, into)
 

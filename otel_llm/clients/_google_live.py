@@ -1,6 +1,6 @@
 """Live sessions of google-genai: a call for each turn, from what asks for it to its completion.
 
-Messages: https://ai.google.dev/api/live. A turn has no name, and its beginning is not told: it begins with what the host sends
+Messages: https://ai.google.dev/api/live. A turn has no name, and no message marks its beginning: it begins with what the host sends
 to end its own turn, or with the first answer to what it streams.
 """
 
@@ -65,9 +65,11 @@ class Conversation:
         url = f"//{host}" if host else text(attr(client, "_http_options", "base_url")) or ""
         self._place = _hosts.behind_text(url, default)
 
-    def sent(self, said: Any) -> SessionEvent | None:
+    def sent(self, arguments: Any) -> SessionEvent | None:
         """What the host says: it ends the host's turn, or does not."""
-        return SessionEvent("opens", _TURN, request=self._request(said)) if _ends_the_hosts_turn(said) else None
+        return (
+            SessionEvent("opens", _TURN, request=self._request(arguments)) if _ends_the_hosts_turn(arguments) else None
+        )
 
     def received(self, message: Any) -> SessionEvent | None:
         """What the server says."""
@@ -80,31 +82,33 @@ class Conversation:
             return None
         return SessionEvent("tells", _TURN, message, request)
 
-    def _request(self, said: Any) -> Request:
+    def _request(self, arguments: Any) -> Request:
         name, host, port = self._place
         attributes: dict[str, AttributeValue] = configured(self._config)
         if (
             kind := _OUTPUT.get(word(next(iter(items(attr(self._config, "response_modalities"))), None)) or "")
         ) is not None:
             attributes["gen_ai.output.type"] = kind
-        contents = next((found for key in ("turns", "text", "input") if (found := attr(said, key)) is not None), None)
+        contents = next(
+            (value for key in ("turns", "text", "input") if (value := attr(arguments, key)) is not None), None
+        )
         return Request(
             name, "chat", self._model, TURN, host, port, stream=True, attributes=attributes,
             content=lambda: asked(contents, self._config),
         )  # fmt: skip
 
 
-def _ends_the_hosts_turn(said: Any) -> bool:
-    """By which method it was said is told by its arguments, which all of them have names for."""
-    if any(name in said for name in _STREAMED):
-        return said.get("text") is not None or said.get("activity_end") is not None
-    if "input" in said:  # a method of the first versions
-        return bool(said.get("end_of_turn")) or attr(said["input"], "turn_complete") is True
-    return said.get("turn_complete", True) is True
+def _ends_the_hosts_turn(arguments: Any) -> bool:
+    """The arguments show which method sent it: their names differ."""
+    if any(name in arguments for name in _STREAMED):
+        return arguments.get("text") is not None or arguments.get("activity_end") is not None
+    if "input" in arguments:  # a method of the first versions
+        return bool(arguments.get("end_of_turn")) or attr(arguments["input"], "turn_complete") is True
+    return arguments.get("turn_complete", True) is True
 
 
 def read_message(message: Any, into: Response) -> bool:
-    """A part of an answer; where usage is told more than once in a turn, the last word is the whole."""
+    """A part of an answer; where a turn reports usage more than once, the last report is of the whole turn."""
     content, calls = attr(message, "server_content"), items(attr(message, "tool_call", "function_calls"))
     parts, spoken = attr(content, "model_turn"), text(attr(content, "output_transcription", "text"))
     if attr(content, "interrupted") is True:

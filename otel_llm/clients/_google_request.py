@@ -27,7 +27,7 @@ _ATTRIBUTES: Mapping[str, str] = {
     "frequency_penalty": "frequency_penalty",
 }
 PARAMETERS = {
-    **{name: f"gen_ai.request.{told}" for name, told in _ATTRIBUTES.items()},
+    **{name: f"gen_ai.request.{attribute}" for name, attribute in _ATTRIBUTES.items()},
     "output_dimensionality": "gen_ai.embeddings.dimension.count",
 }
 _OUTPUT = {"application/json": "json", "text/plain": "text", "text/x.enum": "text"}

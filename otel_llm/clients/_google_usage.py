@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_llm.core.model import Response, Usage
 
-from ._read import Fields, attr, count, items, text, told
+from ._read import Fields, attr, count, fields_of, items, text
 
 _TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority", "ON_DEMAND": "standard"}
 _SPLIT = {
@@ -26,35 +26,35 @@ def read_usage(metadata: Any, into: Response) -> None:
     In a stream each chunk's is the whole so far: later words replace earlier ones.
     https://ai.google.dev/api/generate-content#UsageMetadata
     """
-    found = told(metadata)
-    prompt, answer = count(found.get("prompt_token_count")), count(found.get("candidates_token_count"))
+    fields = fields_of(metadata)
+    prompt, answer = count(fields.get("prompt_token_count")), count(fields.get("candidates_token_count"))
     if answer is None:
-        answer = count(found.get("response_token_count"))  # as Live has it
-    thoughts, tools = count(found.get("thoughts_token_count")), count(found.get("tool_use_prompt_token_count"))
+        answer = count(fields.get("response_token_count"))  # as Live has it
+    thoughts, tools = count(fields.get("thoughts_token_count")), count(fields.get("tool_use_prompt_token_count"))
     usage = Usage(_sum(prompt, tools), _sum(answer, thoughts))
     if not usage.known:
         return
     usage.thinking_tokens = thoughts
-    usage.cache_read_tokens = count(found.get("cached_content_token_count"))
-    _split(found, usage)
+    usage.cache_read_tokens = count(fields.get("cached_content_token_count"))
+    _split(fields, usage)
     into.usage = usage if into.earlier is None else into.earlier.plus(usage)
-    if (traffic := word(found.get("traffic_type"))) is not None:
+    if (traffic := word(fields.get("traffic_type"))) is not None:
         into.service_tier = _TIERS.get(traffic) or into.service_tier
 
 
-def read_interaction_usage(found: Any, into: Response) -> None:
+def read_interaction_usage(reported: Any, into: Response) -> None:
     """``usage`` of an interaction: input includes cached tokens, output excludes thoughts."""
-    prompt, answer = count(attr(found, "total_input_tokens")), count(attr(found, "total_output_tokens"))
-    thoughts, tools = count(attr(found, "total_thought_tokens")), count(attr(found, "total_tool_use_tokens"))
+    prompt, answer = count(attr(reported, "total_input_tokens")), count(attr(reported, "total_output_tokens"))
+    thoughts, tools = count(attr(reported, "total_thought_tokens")), count(attr(reported, "total_tool_use_tokens"))
     usage = Usage(_sum(prompt, tools), _sum(answer, thoughts))
     if not usage.known:
         return
     usage.thinking_tokens = thoughts
-    usage.cache_read_tokens = count(attr(found, "total_cached_tokens"))
-    _split({to: attr(found, of) for to, of in _SPLIT.items()}, usage)
+    usage.cache_read_tokens = count(attr(reported, "total_cached_tokens"))
+    _split({to: attr(reported, of) for to, of in _SPLIT.items()}, usage)
     searches = (
         count(attr(part, "count")) or 0
-        for part in items(attr(found, "grounding_tool_count"))
+        for part in items(attr(reported, "grounding_tool_count"))
         if word(attr(part, "type")) == "google_search"
     )
     usage.web_searches = sum(searches) or None
@@ -66,29 +66,29 @@ def read_embedding_usage(reply: Any, into: Response) -> None:
     """The tokens of embeddings: of the whole (Gemini API), or of each text (Vertex AI)."""
     tokens = count(attr(reply, "usage_metadata", "prompt_token_count"))
     if tokens is None:
-        each = [count(attr(found, "statistics", "token_count")) for found in items(attr(reply, "embeddings"))]
+        each = [count(attr(embedding, "statistics", "token_count")) for embedding in items(attr(reply, "embeddings"))]
         if not each or None in each:
             return
-        tokens = sum(found for found in each if found is not None)
+        tokens = sum(value for value in each if value is not None)
     into.usage = Usage(input_tokens=tokens)
     if (metadata := attr(reply, "usage_metadata")) is not None:
-        _split(told(metadata), into.usage)
+        _split(fields_of(metadata), into.usage)
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
     return second if first is None else first + (second or 0)
 
 
-def _split(found: Fields, usage: Usage) -> None:
+def _split(fields: Fields, usage: Usage) -> None:
     """Tokens by modality, where a call has others than text."""
-    if asked := _modalities(found.get("prompt_tokens_details")):
+    if asked := _modalities(fields.get("prompt_tokens_details")):
         usage.input_text_tokens, usage.input_audio_tokens = asked.get("TEXT"), asked.get("AUDIO")
         usage.input_image_tokens, usage.input_video_tokens = asked.get("IMAGE"), asked.get("VIDEO")
-        cached = _modalities(found.get("cache_tokens_details"))
+        cached = _modalities(fields.get("cache_tokens_details"))
         usage.cache_audio_read_tokens, usage.cache_image_read_tokens = cached.get("AUDIO"), cached.get("IMAGE")
-    if said := _modalities(found.get("candidates_tokens_details") or found.get("response_tokens_details")):
-        usage.output_text_tokens, usage.output_audio_tokens = said.get("TEXT"), said.get("AUDIO")
-        usage.output_image_tokens = said.get("IMAGE")
+    if answered := _modalities(fields.get("candidates_tokens_details") or fields.get("response_tokens_details")):
+        usage.output_text_tokens, usage.output_audio_tokens = answered.get("TEXT"), answered.get("AUDIO")
+        usage.output_image_tokens = answered.get("IMAGE")
 
 
 def _modalities(details: Any) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_llm.core.model import Response
 
-from ._read import attr, items, number, text, told
+from ._read import attr, fields_of, items, number, text
 
 FILTER = "content_filter"
 _LLAMA_GUARD = ("llama-guard", "llama_guard", "llamaguard")
@@ -25,16 +25,16 @@ def read_filters(prompt: Any, choices: Iterable[Any], into: Response) -> None:
 
 def read_moderation(reply: Any, into: Response) -> None:
     """OpenAI's and Mistral's moderation: each input is a check. https://platform.openai.com/docs/api-reference/moderations"""
-    fields = told(reply)
+    fields = fields_of(reply)
     into.model, into.id = text(fields.get("model")), text(fields.get("id"))
     for result in items(fields.get("results")):
         into.checked("moderation", "blocked" if attr(result, "flagged") is True else "passed")
 
 
-def read_llama_guard(model: str | None, said: Any, into: Response) -> None:
+def read_llama_guard(model: str | None, answer: Any, into: Response) -> None:
     """Llama Guard answers ``safe``, or ``unsafe`` with its categories in the next line."""
-    if model is not None and isinstance(said, str) and any(name in model.lower() for name in _LLAMA_GUARD):
-        word = said.strip().split("\n", 1)[0].strip().lower()
+    if model is not None and isinstance(answer, str) and any(name in model.lower() for name in _LLAMA_GUARD):
+        word = answer.strip().split("\n", 1)[0].strip().lower()
         if word in ("safe", "unsafe"):
             into.checked("llama_guard", "blocked" if word == "unsafe" else "passed")
 

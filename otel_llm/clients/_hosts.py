@@ -43,13 +43,13 @@ _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")  #
 _PRIVATE_NAMES = (".svc", ".internal", ".local", ".localdomain", ".lan", ".intranet", ".home.arpa", ".corp")
 _SHARED = ip_network("100.64.0.0/10")  # RFC 6598, where mesh networks put their machines
 COMPATIBLE = "openai_compatible"
-"""A server of one's own that speaks OpenAI's API, and has not said what it is."""
+"""A server of one's own that speaks OpenAI's API and does not name itself."""
 
 Place = tuple[str, str | None, int | None]  # provider, host, port
 _extra: tuple[tuple[str, str], ...] = ()
 edition = 0
 """Changes with the settings."""
-_learned: dict[tuple[str, int | None], str] = {}  # what servers have said of themselves
+_learned: dict[tuple[str, int | None], str] = {}  # the names that servers gave themselves
 SEEN: dict[int, tuple[Any, type, Place, dict[Any, Any]]] = {}
 """What ``behind`` has answered, by the identity of a URL: its kind of client goes with it, and what else a reader of requests
 remembers of that place."""
@@ -88,8 +88,8 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     if known is not None and known[0] is url and known[1] is type(client):
         return known[2]
     host, port = url.host or None, url.port or port_of(getattr(url, "scheme", ""))
-    found = named(host or "", port) or _unnamed(host or "", port, default)
-    place = (found if better is None else better(client, found), host, port)
+    provider = named(host or "", port) or _unnamed(host or "", port, default)
+    place = (provider if better is None else better(client, provider), host, port)
     if len(SEEN) >= _KEPT:
         SEEN.clear()
     SEEN[id(url)] = (url, type(client), place, {})  # keeps the URL, so that its id stays its own
@@ -132,7 +132,7 @@ def _matches(pattern: str, host: str, port: int | None) -> bool:
 
 
 def named(host: str, port: int | None) -> str | None:
-    """The provider that serves ``host``, or None where nobody has said."""
+    """The provider that serves ``host``, or None where it is not known."""
     host = host.lower()
     for pattern, name in _extra:
         if _matches(pattern, host, port):

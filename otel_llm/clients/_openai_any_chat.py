@@ -10,14 +10,14 @@ from ._guardrails import read_filters, read_llama_guard
 from ._openai_content import keep_answer, keep_delta
 from ._openai_fees import read_chat_fees
 from ._openai_usage import read_head, read_usage
-from ._read import attr, count, items, text, told
+from ._read import attr, count, fields_of, items, text
 
 SEARCH = "-search-"  # in the names of models that search at each call
 
 
 def read_any_chat(reply: Any, into: Response) -> None:
     """A chat completion, or a legacy completion, whatever is in it."""
-    fields = told(reply)
+    fields = fields_of(reply)
     read_head(fields, into)
     for choice in items(fields.get("choices")):
         if (reason := text(getattr(choice, "finish_reason", None))) is not None:
@@ -25,7 +25,7 @@ def read_any_chat(reply: Any, into: Response) -> None:
             if reason == "error":  # OpenRouter's and Mistral's failures have status 200
                 _failed(choice, into)
         if (message := getattr(choice, "message", None)) is not None:
-            if told(message).get("refusal"):
+            if fields_of(message).get("refusal"):
                 into.refused = True
             read_llama_guard(into.model, getattr(message, "content", None), into)
         if into.content is not None:
@@ -39,16 +39,16 @@ def read_any_chat(reply: Any, into: Response) -> None:
         _failed(fields, into)
 
 
-def _failed(said: Any, into: Response) -> None:
-    """A failure that is told inside of an answer, by its code where there is one."""
-    fault = said.get("error") if isinstance(said, dict) else told(said).get("error")
+def _failed(answer: Any, into: Response) -> None:
+    """A failure that an answer reports in its body, by its code where there is one."""
+    fault = answer.get("error") if isinstance(answer, dict) else fields_of(answer).get("error")
     into.error_code = str(attr(fault, "code") or "server_error")
 
 
 def read_any_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of a chat or legacy completion, whatever is in it; usage comes in the last one, where it was asked for."""
     if into.id is None:
-        head = told(chunk)
+        head = fields_of(chunk)
         read_head(head, into)
         if (filters := head.get("prompt_filter_results")) is not None:
             read_filters(filters, (), into)
@@ -76,12 +76,12 @@ def _carries_output(choice: Any, into: Response) -> bool:
         return bool(getattr(choice, "text", None))
     if getattr(delta, "content", None):
         return True
-    said = told(delta)
+    fields = fields_of(delta)
     if (
-        said.get("audio") or said.get("reasoning_content") or said.get("reasoning")
+        fields.get("audio") or fields.get("reasoning_content") or fields.get("reasoning")
     ):  # of compatible servers; the SDK has no field for it
         return True
-    if said.get("refusal"):
+    if fields.get("refusal"):
         into.refused = True
         return True
-    return bool(said.get("tool_calls") or said.get("function_call"))
+    return bool(fields.get("tool_calls") or fields.get("function_call"))

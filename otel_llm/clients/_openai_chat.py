@@ -70,9 +70,9 @@ def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, 
         if choices:
             chosen = choices[0].__dict__
             reason, delta, index = chosen["finish_reason"], chosen["delta"], chosen["index"]
-            said = delta.__dict__
-            content = said["content"]
-            if not content and (delta.__pydantic_extra__ or any(said.get(name) for name in _OTHER)):
+            values = delta.__dict__
+            content = values["content"]
+            if not content and (delta.__pydantic_extra__ or any(values.get(name) for name in _OTHER)):
                 return None
             if reason is not None and not (
                 type(reason) is str and reason and reason != "error" and type(index) is int and 0 <= index < LARGEST
@@ -123,8 +123,8 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
         return None
     if not type(prompt) is type(output) is int or not (0 <= prompt < LARGEST and 0 <= output < LARGEST):
         return None
-    found = _new(Usage)
-    found.input_tokens, found.output_tokens = prompt, output
+    counted = _new(Usage)
+    counted.input_tokens, counted.output_tokens = prompt, output
     if parts is not None:
         given, extra = parts.__dict__, parts.__pydantic_extra__
         cached = given["cached_tokens"]
@@ -133,7 +133,7 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
         if cached is not None:
             if type(cached) is not int or not 0 <= cached < LARGEST:
                 return None
-            found.cache_read_tokens = cached
+            counted.cache_read_tokens = cached
     if spent is not None:
         given, extra = spent.__dict__, spent.__pydantic_extra__
         thinking = given["reasoning_tokens"]
@@ -146,5 +146,5 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
                 or (thinking and total == prompt + output + thinking)
             ):
                 return None
-            found.thinking_tokens = thinking
-    return found
+            counted.thinking_tokens = thinking
+    return counted

@@ -17,42 +17,42 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     if messages is None:
         given = body.get("input", body.get("prompt"))
         messages = given if isinstance(given, list) or given is None else [{"role": "user", "content": given}]
-    told: dict[str, Any] = {
-        "gen_ai.input.messages": [_message(found) for found in items(messages) if found is not None]
+    content: dict[str, Any] = {
+        "gen_ai.input.messages": [_message(message) for message in items(messages) if message is not None]
     }
     if (instructions := text(body.get("instructions"))) is not None:
-        told["gen_ai.system_instructions"] = [{"type": "text", "content": instructions}]
+        content["gen_ai.system_instructions"] = [{"type": "text", "content": instructions}]
     if tools := offered(body.get("tools")):
-        told["gen_ai.tool.definitions"] = tools
-    return told
+        content["gen_ai.tool.definitions"] = tools
+    return content
 
 
-def _message(found: Any) -> Message:
-    if isinstance(found, str):
-        return {"role": "user", "parts": [{"type": "text", "content": found}]}
-    role = text(attr(found, "role")) or "user"
+def _message(message: Any) -> Message:
+    if isinstance(message, str):
+        return {"role": "user", "parts": [{"type": "text", "content": message}]}
+    role = text(attr(message, "role")) or "user"
     if role == "tool":
         part = {
             "type": "tool_call_response",
-            "id": attr(found, "tool_call_id"),
-            "response": _plain(attr(found, "content")),
+            "id": attr(message, "tool_call_id"),
+            "response": _plain(attr(message, "content")),
         }
         return {"role": role, "parts": [part]}
-    calls = [_tool_call(call) for call in items(attr(found, "tool_calls"))]
-    return {"role": role, "parts": [*_parts(attr(found, "content")), *calls]}
+    calls = [_tool_call(call) for call in items(attr(message, "tool_calls"))]
+    return {"role": role, "parts": [*_parts(attr(message, "content")), *calls]}
 
 
 def _parts(content: Any) -> list[Message]:
     if isinstance(content, str):
         return [{"type": "text", "content": content}] if content else []
-    return [_part(found) for found in items(content)]
+    return [_part(part) for part in items(content)]
 
 
-def _part(found: Any) -> Message:
-    said = text(attr(found, "text")) or text(attr(found, "transcript"))
-    if said is not None:
-        return {"type": "text", "content": said}
-    return {"type": text(attr(found, "type")) or "unknown"}  # images, audio and files are named, not kept
+def _part(part: Any) -> Message:
+    words = text(attr(part, "text")) or text(attr(part, "transcript"))
+    if words is not None:
+        return {"type": "text", "content": words}
+    return {"type": text(attr(part, "type")) or "unknown"}  # images, audio and files are named, not kept
 
 
 def _tool_call(call: Any) -> Message:
@@ -68,7 +68,7 @@ def _tool_call(call: Any) -> Message:
 def _plain(content: Any) -> Any:
     if isinstance(content, str) or content is None:
         return content
-    return " ".join(said for found in items(content) if (said := text(attr(found, "text"))) is not None)
+    return " ".join(words for part in items(content) if (words := text(attr(part, "text"))) is not None)
 
 
 def keep_answer(kept: list[Any], choice: Any) -> None:
@@ -89,9 +89,9 @@ def keep_delta(kept: list[Any], choice: Any) -> None:
     """Add a chunk's choice to what was kept of it before."""
     index = attr(choice, "index")
     message = opened(kept, index if type(index) is int and 0 <= index < 16 else 0)  # noqa: PLR2004
-    said = text(attr(choice, "delta", "content")) or text(attr(choice, "text"))
-    if said is not None:
-        append(message["parts"], said)
+    words = text(attr(choice, "delta", "content")) or text(attr(choice, "text"))
+    if words is not None:
+        append(message["parts"], words)
     for call in items(attr(choice, "delta", "tool_calls")):
         _append_call(message["parts"], call)
     message["finish_reason"] = text(attr(choice, "finish_reason")) or message["finish_reason"]
@@ -105,20 +105,20 @@ def opened(kept: list[Any], index: int = 0) -> Message:
     return message
 
 
-def keep_text(kept: list[Any], said: Any, finish_reason: str | None = None) -> None:
+def keep_text(kept: list[Any], value: Any, finish_reason: str | None = None) -> None:
     """Add a text, or a piece of one, to the one answer there is."""
     message = opened(kept)
-    if (found := text(said)) is not None:
-        append(message["parts"], found)
+    if (words := text(value)) is not None:
+        append(message["parts"], words)
     message["finish_reason"] = finish_reason or message["finish_reason"]
 
 
-def append(parts: list[Message], said: str) -> None:
+def append(parts: list[Message], words: str) -> None:
     """Add a piece of text to the one it goes on from, or begin one."""
     if parts and parts[-1]["type"] == "text":
-        parts[-1]["content"] += said
+        parts[-1]["content"] += words
     else:
-        parts.append({"type": "text", "content": said})
+        parts.append({"type": "text", "content": words})
 
 
 def _append_call(parts: list[Message], call: Any) -> None:

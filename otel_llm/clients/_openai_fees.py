@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_llm.core.model import Response, Usage
 
-from ._read import Fields, attr, count, items, text, told
+from ._read import Fields, attr, count, fields_of, items, text
 
 _PLAIN = ("gpt-4o", "gpt-4.1")  # models that do not reason
 _SEARCHING = ("-search-preview", "-search-api")  # models of chat completions that search at each call
@@ -37,7 +37,7 @@ def read_response_fees(fields: Fields, into: Response) -> None:
     counts: dict[str, int] = {}
     containers = set()
     for item in output:
-        part = told(item)
+        part = fields_of(item)
         kind = part.get("type")
         if kind == "web_search_call":
             counts[kind] = counts.get(kind, 0) + (attr(part.get("action"), "type") in (None, "search"))
@@ -65,7 +65,7 @@ def _previews(tools: Any, model: str | None) -> bool:
 
 
 def _image_model(tools: Any) -> str:
-    """The model that the tool was told to use; empty where the reply does not say it."""
+    """The model that the request gave to the tool; empty where the reply does not say it."""
     tool = next((tool for tool in items(tools) if attr(tool, "type") == "image_generation"), None)
     return text(attr(tool, "model")) or ""
 

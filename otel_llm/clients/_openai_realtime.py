@@ -1,4 +1,4 @@
-"""Realtime sessions of the openai client: a call for each response, and for each transcription of what the user said.
+"""Realtime sessions of the openai client: a call for each response, and for each transcription of the user's speech.
 
 Events: https://platform.openai.com/docs/api-reference/realtime-server-events, and those of the beta before it.
 """

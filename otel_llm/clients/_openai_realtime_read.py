@@ -46,7 +46,7 @@ def _read_status(reply: Any, into: Response) -> None:
         into.finish_reasons = ["tool_calls" if called else "stop"]
     elif status == "incomplete":
         into.finish_reasons = [text(attr(details, "reason")) or "incomplete"]
-    elif status == "cancelled":  # by the host, or because the user spoke; what was said until then is paid for
+    elif status == "cancelled":  # by the host, or because the user spoke; the answer up to there is paid for
         into.error_code = "cancelled"
     elif status == "failed":
         into.error_code = _cause(attr(details, "error"))
@@ -55,14 +55,14 @@ def _read_status(reply: Any, into: Response) -> None:
 def _read_usage(usage: Any, into: Response) -> None:
     """Input includes cached; text, audio and images are parts of both."""
     read_response_usage(usage, into)
-    found = into.usage
-    if found is None:
+    counted = into.usage
+    if counted is None:
         return
     heard, spoken = attr(usage, "input_token_details"), attr(usage, "output_token_details")
-    found.cache_audio_read_tokens = count(attr(heard, "cached_tokens_details", "audio_tokens")) or None
-    found.output_audio_tokens = count(attr(spoken, "audio_tokens")) or None
-    found.input_text_tokens = count(attr(heard, "text_tokens"))
-    found.output_text_tokens = count(attr(spoken, "text_tokens"))
+    counted.cache_audio_read_tokens = count(attr(heard, "cached_tokens_details", "audio_tokens")) or None
+    counted.output_audio_tokens = count(attr(spoken, "audio_tokens")) or None
+    counted.input_text_tokens = count(attr(heard, "text_tokens"))
+    counted.output_text_tokens = count(attr(spoken, "text_tokens"))
 
 
 def read_transcript(event: Any, into: Response) -> None:

@@ -9,24 +9,24 @@ from otel_llm.core.model import Response
 from ._openai_content import keep_output
 from ._openai_fees import read_response_fees
 from ._openai_usage import read_head, read_image_usage, read_response_usage
-from ._read import attr, count, items, text, told
+from ._read import attr, count, fields_of, items, text
 
 
 def read_response(reply: Any, into: Response) -> None:
     """A response of the Responses API; a 200 may tell of a failure (``status`` failed)."""
-    fields = told(reply)
+    fields = fields_of(reply)
     read_head(fields, into)
     status = text(fields.get("status"))
     into.pending = (into.id or "") if status in ("queued", "in_progress") else ""
     if status == "failed":
-        into.error_code = text(told(fields.get("error")).get("code")) or "server_error"
+        into.error_code = text(fields_of(fields.get("error")).get("code")) or "server_error"
     elif status == "incomplete":
-        reason = text(told(fields.get("incomplete_details")).get("reason"))
+        reason = text(fields_of(fields.get("incomplete_details")).get("reason"))
         into.finish_reasons = ["length" if reason == "max_output_tokens" else reason or "incomplete"]
     elif status == "cancelled":
         into.error_code = "cancelled"
     elif status == "completed":
-        kinds = [told(item).get("type") for item in items(fields.get("output"))]
+        kinds = [fields_of(item).get("type") for item in items(fields.get("output"))]
         into.finish_reasons = ["tool_calls" if "function_call" in kinds else "stop"]
         into.refused = _refuses(fields.get("output"))
     if into.content is not None:
@@ -39,8 +39,8 @@ def read_response(reply: Any, into: Response) -> None:
 
 
 def _refuses(output: Any) -> bool:
-    said = [part for item in items(output) for part in items(attr(item, "content"))]
-    return any(attr(part, "type") == "refusal" for part in said)
+    parts = [part for item in items(output) for part in items(attr(item, "content"))]
+    return any(attr(part, "type") == "refusal" for part in parts)
 
 
 def _read_cache_diagnostics(diagnostics: Any, into: Response) -> None:
@@ -51,7 +51,7 @@ def _read_cache_diagnostics(diagnostics: Any, into: Response) -> None:
 
 def read_response_event(event: Any, into: Response) -> bool:
     """An event of a Responses stream; the last one carries the whole response."""
-    fields = told(event)
+    fields = fields_of(event)
     kind = fields.get("type")
     if not isinstance(kind, str):
         return False
@@ -61,7 +61,7 @@ def read_response_event(event: Any, into: Response) -> bool:
         read_response(fields.get("response"), into)
         into.done = True
     elif kind in ("response.created", "response.queued"):
-        response = told(fields.get("response"))
+        response = fields_of(fields.get("response"))
         read_head(response, into)
         into.pending = into.id or ""
     elif kind == "error":
@@ -71,12 +71,12 @@ def read_response_event(event: Any, into: Response) -> bool:
 
 def read_fetched(reply: Any, into: Response) -> None:
     """A response that was made before: which one it is. Its usage and its failure are those of the call that made it."""
-    into.id = text(told(reply).get("id"))
+    into.id = text(fields_of(reply).get("id"))
 
 
 def read_fetched_event(event: Any, into: Response) -> bool:
     """An event of a response that was made before."""
-    fields = told(event)
+    fields = fields_of(event)
     if fields.get("type") in ("response.created", "response.completed"):
         read_fetched(fields.get("response"), into)
         into.done = fields.get("type") == "response.completed"

@@ -18,7 +18,7 @@ from ._openai_responses import (
     read_transcript_event,
 )
 from ._openai_usage import read_image_usage, read_usage
-from ._read import text, told
+from ._read import fields_of, text
 
 PARAMETERS: Mapping[str, str] = {
     "temperature": "gen_ai.request.temperature",
@@ -42,7 +42,7 @@ PARAMETERS: Mapping[str, str] = {
 
 def read_usage_only(reply: Any, into: Response) -> None:
     """A reply that tells model and usage at most: embeddings, transcriptions."""
-    fields = told(reply)
+    fields = fields_of(reply)
     into.model = text(fields.get("model"))
     read_usage(fields.get("usage"), into)
 
@@ -56,7 +56,7 @@ def read_embeddings(reply: Any, into: Response) -> None:
 
 def read_images(reply: Any, into: Response) -> None:
     """Images that were made: they tell their tokens."""
-    fields = told(reply)
+    fields = fields_of(reply)
     into.model = text(fields.get("model"))
     read_image_usage(fields.get("usage"), into)
 

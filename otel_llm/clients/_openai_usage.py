@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_llm.core.model import Response, Usage
 
-from ._read import Fields, attr, count, number, text, told
+from ._read import Fields, attr, count, fields_of, number, text
 
 
 def read_head(reply: Fields, into: Response) -> None:
@@ -22,121 +22,121 @@ def read_usage(usage: Any, into: Response) -> None:
     """``usage`` of chat completions, completions and embeddings: prompt includes cached, completion includes reasoning."""
     if usage is None:
         return
-    fields = told(usage)
+    fields = fields_of(usage)
     prompt, output = count(fields.get("prompt_tokens")), count(fields.get("completion_tokens"))
     if prompt is None and output is None:
         read_response_usage(usage, into)
         return
-    found, parted = Usage.of(prompt, output), False
+    counted, parted = Usage.of(prompt, output), False
     details = fields.get("prompt_tokens_details")
     if details is None:
         details = fields.get("prompt_token_details")  # as Writer spells it
     if details is not None:
-        parted = _read_input(details, found)
+        parted = _read_input(details, counted)
     if (details := fields.get("completion_tokens_details")) is not None:
-        parted = _read_output(details, found) or parted
-        if found.thinking_tokens:
-            _include_thinking(found, count(fields.get("total_tokens")))
-    if found.cache_read_tokens is None:
-        _read_cached_elsewhere(fields, found)
-    _read_cost(fields, found)
+        parted = _read_output(details, counted) or parted
+        if counted.thinking_tokens:
+            _include_thinking(counted, count(fields.get("total_tokens")))
+    if counted.cache_read_tokens is None:
+        _read_cached_elsewhere(fields, counted)
+    _read_cost(fields, counted)
     if parted:
-        _split_text(found)
-    into.usage = found
+        _split_text(counted)
+    into.usage = counted
 
 
-def _read_cached_elsewhere(fields: Fields, found: Usage) -> None:
+def _read_cached_elsewhere(fields: Fields, usage: Usage) -> None:
     """Cached input as DeepSeek (``prompt_cache_hit_tokens``) and Moonshot (``cached_tokens``) write it, beside the prompt."""
     cached = fields.get("prompt_cache_hit_tokens")
     if cached is None:
         cached = fields.get("cached_tokens")
     if cached is not None:
-        found.cache_read_tokens = count(cached)
+        usage.cache_read_tokens = count(cached)
 
 
-def _read_input(details: Any, found: Usage) -> bool:
+def _read_input(details: Any, usage: Usage) -> bool:
     """The parts of the input; whether some of it is no text."""
-    part = told(details).get
-    found.cache_read_tokens = count(part("cached_tokens"))
+    part = fields_of(details).get
+    usage.cache_read_tokens = count(part("cached_tokens"))
     if (written := part("cache_write_tokens")) is not None:
-        found.cache_write_tokens = count(written)
-        found.cache_write_12h_tokens = count(attr(part("cache_write_tokens_details"), "ttl_12h_tokens")) or None
+        usage.cache_write_tokens = count(written)
+        usage.cache_write_12h_tokens = count(attr(part("cache_write_tokens_details"), "ttl_12h_tokens")) or None
     audio, image = part("audio_tokens"), part("image_tokens")
     if not (audio or image):
         return False
-    found.input_audio_tokens, found.input_image_tokens = count(audio) or None, count(image) or None
+    usage.input_audio_tokens, usage.input_image_tokens = count(audio) or None, count(image) or None
     return True
 
 
-def _read_output(details: Any, found: Usage) -> bool:
+def _read_output(details: Any, usage: Usage) -> bool:
     """The parts of the output; whether some of it is no text."""
-    part = told(details).get
-    found.thinking_tokens = count(part("reasoning_tokens"))
+    part = fields_of(details).get
+    usage.thinking_tokens = count(part("reasoning_tokens"))
     audio, image = part("audio_tokens"), part("image_tokens")
     if not (audio or image):
         return False
-    found.output_audio_tokens, found.output_image_tokens = count(audio) or None, count(image) or None
+    usage.output_audio_tokens, usage.output_image_tokens = count(audio) or None, count(image) or None
     return True
 
 
-def _include_thinking(found: Usage, total: int | None) -> None:
+def _include_thinking(usage: Usage, total: int | None) -> None:
     """Some, as xAI, count thinking beside the completion and not in it, which its total tells."""
-    thinking, output = found.thinking_tokens or 0, found.output_tokens
-    if output is not None and total == (found.input_tokens or 0) + output + thinking:
-        found.output_tokens = output + thinking
+    thinking, output = usage.thinking_tokens or 0, usage.output_tokens
+    if output is not None and total == (usage.input_tokens or 0) + output + thinking:
+        usage.output_tokens = output + thinking
 
 
-def _read_cost(usage: Fields, found: Usage) -> None:
+def _read_cost(usage: Fields, counted: Usage) -> None:
     """What OpenRouter (``cost``, US dollars) and xAI (``cost_in_usd_ticks``, 1e-10 US dollars) bill, by their own word."""
     if (cost := usage.get("cost")) is not None:
-        found.cost_usd = number(cost)
-        if found.cost_usd is None:  # Perplexity's is broken down, and all zeros before the end of a stream
-            found.cost_usd = number(attr(cost, "total_cost")) or None
+        counted.cost_usd = number(cost)
+        if counted.cost_usd is None:  # Perplexity's is broken down, and all zeros before the end of a stream
+            counted.cost_usd = number(attr(cost, "total_cost")) or None
         elif (
             usage.get("is_byok") is True
         ):  # OpenRouter's fee; the caller's own account at the provider is charged beside it
             upstream = number(attr(usage.get("cost_details"), "upstream_inference_cost"))
-            found.cost_usd = None if upstream is None else found.cost_usd + upstream
+            counted.cost_usd = None if upstream is None else counted.cost_usd + upstream
     if (ticks := usage.get("cost_in_usd_ticks")) is not None and (ticks := number(ticks)) is not None:
-        found.cost_usd = ticks * 1e-10
+        counted.cost_usd = ticks * 1e-10
 
 
-def _split_text(found: Usage) -> None:
+def _split_text(usage: Usage) -> None:
     """The text part of a usage that has audio or images: what the others leave."""
-    other = (found.input_audio_tokens or 0) + (found.input_image_tokens or 0)
-    if found.input_tokens is not None and other:
-        found.input_text_tokens = max(0, found.input_tokens - other)
-    other = (found.output_audio_tokens or 0) + (found.output_image_tokens or 0)
-    if found.output_tokens is not None and other:
-        found.output_text_tokens = max(0, found.output_tokens - other)
+    other = (usage.input_audio_tokens or 0) + (usage.input_image_tokens or 0)
+    if usage.input_tokens is not None and other:
+        usage.input_text_tokens = max(0, usage.input_tokens - other)
+    other = (usage.output_audio_tokens or 0) + (usage.output_image_tokens or 0)
+    if usage.output_tokens is not None and other:
+        usage.output_text_tokens = max(0, usage.output_tokens - other)
 
 
 def read_image_usage(usage: Any, into: Response) -> None:
     """``usage`` of images that were made: without details of the output, all of it is images."""
     read_usage(usage, into)
-    found = into.usage
-    if found is not None and found.output_image_tokens is None and found.output_text_tokens is None:
-        found.output_image_tokens = found.output_tokens
+    counted = into.usage
+    if counted is not None and counted.output_image_tokens is None and counted.output_text_tokens is None:
+        counted.output_image_tokens = counted.output_tokens
 
 
 def read_response_usage(usage: Any, into: Response) -> None:
     """``usage`` of responses, images and transcriptions: input includes cached, output includes reasoning."""
     if usage is None:
         return
-    fields = told(usage)
-    found, parted = Usage.of(count(fields.get("input_tokens")), count(fields.get("output_tokens"))), False
+    fields = fields_of(usage)
+    counted, parted = Usage.of(count(fields.get("input_tokens")), count(fields.get("output_tokens"))), False
     if (seconds := fields.get("seconds")) is not None:
-        found.audio_seconds = number(seconds)
-    if not found.known:
+        counted.audio_seconds = number(seconds)
+    if not counted.known:
         return
     details = fields.get("input_tokens_details")
     if details is None:
         details = fields.get("input_token_details")
     if details is not None:
-        parted = _read_input(details, found)
+        parted = _read_input(details, counted)
     if (details := fields.get("output_tokens_details")) is not None:
-        parted = _read_output(details, found) or parted
-    _read_cost(fields, found)
+        parted = _read_output(details, counted) or parted
+    _read_cost(fields, counted)
     if parted:
-        _split_text(found)
-    into.usage = found
+        _split_text(counted)
+    into.usage = counted

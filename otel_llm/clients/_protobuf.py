@@ -9,10 +9,10 @@ def sent(message: Any) -> dict[str, Any]:
     """What a message, or the one inside of proto-plus's, was sent with; empty for anything else.
 
     A number that was not sent is 0 in protobuf: it is not there, and neither is an unspecified enumeration. The others are
-    told by name.
+    given by their names.
     """
-    found = getattr(message, "_pb", message)
-    return _fields(found) if hasattr(found, "ListFields") else {}
+    raw = getattr(message, "_pb", message)
+    return _fields(raw) if hasattr(raw, "ListFields") else {}
 
 
 def _fields(message: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def told(model: Any) -> Fields:
+def fields_of(model: Any) -> Fields:
     """What a model or a mapping was given, by name; ``get`` of what is not there is None.
 
     To ask a pydantic model for an attribute that it lacks costs more than all else that we do with a reply, so it is not asked.

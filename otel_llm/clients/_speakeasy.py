@@ -34,10 +34,10 @@ def hooks(package: str, provider: str, methods: tuple[Method, ...], *, older: bo
 
     An ``older`` base has no place for the wait before a retry, but tells of each attempt's outcome.
     """
-    told = f"{package}._hooks.sdkhooks"
+    hooks = f"{package}._hooks.sdkhooks"
     retries: Hook = Retry(f"{package}.utils.retries", ("_get_sleep_interval",), _cause, wait=float)
     if older:
-        retries = Attempt(told, ("SDKHooks.after_error", "SDKHooks.after_success"), _failure)
+        retries = Attempt(hooks, ("SDKHooks.after_error", "SDKHooks.after_success"), _failure)
     patches = [
         Patch(f"{package}.{module}", targets, _reading(provider, operation, reader), watch, switch=keyword)
         for module, targets, operation, reader in methods
@@ -45,7 +45,7 @@ def hooks(package: str, provider: str, methods: tuple[Method, ...], *, older: bo
     return (
         *patches,
         retries,
-        Reply(told, ("SDKHooks.after_success",), _reply),
+        Reply(hooks, ("SDKHooks.after_success",), _reply),
     )
 
 
@@ -80,12 +80,12 @@ def _cause(args: Args, _: Kwargs) -> int | BaseException | None:
     return status if isinstance(status, int) else error
 
 
-def _failure(told: Any) -> int | BaseException | None:
+def _failure(result: Any) -> int | BaseException | None:
     """``after_error`` gives a response and an exception, one of which is there; ``after_success`` a response."""
-    if not isinstance(told, tuple):
+    if not isinstance(result, tuple):
         return None
-    status = next((found for part in told if isinstance(found := attr(part, "status_code"), int)), None)
-    return status if status is not None else next((part for part in told if isinstance(part, BaseException)), None)
+    status = next((code for part in result if isinstance(code := attr(part, "status_code"), int)), None)
+    return status if status is not None else next((part for part in result if isinstance(part, BaseException)), None)
 
 
 def _reply(args: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:

@@ -14,16 +14,16 @@ def _sent(message: Any) -> Message:
     """A message that was sent, in OpenAI's words; its role is a number whose name the protocol knows."""
     roles = message.DESCRIPTOR.fields_by_name["role"].enum_type.values_by_number
     role = roles[message.role].name.removeprefix("ROLE_").lower() if message.role in roles else "user"
-    said = {"role": role, "content": list(message.content), "tool_calls": list(message.tool_calls)}
-    return {**said, "tool_call_id": text(attr(message, "tool_call_id"))}
+    fields = {"role": role, "content": list(message.content), "tool_calls": list(message.tool_calls)}
+    return {**fields, "tool_call_id": text(attr(message, "tool_call_id"))}
 
 
 def asked_of(chat: Any) -> dict[str, Any]:
-    """What a chat has been told so far."""
+    """The messages of a chat up to now."""
     return asked({"messages": [_sent(message) for message in chat.proto.messages]})
 
 
-def _said(message: Any) -> Message:
+def _message(message: Any) -> Message:
     return {"content": attr(message, "content"), "tool_calls": list(attr(message, "tool_calls") or ())}
 
 
@@ -32,13 +32,13 @@ def keep_outputs(proto: Any, into: Response) -> None:
     reason = into.finish_reasons[-1] if into.finish_reasons else ""
     for output in attr(proto, "outputs") or ():
         if into.content is not None:
-            keep_answer(into.content, {"message": _said(attr(output, "message")), "finish_reason": reason})
+            keep_answer(into.content, {"message": _message(attr(output, "message")), "finish_reason": reason})
 
 
 def keep_pieces(proto: Any, into: Response) -> None:
     """Keep what a chunk adds to the answers."""
     for output in attr(proto, "outputs") or ():
         if into.content is not None:
-            keep_delta(into.content, {"index": attr(output, "index"), "delta": _said(attr(output, "delta"))})
+            keep_delta(into.content, {"index": attr(output, "index"), "delta": _message(attr(output, "delta"))})
             if into.finish_reasons:
                 into.content[-1]["finish_reason"] = into.finish_reasons[-1]

@@ -116,11 +116,11 @@ def _region(client: Any, body: Mapping[str, Any]) -> str | None:
 
 
 def _provider(client: Any, by_host: str) -> str:
-    told = getattr(client, "_gen_ai_provider_name", None)
-    if isinstance(told, str) and told != "anthropic":
-        return told
+    own_name = getattr(client, "_gen_ai_provider_name", None)
+    if isinstance(own_name, str) and own_name != "anthropic":
+        return own_name
     name = type(client).__name__
-    return next((found for part, found in _CLASSES.items() if part in name), by_host)
+    return next((provider for part, provider in _CLASSES.items() if part in name), by_host)
 
 
 def own_span_instead(original: Any, shadow: Callable[[], Any]) -> Any:

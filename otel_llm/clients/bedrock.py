@@ -73,9 +73,9 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
 def _watch(result: Any, request: Request) -> Watched:
     """The event stream in the result, wherever it stands; else the result is the answer, and a body in it is left alone."""
     if request.stream:
-        for found in result.values():
-            if hasattr(found, "_event_generator"):
-                return Stream(found, "_event_generator", found, vars(found))
+        for value in result.values():
+            if hasattr(value, "_event_generator"):
+                return Stream(value, "_event_generator", value, vars(value))
     body = result.get("body") if request.reader is INVOKE and request.operation == "chat" else None
     return Body(result, body, read_body) if hasattr(body, "read") else Value(result)
 

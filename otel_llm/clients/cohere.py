@@ -60,17 +60,17 @@ def read_event(event: Any, into: Response) -> bool:
         if text(attr(delta, "error")) is not None:
             into.error_code = "server_error"
     if into.content is not None:
-        keep_delta(into.content, _said(delta))
+        keep_delta(into.content, _message(delta))
     return kind in ("content-delta", "tool-plan-delta", "tool-call-delta")
 
 
-def _said(delta: Any) -> Message:
+def _message(delta: Any) -> Message:
     """What an event adds to the answer, in OpenAI's words: a text, or a tool call that is begun or goes on."""
     message = attr(delta, "message")
     call = attr(message, "tool_calls")
     calls = [] if call is None or isinstance(call, list) else [call]
-    said = {"content": attr(message, "content", "text"), "tool_calls": calls}
-    return {"delta": said, "finish_reason": text(attr(delta, "finish_reason"))}
+    answer = {"content": attr(message, "content", "text"), "tool_calls": calls}
+    return {"delta": answer, "finish_reason": text(attr(delta, "finish_reason"))}
 
 
 def read_event_v1(event: Any, into: Response) -> bool:
@@ -109,8 +109,8 @@ def _reading(operation: str, reader: Reader, *, stream: bool) -> Callable[[Any, 
 def _patches(module: str, client: str, methods: Mapping[str, tuple[str, Reader]]) -> tuple[Patch, ...]:
     return tuple(
         Patch(module, (f"{client}.{method}", f"Async{client}.{method}"),
-              _reading(*told, stream=method.endswith("_stream")), watch, lazy=method.endswith("_stream"), switch=keyword)
-        for method, told in methods.items()
+              _reading(*operation, stream=method.endswith("_stream")), watch, lazy=method.endswith("_stream"), switch=keyword)
+        for method, operation in methods.items()
     )  # fmt: skip
 
 

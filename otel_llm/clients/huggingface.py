@@ -79,8 +79,8 @@ METHODS: dict[str, tuple[str, Reader]] = {
 def _patches(module: str, client: str) -> tuple[Patch, ...]:
     return tuple(
         # one falls back to itself
-        Patch(module, (f"{client}.{method}",), _reading(*told), covers=("huggingface",), switch=keyword)
-        for method, told in METHODS.items()
+        Patch(module, (f"{client}.{method}",), _reading(*operation), covers=("huggingface",), switch=keyword)
+        for method, operation in METHODS.items()
     )
 
 

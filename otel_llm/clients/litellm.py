@@ -77,7 +77,7 @@ def _read_hidden(reply: Any, into: Response) -> None:
         return
     into.cached = hidden.get("cache_hit") is True
     if into.usage is not None and not (into.usage.input_tokens or into.usage.output_tokens):
-        into.usage = None  # of a provider that told none, litellm makes zeros
+        into.usage = None  # where the provider reports none, litellm makes zeros
     cost = attr(getattr(reply, "usage", None), "cost")
     if into.usage is not None and hidden.get("custom_llm_provider") in _BILLS and isinstance(cost, float):
         into.usage.cost_usd = cost
@@ -102,8 +102,8 @@ def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
     def read(_: Any, args: Args, kwargs: Kwargs) -> Request | None:
         if kwargs.get("fallbacks") is not None:
             return None  # it calls itself again for each model, and those are the calls
-        told = text(kwargs.get("model", args[position] if len(args) > position else None))
-        provider, model = named(told or "", kwargs.get("custom_llm_provider"))
+        requested = text(kwargs.get("model", args[position] if len(args) > position else None))
+        provider, model = named(requested or "", kwargs.get("custom_llm_provider"))
         host, port = place_of(text(kwargs.get("api_base")) or text(kwargs.get("base_url")) or "")
         return Request(
             provider, operation, model or None, reader, host, port, bool(kwargs.get("stream")),
@@ -114,21 +114,21 @@ def _reading(operation: str, reader: Reader, position: int) -> ReadRequest:
 
 
 def _watch(result: Any, request: Request) -> None:
-    """A stream is told by its shape. One that comes from litellm's cache says so of itself, and not in its chunks."""
+    """Whether it is a stream is seen by its shape. A stream from litellm's cache has the mark of that itself; its chunks have none."""
     if getattr(result, "custom_llm_provider", None) == "cached_response":
         request.recalled = True
 
 
 def named(model: str, provider: Any = None) -> tuple[str, str]:
     """Provider and model as litellm would tell them apart: by what the caller says, the prefix, or its own list of models."""
-    found = getattr(sys.modules.get("litellm"), "model_cost", {}).get(model)
+    entry = getattr(sys.modules.get("litellm"), "model_cost", {}).get(model)
     prefix, slash, rest = model.partition("/")
     if isinstance(provider, str) and provider:
         model = rest if slash and prefix == provider else model
     elif slash:
         provider, model = prefix, rest
     else:
-        provider = found.get("litellm_provider") if isinstance(found, dict) else None
+        provider = entry.get("litellm_provider") if isinstance(entry, dict) else None
     name = str(provider or "litellm")
     return NAMES.get(name, "gcp.vertex_ai" if name.startswith("vertex_ai") else name), model
 

@@ -16,8 +16,8 @@ from ._read import attr, items, parameters, text
 
 def _file(path: Any) -> str | None:
     """The name of a model's file: the way to it differs from machine to machine, and is nobody's business."""
-    said = text(path)
-    return text(said.replace("\\", "/").rsplit("/", 1)[-1]) if said is not None else None
+    words = text(path)
+    return text(words.replace("\\", "/").rsplit("/", 1)[-1]) if words is not None else None
 
 
 def _read_head(reply: Any, into: Response) -> None:
@@ -49,8 +49,8 @@ def read_chunk(chunk: Any, into: Response) -> bool:
         _read_choice(choice, into)
         if into.content is not None:
             keep_delta(into.content, choice)
-        said = attr(choice, "text"), attr(choice, "delta", "content"), attr(choice, "delta", "tool_calls")
-        output = output or any(said)
+        output_parts = attr(choice, "text"), attr(choice, "delta", "content"), attr(choice, "delta", "tool_calls")
+        output = output or any(output_parts)
     return output
 
 

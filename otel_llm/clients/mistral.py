@@ -25,7 +25,7 @@ def read_conversation(reply: Any, into: Response) -> None:
     into.done = True
     if into.content is not None:
         for entry in items(attr(reply, "outputs")):
-            keep_delta(into.content, _said(entry))
+            keep_delta(into.content, _message(entry))
 
 
 def _read_connectors(usage: Any, into: Response) -> None:
@@ -44,14 +44,14 @@ _CONNECTORS = {
 }  # fmt: skip
 
 
-def _said(entry: Any) -> Message:
+def _message(entry: Any) -> Message:
     """An entry of a conversation, or a piece of one, in OpenAI's words."""
     function = {"name": attr(entry, "name"), "arguments": attr(entry, "arguments")}
     call = {"id": attr(entry, "tool_call_id"), "function": function}
     content = attr(entry, "content")
     parts = [attr(part, "text") for part in items(content)] if not isinstance(content, str) else [content]
-    said = "".join(part for part in parts if isinstance(part, str))
-    return {"delta": {"content": said, "tool_calls": [call] if text(function["name"]) is not None else []}}
+    words = "".join(part for part in parts if isinstance(part, str))
+    return {"delta": {"content": words, "tool_calls": [call] if text(function["name"]) is not None else []}}
 
 
 def _first_has_model(reply: Any) -> bool:
@@ -72,7 +72,7 @@ def read_event(event: Any, into: Response) -> bool:
     elif kind == "conversation.response.error":
         into.error_code = str(attr(data, "code") or "server_error")
     if into.content is not None:
-        keep_delta(into.content, _said(data))
+        keep_delta(into.content, _message(data))
     return kind == "message.output.delta"
 
 

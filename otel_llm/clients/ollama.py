@@ -12,15 +12,15 @@ from . import _hosts
 from ._expected import expected
 from ._openai_content import asked, keep_answer, keep_delta
 from ._openai_shape import NO_USAGE, PARAMETERS
-from ._read import attr, count, parameters, text, told
+from ._read import attr, count, fields_of, parameters, text
 
 # https://docs.ollama.com/modelfile#valid-parameters-and-values
 OPTIONS = {**PARAMETERS, "num_predict": "gen_ai.request.max_tokens"}
 
 
 def _read_end(reply: Any, into: Response) -> None:
-    """``prompt_eval_count`` and ``eval_count`` are tokens; thinking is not told apart from the rest of the output."""
-    fields = told(reply)
+    """``prompt_eval_count`` and ``eval_count`` are tokens; ollama does not count thinking apart from the rest of the output."""
+    fields = fields_of(reply)
     into.model = text(fields.get("model"))
     if (reason := text(fields.get("done_reason"))) is not None:
         into.finish_reasons.append(reason)
@@ -38,13 +38,13 @@ def read_reply(reply: Any, into: Response) -> None:
 
 def read_part(part: Any, into: Response) -> bool:
     """A part of a streamed answer; the one that is ``done`` has the counts."""
-    if told(part).get("done") is True:
+    if fields_of(part).get("done") is True:
         _read_end(part, into)
         into.done = True
-    said = _message(part)
+    message = _message(part)
     if into.content is not None:
-        keep_delta(into.content, {"delta": said, "finish_reason": attr(part, "done_reason")})
-    return any(attr(said, name) for name in ("content", "thinking", "tool_calls"))
+        keep_delta(into.content, {"delta": message, "finish_reason": attr(part, "done_reason")})
+    return any(attr(message, name) for name in ("content", "thinking", "tool_calls"))
 
 
 def _message(reply: Any) -> Any:

@@ -33,9 +33,9 @@ def read_whole(prediction: Any, into: Response) -> None:
 def read_output(output: Any, into: Response) -> None:
     """What ``run`` returns is the output alone: its prediction was read when it was fetched. Files are not kept."""
     if into.content is not None:
-        for said in items(output) or [output]:
-            if isinstance(said, str):
-                keep_text(into.content, said)
+        for piece in items(output) or [output]:
+            if isinstance(piece, str):
+                keep_text(into.content, piece)
 
 
 def read_event(event: Any, into: Response) -> bool:
@@ -54,11 +54,11 @@ PREDICTION = Reader(read_whole, usage=False)
 RUN = Reader(read_output, read_event, usage=False)
 
 
-def _model(told: Any) -> str | None:
+def _model(reference: Any) -> str | None:
     """The model's name, of ``owner/name:version``, a pair, a model or a version."""
-    if isinstance(told, tuple):
-        return "/".join(str(part) for part in told[:2])
-    name = told if isinstance(told, str) else text(attr(told, "name")) or text(attr(told, "id"))
+    if isinstance(reference, tuple):
+        return "/".join(str(part) for part in reference[:2])
+    name = reference if isinstance(reference, str) else text(attr(reference, "name")) or text(attr(reference, "id"))
     return name.partition(":")[0] if name and "/" in name else name
 
 
@@ -76,16 +76,16 @@ def _running(*, stream: bool) -> Callable[[Any, Args, Kwargs], Request]:
     """``run`` and ``stream``, whose arguments are the model and its input."""
 
     def read(client: Any, args: Args, kwargs: Kwargs) -> Request:
-        told = {**dict(zip(("ref", "input"), args, strict=False)), **kwargs}
-        return _request(client, _model(told.get("ref")), RUN, told.get("input"), stream=stream)
+        arguments = {**dict(zip(("ref", "input"), args, strict=False)), **kwargs}
+        return _request(client, _model(arguments.get("ref")), RUN, arguments.get("input"), stream=stream)
 
     return read
 
 
 def _create(namespace: Any, args: Args, kwargs: Kwargs) -> Request:
-    told = kwargs.get("model", kwargs.get("deployment", kwargs.get("version", args[0] if args else None)))
-    given = kwargs.get("input", next((found for found in args if isinstance(found, dict)), None))
-    return _request(namespace._client, _model(told), PREDICTION, given)  # noqa: SLF001 - as above
+    target = kwargs.get("model", kwargs.get("deployment", kwargs.get("version", args[0] if args else None)))
+    given = kwargs.get("input", next((one for one in args if isinstance(one, dict)), None))
+    return _request(namespace._client, _model(target), PREDICTION, given)  # noqa: SLF001 - as above
 
 
 _CREATES = {

@@ -27,10 +27,10 @@ def read_answers(answers: Any, into: Response) -> None:
         return
     for answer in items(answers):
         for one in items(answer) or [answer]:
-            said = attr(one, "generated_text")
-            if isinstance(said, list):  # a chat comes back with the answer at its end
-                said = attr(said[-1], "content") if said else None
-            part = {"type": "text", "content": text(said) or ""}
+            content = attr(one, "generated_text")
+            if isinstance(content, list):  # a chat comes back with the answer at its end
+                content = attr(content[-1], "content") if content else None
+            part = {"type": "text", "content": text(content) or ""}
             into.content.append({"role": "assistant", "parts": [part], "finish_reason": ""})
 
 

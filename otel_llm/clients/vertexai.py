@@ -21,27 +21,27 @@ from ._protobuf import sent
 from ._read import attr, text
 
 
-def _told(reply: Any) -> dict[str, Any]:
+def _as_fields(reply: Any) -> dict[str, Any]:
     return sent(attr(reply, "_raw_response"))
 
 
 def read_content(reply: Any, into: Response) -> None:
     """A whole answer."""
-    _google_answer.read_content(_told(reply), into)
+    _google_answer.read_content(_as_fields(reply), into)
 
 
 def read_part(reply: Any, into: Response) -> None:
     """The answer to one of a chat's requests."""
-    _google_answer.read_part(_told(reply), into)
+    _google_answer.read_part(_as_fields(reply), into)
 
 
 def read_chunk(chunk: Any, into: Response) -> bool:
     """A chunk of an answer."""
-    return _google_answer.read_chunk(_told(chunk), into)
+    return _google_answer.read_chunk(_as_fields(chunk), into)
 
 
 CONTENT, CHAT = Reader(read_content, read_chunk), Reader(read_content, read_chunk)
-EMBEDDINGS = Reader(lambda found, into: read_embedding_usage({"embeddings": found}, into))
+EMBEDDINGS = Reader(lambda reply, into: read_embedding_usage({"embeddings": reply}, into))
 NO_USAGE = Reader(lambda _, __: None, usage=False)
 _GIVEN = ("contents", "content", "texts", "prompt")
 
@@ -51,14 +51,14 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> ReadReq
 
     def read(asker: Any, args: Args, kwargs: Kwargs) -> Request:
         model = getattr(asker, "_model", asker)
-        said = args[0] if args else next((kwargs[name] for name in _GIVEN if name in kwargs), None)
+        question = args[0] if args else next((kwargs[name] for name in _GIVEN if name in kwargs), None)
         config = kwargs.get("generation_config") or attr(model, "_generation_config") or kwargs
         given = config if isinstance(config, Mapping) else sent(getattr(config, "_raw_generation_config", config))
         name, host, port = _hosts.behind_text(_endpoint(model), "gcp.vertex_ai")
         return Request(
             name, operation, model_of(attr(model, "_model_name") or attr(model, "_endpoint_name")), reader, host, port, stream,
             configured(given),
-            content=lambda: asked(_shown(said), {"system_instruction": _shown(attr(model, "_system_instruction"))}),
+            content=lambda: asked(_shown(question), {"system_instruction": _shown(attr(model, "_system_instruction"))}),
         )  # fmt: skip
 
     return read
@@ -67,19 +67,19 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> ReadReq
 def _endpoint(model: Any) -> str:
     """Where requests go, by the library's own settings: the client that knows is made with the first request only."""
     config = getattr(sys.modules.get("google.cloud.aiplatform.initializer"), "global_config", None)
-    location, found = attr(model, "_location") or attr(model, "_endpoint", "location"), None
+    location, address = attr(model, "_location") or attr(model, "_endpoint", "location"), None
     if config is not None:
         with suppress(ValueError):  # a region that is none: the call itself is about to say so
-            found = text(config.get_client_options(location, prediction_client=True).api_endpoint)
-    return found if found is not None and "://" in found else f"https://{found or ''}"
+            address = text(config.get_client_options(location, prediction_client=True).api_endpoint)
+    return address if address is not None and "://" in address else f"https://{address or ''}"
 
 
-def _shown(found: Any) -> Any:
+def _shown(value: Any) -> Any:
     """What the caller gave to be sent: texts, and the messages inside the library's own contents and parts."""
-    if isinstance(found, (list, tuple)):
-        return [_shown(each) for each in found]
-    raw = getattr(found, "_raw_content", getattr(found, "_raw_part", found))
-    return sent(raw) or found
+    if isinstance(value, (list, tuple)):
+        return [_shown(each) for each in value]
+    raw = getattr(value, "_raw_content", getattr(value, "_raw_part", value))
+    return sent(raw) or value
 
 
 _CONTENT, _LANGUAGE = "vertexai.generative_models._generative_models", "vertexai.language_models._language_models"

@@ -34,8 +34,8 @@ def read_batch(outputs: Any, into: Response) -> None:
             reason = text(attr(answer, "finish_reason"))
             into.finish_reasons += [reason] if reason is not None else []
             if into.content is not None:
-                said = {"type": "text", "content": text(attr(answer, "text")) or ""}
-                into.content.append({"role": "assistant", "parts": [said], "finish_reason": reason or ""})
+                part = {"type": "text", "content": text(attr(answer, "text")) or ""}
+                into.content.append({"role": "assistant", "parts": [part], "finish_reason": reason or ""})
         into.usage = used if into.usage is None else into.usage.plus(used)
 
 
@@ -72,11 +72,11 @@ class _Answers:
 BATCH = Reader(read_batch)
 
 
-def _request(engine: Any, operation: str, reader: Reader, sampling: Any, said: dict[str, Any]) -> Request:
+def _request(engine: Any, operation: str, reader: Reader, sampling: Any, question: dict[str, Any]) -> Request:
     model = text(attr(engine, "model_config", "model")) or text(attr(engine, "llm_engine", "model_config", "model"))
     chosen = {name: getattr(sampling, name, None) for name in _SAMPLING}
     return Request(
-        "vllm", operation, model, reader, attributes=parameters(chosen, PARAMETERS), content=lambda: asked(said)
+        "vllm", operation, model, reader, attributes=parameters(chosen, PARAMETERS), content=lambda: asked(question)
     )
 
 
@@ -94,8 +94,8 @@ def _read_stream(engine: Any, args: Args, kwargs: Kwargs) -> Request:
     """The parameters' ``output_kind`` tells whether an output repeats the ones before or goes on from them."""
     sampling = kwargs.get("sampling_params", args[1] if len(args) > 1 else None)
     answers = _Answers(deltas=attr(sampling, "output_kind", "name") == "DELTA")
-    said = {"prompt": args[0] if args else kwargs.get("prompt")}
-    request = _request(engine, "text_completion", Reader(read_batch, answers.read), sampling, said)
+    question = {"prompt": args[0] if args else kwargs.get("prompt")}
+    request = _request(engine, "text_completion", Reader(read_batch, answers.read), sampling, question)
     request.stream = True
     return request
 

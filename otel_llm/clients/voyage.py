@@ -28,8 +28,8 @@ def _reading(operation: str, first: str, model_at: int) -> Callable[[Any, Args, 
     def read(client: Any, args: Args, kwargs: Kwargs) -> Request:
         model = kwargs.get("model", args[model_at] if len(args) > model_at else None)
         name, host, port = _hosts.behind_text(client._params.get("base_url") or _URL, "voyage")  # noqa: SLF001 - no public name
-        said = kwargs.get(first, args[0] if args else None)
-        return Request(name, operation, text(model), TOTAL, host, port, content=lambda: asked({"input": said}))
+        question = kwargs.get(first, args[0] if args else None)
+        return Request(name, operation, text(model), TOTAL, host, port, content=lambda: asked({"input": question}))
 
     return read
 

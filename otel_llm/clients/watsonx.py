@@ -26,13 +26,13 @@ def read_reply(reply: Any, into: Response) -> None:
 class _View:
     """A JSON object read by attribute, as chunks of other libraries are."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        self._found = found
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self._answer = answer
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._found:
+        if name not in self._answer:
             raise AttributeError(name)
-        return _viewed(self._found[name])
+        return _viewed(self._answer[name])
 
 
 def _viewed(value: Any) -> Any:
@@ -62,15 +62,15 @@ def read_generation(reply: Any, into: Response) -> None:
 
 def read_piece(piece: Any, into: Response) -> bool:
     """A piece of text, or with ``raw_response=True`` a result: each repeats the counts so far."""
-    found = attr(piece, "results") if isinstance(piece, dict) else None
-    for result in items(found):
+    results = attr(piece, "results") if isinstance(piece, dict) else None
+    for result in items(results):
         before = into.usage or Usage()
         prompt, output = count(attr(result, "input_token_count")), count(attr(result, "generated_token_count"))
         into.usage = Usage(prompt or before.input_tokens, output or before.output_tokens)
         reason = text(attr(result, "stop_reason"))
         if reason is not None and reason != "not_finished":
             into.finish_reasons.append(reason)
-    return found is None or any(attr(result, "generated_text") for result in items(found))
+    return results is None or any(attr(result, "generated_text") for result in items(results))
 
 
 def read_embeddings(reply: Any, into: Response) -> None:
@@ -88,11 +88,11 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> Callabl
     def read(model: Any, args: Args, kwargs: Kwargs) -> Request:
         name, host, port = _hosts.behind_text(model._client.credentials.url, "ibm.watsonx.ai")  # noqa: SLF001 - no public name
         params = kwargs.get("params", args[1] if len(args) > 1 else None)
-        said = {"messages" if operation == "chat" else "prompt": args[0]} if args else kwargs
+        question = {"messages" if operation == "chat" else "prompt": args[0]} if args else kwargs
         return Request(
             name, operation, text(getattr(model, "model_id", None)) or text(getattr(model, "deployment_id", None)), reader,
             host, port, stream, parameters(params, _PARAMETERS) if isinstance(params, Mapping) else {},
-            content=lambda: asked(said),
+            content=lambda: asked(question),
         )  # fmt: skip
 
     return read

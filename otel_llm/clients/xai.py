@@ -28,9 +28,9 @@ def read_usage(usage: Any, into: Response) -> None:
     thinking = count(attr(usage, "reasoning_tokens")) or 0
     if count(attr(usage, "total_tokens")) == (prompt or 0) + (output or 0) + thinking:
         output = (output or 0) + thinking
-    found = Usage(prompt, output, count(attr(usage, "cached_prompt_text_tokens")), thinking_tokens=thinking)
-    found.input_image_tokens, found.cost_usd = count(attr(usage, "prompt_image_tokens")) or None, cost
-    into.usage = found
+    counted = Usage(prompt, output, count(attr(usage, "cached_prompt_text_tokens")), thinking_tokens=thinking)
+    counted.input_image_tokens, counted.cost_usd = count(attr(usage, "prompt_image_tokens")) or None, cost
+    into.usage = counted
 
 
 def _read_head(proto: Any, into: Response) -> None:
@@ -44,27 +44,27 @@ def _read_reason(response: Any, into: Response) -> None:
         into.finish_reasons.append(reason.removeprefix("REASON_").lower())
 
 
-def _first(told: Any) -> Any:
-    return told[0] if isinstance(told, (list, tuple)) and told else told
+def _first(result: Any) -> Any:
+    return result[0] if isinstance(result, (list, tuple)) and result else result
 
 
-def read_reply(told: Any, into: Response) -> None:
+def read_reply(result: Any, into: Response) -> None:
     """A response; the first of a batch, which all share one usage; of ``parse`` the response beside what was parsed."""
-    response = _first(told)
+    response = _first(result)
     proto = attr(response, "proto")
     _read_head(proto, into)
     _read_reason(response, into)
     keep_outputs(proto, into)
 
 
-def read_media(told: Any, into: Response) -> None:
+def read_media(result: Any, into: Response) -> None:
     """An image, the first of a batch, or a video: the usage is of all of them, often a cost alone. Files are not kept."""
-    _read_head(attr(_first(told), "proto"), into)
+    _read_head(attr(_first(result), "proto"), into)
 
 
-def read_chunk(told: Any, into: Response) -> bool:
+def read_chunk(parts: Any, into: Response) -> bool:
     """The response so far beside the chunk, or a batch of each; the last chunk has the usage and a reason."""
-    response, chunk = (_first(part) for part in told)
+    response, chunk = (_first(part) for part in parts)
     proto = attr(chunk, "proto")
     _read_head(proto, into)
     outputs = attr(proto, "outputs") or ()
@@ -91,9 +91,9 @@ def _chat(*, stream: bool) -> Callable[[Any, Args, Kwargs], Request]:
 
 def _media(operation: str) -> Callable[[Any, Args, Kwargs], Request]:
     def read(_: Any, args: Args, kwargs: Kwargs) -> Request:
-        said = {"prompt": kwargs.get("prompt", args[0] if args else None)}
+        question = {"prompt": kwargs.get("prompt", args[0] if args else None)}
         model = text(kwargs.get("model", args[1] if len(args) > 1 else None))
-        return Request("x_ai", operation, model, MEDIA, content=lambda: asked(said))
+        return Request("x_ai", operation, model, MEDIA, content=lambda: asked(question))
 
     return read
 
