@@ -40,7 +40,7 @@ def _of_end(reason: str) -> str:
 def problems(
     request: Request, response: Response, usage: Usage, remembered: Remembered | None = None
 ) -> tuple[str, ...]:
-    """What is wrong with an answer, each kind once. With ``remembered``, answers that repeat are found as well."""
+    """What is wrong with an answer, each kind once. With ``remembered``, answers that repeat are reported as well."""
     ended = {kind for reason in response.finish_reasons if (kind := _of_end(reason))}
     if response.refused:
         ended.add("refusal")
@@ -80,13 +80,13 @@ def _read(content: list[Any]) -> tuple[str, list[tuple[Any, Any]], bool]:
 
 
 def _of_calls(calls: list[tuple[Any, Any]], expected: Expected | None) -> set[str]:
-    found = set()
+    problems = set()
     for name, arguments in calls:
         if isinstance(arguments, str) and arguments.strip() and not _parses(arguments):
-            found.add("invalid_tool_call")
+            problems.add("invalid_tool_call")
         if expected is not None and expected.tools is not None and name not in expected.tools:
-            found.add("unknown_tool")
-    return found
+            problems.add("unknown_tool")
+    return problems
 
 
 def _parses(text: str) -> bool:

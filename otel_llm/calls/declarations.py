@@ -15,13 +15,13 @@ ReadRequest = Callable[[Any, Args, Kwargs], "Request | None"]
 
 @dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Value:
-    """The call is over, and ``value`` is what the provider said."""
+    """The call is over, and ``value`` is the provider's reply."""
 
     value: Any
 
 
 class Parsed(NamedTuple):
-    """The call is over; ``parse`` gives (or awaits) what the provider said, and caches it for the caller."""
+    """The call is over; ``parse`` gives (or awaits) the provider's reply, and caches it for the caller."""
 
     parse: Callable[[], Any]
 
@@ -118,7 +118,7 @@ class DeferredStream(NamedTuple):
 class Retry(NamedTuple):
     """A method entered once before each attempt after the first; it waits inside.
 
-    ``cause`` tells why: an HTTP status, the exception, an error type, or None where it cannot be told. ``wait`` is for a method
+    ``cause`` is the reason: an HTTP status, the exception, an error type, or None where it is unknown. ``wait`` is for a method
     that does not wait, but returns how long is to be waited: it makes seconds of that. Where there is a method ``unless``, that
     one tells better.
     """
@@ -176,8 +176,8 @@ class Replace(NamedTuple):
 class Around(NamedTuple):
     """A method beside the calls of models, as a circuit breaker's or a cache's.
 
-    ``began`` is told of the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
-    and the result or the exception. Around a coroutine both are told while it is awaited. With ``heirs``, the method of every
+    ``began`` gets the object and the arguments before it runs, and what it returns goes on to ``ended``, with the object
+    and the result or the exception. Around a coroutine both run while it is awaited. With ``heirs``, the method of every
     class below counts as well, of those there are and of those to come.
     """
 
@@ -207,7 +207,7 @@ class SessionEvent(NamedTuple):
 
     ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
     and ``refuses`` were received. ``key`` is the call's name on its connection, of a wish it is the name that a refusal gives. A
-    part without a key is told to all that are open. ``asked`` says of a call that opens, and of a refusal without a key, that
+    part without a key goes to all open calls. ``asked`` says of a call that opens, and of a refusal without a key, that
     it answers the oldest wish. Where the server tells of no beginning, ``opens`` was sent: the call begins with that, or waits as
     a wish while another of its name is open; and a part that has a ``request`` opens the call that none was sent for.
     """
@@ -234,11 +234,11 @@ def _first(args: Args, kwargs: Kwargs) -> Any:
 
 
 class Session(NamedTuple):
-    """Connections on which calls come and go as events, each open until its end is told, or the connection's.
+    """Connections on which calls come and go as events, each open until its end is reported, or the connection's.
 
     ``connections`` are their classes. ``sends``, ``receives`` and ``leaves`` name their methods that are given an event, that
-    return one, and by which the host closes. ``lost`` tells the errors of receiving after which nothing more will come, ``said``
-    what a method that sends was given: its first argument, if not told otherwise.
+    return one, and by which the host closes. ``lost`` recognizes the errors of receiving after which nothing more will come, ``sent``
+    is what a sending method was given: its first argument, unless another function is given.
     """
 
     module: str
@@ -248,7 +248,7 @@ class Session(NamedTuple):
     receives: tuple[str, ...]
     leaves: tuple[str, ...]
     lost: Callable[[BaseException], bool]
-    said: Callable[[Args, Kwargs], Any] = _first
+    sent: Callable[[Args, Kwargs], Any] = _first
 
     @property
     def targets(self) -> tuple[str, ...]:

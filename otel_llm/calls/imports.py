@@ -38,7 +38,7 @@ def _forget(name: str, callback: Imported) -> None:
 
 
 class _Finder:
-    """Has a module of ours to be found by whoever finds it, and looks on while it is executed."""
+    """Leaves the search for a module to the other finders, and watches its execution."""
 
     def __init__(self) -> None:
         self._busy = local()
@@ -51,15 +51,15 @@ class _Finder:
         self._busy.name = name  # another finder like us may ask all of them, us included
         try:
             for finder in list(sys.meta_path):
-                found = (
+                spec = (
                     finder.find_spec(name, path, target)
                     if finder is not self and hasattr(finder, "find_spec")
                     else None
                 )
-                if found is not None:
-                    if hasattr(found.loader, "exec_module"):
-                        found.loader = cast("Any", _Loader(found.loader))
-                    return found
+                if spec is not None:
+                    if hasattr(spec.loader, "exec_module"):
+                        spec.loader = cast("Any", _Loader(spec.loader))
+                    return spec
         finally:
             self._busy.name = None
         return None

@@ -330,7 +330,9 @@ class Invocation:
         ):
             problems = _problems(request, response, usage, observer.remembered) or ()
         context = self.recorded
-        told = response.attributes.get(_TALK) or request.attributes.get(_TALK) or self.labels.get("conversation")
+        conversation = (
+            response.attributes.get(_TALK) or request.attributes.get(_TALK) or self.labels.get("conversation")
+        )
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
@@ -344,7 +346,7 @@ class Invocation:
             problems,
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
-            self._turn(told) if told is not None else (),
+            self._turn(conversation) if conversation is not None else (),
         ))  # fmt: skip
 
     def _turn(self, conversation: object) -> tuple[str, int]:

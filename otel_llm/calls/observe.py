@@ -39,7 +39,7 @@ def _is_output(_: Any, __: Response) -> bool:
 
 
 class Observed:
-    """The call of a ``with`` block: told of its answer by ``reply`` or piece by piece by ``chunk``, or by its ``response``."""
+    """The call of a ``with`` block. Its answer arrives by ``reply`` or piece by piece by ``chunk``, or by its ``response``."""
 
     def __init__(self, reader: Reader, call: Invocation | None) -> None:
         self._call = call

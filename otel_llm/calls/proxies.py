@@ -191,7 +191,7 @@ _SHAPES: dict[str, type[_Watched]] = {
 
 
 def _closing(close: Callable[..., Any], call: Invocation) -> Callable[..., Any]:
-    """The stream's own ``close``, told of to the call when it is over."""
+    """The stream's own ``close``; the call learns when it is over."""
     if inspect.iscoroutinefunction(close):
 
         async def aclosed(*args: Any, **kwargs: Any) -> Any:

@@ -87,7 +87,7 @@ class Step:
         return self.kind
 
     def model(self) -> str:
-        """The model that an inference step asks, as far as it has said by now."""
+        """The model that an inference step asks, as far as it is known by now."""
         return ""
 
     def around(self, *kinds: Kind) -> Step | None:
@@ -141,13 +141,13 @@ class Step:
 
 def outermost(step: Step) -> Step | None:
     """The agent run that is around all others, from ``step`` upwards; None outside of any."""
-    found: Step | None = None
+    inner: Step | None = None
     above: Step | None = step
     while above is not None:
         if above.resolve() == "agent":
-            found = above
+            inner = above
         above = above.parent
-    return found
+    return inner
 
 
 STEP: ContextVar[Step | None] = ContextVar("otel_llm_step", default=None)

@@ -94,7 +94,7 @@ class SessionTracker:
 
     def _opens(self, key: str, request: Request, *, asked: bool) -> None:
         if key in self._open:
-            return  # told twice
+            return  # reported twice
         place = self._wishes.popleft().place if asked and self._wishes else self._made_at
         self._open[key] = self._call(request, place)
         while len(self._open) > _MOST:
@@ -107,9 +107,9 @@ class SessionTracker:
         return call
 
     def _refuse(self, turn: SessionEvent) -> None:
-        """What was asked for is refused: a call that failed at once. An error that is about no wish is told to what is open."""
-        told = turn.key is not None or turn.asked
-        wish = next((wish for wish in self._wishes if told and wish.key == turn.key), None)
+        """What was asked for is refused: a call that failed at once. An error that is about no wish goes to the open calls."""
+        known = turn.key is not None or turn.asked
+        wish = next((wish for wish in self._wishes if known and wish.key == turn.key), None)
         if wish is None:
             self._tell(turn._replace(key=None))
             return
@@ -137,7 +137,7 @@ class SessionTracker:
                 call.left()
 
     def _ending(self) -> list[Invocation]:
-        """The open calls, which nothing more will be told of. Those whose failure was announced end with that."""
+        """The open calls, of which nothing more will be heard. Those with an announced failure end with it."""
         calls = list(self._open.values())
         self._open.clear()
         for call in calls:
@@ -153,14 +153,14 @@ def conversing(session: Session, method: str, observer: Observer) -> Wrapper:
     """The wrapper of the method called ``method`` of a session's connections."""
 
     def line(connection: Any) -> SessionTracker:
-        found = _LINES.get(connection)
-        if found is None or found.observer is not observer:
-            found = _LINES[connection] = SessionTracker(session.talk(connection), session.lost, observer)
-        return found
+        tracker = _LINES.get(connection)
+        if tracker is None or tracker.observer is not observer:
+            tracker = _LINES[connection] = SessionTracker(session.talk(connection), session.lost, observer)
+        return tracker
 
     find = guarded("hook", line, 1)
     if method in session.sends:
-        return _sends(find, session.said)
+        return _sends(find, session.sent)
     if method in session.receives:
         return _receives(find)
     return _leaves(find) if method in session.leaves else _connects(find)
@@ -178,10 +178,10 @@ def _connects(find: Find) -> Wrapper:
     return patched
 
 
-def _sends(find: Find, said: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Wrapper:
+def _sends(find: Find, arguments: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Wrapper:
     def patched(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         line = find(connection)
-        wish = None if line is None else line.sending(said(args, kwargs))
+        wish = None if line is None else line.sending(arguments(args, kwargs))
         if line is None or wish is None:
             return wrapped(*args, **kwargs)
         try:

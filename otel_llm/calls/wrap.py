@@ -142,12 +142,12 @@ def replying(reply: Reply) -> Wrapper:
         if replied is not None:
             call.replied(*replied)
 
-    told = guarded("hook", tell, 3)
+    report = guarded("hook", tell, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         call = CURRENT.get()
         if call is not None:
-            told(call, args, kwargs)
+            report(call, args, kwargs)
         return wrapped(*args, **kwargs)
 
     return patched

@@ -36,7 +36,7 @@ def hooks() -> tuple[Hook, ...]:
             receives=("_receive",),
             leaves=("close",),
             lost=_is_lost,
-            said=lambda _, kwargs: kwargs,
+            sent=lambda _, kwargs: kwargs,
         ),
     )
 

@@ -319,7 +319,7 @@ class Config:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Read ``environ`` (the process's own by default). Never raises: what is wrong is told in ``problems``."""
+        """Read ``environ`` (the process's own by default). Never raises: ``problems`` names what is wrong."""
         environ = os.environ if environ is None else environ
         again = {ours: environ[name] for name, ours in _SAME.items() if name in environ}
         environ = {**again, **{name: text for name, text in environ.items() if name not in _SAME}}

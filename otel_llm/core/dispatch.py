@@ -12,7 +12,7 @@ recorders: tuple[Recorder, ...] = ()
 """Who listens, each guarded; a call hands its record to them by itself."""
 
 
-_on_opening: list[Callable[[str], None]] = []  # told of each circuit breaker that opens, by its name
+_on_opening: list[Callable[[str], None]] = []  # called with the name of each circuit breaker that opens
 
 
 def on_opening(tell: Callable[[str], None]) -> None:

@@ -71,8 +71,8 @@ class _Json:
         return value
 
     def _next(self) -> str:
-        found = _SPACE.match(self._text, self._at)
-        self._at = found.end() if found else self._at
+        space = _SPACE.match(self._text, self._at)
+        self._at = space.end() if space else self._at
         return self._text[self._at : self._at + 1]
 
     def _line(self) -> int:

@@ -93,7 +93,7 @@ def from_code(code: str | None) -> str | None:
     """The error type of a provider's own code (``insufficient_quota``), or None where it says nothing."""
     if not code:
         return None
-    if code.isdecimal() and len(code) == 3 and code[0] in "45":  # noqa: PLR2004 - an HTTP status, told as text
+    if code.isdecimal() and len(code) == 3 and code[0] in "45":  # noqa: PLR2004 - an HTTP status, written as text
         return from_status(int(code))
     return code if code in ERROR_TYPES else _CODE.get(code.lower())
 
@@ -135,8 +135,8 @@ def _known(code: Any) -> str | None:
 
 
 def _metadata(response: Any) -> dict[str, Any]:
-    found = response.get("ResponseMetadata") if isinstance(response, dict) else None
-    return found if isinstance(found, dict) else {}
+    metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _code(error: BaseException) -> Any:

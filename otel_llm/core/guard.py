@@ -54,7 +54,7 @@ class Guard:
 
 class foreign:  # noqa: N801 - reads as a function
     """``with foreign(failed):`` around code of an SDK that we run on the caller's behalf: it may fail in its own right, and
-    will again when the caller runs it. ``failed`` is told; only what is no ``Exception`` (a cancellation) goes on."""
+    will again when the caller runs it. ``failed`` gets it; only what is no ``Exception`` (a cancellation) goes on."""
 
     __slots__ = ("_failed",)
 
@@ -73,10 +73,10 @@ class foreign:  # noqa: N801 - reads as a function
 
 def guard(component: str) -> Guard:
     """A guard for ``component``, one of ``COMPONENTS``."""
-    found = _GUARDS.get(component)
-    if found is None:
-        found = _GUARDS[component] = Guard(component)
-    return found
+    made = _GUARDS.get(component)
+    if made is None:
+        made = _GUARDS[component] = Guard(component)
+    return made
 
 
 def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..., Any]:

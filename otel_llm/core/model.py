@@ -14,7 +14,7 @@ AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
 
 @dataclass
 class Usage:
-    """What a call consumed, in tokens unless said otherwise; None is "the provider did not say", never zero.
+    """What a call consumed, in tokens unless a field says otherwise; None is "the provider did not report it", never zero.
 
     ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes thinking. The others are parts of
     those two: ``cache_write_1h_tokens`` is the part of ``cache_write_tokens`` that lives an hour, and so on.
@@ -46,18 +46,18 @@ class Usage:
 
     @classmethod
     def of(cls, input_tokens: int | None, output_tokens: int | None) -> Usage:
-        """The same as ``Usage(input_tokens, output_tokens)`` for a quarter of it: what was not told stays as the class has it."""
+        """The same as ``Usage(input_tokens, output_tokens)`` for a quarter of it: what was not reported stays as the class has it."""
         made = _new(cls)
         made.input_tokens, made.output_tokens = input_tokens, output_tokens
         return made
 
     @property
     def known(self) -> bool:
-        """Whether the provider told what it counts: tokens, or for some transcriptions seconds."""
+        """Whether the provider reported what it counts: tokens, or for some transcriptions seconds."""
         return self.input_tokens is not None or self.output_tokens is not None or self.audio_seconds is not None
 
     def by_modality(self) -> tuple[tuple[str, str, int], ...]:
-        """(``input`` or ``output``, modality, tokens) of what was told apart; empty for text alone."""
+        """(``input`` or ``output``, modality, tokens) of what was reported by modality; empty for text alone."""
         if (
             self.input_audio_tokens is self.output_audio_tokens is self.input_video_tokens is None
             and self.input_image_tokens is self.output_image_tokens is None
@@ -163,7 +163,7 @@ class Request:
 
 @dataclass
 class Response:
-    """What the provider said; a stream fills it in chunk by chunk."""
+    """The provider's reply; a stream fills it in chunk by chunk."""
 
     model: str | None = None
     id: str | None = None
@@ -172,16 +172,16 @@ class Response:
     usage: Usage | None = None
     service_tier: str | None = None
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
-    error_code: str | None = None  # a failure told inside a successful reply
+    error_code: str | None = None  # a failure reported inside a successful reply
     fallback: tuple[str, str, str] | None = None  # from model, to model, reason
-    done: bool = False  # the provider has said all, even where the caller has not read to the end
+    done: bool = False  # the provider has sent all, even where the caller has not read to the end
     content: list[Any] | None = None  # output messages, kept only while content capture is on
     requests: int = 0  # how many a call made that makes several by itself, as one that runs tools does
     earlier: Usage | None = None  # what those before the last one consumed; ``usage`` includes it
     checks: tuple[tuple[str, str, float | None], ...] = ()  # guardrail, result, seconds; see ``checked``
     refused: bool = False  # the model says that it will not answer, where that is no finish reason
     cached: bool = False  # a response cache answered: nothing was asked of the provider
-    late: Callable[[Response], None] | None = None  # reads what can be told only when the call has ended
+    late: Callable[[Response], None] | None = None  # reads what is known only when the call has ended
     fees: tuple[tuple[str, float], ...] = ()  # (name, count) of what is billed beside tokens; ``FEES`` has the names
     earlier_fees: tuple[tuple[str, float], ...] = ()  # of the requests before the last one; ``fees`` includes them
     others: tuple[

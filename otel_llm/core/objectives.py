@@ -67,10 +67,10 @@ def percent(share: float) -> str:
 
 
 def _read_duration(text: str) -> float:
-    found = _DURATION.findall(text)
-    if not found or "".join(number + unit for number, unit in found) != text:
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("not a duration, as 20s, 500ms or 1m30s")
-    return sum(float(number) * _UNITS[unit] for number, unit in found)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _read_share(text: str) -> float:

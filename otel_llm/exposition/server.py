@@ -240,11 +240,11 @@ def _listeners(config: Config) -> list[sockets.socket]:
 
 def _addresses(config: Config) -> list[tuple[int, tuple[Any, ...]]]:
     try:
-        found = sockets.getaddrinfo(config.host or None, config.port, 0, sockets.SOCK_STREAM, 0, sockets.AI_PASSIVE)
+        addresses = sockets.getaddrinfo(config.host or None, config.port, 0, sockets.SOCK_STREAM, 0, sockets.AI_PASSIVE)
     except OSError as error:
         name = f"OTEL_EXPORTER_PROMETHEUS_HOST={config.host!r}"
         raise ServeError(f"{name} is no address here: {error.strerror}") from None
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in addresses))
 
 
 def _listen(family: int, address: tuple[Any, ...], *, shared: bool) -> sockets.socket:

@@ -58,12 +58,12 @@ class ASGIMiddleware:
         return None
 
     def _labels_of(self, scope: Scope) -> dict[str, Any]:
-        found = {
+        labels = {
             self._headers[name.lower()]: value.decode("latin-1")
             for name, value in scope.get("headers", ())
             if name.lower() in self._headers
         }
-        return {**found, **self._labels(scope)} if self._labels is not None else found
+        return {**labels, **self._labels(scope)} if self._labels is not None else labels
 
     def _answering(self, served: Served, send: Send) -> Send:
         """Look at each message of the response; the server span ends while the last one is sent."""

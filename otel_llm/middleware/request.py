@@ -25,7 +25,7 @@ WATCH = guard("middleware")
 
 
 class Labels(Mapping[str, str]):
-    """A request's labels over those around it. The route joins as soon as the framework has found it."""
+    """A request's labels over those around it. The route joins as soon as the framework knows it."""
 
     __slots__ = ("_find", "_given", "_route")
 
@@ -162,7 +162,7 @@ _CAUGHT: WeakSet[Any] = WeakSet()
 
 
 def _server_span() -> Span | None:
-    """The span that the host's instrumentation opened outside of us. Where it will open it inside, be told of that."""
+    """The span that the host's instrumentation opened outside of us. Where it opens later, inside of us, its opening is watched."""
     provider = trace.get_tracer_provider()
     if provider not in _CAUGHT:
         _CAUGHT.add(provider)

@@ -60,8 +60,8 @@ class WSGIMiddleware:
         return None
 
     def _labels_of(self, environ: Environ) -> dict[str, Any]:
-        found = {label: environ[name] for name, label in self._headers.items() if name in environ}
-        return {**found, **self._labels(environ)} if self._labels is not None else found
+        labels = {label: environ[name] for name, label in self._headers.items() if name in environ}
+        return {**labels, **self._labels(environ)} if self._labels is not None else labels
 
     def _answering(self, served: Served, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:

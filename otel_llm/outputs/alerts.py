@@ -1,4 +1,4 @@
-"""In-process alerts: who is told of an anomaly, on threads of their own, off the caller's path."""
+"""In-process alerts: handlers get anomalies on threads of their own, off the caller's path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .anomaly import SEVERITIES, Anomaly, Wanted, wanted
 logger = logging.getLogger("otel_llm")
 
 QUEUED = 100  # anomalies that wait for one handler; more are dropped and counted
-QUIET = 300.0  # seconds in which the same anomaly is not told again
+QUIET = 300.0  # seconds in which the same anomaly is not delivered again
 BURST, PER_SECOND = 20, 20 / 60.0  # anomalies that one handler gets at once, and how fast that is made good
 PATIENCE = 30.0  # seconds that an async handler may take
 Handler = Callable[[Anomaly], Awaitable[None] | None]
@@ -89,13 +89,13 @@ class Lane:
 
     def _call(self, anomaly: Anomaly) -> None:
         with guard("alert_handler"):
-            told = self.handler(anomaly)
-            if told is not None and hasattr(told, "__await__"):
-                asyncio.run(_within(told))
+            result = self.handler(anomaly)
+            if result is not None and hasattr(result, "__await__"):
+                asyncio.run(_within(result))
 
 
-async def _within(told: Awaitable[None]) -> None:
-    await asyncio.wait_for(told, PATIENCE)
+async def _within(result: Awaitable[None]) -> None:
+    await asyncio.wait_for(result, PATIENCE)
 
 
 class Dispatcher:
@@ -105,7 +105,7 @@ class Dispatcher:
         self.clock = clock
         self.lanes: tuple[Lane, ...] = ()
         self.lock = unpatched.Lock()
-        self.told: dict[tuple[str, ...], tuple[float, int]] = {}  # when, and how often held back since
+        self.delivered: dict[tuple[str, ...], tuple[float, int]] = {}  # when, and how often held back since
 
     def add(self, handler: Handler, wanted: Wanted) -> Callable[[], None]:
         lane = Lane(handler, wanted)
@@ -123,23 +123,23 @@ class Dispatcher:
             return
         with self.lock, guard("alerts"):
             now = self.clock()
-            told = self._fresh(anomaly, now)
-            if told is None:
+            notice = self._fresh(anomaly, now)
+            if notice is None:
                 return
             for lane in self.lanes:
-                if lane.wanted.holds(told):
-                    lane.put(told, now)
+                if lane.wanted.holds(notice):
+                    lane.put(notice, now)
 
     def _fresh(self, anomaly: Anomaly, now: float) -> Anomaly | None:
-        """``anomaly``, unless the same has been told lately; a worse one is another."""
+        """``anomaly``, unless the same was delivered lately; a worse one is another."""
         what = (anomaly.type, anomaly.condition, anomaly.severity, anomaly.direction)
         same = (*what, anomaly.provider, anomaly.model, anomaly.detail)
-        last, held_back = self.told.get(same, (None, 0))
+        last, held_back = self.delivered.get(same, (None, 0))
         if last is not None and now - last < QUIET:
-            self.told[same] = (last, held_back + 1)
+            self.delivered[same] = (last, held_back + 1)
             return None
-        self.told = {key: value for key, value in self.told.items() if now - value[0] < 2 * QUIET}
-        self.told[same] = (now, 0)
+        self.delivered = {key: value for key, value in self.delivered.items() if now - value[0] < 2 * QUIET}
+        self.delivered[same] = (now, 0)
         return replace(anomaly, repeated=held_back) if held_back else anomaly
 
     def begin(self) -> None:
@@ -149,7 +149,7 @@ class Dispatcher:
             lane.begin()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until handlers have been told everything, ``timeout`` seconds at most; whether they have."""
+        """Wait until handlers have got everything, ``timeout`` seconds at most; True if they have."""
         end = time.monotonic() + timeout
         return all(lane.drain(end) for lane in self.lanes)
 
@@ -254,7 +254,7 @@ def deliver(anomaly: Anomaly) -> None:
 
 
 def drain(timeout: float = 1.0) -> bool:
-    """Wait until every handler has been told what was delivered, ``timeout`` seconds at most; whether they have."""
+    """Wait until every handler has returned from what was delivered, ``timeout`` seconds at most; True if they have."""
     return _DISPATCHER.drain(timeout)
 
 

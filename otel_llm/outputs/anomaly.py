@@ -1,4 +1,4 @@
-"""What is unusual, as people are told of it, and who wants to hear of what."""
+"""An anomaly as handlers get it, and which anomalies a handler gets."""
 
 from __future__ import annotations
 
@@ -98,12 +98,12 @@ class Anomaly:
             ("repeated", str(self.repeated or "")),
             ("causes", "; ".join(map(str, self.causes))),
         ]
-        told = ", ".join(f"{name}={value}" for name, value in facts if value)
-        return f"[{self.severity.upper()}] {self.type}: {told}"
+        shown = ", ".join(f"{name}={value}" for name, value in facts if value)
+        return f"[{self.severity.upper()}] {self.type}: {shown}"
 
     @classmethod
     def of(cls, key: Key, judgement: Judgement, *, trace_id: str = "", detail: str = "") -> Anomaly:
-        """What the window said of ``key`` (provider, request model)."""
+        """The window's numbers of ``key`` (provider, request model)."""
         kind = "" if judgement.kind == "call" else judgement.kind
         return cls(
             type=TYPES[judgement.signal][0], severity=judgement.urgency or judgement.severity, value=judgement.value,

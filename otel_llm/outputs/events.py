@@ -1,4 +1,4 @@
-"""Events of calls, as log records of OpenTelemetry's: what a call was and said, where that is asked for, and what it failed with."""
+"""Events of calls, as log records of OpenTelemetry's: a call's attributes and content, where that is asked for, and its failure."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Instruments:
         names = self._names[name]
         bounded = self._bounds.values(names, labels)
         attributes: dict[str, str | int] = {
-            self._attributes[key]: told for key, told in zip(names, bounded, strict=True) if told
+            self._attributes[key]: value for key, value in zip(names, bounded, strict=True) if value
         }
         if port is not None and name in self._with_port and "server.address" in attributes:
             attributes["server.port"] = port

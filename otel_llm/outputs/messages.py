@@ -40,14 +40,16 @@ class Content:
     def _write(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
         if kind_of(seen.operation) == "embeddings":  # whose spans have no messages, by the conventions
             return
-        told = dict(call.request.content()) if call.request.content is not None else {}
+        content = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
-            told["gen_ai.output.messages"] = ended(call.response.content, call.response.finish_reasons, seen.error_type)
-        told = {key: self._clean(value, frame=True) for key, value in told.items()}
+            content["gen_ai.output.messages"] = ended(
+                call.response.content, call.response.finish_reasons, seen.error_type
+            )
+        content = {key: self._clean(value, frame=True) for key, value in content.items()}
         if self._on_span and call.span is not None and call.span.is_recording():
-            call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
+            call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in content.items()})
         if self._event_logger is not None and kind_of(seen.operation) == "inference":
-            known = {**start_attributes(call.request, call.labels), **attributes, **told}
+            known = {**start_attributes(call.request, call.labels), **attributes, **content}
             emit(self._event_logger, DETAILS, call, seen, known)
 
     def _clean(self, value: Any, *, frame: bool = False) -> Any:
@@ -56,8 +58,8 @@ class Content:
         In the ``frame`` of messages and their parts, the conventions' own words stay as they are.
         """
         if isinstance(value, str):
-            said = self._redact(value) if self._redact is not None else value
-            return said if len(said) <= self._limit else said[: self._limit] + "..."
+            kept = self._redact(value) if self._redact is not None else value
+            return kept if len(kept) <= self._limit else kept[: self._limit] + "..."
         if isinstance(value, dict):
             return {
                 str(key): part if frame and key in _WORDS else self._clean(part, frame=frame and key == "parts")
@@ -85,16 +87,16 @@ def ended(messages: list[Any], reasons: list[str], error: str) -> list[Any]:
 
 
 def _redactor(path: str) -> Redact | None:
-    """The function that ``OTEL_LLM_CONTENT_REDACT`` names. One that cannot be found keeps every text back: safe, not silent."""
+    """The function that ``OTEL_LLM_CONTENT_REDACT`` names. Where there is none of that name, every text is kept back, with a warning."""
     if not path:
         return None
     module, _, name = path.partition(":")
     failures: list[BaseException] = []
-    found: Any = None
+    function: Any = None
     with foreign(failures.append):
-        found = getattr(importlib.import_module(module), name)
-    if callable(found):
-        redact: Redact = found
+        function = getattr(importlib.import_module(module), name)
+    if callable(function):
+        redact: Redact = function
         return redact
     logger.warning(
         "OTEL_LLM_CONTENT_REDACT=%r cannot be used (%s): all captured text is replaced by [redacted]",

@@ -43,7 +43,7 @@ class Spans:
 
     def opened(self, call: Invocation) -> None:
         """Start the span under the caller's, with all that a sampler may ask for."""
-        if self._waits and not self._found():
+        if self._waits and not self._has_provider():
             return
         if call.step is not None and self._joins(call):
             return
@@ -100,7 +100,7 @@ class Spans:
         put_own(span, {**start_attributes(call.request, call.labels), **self._attributes(call, seen)})
         span.end()
 
-    def _found(self) -> bool:
+    def _has_provider(self) -> bool:
         """Whether the host has set up tracing by now."""
         if getattr(trace, "_TRACER_PROVIDER", self) is None:
             return False
@@ -109,7 +109,7 @@ class Spans:
         return True
 
     def closed(self, call: Invocation, seen: Observation) -> None:
-        """Write what the answer told and end the span. One that is not recorded costs nothing more."""
+        """Write what the reply reported and end the span. One that is not recorded costs nothing more."""
         span = call.span
         if seen.error_type and self._unhappy is not None:
             with _END:
@@ -143,7 +143,7 @@ class Spans:
             self._capture(call, seen, attributes)
 
     def _tell(self, call: Invocation, seen: Observation) -> None:
-        """An event of what was said does not depend on a recorded span."""
+        """An event of the content does not depend on a recorded span."""
         if self._capture is not None:
             with _END:
                 self._capture(call, seen, self._attributes(call, seen))

@@ -1,4 +1,4 @@
-"""Usage to money: what a call cost, by whom that is said, and what the provider's cache saved."""
+"""Usage to money: what a call cost, the source of that, and what the provider's cache saved."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ READ = "2026-11-29"
 
 
 class FeeRate(NamedTuple):
-    """US dollars for one unit of ``fee`` at ``provider`` (genai-prices' id), for models that ``model`` is found in."""
+    """US dollars for one unit of ``fee`` at ``provider`` (genai-prices' id), for models that ``model`` matches."""
 
     provider: str
     fee: str

@@ -44,7 +44,7 @@ SEARCHES = "web_searches_kcount"  # billed as a fee
 
 
 class Looked(NamedTuple):
-    """How a call's price was found, for ``explain``."""
+    """The steps to a call's price, for ``explain``."""
 
     provider: str
     model: str
@@ -80,16 +80,16 @@ class Book:
         if rule is not None and not rule.built_in:
             own = InForce(rule.over({}, _tier(key[3])), (), choice.since, choice.until)
             return Looked(key[0], rule.name, rule.source, own, based=False)
-        found = self._base(key, rule)
-        if found is None:
+        price = self._base(key, rule)
+        if price is None:
             return None
-        terms = choice.within(in_force(found, at, _context(key[3])))
-        names = (found.model,) if rule is not None and rule.like is not None else names_of(key)
-        terms = terms._replace(rates=overlaid(found.provider, names, terms.rates))
+        terms = choice.within(in_force(price, at, _context(key[3])))
+        names = (price.model,) if rule is not None and rule.like is not None else names_of(key)
+        terms = terms._replace(rates=overlaid(price.provider, names, terms.rates))
         if rule is None:
-            return Looked(found.provider, found.model, BUILT_IN, terms)
+            return Looked(price.provider, price.model, BUILT_IN, terms)
         laid = terms._replace(rates=rule.over(terms.rates, _tier(key[3])))
-        return Looked(found.provider, found.model, rule.source, laid)
+        return Looked(price.provider, price.model, rule.source, laid)
 
     def loose_ends(self) -> Iterator[str]:
         """Rules that lead nowhere: like a model that has no built-in price."""
@@ -112,8 +112,8 @@ class Book:
             maker, model = provider_id(provider, name)
             if maker not in self.table:
                 maker = self.table.provider_at(address)
-            if found := self.table.find(maker, model):
-                return found
+            if entry := self.table.find(maker, model):
+                return entry
         return None
 
     def _look(self, key: Key, at: float) -> Terms:
@@ -125,7 +125,7 @@ class Book:
         return self._keep(self.entries, key, self.priced(key, looked))
 
     def priced(self, key: Key, looked: Looked) -> Terms:
-        """The terms of a model that was found: with the fees, factors and gaps that hold for this call."""
+        """The terms of a known model: with the fees, factors and gaps that hold for this call."""
         rates, seller, names = looked.terms.rates, self._seller(key), names_of(key)
         tier, own = _tier(key[3]), looked.source != BUILT_IN
         tier_is = tier_factor(seller, names, tier, listed=own or looked.terms.tiered)

@@ -119,8 +119,8 @@ class _Reader:
         for name in document.keys() - {"prices"}:
             self._unknown(document, name, ("prices",))
         entries: Items = document["prices"]
-        found = [self._rule(entry, line) for entry, line in zip(entries, entries.lines, strict=True)]
-        return [rule for rule in found if rule is not None]
+        rules = [self._rule(entry, line) for entry, line in zip(entries, entries.lines, strict=True)]
+        return [rule for rule in rules if rule is not None]
 
     def _rule(self, entry: Any, line: int) -> Rule | None:
         if not isinstance(entry, Section):
@@ -214,10 +214,10 @@ class _Reader:
         return re.compile(fnmatch.translate(value.lower()))
 
     def _number(self, section: Section, name: str, value: Any, allowed: str) -> float:
-        found = number(value)
-        if found is None:
+        amount = number(value)
+        if amount is None:
             self._wrong(section.lines[name], name, f"{value!r} is not allowed ({allowed})")
-        return found or 0.0
+        return amount or 0.0
 
     def _unknown(self, section: Section, name: str, known: tuple[str, ...]) -> None:
         import difflib  # noqa: PLC0415 - only where something is wrong

@@ -156,15 +156,15 @@ def tier_for(tiers: Tiers, tokens: float) -> tuple[int, float]:
 
 def _step(rates: Rates, start: int) -> _Step:
     """Solve for the coefficients, from the most general unit to the most specific one."""
-    found: dict[str, float] = {}
+    per_token: dict[str, float] = {}
     for key in sorted(rates, key=lambda key: len(UNITS[key].kind)):
         kind, per = UNITS[key].kind, UNITS[key].per
-        inherited = sum(found[other] for other in found if UNITS[other].kind < kind)
-        found[key] = tier_for(rates[key], start + 1)[1] / per - inherited
-    fields = {UNITS[key].field: coefficient for key, coefficient in found.items() if key != REQUESTS}
+        inherited = sum(per_token[other] for other in per_token if UNITS[other].kind < kind)
+        per_token[key] = tier_for(rates[key], start + 1)[1] / per - inherited
+    fields = {UNITS[key].field: coefficient for key, coefficient in per_token.items() if key != REQUESTS}
     return _Step(
         start=float(start),
-        fee=found.get(REQUESTS, 0.0),
+        fee=per_token.get(REQUESTS, 0.0),
         input=fields.pop("input_tokens", 0.0),
         output=fields.pop("output_tokens", 0.0),
         read=fields.pop("cache_read_tokens", 0.0),

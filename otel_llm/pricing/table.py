@@ -158,17 +158,17 @@ def head(line: str) -> dict[str, Any]:
         raise ValueError(f"the price table is damaged: {error!r}") from error
 
 
-def in_force(found: Found, at: float, context: Mapping[str, str]) -> InForce:
-    """What ``found`` costs at ``at`` for a call with ``context`` (service tier, batch), and for how long that holds.
+def in_force(listed: Found, at: float, context: Mapping[str, str]) -> InForce:
+    """What ``listed`` costs at ``at`` for a call with ``context`` (service tier, batch), and for how long that holds.
 
     The last price whose time has come counts, the first one where none has: the rule of genai-prices' ``get_prices``.
     A tier's price replaces the standard one unit by unit; a tier without a price of its own costs the standard price.
     """
-    active = [rates for when, rates in found.prices if _active(when, at)]
-    rates = dict(active[-1] if active else found.prices[0][1])
-    conditions = [when for when, _ in found.prices]
+    active = [rates for when, rates in listed.prices if _active(when, at)]
+    rates = dict(active[-1] if active else listed.prices[0][1])
+    conditions = [when for when, _ in listed.prices]
     tiered: dict[str, Any] = {}
-    for wanted, when, special in found.variants if found.own else ():
+    for wanted, when, special in listed.variants if listed.own else ():
         if not wanted.items() <= context.items():
             continue
         conditions.append(when)

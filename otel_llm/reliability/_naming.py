@@ -10,10 +10,10 @@ _DEEPEST = 8
 
 def name_of(model: Any) -> str:
     """The name of the model in a chat model, a binding, or a chain that holds one; else the name of its class."""
-    return _found(model, _DEEPEST) or type(model).__name__
+    return _first_name(model, _DEEPEST) or type(model).__name__
 
 
-def _found(model: Any, depth: int) -> str:
+def _first_name(model: Any, depth: int) -> str:
     if isinstance(model, str):
         return model
     for attribute in ("model_name", "model", "model_id"):
@@ -22,7 +22,7 @@ def _found(model: Any, depth: int) -> str:
             return name
     if depth:
         for part in (*(getattr(model, inner, None) for inner in _INSIDE), *reversed(_steps(model))):
-            if part is not None and (name := _found(part, depth - 1)):
+            if part is not None and (name := _first_name(part, depth - 1)):
                 return name
     return ""
 

@@ -42,5 +42,5 @@ def hooks(breakers: str, states: str, unnamed: str) -> tuple[Around, ...]:
 
 
 def _notify(_: Any, args: Args, kwargs: Kwargs) -> bool:
-    """Whether a state is entered, and not only found: (breaker, prev_state, notify)."""
+    """Whether a state is entered, and did not hold before: (breaker, prev_state, notify)."""
     return bool(kwargs.get("notify", args[2] if len(args) > 2 else False))  # noqa: PLR2004

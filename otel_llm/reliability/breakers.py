@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 class Breaker:
-    """One circuit breaker, as it is told of. Safe to use from several threads.
+    """One circuit breaker, as its owner reports it. Safe to use from several threads.
 
     As a context manager it follows a home-made breaker around a call that it lets through: entering an open breaker makes it
     half open, leaving it without an error closes it, and leaving a half open one with an error opens it again.
@@ -68,12 +68,12 @@ class Breaker:
         now = time.time()
         dispatch.emit(Event("otel_llm_circuit_breaker_transitions_total", now, (self.name, before, after)))
         dispatch.emit(Event("otel_llm_circuit_breaker_state", now, (self.name, after), 1.0))
-        told = {
+        attributes = {
             "otel_llm.circuit_breaker.name": self.name,
             "otel_llm.circuit_breaker.from": before,
             "otel_llm.circuit_breaker.to": after,
         }
-        get_current_span().add_event("otel_llm.circuit_breaker", told)
+        get_current_span().add_event("otel_llm.circuit_breaker", attributes)
         return True
 
 
@@ -83,9 +83,9 @@ def circuit_breaker(name: str) -> Breaker:
     Asking twice for a name gives the same breaker. Names become label values: use few.
     """
     with _lock:
-        found = _breakers.get(name)
-    if found is None:
+        breaker = _breakers.get(name)
+    if breaker is None:
         made = Breaker(name)
         with _lock:
-            found = _breakers.setdefault(name, made)
-    return found
+            breaker = _breakers.setdefault(name, made)
+    return breaker

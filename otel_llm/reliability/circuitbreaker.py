@@ -9,7 +9,7 @@ from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 from ._states import tell
 
 
-def _found(breaker: Any, _: Args, __: Kwargs) -> None:
+def _entered(breaker: Any, _: Args, __: Kwargs) -> None:
     """It is half open by time alone: seen when the trial call comes."""
     tell(breaker.name or "circuitbreaker", breaker.state)
 
@@ -24,7 +24,7 @@ signal = ReliabilityLibrary(
     requires=">=1.3,<3",
     tested=("2.1.3",),
     hooks=(
-        Around("circuitbreaker", ("CircuitBreaker.__enter__",), lambda *_: None, _found),
+        Around("circuitbreaker", ("CircuitBreaker.__enter__",), lambda *_: None, _entered),
         Around("circuitbreaker", ("CircuitBreaker.decorate", "CircuitBreaker.__exit__", "CircuitBreaker.reset"), _left),
     ),
     notes="Breakers without a name count as one called circuitbreaker.",

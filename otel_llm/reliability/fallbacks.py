@@ -38,11 +38,11 @@ class fallback(ContextDecorator):  # noqa: N801 - reads as a function
     """
 
     def __init__(self, from_model: str, to_model: str, reason: str = "") -> None:
-        self._told = (from_model, to_model, reason)
+        self._switch = (from_model, to_model, reason)
         self._open: list[tuple[list[Any], Token[Any]]] = []
 
     def __enter__(self) -> None:
-        unclaimed = [self._told]
+        unclaimed = [self._switch]
         self._open.append((unclaimed, FALLBACK.set(unclaimed)))
 
     def __exit__(
@@ -52,7 +52,7 @@ class fallback(ContextDecorator):  # noqa: N801 - reads as a function
         with suppress(ValueError):  # left in another context than it was entered in, as when a generator is collected
             FALLBACK.reset(token)
         if unclaimed:
-            record_fallback(from_model=self._told[0], to_model=self._told[1], reason=self._told[2])
+            record_fallback(from_model=self._switch[0], to_model=self._switch[1], reason=self._switch[2])
 
     def __call__(self, func: F) -> F:
         if inspect.iscoroutinefunction(func):
@@ -60,12 +60,12 @@ class fallback(ContextDecorator):  # noqa: N801 - reads as a function
         return super().__call__(func)
 
     def _recreate_cm(self) -> fallback:  # each call of a decorated function gets its own
-        return fallback(*self._told)
+        return fallback(*self._switch)
 
     def _asynchronous(self, func: F) -> F:
         @functools.wraps(func)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with fallback(*self._told):
+            with fallback(*self._switch):
                 return await func(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]

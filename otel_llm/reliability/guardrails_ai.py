@@ -21,10 +21,10 @@ def _ran(_: Any, args: Args, kwargs: Kwargs) -> tuple[Any, Any]:
     return validator, kwargs.get("result", args[2] if len(args) > 2 else None)  # noqa: PLR2004
 
 
-def _logged(_: Any, told: tuple[Any, Any] | None, logs: Any, error: BaseException | None) -> None:
-    if told is None or error is not None:
+def _logged(_: Any, checked: tuple[Any, Any] | None, logs: Any, error: BaseException | None) -> None:
+    if checked is None or error is not None:
         return
-    validator, result = told
+    validator, result = checked
     on_fail = getattr(validator, "on_fail_descriptor", "")
     failed = "changed" if str(getattr(on_fail, "value", on_fail)) in _CHANGES else "blocked"
     began, ended = getattr(logs, "start_time", None), getattr(logs, "end_time", None)

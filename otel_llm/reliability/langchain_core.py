@@ -52,7 +52,7 @@ def _looks(_: Any, args: Args, kwargs: Kwargs) -> tuple[Any, str] | None:
     return _LOOKING.set(True), asked if isinstance(asked, str) else ""
 
 
-def _looked(cache: Any, asked: tuple[Any, str] | None, found: Any, error: BaseException | None) -> None:
+def _looked(cache: Any, asked: tuple[Any, str] | None, answer: Any, error: BaseException | None) -> None:
     if asked is None:
         return
     _LOOKING.reset(asked[0])
@@ -60,7 +60,7 @@ def _looked(cache: Any, asked: tuple[Any, str] | None, found: Any, error: BaseEx
         model, kind = _MODEL.search(asked[1]), _KIND.search(asked[1])
         provider = kind.group(1) or kind.group(2) if kind else ""
         record_cache(
-            hit=found is not None, cache=_word(cache), provider=_PROVIDERS.get(provider, provider),
+            hit=answer is not None, cache=_word(cache), provider=_PROVIDERS.get(provider, provider),
             model=model.group(1) if model else "",
         )  # fmt: skip
 

@@ -112,7 +112,7 @@ def _asks(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
 def _learns(_: Any, asked: list[str], cooling: Any, error: BaseException | None) -> None:
     if not asked or error is not None:
         return
-    still = {found[0] for found in cooling or ()}
+    still = {entry[0] for entry in cooling or ()}
     for deployment in asked:
         if deployment not in still:
             _cooling.discard(deployment)
@@ -127,11 +127,11 @@ def _looks(cache: Any, _: Args, kwargs: Kwargs) -> tuple[str, str, str] | None:
     return call.key if call is not None else ("", str(kwargs.get("model") or ""), "chat")
 
 
-def _looked(cache: Any, key: tuple[str, str, str] | None, found: Any, error: BaseException | None) -> None:
+def _looked(cache: Any, key: tuple[str, str, str] | None, answer: Any, error: BaseException | None) -> None:
     if key is not None and error is None:
         kind = getattr(cache, "type", None)
         word = str(getattr(kind, "value", kind) or "litellm")
-        record_cache(hit=found is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
+        record_cache(hit=answer is not None, cache=word, provider=key[0], model=key[1], operation=key[2])
 
 
 def _has_usage(_: Any, args: Args, kwargs: Kwargs) -> bool:
@@ -139,10 +139,10 @@ def _has_usage(_: Any, args: Args, kwargs: Kwargs) -> bool:
     return any((chunk.get("usage") if isinstance(chunk, dict) else getattr(chunk, "usage", None)) for chunk in chunks)
 
 
-def _counts(_: Any, told: bool, __: Any, error: BaseException | None) -> None:
-    """Where no chunk of a stream told its usage, litellm counts tokens itself."""
+def _counts(_: Any, reported: bool, __: Any, error: BaseException | None) -> None:
+    """Where no chunk of a stream had its usage, litellm counts tokens itself."""
     call = CURRENT.get()
-    if call is not None and not told and error is None:
+    if call is not None and not reported and error is None:
         call.response.attributes["otel_llm.usage.estimated"] = True
 
 

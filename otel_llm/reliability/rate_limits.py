@@ -29,14 +29,14 @@ def read(call: Invocation, now: float, headers: Mapping[str, str]) -> None:
 
 
 def _tell(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
-    told: set[str] = set()
+    kinds: set[str] = set()
     for kind, remaining, limit in HEADERS:
-        if kind in told:
+        if kind in kinds:
             continue
         for metric, header in (("otel_llm_rate_limit_remaining", remaining), ("otel_llm_rate_limit_limit", limit)):
             value = _number(limits.get(header))
             if value is not None:
-                told.add(kind)
+                kinds.add(kind)
                 dispatch.emit(Event(metric, now, (*key, kind), value))
 
 

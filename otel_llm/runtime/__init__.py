@@ -228,7 +228,7 @@ def deliver(verdict: Verdict) -> None:
 
 
 def budgets(config: Config) -> tuple[Budget, ...]:
-    """Budgets by model, tenant or feature. A file that is wrong is told of, and no reason not to start."""
+    """Budgets by model, tenant or feature. A wrong file is logged, and the service starts without it."""
     if not config.budgets_file:
         return ()
     try:

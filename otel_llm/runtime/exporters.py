@@ -50,20 +50,20 @@ def set_up(config: Config) -> None:
     asked = names(config)
     if config.sdk_disabled or not any(asked.values()):
         return
-    found: dict[str, list[EntryPoint]] = {signal: [] for signal in SIGNALS}
+    entries: dict[str, list[EntryPoint]] = {signal: [] for signal in SIGNALS}
     for signal in SIGNALS:
         for name in asked[signal]:
             entry, problem = find(signal, name, config)
             if entry is not None:
-                found[signal].append(entry)
+                entries[signal].append(entry)
             else:
                 logger.warning("%s.", problem)
     with guard("start"):
-        if not _by_configurator(found):
-            _by_hand(found)
+        if not _by_configurator(entries):
+            _by_hand(entries)
 
 
-def _by_configurator(found: dict[str, list[EntryPoint]]) -> bool:
+def _by_configurator(entries: dict[str, list[EntryPoint]]) -> bool:
     """What OpenTelemetry's own configurator calls, which reads the variables again: so they hold what was resolved meanwhile.
 
     It is private: where it is not there or not as it was, False is returned.
@@ -71,7 +71,7 @@ def _by_configurator(found: dict[str, list[EntryPoint]]) -> bool:
     from opentelemetry.sdk import _configuration  # noqa: PLC0415 - 100 ms, and only where it is needed
 
     resolved = {
-        f"OTEL_{signal.upper()}_EXPORTER": ",".join(entry.name for entry in found[signal]) or "none"
+        f"OTEL_{signal.upper()}_EXPORTER": ",".join(entry.name for entry in entries[signal]) or "none"
         for signal in SIGNALS
     }
     with overridden(resolved):
@@ -85,7 +85,7 @@ def _by_configurator(found: dict[str, list[EntryPoint]]) -> bool:
     return True
 
 
-def _by_hand(found: dict[str, list[EntryPoint]]) -> None:
+def _by_hand(entries: dict[str, list[EntryPoint]]) -> None:
     """The same by public names; each exporter that fails costs itself only."""
     from opentelemetry import metrics, trace  # noqa: PLC0415 - likewise
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - likewise
@@ -93,18 +93,18 @@ def _by_hand(found: dict[str, list[EntryPoint]]) -> None:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
 
-    if spans := _made(found["traces"]):
+    if spans := _made(entries["traces"]):
         provider = TracerProvider()
         for exporter in spans:
             provider.add_span_processor(BatchSpanProcessor(exporter))
         trace.set_tracer_provider(provider)
-    if readers := _made(found["metrics"]):
+    if readers := _made(entries["metrics"]):
         metrics.set_meter_provider(
             MeterProvider(
                 [one if isinstance(one, MetricReader) else PeriodicExportingMetricReader(one) for one in readers]
             )
         )
-    if logs := _made(found["logs"]):
+    if logs := _made(entries["logs"]):
         from opentelemetry import _logs  # noqa: PLC0415 - likewise
         from opentelemetry.sdk._logs import LoggerProvider  # noqa: PLC0415 - likewise
         from opentelemetry.sdk._logs.export import BatchLogRecordProcessor  # noqa: PLC0415 - likewise

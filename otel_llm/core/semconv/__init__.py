@@ -24,9 +24,9 @@ FINISH_REASONS: Mapping[str, str] = {
 
 
 @lru_cache(maxsize=256)
-def finish_reason(told: str) -> str:
+def finish_reason(reason: str) -> str:
     """A provider's finish reason in the words of the metrics: stop, length, tool_calls, content_filter, or its own."""
-    word = told.lower().removeprefix("finish_reason_").removeprefix("reason_")
+    word = reason.lower().removeprefix("finish_reason_").removeprefix("reason_")
     return FINISH_REASONS.get(word, word)
 
 
@@ -37,19 +37,19 @@ def span_name(request: Request) -> str:
 
 def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, AttributeValue]:
     """What the conventions want there for samplers, and the caller's labels. The rest of what was asked comes at the end."""
-    found: dict[str, AttributeValue] = {
+    attributes: dict[str, AttributeValue] = {
         "gen_ai.operation.name": request.operation,
         "gen_ai.provider.name": request.provider,
     }
     if request.model:
-        found["gen_ai.request.model"] = request.model
+        attributes["gen_ai.request.model"] = request.model
     if request.server_address:
-        found["server.address"] = request.server_address
+        attributes["server.address"] = request.server_address
         if request.server_port:
-            found["server.port"] = request.server_port
+            attributes["server.port"] = request.server_port
     for key, value in labels.items():
-        found["gen_ai.conversation.id" if key == "conversation" else f"otel_llm.label.{key}"] = value
-    return found
+        attributes["gen_ai.conversation.id" if key == "conversation" else f"otel_llm.label.{key}"] = value
+    return attributes
 
 
 _RELEASED = of("released")
@@ -59,58 +59,58 @@ _SOURCES = {"prices": "local"}  # who says what it costs, in the proposal's word
 def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends here
     request: Request, response: Response, seen: Observation, spoken: Vocabulary = _RELEASED
 ) -> dict[str, AttributeValue]:
-    """The request's parameters, and what the answer told. What the provider did not say is not there."""
-    found = dict(request.attributes)
+    """The request's parameters, and what the reply reports. What the provider did not report is left out."""
+    attributes = dict(request.attributes)
     if response.model:
-        found["gen_ai.response.model"] = response.model
+        attributes["gen_ai.response.model"] = response.model
     if response.id:
-        found["gen_ai.response.id"] = response.id
+        attributes["gen_ai.response.id"] = response.id
     if response.fallback is not None or response.requests > 1:
-        _seldom(response, found)
+        _seldom(response, attributes)
     if response.attributes:
-        found.update(response.attributes)
-    if not spoken.changes.isdisjoint(found):
-        spoken.spoken(found)
+        attributes.update(response.attributes)
+    if not spoken.changes.isdisjoint(attributes):
+        spoken.spoken(attributes)
     if response.finish_reasons:
-        found["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
+        attributes["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
     if request.stream:
-        found["gen_ai.request.stream"] = True
+        attributes["gen_ai.request.stream"] = True
     usage = response.usage
     if usage is not None:
         if not spoken.common:
-            found.update(spoken.usage(usage))
+            attributes.update(spoken.usage(usage))
         else:  # the same, for a third
             if (count := usage.input_tokens) is not None:
-                found["gen_ai.usage.input_tokens"] = count
+                attributes["gen_ai.usage.input_tokens"] = count
             if (count := usage.output_tokens) is not None:
-                found["gen_ai.usage.output_tokens"] = count
+                attributes["gen_ai.usage.output_tokens"] = count
             if (count := usage.cache_read_tokens) is not None:
-                found["gen_ai.usage.cache_read.input_tokens"] = count
+                attributes["gen_ai.usage.cache_read.input_tokens"] = count
             if (count := usage.cache_write_tokens) is not None:
-                found["gen_ai.usage.cache_creation.input_tokens"] = count
+                attributes["gen_ai.usage.cache_creation.input_tokens"] = count
             if (count := usage.thinking_tokens) is not None:
-                found["gen_ai.usage.reasoning.output_tokens"] = count
+                attributes["gen_ai.usage.reasoning.output_tokens"] = count
         if usage.estimated:
-            found["otel_llm.usage.estimated"] = True
+            attributes["otel_llm.usage.estimated"] = True
     if seen.first_chunk is not None:
-        found["gen_ai.response.time_to_first_chunk"] = seen.first_chunk
+        attributes["gen_ai.response.time_to_first_chunk"] = seen.first_chunk
     if response.service_tier and seen.provider.endswith("openai"):
-        found["openai.response.service_tier"] = response.service_tier
+        attributes["openai.response.service_tier"] = response.service_tier
     if seen.cost is not None:
-        found["otel_llm.cost.usd"] = seen.cost
-        found["otel_llm.cost.source"] = seen.cost_source
+        attributes["otel_llm.cost.usd"] = seen.cost
+        attributes["otel_llm.cost.source"] = seen.cost_source
         if spoken.proposed:
-            found["gen_ai.usage.cost.amount"], found["gen_ai.usage.cost.currency"] = seen.cost, "USD"
-            found["gen_ai.usage.cost.source"] = _SOURCES.get(seen.cost_source, seen.cost_source)
+            attributes["gen_ai.usage.cost.amount"], attributes["gen_ai.usage.cost.currency"] = seen.cost, "USD"
+            attributes["gen_ai.usage.cost.source"] = _SOURCES.get(seen.cost_source, seen.cost_source)
     if seen.cost_source:
-        found["otel_llm.cost.complete"] = seen.cost is not None and not seen.incomplete
+        attributes["otel_llm.cost.complete"] = seen.cost is not None and not seen.incomplete
     if seen.incomplete:
-        found["otel_llm.cost.missing"] = seen.incomplete
-    return found
+        attributes["otel_llm.cost.missing"] = seen.incomplete
+    return attributes
 
 
-def _seldom(response: Response, found: dict[str, AttributeValue]) -> None:
+def _seldom(response: Response, attributes: dict[str, AttributeValue]) -> None:
     if response.fallback is not None:
-        found["otel_llm.fallback.from"], found["otel_llm.fallback.to"] = response.fallback[:2]
+        attributes["otel_llm.fallback.from"], attributes["otel_llm.fallback.to"] = response.fallback[:2]
     if response.requests > 1:
-        found["otel_llm.request.count"] = response.requests
+        attributes["otel_llm.request.count"] = response.requests

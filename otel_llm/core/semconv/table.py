@@ -107,7 +107,7 @@ _ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("openai.request.service_tier", "string", "", _on("if given and not `auto`"), "1.37"),
     Attribute("aws.bedrock.guardrail.id", "string", "", _on("if the request names one"), "1.34"),
     Attribute("aws.bedrock.knowledge_base.id", "string", "", _ASKED, "1.34"),
-    # what was said
+    # content
     Attribute("gen_ai.response.model", "string", "", _on(RECOMMENDED, RECOMMENDED), "1.26"),
     Attribute("gen_ai.response.id", "string", "", _on(RECOMMENDED, fetch=RECOMMENDED), "1.26"),
     Attribute("gen_ai.response.finish_reasons", "string[]",

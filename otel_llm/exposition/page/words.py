@@ -74,7 +74,7 @@ def seconds(value: float | None) -> str:
 
 
 def sigma(value: float | None) -> str:
-    """``+4.2``; beyond what can be told apart it is cut at 99."""
+    """``+4.2``; a z-score above 99 is shown as 99."""
     if value is None or not math.isfinite(value):
         return NONE
     return f"{max(-99.0, min(99.0, value)):+.1f}".replace("-", MINUS)

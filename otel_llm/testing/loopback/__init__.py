@@ -24,7 +24,7 @@ the answer's shape
 ``fallback``           another model answers, in the provider's own way of saying so
 ``dated``              the answer names a dated snapshot of the model
 ``chunks-<n>``         the text comes in n pieces
-``hold``               a Realtime response stops after what it said, until it is cancelled or the user speaks
+``hold``               a Realtime response stops after its words, until it is cancelled or the user speaks
 ---------------------- ------------------------------------------------------------------------------------------------
 faults
 ---------------------- ------------------------------------------------------------------------------------------------

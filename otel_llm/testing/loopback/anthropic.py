@@ -106,8 +106,8 @@ def _stop_details(call: Call) -> JSON:
 
 def _kind(call: Call) -> str:
     last = (call.body.get("messages") or [None])[-1]
-    said = last.get("content") if isinstance(last, dict) else None
-    parts = [part for part in said if isinstance(part, dict)] if isinstance(said, list) else []
+    content = last.get("content") if isinstance(last, dict) else None
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     return call.ending(
         forced=(call.body.get("tool_choice") or {}).get("type") in ("any", "tool"),
         answered=any(part.get("type") == "tool_result" for part in parts),

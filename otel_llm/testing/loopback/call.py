@@ -64,8 +64,8 @@ class Call:
     @property
     def embedded(self) -> int:
         """The tokens that an embedding reports."""
-        told = self.timing.input_tokens
-        return EMBEDDING_TOKENS if told is None else told
+        tokens = self.timing.input_tokens
+        return EMBEDDING_TOKENS if tokens is None else tokens
 
     @property
     def answers_model(self) -> str:
@@ -120,10 +120,10 @@ def _asks_to_think(body: JSON) -> bool:
 
 
 def _inner(body: JSON, *names: str) -> JSON:
-    found: object = body
+    member: object = body
     for name in names:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        member = member.get(name) if isinstance(member, dict) else None
+    return member if isinstance(member, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

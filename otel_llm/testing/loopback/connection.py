@@ -148,15 +148,15 @@ class Connection(asyncio.Protocol):
         session = cast("Session", reply.session)
         self._frames = Frames()
         self._transport.write(head(reply, close=False))
-        said: JSON | None = None
+        received: JSON | None = None
         while True:
-            for sent, event in enumerate(session(said)):
-                if sent == reply.cut and said is not None:
+            for sent, event in enumerate(session(received)):
+                if sent == reply.cut and received is not None:
                     self._transport.close()
                     return
                 await self._wait(reply.gap if sent else 0)
                 self._transport.write(message(event))
-            said = await self._inbox.get()
+            received = await self._inbox.get()
 
     async def _flush(self, buffer: bytearray) -> None:
         self._transport.write(bytes(buffer))

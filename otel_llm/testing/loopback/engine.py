@@ -1,4 +1,4 @@
-"""From a request to its reply: the route is found, its family answers, the model's name spoils the answer if it asks to."""
+"""From a request to its reply: the path gives the route, its family answers, the model's name spoils the answer if it asks to."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class Request:
     @property
     def model(self) -> str:
         """The model that the path, the query or the body names, or an empty string. A deployment counts as a model."""
-        if found := _MODEL_IN_PATH.search(self.path):
-            return str(next(filter(None, found.groups())))
+        if match := _MODEL_IN_PATH.search(self.path):
+            return str(next(filter(None, match.groups())))
         query = parse_qs(self.query) if self.query else {}
         in_query = (query.get("model") or query.get("deployment") or [""])[0]
         named = in_query or next(filter(None, map(self.field, _MODEL_FIELDS)), "")

@@ -51,7 +51,7 @@ _KINDS = {
 
 
 def dialect(request: Request) -> str:
-    """Whose variant is spoken: told by the first part of the path ("/deepseek/v1/..."), the path, the client's name."""
+    """Whose variant is spoken, by the first part of the path ("/deepseek/v1/..."), the path, the client's name."""
     return _dialect(request.path, request.headers.get("user-agent", "").lower(), "api-key" in request.headers)
 
 
@@ -60,8 +60,8 @@ def _dialect(path: str, agent: str, azure_key: bool) -> str:
     first = path.split("/", 2)[1]
     if first in _NAMES:
         return first
-    if found := next((name for start, name in _PATHS if path.startswith(start)), None):
-        return found
+    if operation := next((name for start, name in _PATHS if path.startswith(start)), None):
+        return operation
     if path.startswith("/openai/v1/"):
         return "azure" if azure_key else "groq"
     return next((name for name in _AGENTS if name in agent), "openai")

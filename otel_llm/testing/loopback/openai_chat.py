@@ -74,8 +74,8 @@ def _thought(call: Call, text: str) -> JSON:
     """Reasoning as the dialect shows it, if it does; Mistral's takes the place of the content."""
     name = dialect(call.request)
     if name == "mistral":
-        said: list[JSON] = [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
-        return {"content": said if call.stream else [*said, {"type": "text", "text": "".join(_pieces(call))}]}
+        thinking: list[JSON] = [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
+        return {"content": thinking if call.stream else [*thinking, {"type": "text", "text": "".join(_pieces(call))}]}
     return {_THOUGHT_FIELD[name]: text} if name in _THOUGHT_FIELD else {}
 
 
@@ -173,13 +173,13 @@ def _routing(call: Call) -> JSON:
         return {}
     names = [call.model, _model(call)] if "fallback" in call else [call.model]
     tried = [{"model": name, "provider": "Loopback", "status": 200 if name == names[-1] else 503} for name in names]
-    told: JSON = {
+    route: JSON = {
         "requested": call.model,
         "strategy": "fallback" if len(names) > 1 else "direct",
         "summary": "loopback",
     }
-    told |= {"attempt": len(names), "attempts": tried, "is_byok": False, "region": None}
-    return {"openrouter_metadata": {**told, "endpoints": {"total": len(names), "available": []}}}
+    route |= {"attempt": len(names), "attempts": tried, "is_byok": False, "region": None}
+    return {"openrouter_metadata": {**route, "endpoints": {"total": len(names), "available": []}}}
 
 
 def _model(call: Call) -> str:

@@ -64,16 +64,16 @@ def _settings(asked: JSON) -> JSON:
         "text": {"format": {"type": "text"}},
         "metadata": {},
     }
-    told = {name: asked[name] if asked.get(name) is not None else default for name, default in defaults.items()}
-    told["reasoning"] = {"effort": None, "summary": None, **(asked.get("reasoning") or {})}
-    told["service_tier"] = "default" if asked.get("service_tier") in (None, "auto") else asked["service_tier"]
-    return told
+    echoed = {name: asked[name] if asked.get(name) is not None else default for name, default in defaults.items()}
+    echoed["reasoning"] = {"effort": None, "summary": None, **(asked.get("reasoning") or {})}
+    echoed["service_tier"] = "default" if asked.get("service_tier") in (None, "auto") else asked["service_tier"]
+    return echoed
 
 
 def _usage(call: Call) -> JSON:
     """``input_tokens`` includes cached ones, ``output_tokens`` includes reasoning."""
     tokens = call.tokens
-    told: JSON = {
+    usage: JSON = {
         "input_tokens": tokens.input,
         "input_tokens_details": {"cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write},
         "output_tokens": tokens.output,
@@ -81,8 +81,8 @@ def _usage(call: Call) -> JSON:
         "total_tokens": tokens.total,
     }
     if dialect(call.request) == "openrouter":
-        told |= {"cost": cost(tokens), "is_byok": False}
-    return told
+        usage |= {"cost": cost(tokens), "is_byok": False}
+    return usage
 
 
 def _output(call: Call) -> list[JSON]:
@@ -92,8 +92,8 @@ def _output(call: Call) -> list[JSON]:
         items.append({"id": call.id("rs_"), "type": "reasoning", "summary": summary})
     if "search" in call:
         query = {"type": "search", "query": "loopback"}
-        found = {"type": "web_search_call", "status": "completed", "action": query}
-        items += [{"id": f"{call.id('ws_')}_{n}", **found} for n in range(call.tokens.searches)]
+        search = {"type": "web_search_call", "status": "completed", "action": query}
+        items += [{"id": f"{call.id('ws_')}_{n}", **search} for n in range(call.tokens.searches)]
     items.append(_tool_call(call) if _ending(call) == "tools" else _message(call))
     return items
 

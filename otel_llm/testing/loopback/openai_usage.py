@@ -50,12 +50,12 @@ def _openai(tokens: Tokens) -> JSON:
 
 def _details(tokens: Tokens) -> JSON:
     """Only what is not zero: the way of Cerebras and Mistral."""
-    told = _counts(tokens)
+    usage = _counts(tokens)
     if tokens.cache_read:
-        told["prompt_tokens_details"] = {"cached_tokens": tokens.cache_read}
+        usage["prompt_tokens_details"] = {"cached_tokens": tokens.cache_read}
     if tokens.thinking:
-        told["completion_tokens_details"] = {"reasoning_tokens": tokens.thinking}
-    return told
+        usage["completion_tokens_details"] = {"reasoning_tokens": tokens.thinking}
+    return usage
 
 
 def _groq(tokens: Tokens) -> JSON:
@@ -80,16 +80,16 @@ def _openrouter(tokens: Tokens) -> JSON:
 
 def _perplexity(tokens: Tokens) -> JSON:
     parts = {"input_tokens_cost": tokens.input * COST_PER_TOKEN, "output_tokens_cost": tokens.output * COST_PER_TOKEN}
-    told = {**_counts(tokens), "search_context_size": "low", "reasoning_tokens": tokens.thinking}
+    usage = {**_counts(tokens), "search_context_size": "low", "reasoning_tokens": tokens.thinking}
     if tokens.searches:
-        told["num_search_queries"] = tokens.searches
-    return {**told, "cost": {**parts, "total_cost": cost(tokens)}}
+        usage["num_search_queries"] = tokens.searches
+    return {**usage, "cost": {**parts, "total_cost": cost(tokens)}}
 
 
 def _xai(tokens: Tokens) -> JSON:
     """``completion_tokens`` excludes reasoning, ``total_tokens`` includes it (https://docs.x.ai/docs/guides/reasoning)."""
-    told = {**_openai(tokens), "completion_tokens": tokens.answer, "num_sources_used": tokens.searches}
-    return {**told, "cost_in_usd_ticks": round(tokens.total * COST_PER_TOKEN * TICKS_PER_DOLLAR)}
+    usage = {**_openai(tokens), "completion_tokens": tokens.answer, "num_sources_used": tokens.searches}
+    return {**usage, "cost_in_usd_ticks": round(tokens.total * COST_PER_TOKEN * TICKS_PER_DOLLAR)}
 
 
 def _writer(tokens: Tokens) -> JSON:

@@ -60,10 +60,10 @@ class Parser:
                 raise BadRequestError("no end of the head")
             return None
         method, target, headers = _read_head(bytes(self._bytes[:end]))
-        found = self._body(end + len(_HEAD_END), headers)
-        if found is None:
+        message = self._body(end + len(_HEAD_END), headers)
+        if message is None:
             return None
-        body, used = found
+        body, used = message
         del self._bytes[:used]
         path, _, query = _ABSOLUTE.sub("", target).partition("?")
         return Parsed(method, unquote(path), query, headers, body)

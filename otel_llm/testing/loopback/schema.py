@@ -33,7 +33,7 @@ def _typed(schema: JSON, root: JSON) -> Any:
 
 
 def _resolve(reference: str, root: JSON) -> JSON:
-    found: Any = root
+    node: Any = root
     for step in reference.removeprefix("#/").split("/"):
-        found = found.get(step, {})
-    return found if isinstance(found, dict) else {}
+        node = node.get(step, {})
+    return node if isinstance(node, dict) else {}

@@ -139,11 +139,11 @@ def tokens_of(switches: Switches, timing: Timing) -> Tokens:
     tokens = Tokens()
     for word in sorted(switches.words & _CHANGES.keys()):
         tokens = replace(tokens, **_CHANGES[word])
-    told = {
+    counts = {
         "input": timing.input_tokens,
         "output": timing.output_tokens,
         "thinking": timing.thinking_tokens,
         "cache_read": timing.cache_read_tokens,
         "cache_write": timing.cache_write_tokens,
     }
-    return replace(tokens, **{name: count for name, count in told.items() if count is not None})
+    return replace(tokens, **{name: count for name, count in counts.items() if count is not None})

@@ -50,8 +50,8 @@ class Frames:
 
     def next(self) -> tuple[int, bytes] | None:
         """Opcode and payload; fragments of one message are put together."""
-        while (found := self._frame()) is not None:
-            final, opcode, payload = found
+        while (frame := self._frame()) is not None:
+            final, opcode, payload = frame
             if opcode >= CLOSE:
                 return opcode, payload
             self._fragments += payload
