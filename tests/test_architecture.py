@@ -198,3 +198,15 @@ def test_importing_the_package_is_cheap() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_names_and_comments_say_what_a_thing_is() -> None:
+    """Not that somebody ``found`` or ``told`` it: such a name hides whether it is a usage, a series or a cell."""
+    vague = re.compile(r"(?<![a-zA-Z0-9])_*(?:un)?(?:found|told|said)(?![a-zA-Z0-9])")
+    names = {
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in FILES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if vague.search(re.sub(r"not_found", "", line))
+    }
+    assert names == set()

@@ -32,13 +32,13 @@ class _Reader:
         entries = self._section(root, 1, "the file", ("budgets",)).get("budgets")
         if not isinstance(entries, Items):
             raise self._wrong(root.lines.get("budgets", root.line), "budgets", "must be a list")
-        found: dict[str, Budget] = {}
+        by_name: dict[str, Budget] = {}
         for number, (entry, line) in enumerate(zip(entries, entries.lines, strict=True)):
             budget = self._budget(entry, line, f"budgets[{number}]")
-            if budget.name in found:
+            if budget.name in by_name:
                 raise self._wrong(line, f"budgets[{number}].name", f"{budget.name!r} is taken by another budget")
-            found[budget.name] = budget
-        return tuple(found.values())
+            by_name[budget.name] = budget
+        return tuple(by_name.values())
 
     def _budget(self, entry: Any, line: int, where: str) -> Budget:
         fields = self._section(entry, line, where, FIELDS)

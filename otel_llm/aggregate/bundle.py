@@ -1,4 +1,4 @@
-"""The cells that the calls of one identity touch, found once and then at hand."""
+"""The cells that the calls of one identity touch, looked up once and then kept."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ class Bundle:
 
     def make(self, name: str, metric: str, labels: Labels) -> Histogram | Number:
         """Make the cell ``name``."""
-        found = self._families.cell(metric, (*labels, *self._custom))
-        setattr(self, name, found)
-        return found
+        cell = self._families.cell(metric, (*labels, *self._custom))
+        setattr(self, name, cell)
+        return cell
 
     def begin(self, at: float) -> None:
         """Show the counters of calls at 0 before the first one is counted. The series began when that call did, at ``at``."""
@@ -128,18 +128,18 @@ class Bundle:
 
     def agent(self, agent: str) -> tuple[Number, Number, Number]:
         """Input tokens, output tokens and cost of the calls that are part of a run of ``agent``."""
-        found = self._agents.get(agent)
-        if found is None:
+        cells = self._agents.get(agent)
+        if cells is None:
             named = self._families.bounds.value("gen_ai_agent_name", agent or NO_AGENT), *self.key[:2]
             tokens, cost = "otel_llm_agent_tokens_total", "otel_llm_agent_cost_usd_total"
-            found = (
+            cells = (
                 self._families.number(tokens, (*named, "input", *self._custom)),
                 self._families.number(tokens, (*named, "output", *self._custom)),
                 self._families.number(cost, (*named, *self._custom)),
             )
             if named[0] == (agent or NO_AGENT):  # never remember what is without bound
-                self._agents[agent] = found
-        return found
+                self._agents[agent] = cells
+        return cells
 
     def anomaly(self, signal: str, direction: str, severity: str) -> Number:
         return self._families.number(
@@ -147,13 +147,13 @@ class Bundle:
         )
 
     def _labelled(self, name: str, label: str, value: str) -> Number:
-        found = self._counters.get((name, value))
-        if found is None:
+        cell = self._counters.get((name, value))
+        if cell is None:
             bounded = self._families.bounds.value(label, value)
-            found = self._families.number(name, (*self._call, bounded, *self._custom))
+            cell = self._families.number(name, (*self._call, bounded, *self._custom))
             if bounded == value:  # never remember what is without bound
-                self._counters[name, value] = found
-        return found
+                self._counters[name, value] = cell
+        return cell
 
 
 def count(bundle: Bundle, call: Observation) -> None:

@@ -52,10 +52,10 @@ class Conversations:
 
     def ended(self, now: float) -> list[Event]:
         """What has ended by ``now``, seconds since the epoch."""
-        found: list[Event] = []
+        ended: list[Event] = []
         while self._talks and now - next(iter(self._talks.values())).at > IDLE:
-            found += _events(self._talks.popitem(last=False)[1])
-        return found
+            ended += _events(self._talks.popitem(last=False)[1])
+        return ended
 
 
 def _events(talk: Talk) -> Iterator[Event]:

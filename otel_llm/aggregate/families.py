@@ -1,4 +1,4 @@
-"""Every series of a service: found by name and labels, bounded in number, shown under one vocabulary or both."""
+"""Every series of a service, by name and labels: bounded in number, shown under one vocabulary or both."""
 
 from __future__ import annotations
 

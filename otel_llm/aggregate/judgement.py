@@ -27,7 +27,7 @@ _REASONS = (
     "rate_limit_refused",
     "breaker",
     "prompt_cache",
-)  # are told as the reason of what they explain
+)  # are reported as the reason of what they explain
 
 
 class Reading(NamedTuple):
@@ -113,7 +113,7 @@ class Judge:
         self.objectives = objectives
         self.entries: dict[tuple[str, Labels], Entry] = {}
         self.at = 0.0  # of the last judgement
-        self._told: set[tuple[str, Labels]] = set()  # incidents that people know of
+        self._known: set[tuple[str, Labels]] = set()  # incidents that people know of
 
     def judge(self, readings: Iterable[Reading], at: float) -> list[Change]:
         """Take the readings of ``at``; returns what changed. A subject without a reading is not beyond its limit."""
@@ -134,24 +134,24 @@ class Judge:
         return changes
 
     def incidents(self, changes: Iterable[Change]) -> list[Change]:
-        """Of ``changes``, those that people are to be told: what is folded into another entry comes with that one.
+        """Of ``changes``, those that people get: what is folded into another entry comes with that one.
 
         Whoever hears of an incident hears of its end, also where something else has come to explain it meanwhile; and what
-        was folded is told as soon as it stands alone.
+        was folded is reported as soon as it stands alone.
         """
         outer = {(one.reading.condition, one.reading.key): one for one in self.shown()}
         incidents: list[Change] = []
         for change in changes:
             key = (change.entry.reading.condition, change.entry.reading.key)
             if change.kind == "ended":
-                if key in self._told:
-                    self._told.discard(key)
+                if key in self._known:
+                    self._known.discard(key)
                     incidents.append(change._replace(entry=outer.get(key, change.entry)))
             elif key in outer:
-                self._told.add(key)
+                self._known.add(key)
                 incidents.append(change._replace(entry=outer[key]))
-        alone = [key for key, entry in outer.items() if entry.open and key not in self._told]
-        self._told.update(alone)
+        alone = [key for key, entry in outer.items() if entry.open and key not in self._known]
+        self._known.update(alone)
         return incidents + [Change("opened", outer[key]) for key in alone]
 
     def shown(self) -> list[Entry]:
@@ -182,7 +182,7 @@ class Judge:
             if reading.condition in BY_ID:
                 entry = Entry(reading, level, since, until, dict(began), worst, _loaded(peak))
                 judge.entries[reading.condition, reading.key] = entry
-        judge._told = {(one.reading.condition, one.reading.key) for one in judge.shown() if one.open}
+        judge._known = {(one.reading.condition, one.reading.key) for one in judge.shown() if one.open}
         return judge
 
 

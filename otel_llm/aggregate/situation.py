@@ -27,7 +27,7 @@ class Model(NamedTuple):
 
 
 class RateLimit(NamedTuple):
-    """What a provider said last of one of its limits; ``at`` is seconds since the epoch."""
+    """The newest report of a provider on one of its limits; ``at`` is seconds since the epoch."""
 
     provider: str
     model: str

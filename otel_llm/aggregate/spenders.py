@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 VERSION = 1
 MOST_NAMES = 8
-"""Labels that are kept of a day or month; what is said under others is left out."""
+"""Labels that are kept of a day or month; what comes under others is left out."""
 LONGEST = 64
 DAYS, MONTHS = 2, 3
 """That are kept, the present one among them."""

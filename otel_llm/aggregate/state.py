@@ -40,7 +40,7 @@ class State:
 
     def __init__(self, config: Config, engine: Engine, spend: Spend) -> None:
         self.bounds = Bounds(config.max_label_values)
-        self._told_apart = config.series == "full"  # whether response models are
+        self._by_response_model = config.series == "full"  # whether response models are
         self.families = Families(config.semconv, config.metric_labels, self.bounds, config.window_labels)
         self.engine = engine
         self.ledger = Ledger(spend)
@@ -107,7 +107,9 @@ class State:
         return self._bundles.get(identity) or self._find(identity, call)
 
     def _find(self, identity: _Identity, call: Observation) -> Bundle:
-        names = identity[0] if self._told_apart else (*identity[0][:_RESPONSE], "", *identity[0][_RESPONSE + 1 :])
+        names = (
+            identity[0] if self._by_response_model else (*identity[0][:_RESPONSE], "", *identity[0][_RESPONSE + 1 :])
+        )
         bounded = self.bounds.values(_NAMES, names), self.bounds.values(self.families.custom, identity[1])
         if max(len(self._bundles), len(self._bounded)) >= MOST_IDENTITIES:
             self._bundles.clear()

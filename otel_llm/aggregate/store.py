@@ -90,7 +90,7 @@ class Store:
             self._state.events.apply(Event(metric, 0.0, labels, 0.0))
 
     def set_process(self, process: int, in_flight: Mapping[Labels, int]) -> None:
-        """Open calls of one process, by provider, request model and operation. Replaces what was said before."""
+        """Open calls of one process, by provider, request model and operation. Replaces the report before."""
         with self.lock:
             peek = self._state.bounds.peek
             counts: Counter[Labels] = Counter()
@@ -106,7 +106,7 @@ class Store:
             self._processes.pop(process, None)
 
     def drain_verdicts(self) -> list[Verdict]:
-        """What was found since the last time, oldest first."""
+        """The judgements since the last time, oldest first."""
         if not self._verdicts:  # nearly always: not worth the lock
             return []
         with self.lock:
@@ -132,8 +132,8 @@ class Store:
         with self.lock:
             state = self._state
             largest = top_spenders(state.spenders, date.fromordinal(state.ledger.spend.day(now)))
-            found = summary(state.engine.stats(now), state.families, views, largest)
-        return {**found, "at": now, "window_seconds": self.config.window}
+            document = summary(state.engine.stats(now), state.families, views, largest)
+        return {**document, "at": now, "window_seconds": self.config.window}
 
     def judge(self, now: float) -> list[Change]:
         """Judge the last minutes; returns what opened, changed or ended since the last time."""
@@ -160,8 +160,8 @@ class Store:
                 self._changes += judge.judge(readings, now)
             failures = self._state.recent.failed(now)
             known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}
-            told = status(situation, judge, readings, failures, known)
-            return {**told, "agents": agents(self._state.families)}
+            document = status(situation, judge, readings, failures, known)
+            return {**document, "agents": agents(self._state.families)}
 
     def _survey(self, now: float, *, shown: bool) -> Situation:
         in_flight: Counter[Labels] = Counter()
@@ -264,7 +264,7 @@ class Store:
         if call.cost and call.spenders and state.spenders.most:
             state.spenders.add(state.ledger.spend.day(call.at), call.spenders, call.cost)
         for finding in findings:
-            # one healthy call in twenty is unusual: counted, told to nobody
+            # one healthy call in twenty is unusual: counted, and no handler gets it
             if isinstance(finding, Crossing) or finding.alarm:
                 if isinstance(finding, Judgement):
                     state.recent.alarm(bundle.key, call.at, finding.signal)
@@ -299,8 +299,8 @@ class Store:
             whole=whole(call),
             problem=bool(call.problems),
         )
-        for found in judgements:
-            if found.kind != "call":
+        for judgement in judgements:
+            if judgement.kind != "call":
                 continue  # of minutes, and so not of this call alone
-            bundle.anomaly(found.signal, found.direction, found.severity).value += 1
+            bundle.anomaly(judgement.signal, judgement.direction, judgement.severity).value += 1
         return judgements

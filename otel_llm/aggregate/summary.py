@@ -251,16 +251,16 @@ def _shifted(one: Shifted) -> ShiftedBaseline:
 
 
 def _budgets(by_name: dict[str, View]) -> list[Budget]:
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    by_labels: dict[tuple[str, ...], dict[str, Any]] = {}
     names = {"spend_usd": "spend_usd", "budget_usd": "budget_usd", "used_ratio": "budget_used_ratio",
              "forecast_ratio": "budget_forecast_ratio"}  # fmt: skip
     for field, name in names.items():
         view = by_name.get(f"otel_llm_{name}")
         for row in view.rows if view is not None else ():
             period, budget = row.labels
-            entry = found.setdefault(row.labels, {"period": period, "budget": budget, **dict.fromkeys(names)})
+            entry = by_labels.setdefault(row.labels, {"period": period, "budget": budget, **dict.fromkeys(names)})
             entry[field] = row.cell.value
-    return cast("list[Budget]", list(found.values()))
+    return cast("list[Budget]", list(by_labels.values()))
 
 
 def _zscores(view: View | None) -> list[Score]:

@@ -107,10 +107,10 @@ def notify_urls(config: Config) -> Iterable[Finding]:
     """URLs that notifications cannot reach."""
     for severity, urls in (("WARNING", config.notify_warning), ("CRITICAL", config.notify_critical)):
         if urls:
-            yield from _untold(f"OTEL_LLM_NOTIFY_{severity}", urls)
+            yield from _unreachable(f"OTEL_LLM_NOTIFY_{severity}", urls)
 
 
-def _untold(variable: str, urls: tuple[str, ...]) -> Iterable[Finding]:
+def _unreachable(variable: str, urls: tuple[str, ...]) -> Iterable[Finding]:
     try:
         _, problems = notifications.service(variable, urls)
     except ImportError:

@@ -96,10 +96,8 @@ def _modalities(details: Any) -> dict[str, int]:
     parts = items(details)
     counts: dict[str, int | None] = {}
     for part in parts:
-        told_of = attr(part, "token_count")
-        counts[(word(attr(part, "modality")) or "").upper()] = count(
-            attr(part, "tokens") if told_of is None else told_of
-        )
+        tokens = attr(part, "token_count")
+        counts[(word(attr(part, "modality")) or "").upper()] = count(attr(part, "tokens") if tokens is None else tokens)
     if counts.keys() <= {"TEXT"}:
         return {}
     return {modality: tokens for modality, tokens in counts.items() if tokens}

@@ -54,12 +54,12 @@ def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal")
 
 def owners(folder: Path) -> dict[str, int]:
     """Who has a journal in ``folder``, with the number of the first file that is left of it."""
-    found: dict[str, int] = {}
+    oldest: dict[str, int] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if match := _NAME.fullmatch(entry.name):
-                found[match[1]] = min(int(match[2]), found.get(match[1], sys.maxsize))
-    return found
+                oldest[match[1]] = min(int(match[2]), oldest.get(match[1], sys.maxsize))
+    return oldest
 
 
 class Journal:
@@ -102,7 +102,7 @@ class Journal:
                 self._busy = False
 
     def unspill(self) -> None:
-        """Try again to find room, and write what found none. Goes on in another file where somebody truncated this one."""
+        """Try again to get room, and write what waits for it. Goes on in another file where somebody truncated this one."""
         with self.lock:
             if self._mapped and self._is_truncated():
                 self.close()

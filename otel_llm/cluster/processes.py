@@ -65,8 +65,8 @@ def look(pid: int) -> Process | None:
 def alive(name: str) -> bool:
     """Whether the process of this ``Process.name`` still runs."""
     pid = name.partition("-")[0]
-    found = look(int(pid)) if pid.isdigit() else None
-    return found is not None and found.name == name
+    process = look(int(pid)) if pid.isdigit() else None
+    return process is not None and process.name == name
 
 
 def is_stopped(pid: int) -> bool:
@@ -82,10 +82,10 @@ def myself() -> Process:
 
 def lineage(process: Process) -> Iterator[Process]:
     """``process`` and its ancestors, nearest first."""
-    found: Process | None = process
-    while found is not None:
-        yield found
-        found = look(found.parent) if found.parent > 0 else None
+    ancestor: Process | None = process
+    while ancestor is not None:
+        yield ancestor
+        ancestor = look(ancestor.parent) if ancestor.parent > 0 else None
 
 
 def program(process: Process) -> Process:

@@ -17,24 +17,24 @@ from .verdict_queue import Discard
 
 def read(config: Config) -> Spenders:
     """Everything known of days and months. Raises OSError where the state directory cannot be read, ValueError where it is damaged."""
-    found = Spenders(config.top_spenders)
+    merged = Spenders(config.top_spenders)
     base = statedir.base(config)
     if not base.is_dir():
-        return found
+        return merged
     whole = False  # whether somebody has what was spent before, too
     for start in statedir.starts(base):
         with suppress(UnreachableError):
-            found.merge(RemoteAggregator(start / statedir.SOCKET).spenders())
+            merged.merge(RemoteAggregator(start / statedir.SOCKET).spenders())
             whole = True
             continue
         left = _left_behind(start, config)
         if left is not None:
-            found.merge(left.store.spenders())
+            merged.merge(left.store.spenders())
             whole = whole or left.with_spend
     before = None if whole else spendfile.load(base / statedir.SPENDERS, "Spenders")
     if before is not None:
-        found.merge(before)
-    return found
+        merged.merge(before)
+    return merged
 
 
 def _left_behind(start: Path, config: Config) -> JournalConsumer | None:

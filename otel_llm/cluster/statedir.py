@@ -44,7 +44,7 @@ def settled(config: Config) -> Config:
 
 
 def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
-    """The directory of the start of the service that ``program`` belongs to, found or made, and the membership that keeps it.
+    """The directory of the start of the service that ``program`` belongs to, made where there is none, and the membership that keeps it.
 
     Raises ``OSError`` where there can be none.
     """

@@ -49,7 +49,7 @@ class Inbox:
             self._reader.discard()
 
     def deliver(self, verdict: Verdict, place: Place | None) -> None:
-        """Deliver ``verdict`` unless it has been; without a place that cannot be told."""
+        """Deliver ``verdict`` unless it has been; one without a place is delivered always."""
         if place is not None:
             if place <= self._last:
                 return

@@ -1,4 +1,4 @@
-"""Warnings for an operator, each said once in a process."""
+"""Warnings for an operator, each logged once in a process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class Warnings:
     """Call it with what does not work, as the second half of a sentence."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._logged:
+            self._logged.add(text)
             logger.warning("Your service runs on, but %s.", text)

@@ -11,7 +11,7 @@ from ._stores import attribute, lookups, nested
 SOURCE = "chromadb"
 
 
-def _found(result: Any) -> int | None:
+def _documents(result: Any) -> int | None:
     return nested(result.get("ids")) if isinstance(result, dict) else None
 
 
@@ -21,7 +21,9 @@ framework = Framework(
     requires=">=0.5,<2",
     tested=("1.5.9",),
     hooks=tuple(
-        lookups(f"chromadb.api.models.{kind}", (f"{kind}.query", f"{kind}.search"), SOURCE, attribute("name"), _found)
+        lookups(
+            f"chromadb.api.models.{kind}", (f"{kind}.query", f"{kind}.search"), SOURCE, attribute("name"), _documents
+        )
         for kind in ("Collection", "AsyncCollection")
     ),
 )

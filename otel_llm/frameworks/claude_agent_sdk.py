@@ -53,13 +53,13 @@ def _run(session: str) -> Run:
     """The run of a session; one message need not name it, and belongs to the newest then."""
     if not session and _runs:
         return next(reversed(_runs.values()))
-    found = _runs.get(session)
-    if found is None:
+    run = _runs.get(session)
+    if run is None:
         opened = steps.begin("agent", AGENT, SOURCE, enter=False, gen_ai__conversation__id=session)
-        found = _runs[session] = Run(opened)
+        run = _runs[session] = Run(opened)
         while len(_runs) > MOST:
             _runs.popitem(last=False)[1].opened.step.ended = True
-    return found
+    return run
 
 
 def _answered(run: Run, message: Any) -> None:
@@ -78,9 +78,9 @@ def _returned(message: Any) -> None:
         if type(block).__name__ != "ToolResultBlock":
             continue
         for run in _runs.values():
-            if (found := run.tools.pop(str(block.tool_use_id), None)) is not None:
+            if (pending := run.tools.pop(str(block.tool_use_id), None)) is not None:
                 failed = "tool_error" if block.is_error else None
-                found[0].end(failed, tool_type="function", arguments=found[1], result=str(block.content))
+                pending[0].end(failed, tool_type="function", arguments=pending[1], result=str(block.content))
 
 
 def _ended(session: str, message: Any) -> None:
@@ -103,13 +103,13 @@ def _count(run: Run, message: Any) -> None:
         if total is not None and whole:
             usage.cost_usd = float(total) * weight / whole
         step = steps.begin("inference", "", SOURCE, parent=run.opened.step, enter=False).step
-        inference.told(step, "anthropic", model, usage, seconds)
+        inference.reported(step, "anthropic", model, usage, seconds)
 
 
 def _usage(counts: dict[str, Any]) -> Usage:
     read, written = counts.get("cache_read_input_tokens"), counts.get("cache_creation_input_tokens")
-    told = counts.get("input_tokens")
-    whole = None if told is None else told + (read or 0) + (written or 0)
+    fresh = counts.get("input_tokens")
+    whole = None if fresh is None else fresh + (read or 0) + (written or 0)
     usage = Usage.of(whole, counts.get("output_tokens"))
     usage.cache_read_tokens, usage.cache_write_tokens = read, written
     return usage

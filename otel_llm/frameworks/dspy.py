@@ -60,7 +60,7 @@ def _answered(_: Any, begun: tuple[Any, Open, float], result: Any, error: BaseEx
     usage = Usage.of(counts.get("prompt_tokens"), counts.get("completion_tokens"))
     usage.cache_read_tokens = details.get("cached_tokens") if isinstance(details, dict) else None
     answered = str(getattr(result, "response_model", None) or "")
-    inference.told(opened.step, provider, name or provider, usage, time.perf_counter() - since, answered=answered)
+    inference.reported(opened.step, provider, name or provider, usage, time.perf_counter() - since, answered=answered)
 
 
 framework = Framework(

@@ -39,7 +39,7 @@ class _Span:
         self._host.set_tags(tags)
 
     def set_content_tag(self, key: str, value: Any) -> None:
-        """Pass content on, which the host's tracer keeps only where it is told to."""
+        """Pass content on, which the host's tracer keeps only where its settings ask for it."""
         self._seen[key] = value
         self._host.set_content_tag(key, value)
 
@@ -102,8 +102,8 @@ def _end(opened: Open | None, seen: dict[str, Any], error: BaseException | None)
             arguments, result = seen.get("haystack.tool.input"), seen.get("haystack.tool.output")
             opened.end(failed, tool_type="function", arguments=arguments, result=result)
         elif opened.step.kind == "retrieval":
-            found = seen.get("haystack.component.output")
-            documents = found.get("documents") if isinstance(found, dict) else None
+            output = seen.get("haystack.component.output")
+            documents = output.get("documents") if isinstance(output, dict) else None
             opened.end(error, documents=len(documents) if isinstance(documents, list) else None)
         else:
             opened.end(error)

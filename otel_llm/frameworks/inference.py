@@ -40,7 +40,7 @@ def count(observer: Observer, step: Step, span: Any, seconds: float, error: str)
     call.reported(error, seconds)
 
 
-def told(
+def reported(
     step: Step,
     provider: str,
     model: str,

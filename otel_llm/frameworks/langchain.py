@@ -49,35 +49,35 @@ class Runs:
 
     def asked(self, run_id: Any) -> Any:
         """The arguments of an open tool call."""
-        found = self._open.get(run_id)
-        return found[1].get("") if found is not None else None
+        entry = self._open.get(run_id)
+        return entry[1].get("") if entry is not None else None
 
     def end(self, run_id: Any, error: BaseException | str | None = None, **details: Any) -> None:
         """A run ends; the same as where it began, or in another context."""
-        found = self._open.pop(run_id, None)
-        if found is not None:
-            found[0].end(error, **details)
+        entry = self._open.pop(run_id, None)
+        if entry is not None:
+            entry[0].end(error, **details)
 
     def answered(self, run_id: Any, response: Any) -> None:
         """A model has answered: count the call, unless a client library that we watch made it."""
-        found = self._open.pop(run_id, None)
-        if found is None:
+        entry = self._open.pop(run_id, None)
+        if entry is None:
             return
-        opened, metadata, since = found
+        opened, metadata, since = entry
         opened.end()
         message = getattr(response.generations[0][0], "message", None) if response.generations else None
         usage = getattr(message, "usage_metadata", None)
         if usage and usage.get("total_cost") != 0:  # which says that a cache answered
             read = usage.get("input_token_details") or {}
-            told = Usage(
+            counted = Usage(
                 usage.get("input_tokens"),
                 usage.get("output_tokens"),
                 read.get("cache_read"),
                 read.get("cache_creation"),
             )
             answer = message.response_metadata if message is not None else {}
-            inference.told(
-                opened.step, str(metadata.get("ls_provider") or ""), str(metadata.get("ls_model_name") or ""), told,
+            inference.reported(
+                opened.step, str(metadata.get("ls_provider") or ""), str(metadata.get("ls_model_name") or ""), counted,
                 (time.time_ns() - since) / 1e9, answered=str(answer.get("model_name") or ""),
                 reasons=tuple(str(answer[key]) for key in ("finish_reason", "stop_reason") if answer.get(key)),
             )  # fmt: skip
@@ -136,7 +136,7 @@ class _Handles:
             self.runs.end(run_id, failed, arguments=self.runs.asked(run_id), result=content)
 
     def on_retriever_end(self, documents: Any, *, run_id: Any, **_: Any) -> None:
-        """A retriever has found documents."""
+        """A retriever returns its documents."""
         with _HOOK:
             self.runs.end(run_id, documents=len(documents))
 

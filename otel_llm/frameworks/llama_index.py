@@ -29,17 +29,17 @@ class Spans:
         kind, name = _known(instance, key.partition("-")[0].rpartition(".")[2])
         if kind is None:
             return
-        told = dict(arguments.arguments) if kind == "tool" else None
-        self._open[key] = steps.begin(kind, name, SOURCE), told
+        given = dict(arguments.arguments) if kind == "tool" else None
+        self._open[key] = steps.begin(kind, name, SOURCE), given
         if len(self._open) > MOST:
             self._open.pop(next(iter(self._open)))[0].step.ended = True
 
     def leave(self, key: str, result: Any = None, error: BaseException | None = None) -> None:
         """A span has ended."""
-        found = self._open.pop(key, None)
-        if found is None:
+        entry = self._open.pop(key, None)
+        if entry is None:
             return
-        opened, arguments = found
+        opened, arguments = entry
         if opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if getattr(result, "is_error", False) else None)
             opened.end(

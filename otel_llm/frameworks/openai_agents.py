@@ -42,9 +42,9 @@ class Processor:
     def on_trace_end(self, trace: Any) -> None:
         """A workflow has ended."""
         with _HOOK:
-            found = self._open.pop(trace.trace_id, None)
-            if found is not None:
-                found[0].end(_left())
+            entry = self._open.pop(trace.trace_id, None)
+            if entry is not None:
+                entry[0].end(_left())
 
     def on_span_start(self, span: Any) -> None:
         """A step begins. Those of kinds that are not ours only hold the tree together."""
@@ -56,10 +56,10 @@ class Processor:
     def on_span_end(self, span: Any) -> None:
         """A step has ended."""
         with _HOOK:
-            found = self._open.pop(span.span_id, None)
-            if found is None:
+            entry = self._open.pop(span.span_id, None)
+            if entry is None:
                 return
-            opened, since = found
+            opened, since = entry
             data, failed = span.span_data, "_OTHER" if span.error else _left()
             if opened.step.kind == "tool":
                 opened.end(failed, tool_type="function", arguments=data.input, result=data.output)
@@ -84,12 +84,12 @@ def _left() -> str | None:
 def _count(opened: Open, data: Any, seconds: float) -> None:
     """Count the call of a model that no client library of ours has seen."""
     response = getattr(data, "response", None)
-    told = getattr(response, "usage", None) if response is not None else getattr(data, "usage", None)
-    if not told:
+    reported = getattr(response, "usage", None) if response is not None else getattr(data, "usage", None)
+    if not reported:
         return
-    counts: Any = told if isinstance(told, dict) else vars(told)
+    counts: Any = reported if isinstance(reported, dict) else vars(reported)
     model = str(getattr(response, "model", None) or getattr(data, "model", None) or "")
-    inference.told(
+    inference.reported(
         opened.step, "openai", model, Usage(counts.get("input_tokens"), counts.get("output_tokens")), seconds
     )
 

@@ -16,7 +16,7 @@ def _name(index: Any, _: Args, __: Kwargs) -> str:
     return host.partition(".")[0].rpartition("-")[0] or host.partition(":")[0]
 
 
-def _found(result: Any) -> int | None:
+def _documents(result: Any) -> int | None:
     return length(getattr(result, "matches", None))
 
 
@@ -26,13 +26,13 @@ framework = Framework(
     requires=">=10,<11",
     tested=("10.2.0",),
     hooks=(
-        lookups("pinecone.index", ("Index.query", "Index.query_namespaces"), SOURCE, _name, _found),
+        lookups("pinecone.index", ("Index.query", "Index.query_namespaces"), SOURCE, _name, _documents),
         lookups(
             "pinecone.async_client.async_index",
             ("AsyncIndex.query", "AsyncIndex.query_namespaces"),
             SOURCE,
             _name,
-            _found,
+            _documents,
         ),
     ),
 )

@@ -11,7 +11,7 @@ from ._stores import argument, lookups
 SOURCE = "milvus"
 
 
-def _found(result: Any) -> int | None:
+def _documents(result: Any) -> int | None:
     """A list of hits for each question; they are lists of the library's own."""
     return sum(len(hits) for hits in result) if isinstance(result, list) else None
 
@@ -23,7 +23,7 @@ framework = Framework(
     tested=("3.0.2",),
     hooks=tuple(
         lookups(
-            f"pymilvus.milvus_client.{module}", (f"{kind}.search", f"{kind}.hybrid_search"), SOURCE, argument("collection_name"), _found
+            f"pymilvus.milvus_client.{module}", (f"{kind}.search", f"{kind}.hybrid_search"), SOURCE, argument("collection_name"), _documents
         )
         for module, kind in (("milvus_client", "MilvusClient"), ("async_milvus_client", "AsyncMilvusClient"))
     ),

@@ -11,7 +11,7 @@ from ._stores import argument, length, lookups
 SOURCE = "qdrant"
 
 
-def _found(result: Any) -> int | None:
+def _documents(result: Any) -> int | None:
     if isinstance(result, list):  # one answer for each question of a batch
         return sum(len(getattr(one, "points", ())) for one in result)
     return length(getattr(result, "points", None))
@@ -33,6 +33,9 @@ framework = Framework(
             ("qdrant_client.qdrant_client", "QdrantClient"),
             ("qdrant_client.async_qdrant_client", "AsyncQdrantClient"),
         )
-        for methods, count in ((("query_points", "query_batch_points"), _found), (("query_points_groups",), _groups))
+        for methods, count in (
+            (("query_points", "query_batch_points"), _documents),
+            (("query_points_groups",), _groups),
+        )
     ),
 )

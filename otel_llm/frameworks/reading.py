@@ -117,10 +117,10 @@ def _tokens(attributes: Mapping[str, Any], *names: str) -> int | None:
 
 def finish_reasons(attributes: Mapping[str, Any]) -> list[str]:
     """Why an answer ended, from a list, a JSON list in a text, or one word."""
-    told = attributes.get("gen_ai.response.finish_reasons") or attributes.get("gen_ai.response.finish_reason") or ()
-    if isinstance(told, str):
-        told = [part.strip(' "') for part in told.strip("[]").split(",")]
-    return [str(reason).rpartition(".")[2] for reason in told if reason]
+    reasons = attributes.get("gen_ai.response.finish_reasons") or attributes.get("gen_ai.response.finish_reason") or ()
+    if isinstance(reasons, str):
+        reasons = [part.strip(' "') for part in reasons.strip("[]").split(",")]
+    return [str(reason).rpartition(".")[2] for reason in reasons if reason]
 
 
 def tool_call(attributes: Mapping[str, Any], events: Any) -> tuple[Any, Any]:
@@ -128,8 +128,8 @@ def tool_call(attributes: Mapping[str, Any], events: Any) -> tuple[Any, Any]:
     for asked, answered in _TOOL_CALLS:
         if asked in attributes:
             return attributes[asked], attributes.get(answered)
-    told = {event.name: event.attributes or {} for event in events or ()}
-    return told.get("gen_ai.tool.message", {}).get("content"), told.get("gen_ai.choice", {}).get("message")
+    contents = {event.name: event.attributes or {} for event in events or ()}
+    return contents.get("gen_ai.tool.message", {}).get("content"), contents.get("gen_ai.choice", {}).get("message")
 
 
 def failure(attributes: Mapping[str, Any], status: Any, events: Any) -> str:
@@ -137,23 +137,23 @@ def failure(attributes: Mapping[str, Any], status: Any, events: Any) -> str:
 
     Some frameworks set no ``error.type`` on a failed tool, only a status and an exception event: the event's type counts then.
     """
-    told = attributes.get("error.type")
-    if told is None and getattr(getattr(status, "status_code", None), "name", "") != "ERROR":
+    failure = attributes.get("error.type")
+    if failure is None and getattr(getattr(status, "status_code", None), "name", "") != "ERROR":
         return ""
-    if told is None:
+    if failure is None:
         kinds = (event.attributes.get("exception.type") for event in events or () if event.name == "exception")
-        told = next((kind for kind in kinds if kind), "_OTHER")
-    return spoken(str(told))
+        failure = next((kind for kind in kinds if kind), "_OTHER")
+    return spoken(str(failure))
 
 
-def spoken(told: str) -> str:
+def spoken(word: str) -> str:
     """An error type of the closed set for what a span calls its error: a word of the set, a provider's code, a class name."""
-    if told in ERROR_TYPES:
-        return told
-    if told.lstrip("-").isdecimal() and told.startswith("-"):
-        return rpc(int(told))
-    name = told.rpartition(".")[2]
-    return "cancelled" if "Cancel" in name else from_code(told) or named(name)
+    if word in ERROR_TYPES:
+        return word
+    if word.lstrip("-").isdecimal() and word.startswith("-"):
+        return rpc(int(word))
+    name = word.rpartition(".")[2]
+    return "cancelled" if "Cancel" in name else from_code(word) or named(name)
 
 
 def rpc(code: int) -> str:

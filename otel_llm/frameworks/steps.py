@@ -49,13 +49,13 @@ class Open:
         if step.ended:
             return
         seconds = time.perf_counter() - self._began
-        told = error if isinstance(error, str) else reading.raised(error)
+        error_type = error if isinstance(error, str) else reading.raised(error)
         self._leave()
         if self._pid != os.getpid():
             step.ended = True
             return
-        trace_id = _close(step, told, error)
-        report(step, Ending(seconds, told, trace_id=trace_id, **details))
+        trace_id = _close(step, error_type, error)
+        report(step, Ending(seconds, error_type, trace_id=trace_id, **details))
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -118,17 +118,17 @@ def _nearest(step: Step | None) -> Any:
     return None if step is None else step.span
 
 
-def _close(step: Step, told: str, error: Any) -> str:
+def _close(step: Step, error_type: str, error: Any) -> str:
     span = step.span
     if span is None or not span.is_recording():
         return ""
-    if told:
-        span.set_attribute("error.type", told)
+    if error_type:
+        span.set_attribute("error.type", error_type)
         if isinstance(error, BaseException):
             span.set_attribute("exception.type", f"{type(error).__module__}.{type(error).__qualname__}")
-        if told not in ("cancelled", "abandoned"):
+        if error_type not in ("cancelled", "abandoned"):
             span.set_status(
-                Status(StatusCode.ERROR, type(error).__name__ if isinstance(error, BaseException) else told)
+                Status(StatusCode.ERROR, type(error).__name__ if isinstance(error, BaseException) else error_type)
             )
     span.end()
     context = span.get_span_context()

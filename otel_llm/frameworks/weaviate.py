@@ -15,7 +15,7 @@ def _name(_: Any, args: Args, kwargs: Kwargs) -> str:
     return str(getattr(kwargs.get("request", args[0] if args else None), "collection", ""))
 
 
-def _found(result: Any) -> int | None:
+def _documents(result: Any) -> int | None:
     results = getattr(result, "results", None)
     return None if results is None else len(results)
 
@@ -27,7 +27,11 @@ framework = Framework(
     tested=("4.24.1",),
     hooks=(
         lookups(
-            "weaviate.connect.v4", ("ConnectionSync.grpc_search", "ConnectionAsync.grpc_search"), SOURCE, _name, _found
+            "weaviate.connect.v4",
+            ("ConnectionSync.grpc_search", "ConnectionAsync.grpc_search"),
+            SOURCE,
+            _name,
+            _documents,
         ),
     ),
 )

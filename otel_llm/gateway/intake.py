@@ -31,6 +31,6 @@ class Intake:
                 for event in logs.evaluation(record):
                     self._gateway.member.append(event)
         else:
-            points_told = records.points(body, naming, is_json=is_json)
-            self._gateway.report(self._points.calls(points_told, self._gateway.clock()))
+            measured = records.points(body, naming, is_json=is_json)
+            self._gateway.report(self._points.calls(measured, self._gateway.clock()))
         return 0, ""

@@ -77,7 +77,7 @@ class Gateway:
         self._lock = threading.Lock()
         self._words: Counter[tuple[str, str]] = Counter()
         self._resolver = Resolver(options.settle, options.remember)
-        self._said_refused = False
+        self._warned_of_refusals = False
         self._shown_held = -1
         self._standby: FileLock | None = None
         self._log: SpanLog | None = None
@@ -182,8 +182,8 @@ class Gateway:
         assert self._log is not None
         with self._lock:
             settled = self._resolver.settled(self.clock(), all_of_it=all_of_it)
-        if settled.words["refused"] and not self._said_refused:
-            self._said_refused = True
+        if settled.words["refused"] and not self._warned_of_refusals:
+            self._warned_of_refusals = True
             logger.warning(
                 "Spans say that they were sampled, and not how many calls they stand for, or more than 1,000: they are not counted (logged "
                 'once; otel_llm_gateway_spans_total{result="refused"} counts them)'

@@ -26,7 +26,7 @@ LOOKS = 1.12  # times the variance of a mean: a shift is looked for at every mom
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
 
-MOSTLY = 0.8  # share of calls that have told the length of their answer, from which latency is judged by it
+MOSTLY = 0.8  # share of calls with a known length of the answer, from which on latency is judged by that length
 
 Logs = tuple[int, int, int]  # count, sum and sum of squares of bin numbers
 
@@ -197,7 +197,7 @@ class Baseline:
         self.spread = max(sqrt(max(squares / self.count - self.wander.centre**2, 0.0)), LEAST_SPREAD)
 
     def _learn_lengths(self, blocks: Sequence[Sequence[Summary]]) -> None:
-        """Where nearly all calls have told how long their answer is: what is usual at each length."""
+        """What is usual at each length of the answer, where nearly all calls have one."""
         joints = [[one.joint for one in block if one.joint is not None] for block in blocks]
         known = sum(joint.count for block in joints for joint in block)
         if known < max(MOSTLY * self.count, LEAST):

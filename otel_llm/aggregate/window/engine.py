@@ -15,7 +15,7 @@ from .views import facts, samples
 from .watch import Telling
 
 VERSION = 5
-WIDER = 2  # lengths of prompts, of which there are more, are told apart by so many steps of those of answers
+WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)

@@ -20,8 +20,8 @@ class Judgement(NamedTuple):
     """A single call beyond the sensitivity, or recent calls that have shifted. Values are in seconds, tokens or US dollars.
 
     ``alarm`` says whether people are to hear of it: the call is far out on its own, or recent calls as a whole have shifted to
-    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each. ``urgency`` is what they are
-    told: critical only from the third alarm of a kind within five minutes on.
+    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each. ``urgency`` is the severity
+    that they get: critical only from the third alarm of a kind within five minutes on.
     """
 
     signal: Signal
@@ -62,7 +62,7 @@ class Facts(NamedTuple):
     cost_median: float | None = None  # of successful calls
     cost_max: float | None = None
     complete: float | None = None  # share of the calls with something to price whose cost is all of it
-    prompt_cache_read_ratio: float | None = None  # cached share of the input tokens of calls that told it
+    prompt_cache_read_ratio: float | None = None  # cached share of the input tokens of calls that reported it
     prompt_cache_saved: float = 0.0
     prompt_cache_avoidable: float = 0.0  # what its misses cost, where the provider says what they were
 

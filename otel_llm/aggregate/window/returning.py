@@ -1,7 +1,7 @@
 """Batches that come back: stretches that stand out to one side, again and again at the same distance, are expected the next time.
 
 A stretch that stands out teaches no baseline. One that has come back twice at its own rhythm, as far out as before, is a second mode
-of the service: while it is due, nothing that lies within it is told of. At any other time, and beyond what it was, all is as ever.
+of the service: while it is due, nothing within it is reported. At any other time, and beyond what it was, all is as ever.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .sketch import WIDTH
 TIMES = 3  # until it is expected
 KEPT = 12  # stretches that are remembered
 ALIKE = 0.4 / WIDTH  # bins of a sketch: two stretches whose means lie further apart are not the same
-BEYOND = 0.2 / WIDTH  # likewise: as far beyond the stretches before, one is told of
+BEYOND = 0.2 / WIDTH  # likewise: as far beyond the stretches before, one is reported
 SEEN = 3  # blocks
-FURTHER = 1.5  # times: a single call that far beyond those of the stretches before is told of
+FURTHER = 1.5  # times: a single call that far beyond those of the stretches before is reported
 MISSED = 3.5  # periods without one, after which none is expected any more
 
 
@@ -37,10 +37,10 @@ class Returning:
     def __init__(self) -> None:
         self.stretches: list[Stretch] = []
 
-    def see(self, found: Iterable[Stretch]) -> None:
+    def see(self, stretches: Iterable[Stretch]) -> None:
         """Take up stretches; one that goes on replaces what was known of it."""
         known = {one.start: one for one in self.stretches}
-        known.update({one.start: one for one in found})
+        known.update({one.start: one for one in stretches})
         self.stretches = [known[start] for start in sorted(known)][-KEPT:]
 
     def due(self, block: int) -> Stretch | None:
@@ -89,15 +89,15 @@ class Returning:
 
 def stretches(blocks: Iterable[tuple[int, int, float, float]], usual: float) -> list[Stretch]:
     """``blocks`` that stood out, by time: number, calls, sum of bin numbers and values' extremes; ``usual`` is the mean of the others."""
-    found: list[tuple[Stretch, int]] = []
+    stretches: list[tuple[Stretch, int]] = []
     for number, calls, total, furthest in blocks:
         mean = total / calls
         side = 1 if mean > usual else -1
-        before, counted = found[-1] if found else (None, 0)
+        before, counted = stretches[-1] if stretches else (None, 0)
         if before is not None and before.side == side and number == before.start + before.length:
             mean = (before.mean * counted + total) / (counted + calls)
             extreme = max(before.extreme, furthest) if side > 0 else min(before.extreme, furthest)
-            found[-1] = (Stretch(before.start, before.length + 1, side, mean, extreme), counted + calls)
+            stretches[-1] = (Stretch(before.start, before.length + 1, side, mean, extreme), counted + calls)
         else:
-            found.append((Stretch(number, 1, side, mean, furthest), calls))
-    return [one for one, _ in found]
+            stretches.append((Stretch(number, 1, side, mean, furthest), calls))
+    return [one for one, _ in stretches]

@@ -118,13 +118,13 @@ class Calibrated:
 
     def _judged(self, value: float, level: float, share: float) -> float:
         if level > self.high.edge:
-            found = -_deviate(self.high.beyond(level) / self.count)
+            deviation = -_deviate(self.high.beyond(level) / self.count)
         elif -level > self.low.edge:
-            found = _deviate(self.low.beyond(-level) / self.count)
+            deviation = _deviate(self.low.beyond(-level) / self.count)
         else:
-            found = _deviate(share)
+            deviation = _deviate(share)
         limit = min(abs(value - self.centre) / self.unit, abs(level - self.middle) / NARROWEST)
-        return min(found, limit) if found > 0 else max(found, -limit)
+        return min(deviation, limit) if deviation > 0 else max(deviation, -limit)
 
 
 class _Tail:

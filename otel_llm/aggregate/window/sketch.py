@@ -86,7 +86,7 @@ def quantiles(bins: Mapping[int, int], wanted: Iterable[float]) -> list[float]:
     """Quantiles by linear interpolation between neighbouring ranks, as numpy does. ``wanted`` ascends; ``bins`` is not empty."""
     ordered = sorted(bins.items())
     total = sum(bins.values())
-    found: list[float] = []
+    values: list[float] = []
     position, below = 0, 0  # the bin that holds the rank, and how many values lie in the bins before it
     for share in wanted:
         rank = share * (total - 1)
@@ -96,8 +96,8 @@ def quantiles(bins: Mapping[int, int], wanted: Iterable[float]) -> list[float]:
         value = middle(ordered[position][0])
         if int(rank) + 1 >= below + ordered[position][1] and position + 1 < len(ordered):
             value += (rank - int(rank)) * (middle(ordered[position + 1][0]) - value)
-        found.append(value)
-    return found
+        values.append(value)
+    return values
 
 
 def pack(bins: Mapping[int, int]) -> bytes:

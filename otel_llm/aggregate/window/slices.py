@@ -77,7 +77,7 @@ class Slice:
         self.whole = 0  # calls whose cost is all of it
         self.lacking = 0  # calls without usage, without a price, or with a part that has none
         self.cached = 0  # input tokens from the provider's prompt cache
-        self.cached_of = 0  # input tokens of the calls that told how many of them were cached
+        self.cached_of = 0  # input tokens of the calls that reported how many of them were cached
         self.saved = 0.0  # US dollars, by the prompt cache
         self.avoidable = 0.0  # US dollars that its misses cost
 

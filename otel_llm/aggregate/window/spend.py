@@ -308,7 +308,7 @@ def _used(budget: Budget, account: _Account, day: int) -> list[_Used]:
 def _crossings(budget: str, before: list[_Used], now: list[_Used]) -> Iterator[Crossing]:
     """The worst line of each period that was gone over.
 
-    ``before`` is what the call before left, to the last bit; were it ``spent`` less a cost, a line could be missed or told twice.
+    ``before`` is what the call before left, to the last bit; were it ``spent`` less a cost, a line could be missed or reported twice.
     """
     for (period, limit, spent), (_, _, was) in zip(now, before, strict=True):
         if was < limit <= spent or (limit == 0 and was <= 0 < spent):

@@ -99,18 +99,18 @@ class Track:
 
     def judge(self, at: float, latency: float, output_tokens: int | None, cost: float | None) -> tuple[Judgement, ...]:
         """Verdicts on a single call in the current cell, by the baselines as they are; and on minutes before it."""
-        found: list[Judgement] = []
+        judgements: list[Judgement] = []
         for signal, value in zip(SIGNALS, (latency, output_tokens, cost), strict=True):
             baseline = self.baselines[signal]
             if baseline is None or value is None:
                 continue
             judgement = baseline.judge(value)
             if judgement is not None:
-                found.append(self._alarmed(at, signal, baseline, judgement))
+                judgements.append(self._alarmed(at, signal, baseline, judgement))
         while self.pending:
-            found.append(self.pending.popleft())
+            judgements.append(self.pending.popleft())
         self._set_bounds()
-        return tuple(found)
+        return tuple(judgements)
 
     def _alarmed(self, at: float, signal: Signal, baseline: Baseline, judgement: Judgement) -> Judgement:
         if not self.watch.telling.tells(signal):
@@ -190,7 +190,7 @@ class Track:
         ]
 
     def _close_minutes(self, at: int) -> None:
-        """Have the minutes before cell ``at`` watched, and those beyond the line told with the next call."""
+        """Have the minutes before cell ``at`` watched, and those beyond the line reported with the next call."""
         per_minute = self.grid.per_minute
         minutes = sorted({number // per_minute for number in self.cells if self.minute < number // per_minute})
         for minute in minutes:
@@ -376,17 +376,17 @@ class Track:
 
     def recent(self, signal: Signal, at: int) -> Summary:
         """The calls that a shift judges at cell ``at``."""
-        found = Summary()
+        total = Summary()
         reach = self.reach[signal]
         oldest = self.young.get(signal, self.folded if reach else at - self.grid.recent + 1)
         for number, one in self.cells.items():
             if oldest <= number <= at:
-                found.merge(getattr(one, signal))
+                total.merge(getattr(one, signal))
         first = self._first_recent(at // self.grid.per_slice)
         for number in range(first - reach, first):
             if number in self.slices and signal not in self.young:
-                found.merge(getattr(self.slices[number], signal))
-        return found
+                total.merge(getattr(self.slices[number], signal))
+        return total
 
     def peak(self, signal: Signal, at: int) -> float | None:
         """The z-score of the most extreme call of the last minute."""
@@ -401,15 +401,15 @@ class Track:
 
     def total(self, at: int) -> Slice:
         """Everything in the window, but of the signals only latency with its sketch. The baselines have been made for ``at``."""
-        found = Slice()
-        found.merge_bare(self.closed)
-        found.latency.bins = dict(self.past.bins)
+        whole = Slice()
+        whole.merge_bare(self.closed)
+        whole.latency.bins = dict(self.past.bins)
         now = at // self.grid.per_slice
         for number, one in self.cells.items():
             if now - SLICES < number // self.grid.per_slice and number <= at:
-                found.merge_bare(one)
-                add(found.latency.bins, one.latency.bins)
-        return found
+                whole.merge_bare(one)
+                add(whole.latency.bins, one.latency.bins)
+        return whole
 
     def costs(self, at: int) -> Bins:
         """The sketch of all costs in the window."""

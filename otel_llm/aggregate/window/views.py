@@ -1,4 +1,4 @@
-"""What a track says, as gauges and as facts for code. No value is invented: what nobody told is absent."""
+"""The values of a track, as gauges and as facts for code. No value is invented: what was not reported is absent."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def facts(total: Slice, span: float, cost_bins: Mapping[int, int] | None = None)
 def _latency(total: Slice) -> dict[float, float]:
     if not total.latency.count:
         return {}
-    found = quantiles(total.latency.bins, QUANTILES)
-    return {**dict(zip(QUANTILES, found, strict=True)), 1: total.latency.high}
+    values = quantiles(total.latency.bins, QUANTILES)
+    return {**dict(zip(QUANTILES, values, strict=True)), 1: total.latency.high}
 
 
 def _cost(total: Slice) -> tuple[float, int]:
@@ -64,7 +64,7 @@ def _successful(total: Slice) -> tuple[tuple[str, int, float], ...]:
 
 
 def _tokens(total: Slice) -> dict[str, int]:
-    """Of every call that told, failed ones too."""
+    """Of every call that reported it, failed ones too."""
     failed = total.failed_tokens
     return {
         what: int(tokens) + failed.get(what, 0) for what, calls, tokens in _successful(total) if calls or what in failed
@@ -72,7 +72,7 @@ def _tokens(total: Slice) -> dict[str, int]:
 
 
 def _per_request(total: Slice) -> dict[str, float]:
-    """Of successful calls that told."""
+    """Of successful calls that reported it."""
     return {what: tokens / calls for what, calls, tokens in _successful(total) if calls}
 
 

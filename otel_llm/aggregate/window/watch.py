@@ -18,7 +18,7 @@ EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are drawn a
 HELD = {"shift": 5, "trend": 10}  # minutes in a row beyond the line after which a shift is critical
 GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
 LASTING = 2
-SHORTEST = 3  # minutes of calls before anything is said of them by the minute
+SHORTEST = 3  # minutes of calls before they are judged by the minute
 PAGING = frozenset(("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend"))
 LOGARITHMS = frozenset(("output_tokens", "cost", "time_to_first_chunk", "input_tokens"))
 
