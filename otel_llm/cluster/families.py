@@ -11,6 +11,7 @@ from prometheus_client import Metric as Samples
 from prometheus_client.samples import Exemplar, Timestamp
 
 from otel_llm.aggregate import Histogram, Store, View
+from otel_llm.core.described import described
 
 from .text import bounds_text, render
 
@@ -44,7 +45,7 @@ def parsed(text: bytes) -> Iterator[Samples]:
 
 def _family(view: View) -> Samples:
     metric = view.metric
-    family = Samples(metric.family, metric.help, metric.kind)
+    family = Samples(metric.family, described(metric), metric.kind)
     for row in view.rows:
         labels = {name: value for name, value in zip(view.names, row.labels, strict=True) if value}
         if metric.kind == "histogram":

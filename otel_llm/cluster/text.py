@@ -10,6 +10,7 @@ from prometheus_client.utils import floatToGoString
 
 from otel_llm.aggregate import Histogram, Row, View
 from otel_llm.core.catalogue import Metric
+from otel_llm.core.described import described
 from otel_llm.core.unpatched import original
 
 SLICE = 1000
@@ -53,7 +54,7 @@ def _slices(
 
 def _head(metric: Metric, *, openmetrics: bool) -> str:
     name = metric.family if openmetrics else metric.name
-    text = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
+    text = described(metric).replace("\\", "\\\\").replace("\n", "\\n")
     if openmetrics:
         text = text.replace('"', '\\"')
     return f"# HELP {name} {text}\n# TYPE {name} {metric.kind}\n"

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector as AnyCollector
 
 from otel_llm.core.catalogue import shown
 from otel_llm.core.config import Config
+from otel_llm.core.described import described
 from otel_llm.core.guard import guard
 
 logger = logging.getLogger("otel_llm")
@@ -64,7 +65,7 @@ class Collector(AnyCollector):
     def describe(self) -> Iterator[Samples]:
         """Names only, so that registration costs no scrape and tells clashes."""
         for metric in self._metrics:
-            yield Samples(metric.family, metric.help, metric.kind)
+            yield Samples(metric.family, described(metric), metric.kind)
 
     def collect(self) -> Iterable[Samples]:
         """Our families with their samples, where somebody else writes the exposition."""

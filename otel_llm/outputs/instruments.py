@@ -14,6 +14,7 @@ from otel_llm.aggregate.bounds import Bounds
 from otel_llm.aggregate.conversations import Conversations
 from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, Metric, shown
 from otel_llm.core.config import Config
+from otel_llm.core.described import described
 from otel_llm.core.measures import (
     MEASURES,
     USAGE,
@@ -143,7 +144,7 @@ class Instruments:
 
 
 def _instrument(meter: Meter, metric: Metric) -> Callable[..., None]:
-    unit, help_ = metric.unit, metric.help
+    unit, help_ = metric.unit, described(metric)
     if metric.kind == "counter":
         return meter.create_counter(metric.otel, unit, help_).add
     if metric.kind == "histogram":
@@ -154,7 +155,7 @@ def _instrument(meter: Meter, metric: Metric) -> Callable[..., None]:
 
 def _histogram(meter: Meter, metric: Metric) -> Callable[..., None]:
     made: Any = meter.create_histogram(
-        metric.otel, metric.unit, metric.help, explicit_bucket_boundaries_advisory=list(metric.buckets)
+        metric.otel, metric.unit, described(metric), explicit_bucket_boundaries_advisory=list(metric.buckets)
     )
     record: Callable[..., None] = made.record
     return record

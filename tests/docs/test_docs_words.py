@@ -13,6 +13,7 @@ from docs_pages import PAGES, ROOT, prose
 
 from otel_llm.cli import app
 from otel_llm.core.catalogue import METRICS
+from otel_llm.core.described import described
 
 # An idiom of this project or a word of old books; what to write in its place.
 WORDS = {
@@ -83,7 +84,7 @@ def test_pages(page: Path) -> None:
 def test_help_of_commands_and_metrics() -> None:
     texts = dict(helps(app.group, "otel-llm"))
     assert len(texts) > 10
-    texts |= {metric.name: metric.help for metric in METRICS}
+    texts |= {metric.name: described(metric) for metric in METRICS}
     assert {name: found for name, text in texts.items() if (found := complaints(text))} == {}
 
 

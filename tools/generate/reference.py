@@ -19,6 +19,7 @@ from otel_llm.core.catalogue import (
     Section,
 )
 from otel_llm.core.config import Config
+from otel_llm.core.described import described
 from otel_llm.core.objectives import DEFAULT
 from otel_llm.ops import dashboards
 from otel_llm.ops.alerts import alerts
@@ -142,7 +143,7 @@ def _metric(metric: Metric) -> tuple[str, ...]:
         f"`{metric.name}`",
         kind,
         labels.strip() or "none",
-        metric.help,
+        described(metric),
         _adds(metric),
         f"`{metric.otel}`, `{metric.unit}`",
     )
