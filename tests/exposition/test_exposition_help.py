@@ -21,7 +21,7 @@ for _ in range(2):
 
 
 def test_each_says_unit_and_absence_in_three_short_parts() -> None:
-    shape = re.compile(r"[A-Z1][^\n]{3,150}\. Unit: [A-Za-z0-9 ,':]+\. (Never absent|Absent [a-z0-9 ,]+)\.")
+    shape = re.compile(r"[A-Z1][^\n]{3,150}\. Unit: [A-Za-z0-9 ,':]+\. (Never absent|Absent [a-z0-9 ,-]+)\.")
     assert [metric.name for metric in METRICS if not shape.fullmatch(described(metric))] == []
     assert [metric.name for metric in METRICS if "US dollars" in metric.help] == []
 
