@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The programs that the tests need beside Python: looked for first, installed with apt where that is allowed, else named in one line.
+# `system_packages.sh kill` is for `make kill`: packages that start no service.
 set -euo pipefail
 
 # program:Debian package
@@ -7,6 +8,10 @@ needed=(prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager am
         valgrind:valgrind cc:gcc docker-compose:docker-compose mkfs.btrfs:btrfs-progs unshare:util-linux)
 # files of packages that bring no program
 files=(/usr/include/stdlib.h:libc6-dev)
+if [ "${1:-}" = kill ]; then
+  needed=(redis-check-rdb:redis-tools uwsgi:uwsgi-core apache2:apache2-bin)
+  files=(/usr/lib/uwsgi/plugins/python3_plugin.so:uwsgi-plugin-python3 /usr/lib/apache2/modules/mod_wsgi.so:libapache2-mod-wsgi-py3)
+fi
 
 missing=()
 for pair in "${needed[@]}"; do
@@ -23,6 +28,6 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   apt-get update -q
   DEBIAN_FRONTEND=noninteractive "${command[@]}" -q
 else
-  echo "make test needs programs that are not here. Install them first: sudo ${command[*]}" >&2
+  echo "make ${1:-test} needs programs that are not here. Install them first: sudo ${command[*]}" >&2
   exit 1
 fi
