@@ -50,7 +50,7 @@ engines: $(VENV)/.stamp
 fuzz: $(VENV)/.stamp
 	$(BIN)/python -m pytest -q tests/contract/test_contract_fuzz.py --rounds 1000 --timeout 3600
 
-# For nightly runs: 2,000 kills over all servers and queues, nothing lost; about an hour. It installs Redis, uWSGI and mod_wsgi with apt.
+# For nightly runs: 2,000 kills over all servers and queues, nothing lost. It installs Redis, uWSGI and mod_wsgi with apt.
 kill: $(VENV)/.stamp
 	tools/system_packages.sh kill
 	$(BIN)/python tests/kill.py $(ARGS)

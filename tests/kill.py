@@ -1,7 +1,7 @@
 """Kill processes of services under every server and queue that we know, at random instants, and hold what /metrics shows against
 what was answered.
 
-Usage: ``python tests/kill.py [--kills N] [name ...]`` (``make kill``, for nightly runs: 2,000 kills, 25 minutes on two quiet cores).
+Usage: ``python tests/kill.py [--kills N] [name ...]`` (``make kill``, for nightly runs: 2,000 kills).
 For each server: as many calls as requests that were answered, at least, and at most those that were not answered beside them, for
 these may have made their call. For each queue: as many as had returned, at least, and at most as many as had begun. Where a server
 ends as a whole with a killed worker, or is one process, something starts it again as a supervisor does, and the service goes on

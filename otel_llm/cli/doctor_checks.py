@@ -140,6 +140,8 @@ def budgets(config: Config) -> Iterable[Finding]:
 def _unmeasured(facts: dict[str, Any], *, wanted: bool) -> str:
     if not wanted:
         return "as asked"
+    if facts.get("timed_out"):
+        return "this machine is too busy: the time was up before"
     return "the program did not run" if facts.get("trouble") else "it takes the openai client to measure"
 
 

@@ -26,6 +26,10 @@ def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = 
     return field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
 
 
+def _protocol(variable: str, help: str) -> Any:
+    return _setting(variable, "", _one_of("grpc", "http/protobuf"), help, "grpc, http/protobuf")
+
+
 _OWN = ("OTEL_LLM_GATEWAY_",)  # of a command, which reads them itself
 _USD = "US dollars, 0 or more"
 _BIG = 1e12
@@ -303,17 +307,18 @@ class Config:
     otlp_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", _text, "OTLP endpoint; spans go there where it is set."
     )
-    otlp_protocol: str = _setting(
+    otlp_protocol: str = _protocol(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "",
-        _one_of("grpc", "http/protobuf"),
-        "Protocol of OTLP; empty takes what is installed.",
-        "grpc, http/protobuf",
+        "Protocol of OTLP; empty takes what is installed, and of both gRPC, unless the endpoint is one of HTTP.",
     )
     otlp_traces_endpoint: str = _setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", _text, "OTLP endpoint for spans.")
     otlp_metrics_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", _text, "OTLP endpoint for metrics."
     )
+    otlp_logs_endpoint: str = _setting("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "", _text, "OTLP endpoint for logs.")
+    otlp_traces_protocol: str = _protocol("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "The same for spans.")
+    otlp_metrics_protocol: str = _protocol("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "The same for metrics.")
+    otlp_logs_protocol: str = _protocol("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "The same for logs.")
     problems: tuple[str, ...] = field(default=(), compare=False)
     given: frozenset[str] = field(default=frozenset(), compare=False)  # variables that were set and taken
 

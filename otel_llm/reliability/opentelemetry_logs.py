@@ -29,7 +29,7 @@ def _emitted(_: Any, args: Args, kwargs: Kwargs) -> None:
 signal = ReliabilityLibrary(
     name="opentelemetry_logs",
     distribution="opentelemetry-sdk",
-    requires=">=1.36,<2",
+    requires=">=1.30,<2",
     tested=("1.45.2",),
     hooks=(Around("opentelemetry.sdk._logs._internal", ("Logger.emit",), lambda *_: None, _emitted),),
     notes="Events gen_ai.evaluation.result of any evaluator in the process.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
+from urllib.parse import urlsplit
 
 from otel_llm.core.config import Config, overridden
 from otel_llm.core.guard import guard
@@ -13,7 +15,12 @@ logger = logging.getLogger("otel_llm")
 
 SIGNALS = ("traces", "metrics", "logs")
 _GRPC, _HTTP = "otlp_proto_grpc", "otlp_proto_http"
-_REMEDIES = {_GRPC: "pip install opentelemetry-exporter-otlp-proto-grpc", _HTTP: "pip install 'otel-llm[otlp]'"}
+_HTTP_PORT = 4318
+_REMEDIES = {
+    _GRPC: "pip install opentelemetry-exporter-otlp-proto-grpc",
+    _HTTP: "pip install 'otel-llm[otlp]'",
+    "prometheus": "pip install opentelemetry-exporter-prometheus; until then /metrics is otel-llm's own",
+}
 
 
 def names(config: Config) -> dict[str, tuple[str, ...]]:
@@ -31,18 +38,30 @@ def find(signal: str, name: str, config: Config) -> tuple[EntryPoint | None, str
     """The exporter of ``signal`` that is installed for ``name``, or why there is none and what to do."""
     installed = {entry.name: entry for entry in entry_points(group=f"opentelemetry_{signal}_exporter")}
     if name == "otlp":
-        name = _otlp(config, set(installed))
+        name = _otlp(signal, config, set(installed))
     if name in installed:
         return installed[name], ""
     remedy = _REMEDIES.get(name, "install the package that has it")
     return None, f"OTEL_{signal.upper()}_EXPORTER: no exporter {name!r} is installed ({remedy}); it is left out"
 
 
-def _otlp(config: Config, installed: set[str]) -> str:
-    """OpenTelemetry's name for OTLP by the protocol asked for; else by what is installed, gRPC first as its own default is."""
-    if config.otlp_protocol:
-        return _GRPC if config.otlp_protocol == "grpc" else _HTTP
+def _otlp(signal: str, config: Config, installed: set[str]) -> str:
+    """OpenTelemetry's name for OTLP by the protocol asked for; else by what is installed. Of both it is gRPC, as its own default
+    is, unless the endpoint can be one of HTTP only."""
+    if protocol := getattr(config, f"otlp_{signal}_protocol") or config.otlp_protocol:
+        return _GRPC if protocol == "grpc" else _HTTP
+    endpoint = getattr(config, f"otlp_{signal}_endpoint") or config.otlp_endpoint
+    if _HTTP in installed and _speaks_http(endpoint):
+        return _HTTP
     return _GRPC if _GRPC in installed else _HTTP
+
+
+def _speaks_http(endpoint: str) -> bool:
+    """GRPC knows no paths, and 4318 is OTLP's port for HTTP."""
+    with suppress(ValueError):
+        parts = urlsplit(endpoint)
+        return bool(parts.netloc) and (parts.port == _HTTP_PORT or bool(parts.path.strip("/")))
+    return False
 
 
 def set_up(config: Config) -> None:

@@ -121,7 +121,7 @@ def otel_llm() -> Callable[..., Ran]:
         command = [sys.executable, "-m", "otel_llm.cli", *map(str, arguments)]
         done = subprocess.run(
             command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environ(**changes), cwd=cwd,
-            timeout=PATIENCE * 3, check=False,
+            timeout=PATIENCE * 8, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -80,7 +80,7 @@ def test_a_busy_machine_leaves_no_library_out(monkeypatch):
     told = {each.topic: each for each in inspect_libraries.libraries(facts)}
     assert told["openai"].status == "ok"
     assert (told["anthropic"].status, told["anthropic"].says.partition(": ")[2]) == (
-        "warn", "timed out after 120 s, nothing is known of it",
+        "warn", "timed out after 300 s, nothing is known of it",
     )  # fmt: skip
 
 

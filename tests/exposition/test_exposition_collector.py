@@ -20,6 +20,7 @@ from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core.config import Config
 from otel_llm.core.guard import Guard
 from otel_llm.core.model import Observation
+from otel_llm.exposition import other_exporter
 from otel_llm.exposition.collector import Collector
 from otel_llm.exposition.other_exporter import served_elsewhere
 
@@ -149,6 +150,13 @@ def test_opentelemetrys_exporter_is_seen_in_the_registry(registry) -> None:
 )
 def test_opentelemetrys_exporter_is_seen_in_its_variable(registry, exporter: str, seen: bool) -> None:
     assert served_elsewhere(Config.from_env({"OTEL_METRICS_EXPORTER": exporter}), registry) is seen
+
+
+def test_opentelemetrys_exporter_that_is_not_installed_serves_nothing(
+    monkeypatch: pytest.MonkeyPatch, registry
+) -> None:
+    monkeypatch.setattr(other_exporter, "entry_points", lambda **_: ())
+    assert not served_elsewhere(Config(metrics_exporter=("prometheus",)), registry)
 
 
 HOST = """

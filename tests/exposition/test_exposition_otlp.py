@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from otel_llm.runtime import exporters
+
 PROGRAM = """
 import sys
 from importlib import metadata
@@ -110,6 +112,33 @@ def test_grpc_comes_first_where_both_are_installed(collector: tuple[str, list[st
     endpoint, paths = collector
     done = run(endpoint, extra="grpc,private", **BOTH)
     assert (paths, done.stdout.split()) == ([], ["grpc", "traces", "grpc", "metrics"])
+
+
+def test_an_endpoint_of_http_is_asked_by_http_where_both_are_installed(collector: tuple[str, list[str]]) -> None:
+    endpoint, paths = collector
+    done = run(endpoint, extra="grpc,private", OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{endpoint}/v1/metrics", **BOTH)
+    assert (paths, done.stdout.split()) == (["/v1/metrics"], ["grpc", "traces"])
+
+
+def test_each_signal_has_its_own_protocol(collector: tuple[str, list[str]]) -> None:
+    endpoint, paths = collector
+    done = run(endpoint, extra="grpc,private", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf", **BOTH)
+    assert (paths, done.stdout.split()) == (["/v1/traces"], ["grpc", "metrics"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "speaks"),
+    [
+        ("http://collector:4318", True),
+        ("https://backend.example/otlp", True),
+        ("http://collector:4317/", False),
+        ("collector:4317", False),
+        ("http://[::1]:port", False),
+        ("", False),
+    ],
+)
+def test_what_speaks_http(endpoint: str, speaks: bool) -> None:
+    assert exporters._speaks_http(endpoint) is speaks
 
 
 def test_an_sdk_without_the_private_set_up_is_set_up_by_its_public_names(collector: tuple[str, list[str]]) -> None:
