@@ -207,19 +207,24 @@ ROWS = (
             "langchain-openai>=1.7",
             "fastmcp>=4.2",
         ),
-        _framework("runs", "endings", "examples"),
+        _framework("runs", "endings", "handover", "examples"),
         overrides=("certifi",),
         installed=True,
     ),
     Row(
         "runs-own-spans",
-        ("strands-agents[openai]>=1.60", "agent-framework-core>=1.20", "agent-framework-openai"),
-        _framework("runs"),
+        (
+            "strands-agents[openai]>=1.60",
+            "agent-framework-core>=1.20",
+            "agent-framework-openai",
+            "agent-framework-orchestrations>=1.4",
+        ),
+        _framework("runs", "endings", "handover"),
     ),
     Row(
         "runs-hooks",
         ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8"),
-        _framework("runs"),
+        _framework("runs", "endings", "handover"),
     ),
     Row(  # two minutes
         "runs-more",
@@ -231,7 +236,7 @@ ROWS = (
             "haystack-ai>=3.4",
             "claude-agent-sdk>=0.2.189",
         ),
-        _framework("runs", "endings"),
+        _framework("runs", "endings", "handover"),
     ),
     Row(  # one minute
         "stores",
@@ -246,7 +251,11 @@ ROWS = (
         ),
         _framework("stores"),
     ),
-    Row("runs-kernels", ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"), _framework("runs")),
+    Row(
+        "runs-kernels",
+        ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"),
+        _framework("runs", "endings", "handover"),
+    ),
     Row(  # 5 minutes: a process for each instrumentation and each order
         "beside",
         (

@@ -46,6 +46,7 @@ class Step:
         "doubled",
         "ended",
         "ending",
+        "handed_over",
         "inference_calls",
         "kind",
         "name",
@@ -80,6 +81,7 @@ class Step:
         self.inference_calls = 0
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
+        self.handed_over = False  # this agent run is left on purpose: another agent goes on
         self.repeats: dict[Any, Any] | None = None  # what the tools of this agent run were asked and answered
 
     def resolve(self) -> Kind:
@@ -188,6 +190,12 @@ def current(context: Context | None = None) -> Step | None:
     if step is None or hooked is None:
         return step or hooked
     return hooked if hooked.depth >= step.depth else step
+
+
+def agent_run() -> Step | None:
+    """The innermost agent run that is open here."""
+    step = current()
+    return step if step is None or step.resolve() == "agent" else step.around("agent")
 
 
 STARTED: ContextVar[ref[Step] | None] = ContextVar("otel_llm_started", default=None)

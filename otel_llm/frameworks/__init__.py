@@ -16,8 +16,8 @@ from .bridge import Bridge
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "agent_framework": ("agent_framework._tools",),
-    "agno": ("agno.agent._run", "agno.team._run", "agno.tools.function"),
-    "autogen": ("autogen_core.tools._base",),
+    "agno": ("agno.agent._run", "agno.team._run", "agno.tools.function", "agno.models.base"),
+    "autogen": ("autogen_core.tools._base", "autogen_ext.models.openai._openai_client"),
     "chromadb": ("chromadb.api.models.Collection", "chromadb.api.models.AsyncCollection"),
     "claude_agent_sdk": ("claude_agent_sdk._internal.message_parser",),
     "crewai": ("crewai.events.event_bus",),
@@ -32,7 +32,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "pymilvus": ("pymilvus.milvus_client.milvus_client", "pymilvus.milvus_client.async_milvus_client"),
     "qdrant": ("qdrant_client.qdrant_client", "qdrant_client.async_qdrant_client"),
     "semantic_kernel": ("semantic_kernel.functions.kernel_function_from_method",),
-    "smolagents": ("smolagents.agents",),
+    "smolagents": ("smolagents.agents", "smolagents.models"),
     "weaviate": ("weaviate.connect.v4",),
 }
 """Declared framework -> the modules whose import puts its hooks in."""

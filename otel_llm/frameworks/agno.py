@@ -1,4 +1,5 @@
-"""agno, around the functions that run an agent, a team, and a tool. It has hooks for the host's own use, which its owner sets."""
+"""agno, around the functions that run an agent, a team, and a tool, and that ask a model. It has hooks for the host's own use,
+which its owner sets."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
 from otel_llm.calls.runs import Kind
+from otel_llm.core.model import Usage
 
-from . import steps
+from . import asked, steps
+from .asked import Asked
 from .steps import Open
 from .streamed import follow, follow_async
 
@@ -91,6 +94,31 @@ def _called(_: Any, begun: tuple[Open, Any], result: Any, error: BaseException |
     opened.end(failed, tool_type="function", arguments=arguments, result=str(getattr(result, "result", "")))
 
 
+def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
+    return asked.begin(SOURCE)
+
+
+def _answered(model: Any, call: Asked, response: Any, error: BaseException | None) -> None:
+    told = getattr(response, "response_usage", None)
+    usage = None
+    if told is not None:
+        usage = Usage(told.input_tokens, told.output_tokens, told.cache_read_tokens, told.cache_write_tokens)
+    asked.end(call, getattr(model, "provider", None), getattr(model, "id", None), usage, error)
+
+
+def _streams(follow: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    def make(original: Any, _: Any) -> Any:
+        @functools.wraps(original)
+        def invoke(model: Any, *args: Any, **kwargs: Any) -> Any:
+            call = asked.begin(SOURCE, enter=False)
+            ends = lambda _, last, error: _answered(model, call, last, error)  # noqa: E731 - its last item has the tokens
+            return follow(original(model, *args, **kwargs), call.opened, ends)
+
+        return invoke
+
+    return make
+
+
 def _hooks(kind: str) -> tuple[Replace, ...]:
     module = f"agno.{kind}._run"
     return (
@@ -110,6 +138,9 @@ framework = Framework(
         *_hooks("agent"),
         *_hooks("team"),
         Around("agno.tools.function", ("FunctionCall.execute", "FunctionCall.aexecute"), _called, _calls),
+        Around("agno.models.base", ("Model._invoke_with_retry", "Model._ainvoke_with_retry"), _answered, _asks),
+        Replace("agno.models.base", "Model._invoke_stream_with_retry", _streams(follow)),
+        Replace("agno.models.base", "Model._ainvoke_stream_with_retry", _streams(follow_async)),
     ),
-    notes="A team is a workflow. Runs in the background are not seen as such.",
+    notes="A team is a workflow; what its leader asks and calls is its own, and no agent's.",
 )

@@ -188,4 +188,6 @@ def _interrupted(step: SpanStep) -> str:
     error = sys.exc_info()[1]
     if error is None or error is step.handled or isinstance(error, Exception):
         return ""
+    if step.handed_over and isinstance(error, GeneratorExit):
+        return ""
     return reading.raised(error)

@@ -6,8 +6,10 @@ from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs
 from otel_llm.calls.runs import Kind
+from otel_llm.core.model import Usage
 
-from . import steps
+from . import asked, steps
+from .asked import Asked
 from .steps import Open
 
 SOURCE = "crewai"
@@ -16,15 +18,15 @@ MOST = 10_000
 
 _STARTS: dict[str, Kind] = {
     "crew_kickoff_started": "workflow", "flow_started": "workflow", "agent_execution_started": "agent",
-    "lite_agent_execution_started": "agent", "tool_usage_started": "tool",
+    "lite_agent_execution_started": "agent", "tool_usage_started": "tool", "llm_call_started": "inference",
 }  # fmt: skip
 _ENDS = {
     "crew_kickoff_completed": "workflow", "crew_kickoff_failed": "workflow", "flow_finished": "workflow", "flow_failed": "workflow",
     "agent_execution_completed": "agent", "agent_execution_error": "agent", "lite_agent_execution_completed": "agent",
     "lite_agent_execution_error": "agent", "tool_usage_finished": "tool", "tool_usage_error": "tool",
-    "tool_execution_error": "tool",
+    "tool_execution_error": "tool", "llm_call_completed": "inference", "llm_call_failed": "inference",
 }  # fmt: skip
-_open: dict[Any, list[Open]] = {}
+_open: dict[Any, list[Open | Asked]] = {}
 
 
 def _name(event: Any) -> str:
@@ -48,15 +50,25 @@ def _key(kind: str, source: Any, event: Any) -> Any:
             event.tool_name,
             str(event.tool_args),
         )
+    if kind == "inference":
+        return kind, event.call_id
     return kind, id(getattr(event, "agent", None) or source)
+
+
+def _own(word: str, source: Any) -> bool:
+    """Whether an event is of a flow that CrewAI itself is made of, as the one in which an agent runs."""
+    return word.startswith("flow_") and type(source).__module__.startswith("crewai.")
 
 
 def _sent(_: Any, args: Args, kwargs: Kwargs) -> None:
     source, event = kwargs.get("source", args[0] if args else None), kwargs.get("event", args[-1] if args else None)
     word = str(getattr(event, "type", ""))
+    if _own(word, source):
+        return
     if word in _STARTS:
         kind = _STARTS[word]
-        _open.setdefault(_key(kind, source, event), []).append(steps.begin(kind, _name(event), SOURCE))
+        opened = asked.begin(SOURCE) if kind == "inference" else steps.begin(kind, _name(event), SOURCE)
+        _open.setdefault(_key(kind, source, event), []).append(opened)
         if len(_open) > MOST:
             del _open[next(iter(_open))]
     elif word in _ENDS:
@@ -71,6 +83,14 @@ def _end(kind: str, source: Any, event: Any, *, failed: bool) -> None:
     step = opened.pop()
     if not opened:
         _open.pop(key, None)
+    if isinstance(step, Asked):
+        told = getattr(event, "usage", None) or {}
+        usage = Usage(told.get("prompt_tokens"), told.get("completion_tokens"), told.get("cached_prompt_tokens"))
+        reason = getattr(event, "finish_reason", None)
+        asked.end(
+            step, getattr(source, "provider", None), event.model, usage, "_OTHER" if failed else None, reason=reason
+        )
+        return
     if kind != "tool":
         step.end("_OTHER" if failed else None)
         return

@@ -10,15 +10,17 @@ from typing import Any
 from otel_llm.calls.declarations import Around, Framework, Register
 from otel_llm.calls.runs import Kind
 from otel_llm.core.guard import guard
+from otel_llm.core.model import Usage
 
-from . import steps
+from . import asked, steps
+from .asked import Asked
 from .steps import Open
 
 SOURCE = "haystack"
 _HOOK = guard("framework")
 _KINDS: dict[str, Kind] = {
     "haystack.pipeline.run": "workflow", "haystack.async_pipeline.run": "workflow", "haystack.agent.run": "agent",
-    "haystack.agent.step.tool": "tool",
+    "haystack.agent.step.tool": "tool", "haystack.agent.step.llm": "inference", "haystack.chat_generator.run": "inference",
 }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ class Tracer:
         """A span of Haystack's."""
         seen: dict[str, Any] = dict(tags or {})
         parent = getattr(parent_span, "_host", parent_span) if isinstance(parent_span, _Span) else parent_span
-        opened: Open | None = None
+        opened: Open | Asked | None = None
         with _HOOK:
             opened = _begun(operation_name, seen)
         try:
@@ -77,8 +79,10 @@ class Tracer:
         return getattr(self.host, name)
 
 
-def _begun(operation: str, tags: dict[str, Any]) -> Open | None:
+def _begun(operation: str, tags: dict[str, Any]) -> Open | Asked | None:
     kind, name = _KINDS.get(operation), ""
+    if kind == "inference":
+        return asked.begin(SOURCE)
     if kind is None:
         component = str(tags.get("haystack.component.type", ""))
         if operation != "haystack.component.run" or not component.endswith("Retriever"):
@@ -93,11 +97,13 @@ def _begun(operation: str, tags: dict[str, Any]) -> Open | None:
     return steps.begin(kind, name, SOURCE)
 
 
-def _end(opened: Open | None, seen: dict[str, Any], error: BaseException | None) -> None:
+def _end(opened: Open | Asked | None, seen: dict[str, Any], error: BaseException | None) -> None:
     if opened is None:
         return
     with _HOOK:
-        if opened.step.kind == "tool":
+        if isinstance(opened, Asked):
+            _answered(opened, seen, error)
+        elif opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if seen.get("haystack.tool.error") else None)
             arguments, result = seen.get("haystack.tool.input"), seen.get("haystack.tool.output")
             opened.end(failed, tool_type="function", arguments=arguments, result=result)
@@ -107,6 +113,17 @@ def _end(opened: Open | None, seen: dict[str, Any], error: BaseException | None)
             opened.end(error, documents=len(documents) if isinstance(documents, list) else None)
         else:
             opened.end(error)
+
+
+def _answered(call: Asked, seen: dict[str, Any], error: BaseException | None) -> None:
+    """A chat generator has answered: its replies say what they took."""
+    output = seen.get("haystack.agent.step.llm.output") or seen.get("haystack.component.output") or {}
+    replies = output.get("replies") or [None]
+    meta = getattr(replies[0], "meta", None) or {}
+    told = meta.get("usage") or {}
+    read = (told.get("prompt_tokens_details") or {}).get("cached_tokens")
+    usage = Usage(told.get("prompt_tokens"), told.get("completion_tokens"), read)
+    asked.end(call, "", meta.get("model"), usage, error, reason=meta.get("finish_reason"))
 
 
 def put_in(module: Any) -> Callable[[], None]:

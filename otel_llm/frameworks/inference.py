@@ -59,6 +59,10 @@ def reported(
     call.step = step.parent
     call.response.model, call.response.usage, call.response.finish_reasons = answered or None, usage, list(reasons)
     call.reported("", seconds)
+    above = step.parent
+    while above is not None:  # a model that asks another for its answer: one call
+        above.covered = above.covered or above.resolve() == "inference"
+        above = above.parent
 
 
 def _server(address: Any, port: Any) -> tuple[str | None, int | None]:

@@ -141,16 +141,21 @@ class _Handles:
             self.runs.end(run_id, documents=len(documents))
 
     def on_chain_error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
-        """A chain, a model or a retriever has failed."""
+        """A chain, a model or a retriever has failed, or a graph has been left on purpose."""
         with _HOOK:
-            self.runs.end(run_id, error)
+            self.runs.end(run_id, None if _on_purpose(error) else error)
 
     on_llm_error = on_retriever_error = on_chain_error
 
     def on_tool_error(self, error: BaseException, *, run_id: Any, **_: Any) -> None:
-        """A tool has failed."""
+        """A tool has failed, or has left its graph on purpose."""
         with _HOOK:
-            self.runs.end(run_id, error, arguments=self.runs.asked(run_id))
+            self.runs.end(run_id, None if _on_purpose(error) else error, arguments=self.runs.asked(run_id))
+
+
+def _on_purpose(error: BaseException) -> bool:
+    """Whether LangGraph leaves a graph by this exception: for another agent of the graph around it, or to wait for a human."""
+    return any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__)
 
 
 def _name(serialized: Any, more: dict[str, Any]) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
+from otel_llm.calls import runs
 from otel_llm.calls.declarations import Framework, Register
 from otel_llm.core.guard import guard
+from otel_llm.core.model import Usage
 
-from . import steps
+from . import asked, steps
+from .asked import Asked
 from .steps import Open
 
 SOURCE = "llama_index"
@@ -18,36 +22,74 @@ MOST = 10_000
 _HOOK = guard("framework")
 
 
+_ASK = ("chat", "achat", "complete", "acomplete")
+_TURN = ("AgentWorkflow.run_agent_step", "AgentWorkflow.call_tool")
+"""The steps of a workflow of several agents in which one of them works."""
+
+
 class Spans:
     """The open spans by LlamaIndex's ids, which begin with ``Class.method``."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Open, Any]] = {}
+        self._open: dict[str, tuple[Open | Asked, Any]] = {}
+        self._turns: dict[str, AbstractContextManager[None]] = {}
+        self._agents: dict[int, Open] = {}  # the agent that works in a workflow of several, by the workflow's step
 
     def enter(self, key: str, arguments: Any, instance: Any) -> None:
         """A span begins, in the context of what it is about."""
-        kind, name = _known(instance, key.partition("-")[0].rpartition(".")[2])
+        span = key.partition("-")[0]
+        if span in _TURN:
+            self._turn(key, arguments.arguments.get("ev"))
+            return
+        kind, name = _known(instance, span.rpartition(".")[2])
         if kind is None:
             return
-        given = dict(arguments.arguments) if kind == "tool" else None
-        self._open[key] = steps.begin(kind, name, SOURCE), given
+        about = dict(arguments.arguments) if kind == "tool" else instance
+        self._open[key] = asked.begin(SOURCE) if kind == "inference" else steps.begin(kind, name, SOURCE), about
         if len(self._open) > MOST:
-            self._open.pop(next(iter(self._open)))[0].step.ended = True
+            self._forget(self._open.pop(next(iter(self._open)))[0])
+
+    def _turn(self, key: str, event: Any) -> None:
+        """An agent of a workflow of several works: the one that worked before goes on, or hands over to this one."""
+        around = runs.current()
+        while around is not None and around.resolve() != "workflow":
+            around = around.parent
+        if around is None:
+            return
+        agent, name = self._agents.get(id(around)), getattr(event, "current_agent_name", None)
+        if name is not None and (agent is None or agent.step.name != name):
+            if agent is not None:
+                agent.end()
+            agent = self._agents[id(around)] = steps.begin("agent", str(name), SOURCE, parent=around, enter=False)
+        if agent is not None:
+            turn = self._turns[key] = agent.current()
+            turn.__enter__()
+
+    def _forget(self, opened: Open | Asked) -> None:
+        step = opened.opened.step if isinstance(opened, Asked) else opened.step
+        step.ended = True
+        self._agents.pop(id(step), None)
 
     def leave(self, key: str, result: Any = None, error: BaseException | None = None) -> None:
         """A span has ended."""
+        turn = self._turns.pop(key, None)
+        if turn is not None:
+            turn.__exit__(None, None, None)
         entry = self._open.pop(key, None)
         if entry is None:
             return
-        opened, arguments = entry
-        if opened.step.kind == "tool":
+        opened, about = entry
+        if isinstance(opened, Asked):
+            asked.end(opened, _provider(about), getattr(about, "model", None), _usage(result), error)
+        elif opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if getattr(result, "is_error", False) else None)
-            opened.end(
-                failed, tool_type="function", arguments=arguments, result=str(getattr(result, "content", result))
-            )
+            opened.end(failed, tool_type="function", arguments=about, result=str(getattr(result, "content", result)))
         elif opened.step.kind == "retrieval":
             opened.end(error, documents=len(result) if isinstance(result, list) else None)
         else:
+            agent = self._agents.pop(id(opened.step), None)
+            if agent is not None:
+                agent.end(error)
             opened.end(error)
 
 
@@ -62,7 +104,25 @@ def _known(instance: Any, method: str) -> tuple[Any, str]:
         return "tool", str(instance.metadata.name or "")
     if method in ("retrieve", "aretrieve") and "BaseRetriever" in classes:
         return "retrieval", type(instance).__name__
+    if method in _ASK and "BaseLLM" in classes:
+        return "inference", ""
     return None, ""
+
+
+def _provider(model: Any) -> str:
+    """Who is behind a model of LlamaIndex, by the name of its package: ``llama_index.llms.openai``."""
+    return type(model).__module__.removeprefix("llama_index.llms.").partition(".")[0]
+
+
+def _usage(response: Any) -> Usage | None:
+    """The tokens of an answer, in the words of OpenAI's or of Anthropic's library."""
+    raw = getattr(response, "raw", None)
+    usage = raw.get("usage") if isinstance(raw, dict) else getattr(raw, "usage", None)
+    counts: Any = usage if isinstance(usage, dict) else vars(usage) if hasattr(usage, "__dict__") else {}
+    return Usage(
+        counts.get("prompt_tokens", counts.get("input_tokens")),
+        counts.get("completion_tokens", counts.get("output_tokens")),
+    )
 
 
 def put_in(module: Any) -> Callable[[], None]:
@@ -107,4 +167,5 @@ framework = Framework(
     requires=">=0.13,<1",
     tested=("0.14.25",),
     hooks=(Register("llama_index_instrumentation", put_in),),
+    notes="In an AgentWorkflow each agent's part, up to the next hand-over, is a run of that agent.",
 )

@@ -42,8 +42,7 @@ def repeated(run: Step, tool: str, arguments: Any, result: Any, custom: tuple[st
 
 def compare(tool: str, arguments: Any, result: Any, error: BaseException | None) -> None:
     """As ``repeated``, of the agent run that is current, for a framework whose spans do not have arguments and results."""
-    step = runs.current()
-    run = step if step is None or step.resolve() == "agent" else step.around("agent")
+    run = runs.agent_run()
     if run is not None:
         repeated(run, tool, arguments, type(error).__name__ if error is not None else result, custom_values())
 

@@ -1,26 +1,61 @@
-"""smolagents, which has no hooks: around the methods that run an agent and that call a tool."""
+"""smolagents, which has no hooks: around the methods that run an agent, that call a tool, and that ask a model."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Around, Framework, Kwargs
+from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
+from otel_llm.core.model import Usage
 
-from . import steps
+from . import asked, steps
+from .asked import Asked
 from .steps import Open
+from .streamed import follow
 
 SOURCE = "smolagents"
+_PROVIDERS = {"OpenAIModel": "openai", "AzureOpenAIModel": "azure.ai.openai", "AmazonBedrockModel": "aws.bedrock"}
+_STREAMING = ("OpenAIModel", "LiteLLMModel", "InferenceClientModel", "TransformersModel")
 
 
-def _begins(agent: Any, _: Args, kwargs: Kwargs) -> Open | None:
-    if kwargs.get("stream"):
-        return None  # a generator, which runs when it is read: its steps are seen one by one
-    return steps.begin("agent", str(getattr(agent, "name", None) or type(agent).__name__), SOURCE)
+def _run(original: Any, _: Any) -> Any:
+    @functools.wraps(original)
+    def run(agent: Any, task: Any, stream: bool = False, *args: Any, **kwargs: Any) -> Any:
+        name = str(getattr(agent, "name", None) or type(agent).__name__)
+        if stream:  # a generator, which runs when it is read
+            return follow(
+                original(agent, task, stream, *args, **kwargs), steps.begin("agent", name, SOURCE, enter=False)
+            )
+        opened = steps.begin("agent", name, SOURCE)
+        try:
+            answer = original(agent, task, stream, *args, **kwargs)
+        except BaseException as error:
+            opened.end(error)
+            raise
+        opened.end()
+        return answer
+
+    return run
 
 
-def _ended(_: Any, run: Open | None, __: Any, error: BaseException | None) -> None:
-    if run is not None:
-        run.end(error)
+def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
+    return asked.begin(SOURCE)
+
+
+def _answered(model: Any, call: Asked, message: Any, error: BaseException | None) -> None:
+    told = getattr(message, "token_usage", None)
+    usage = None if told is None else Usage(told.input_tokens, told.output_tokens)
+    asked.end(call, _PROVIDERS.get(type(model).__name__), getattr(model, "model_id", None), usage, error)
+
+
+def _streams(original: Any, _: Any) -> Any:
+    @functools.wraps(original)
+    def generate_stream(model: Any, *args: Any, **kwargs: Any) -> Any:
+        call = asked.begin(SOURCE, enter=False)
+        ends = lambda _, last, error: _answered(model, call, last, error)  # noqa: E731 - its last item has the tokens
+        return follow(original(model, *args, **kwargs), call.opened, ends)
+
+    return generate_stream
 
 
 def _calls(_: Any, args: Args, kwargs: Kwargs) -> tuple[Open, Any] | None:
@@ -42,8 +77,10 @@ framework = Framework(
     requires=">=1.20,<2",
     tested=("1.26.0",),
     hooks=(
-        Around("smolagents.agents", ("MultiStepAgent.run",), _ended, _begins),
+        Replace("smolagents.agents", "MultiStepAgent.run", _run),
         Around("smolagents.agents", ("ToolCallingAgent.execute_tool_call",), _called, _calls),
+        Around("smolagents.models", ("Model.generate",), _answered, _asks, heirs=True),
+        *(Replace("smolagents.models", f"{model}.generate_stream", _streams) for model in _STREAMING),
     ),
-    notes="Tools that a CodeAgent calls from its code, and runs with stream=True, are not seen as such.",
+    notes="Tools that a CodeAgent calls from its code are not seen as such.",
 )
