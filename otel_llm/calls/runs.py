@@ -52,6 +52,7 @@ class Step:
         "name",
         "own_begun",
         "parent",
+        "provider",
         "repeats",
         "source",
         "span",
@@ -81,6 +82,7 @@ class Step:
         self.inference_calls = 0
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
+        self.provider = ""  # of the first model call of this agent run
         self.handed_over = False  # this agent run is left on purpose: another agent goes on
         self.repeats: dict[Any, Any] | None = None  # what the tools of this agent run were asked and answered
 
@@ -134,6 +136,7 @@ class Step:
             step = step.parent
         if nearest is not None and outermost is not None:
             nearest.inference_calls += 1
+            nearest.provider = nearest.provider or call.provider
             if nearest.inference_calls == MANY:
                 dispatch.runaway(nearest.label(), "", MANY)
             if outermost.tally is None:

@@ -11,7 +11,7 @@ from otel_llm.calls.declarations import Framework
 from otel_llm.calls.install import Installed
 from otel_llm.calls.observer import Observer
 
-from . import attach
+from . import attach, steps
 from .bridge import Bridge
 
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -48,9 +48,16 @@ def load(name: str) -> Framework:
 
 class Frameworks:
     """All of them, watched in one process. ``accepts`` is asked whether the installed version of one is one we know,
-    ``watches`` whether the calls of a client library are counted by hooks of ours."""
+    ``watches`` whether the calls of a client library are counted by hooks of ours; ``semconv`` is the vocabulary of our spans."""
 
-    def __init__(self, observer: Observer, accepts: Callable[[Any], bool], watches: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        accepts: Callable[[Any], bool],
+        watches: Callable[[str], bool],
+        semconv: str = "released",
+    ) -> None:
+        steps.speak(semconv)
         self._bridge = Bridge(observer, watches)
         self._attached = attach.Attached(self._bridge)
         declared = attach.declaration(self._bridge, self._attached)

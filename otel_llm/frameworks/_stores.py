@@ -19,17 +19,13 @@ def lookups(module: str, targets: tuple[str, ...], source: str, name: Name, coun
 
     def asked(client: Any, args: Args, kwargs: Kwargs) -> Open:
         top = kwargs.get("limit", kwargs.get("n_results", kwargs.get("top_k")))
-        return steps.begin("retrieval", name(client, args, kwargs), source, gen_ai__request__top_k=_whole(top))
+        whole = top if type(top) is int else None
+        return steps.begin("retrieval", name(client, args, kwargs), source, gen_ai__request__top_k=whole)
 
     def answered(_: Any, opened: Open, result: Any, error: BaseException | None) -> None:
         opened.end(error, documents=None if error is not None else count(result))
 
     return Around(module, targets, answered, asked)
-
-
-def _whole(value: Any) -> float | None:
-    """The conventions' type of it, where it is a number."""
-    return float(value) if type(value) is int else None
 
 
 def argument(name: str) -> Name:

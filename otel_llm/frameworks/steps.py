@@ -14,16 +14,26 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 
 from otel_llm.calls import runs
 from otel_llm.calls.runs import Kind, Step
+from otel_llm.core.semconv.steps import OPERATIONS, STEPS
 from otel_llm.core.semconv.table import SCHEMA_URL
+from otel_llm.core.semconv.vocabulary import words
 from otel_llm.core.version import __version__
 
 from . import reading
 from .report import Ending, report
 
-_OPERATIONS: Mapping[str, tuple[str, str]] = {
-    "agent": ("invoke_agent", reading.AGENT), "workflow": ("invoke_workflow", "gen_ai.workflow.name"),
-    "tool": ("execute_tool", reading.TOOL), "retrieval": ("retrieval", "gen_ai.data_source.id"),
-}  # fmt: skip
+
+class _Spoken:
+    words: tuple[str, ...] = ("released",)  # the vocabularies of our spans
+
+
+def speak(switch: str) -> None:
+    """Make spans in the vocabulary of a value of ``OTEL_LLM_SEMCONV`` from now on."""
+    _Spoken.words = words(switch)
+
+
+PROVIDER = "gen_ai.provider.name"
+_TYPES: Mapping[str, type] = {"int": int, "double": float}
 HERE: Any = object()
 """As a parent: the step that is current."""
 
@@ -54,7 +64,7 @@ class Open:
         if self._pid != os.getpid():
             step.ended = True
             return
-        trace_id = _close(step, error_type, error)
+        trace_id = _close(step, error_type, error, str(details.get("tool_type", "")))
         report(step, Ending(seconds, error_type, trace_id=trace_id, **details))
 
     @contextmanager
@@ -86,29 +96,37 @@ def begin(
     """
     above = runs.current() if parent is HERE else parent
     step = Step(kind, name, source, above)
-    if kind in _OPERATIONS:
+    if kind in OPERATIONS:
         record(step, attributes)
     return Open(step, enter=enter)
 
 
 def record(step: Step, attributes: Mapping[str, Any], since: int | None = None) -> None:
     """Give ``step`` a span of ours, begun at ``since`` (nanoseconds since the epoch) or now."""
-    step.span = _span(step.kind, step.name, step.parent, attributes, since)
+    step.span = _span(step, attributes, since)
     if step.span is not None:
         runs.mark(step.span, step)
 
 
-def _span(kind: Kind, name: str, above: Step | None, more: Mapping[str, Any], since: int | None) -> Any:
+def _span(step: Step, more: Mapping[str, Any], since: int | None) -> Any:
     """A span of ours for the step, where the process has a provider and nobody else makes one."""
     if getattr(trace, "_TRACER_PROVIDER", None) is None:
         return None
-    operation, key = _OPERATIONS[kind]
-    attributes = {reading.OPERATION: operation, **({key: name} if name else {})}
-    attributes.update({key.replace("__", "."): value for key, value in more.items() if value})
-    outer = _nearest(above)
+    operation, subject, kind = OPERATIONS[step.kind]
+    attributes = {reading.OPERATION: operation}
+    if step.kind == "agent":
+        attributes[PROVIDER] = step.source  # which the provider of its first model call takes the place of
+    if step.name or step.kind == "tool":
+        attributes[subject] = step.label()
+    for key, value in more.items():
+        if value:
+            name = key.replace("__", ".")
+            attributes[name] = _TYPES.get(STEPS[name].type_in(*_Spoken.words), str)(value)
+    outer = _nearest(step.parent)
     context = set_span_in_context(outer) if outer is not None else None
     tracer = trace.get_tracer("otel_llm", __version__, schema_url=SCHEMA_URL)
-    span = tracer.start_span(f"{operation} {name}".strip(), context, SpanKind.INTERNAL, attributes, (), since)
+    span_name = f"{operation} {attributes.get(subject, '')}".strip()
+    span = tracer.start_span(span_name, context, SpanKind[kind], attributes, (), since)
     return span if span.get_span_context().is_valid else None
 
 
@@ -118,10 +136,14 @@ def _nearest(step: Step | None) -> Any:
     return None if step is None else step.span
 
 
-def _close(step: Step, error_type: str, error: Any) -> str:
+def _close(step: Step, error_type: str, error: Any, tool_type: str) -> str:
     span = step.span
     if span is None or not span.is_recording():
         return ""
+    if step.kind == "agent" and step.provider:
+        span.set_attribute(PROVIDER, step.provider)
+    if tool_type:
+        span.set_attribute("gen_ai.tool.type", tool_type)
     if error_type:
         span.set_attribute("error.type", error_type)
         if isinstance(error, BaseException):

@@ -144,7 +144,7 @@ class Runtime:
         self._unobserve = observe.use(self.observer)
         self._unguard = service_limits.start(self.config, self.budgets[1:], self.member)
         self.beside = signals.install(self.observer, self._knows)
-        self.frameworks = Frameworks(self.observer, self._knows, self._watches)
+        self.frameworks = Frameworks(self.observer, self._knows, self._watches, self.config.semconv)
         _OBSERVERS.add(self.observer)
 
     def stop(self) -> None:

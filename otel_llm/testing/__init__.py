@@ -103,7 +103,7 @@ def capture(
     captured.installed += watched.values()
     captured.installed += hooks.install(captured.observer, lambda _: True)
     frameworks = Frameworks(
-        captured.observer, lambda _: True, lambda name: name in watched and bool(watched[name].patched)
+        captured.observer, lambda _: True, lambda name: name in watched and bool(watched[name].patched), config.semconv
     )
     try:
         yield captured

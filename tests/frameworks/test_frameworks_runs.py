@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+import conformance
 import pytest
 from frameworks_more import MORE
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
@@ -301,6 +303,9 @@ def test_two_calls_and_a_tool(
     assert labels[0].endswith("get_weather")
     assert labels[2:] == (agent, "")
     assert world.events("otel_llm_duplicate_spans_total") == []
+    ours = [span for span in SPANS.get_finished_spans() if span.instrumentation_scope.name == "otel_llm"]
+    steps = [span for span in ours if span.kind is not SpanKind.CLIENT]
+    assert [f"{span.name}: {fault}" for span in steps for fault in conformance.of_step(span)] == []
     spans = [
         span
         for span in SPANS.get_finished_spans()

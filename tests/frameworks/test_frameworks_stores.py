@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import conformance
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -96,6 +97,7 @@ def test_a_look_up_is_one_retrieval(name: str, captured: Captured, tmp_path: Pat
     assert seen["documents"] == [(("docs",), 2)]
     (span,) = [span for span in SPANS.get_finished_spans() if span.name.startswith("retrieval")]
     assert (span.name, (span.attributes or {})["gen_ai.operation.name"]) == ("retrieval docs", "retrieval")
+    assert conformance.of_step(span) == []
     assert (span.attributes or {})["gen_ai.data_source.id"] == "docs"
 
 

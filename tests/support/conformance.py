@@ -9,7 +9,8 @@ from typing import Any
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_llm.core.semconv.instruments import INSTRUMENTS
-from otel_llm.core.semconv.table import REQUIRED, TABLE, kind_of
+from otel_llm.core.semconv.steps import OPERATIONS, STEPS
+from otel_llm.core.semconv.table import REQUIRED, SCHEMA_URL, TABLE, kind_of
 from otel_llm.core.semconv.vocabulary import of, words
 
 _IS = {
@@ -34,6 +35,34 @@ def of_span(span: Any, switch: str = "released") -> list[str]:
         wrong.append(f"kind: {span.kind}")
     if span.status.status_code is StatusCode.ERROR and "error.type" not in found:
         wrong.append("error.type is not there, and the status is ERROR")
+    return wrong
+
+
+def of_step(span: Any, switch: str = "released") -> list[str]:
+    """What is wrong with the span of an agent run, a workflow, a tool call or a retrieval."""
+    found = dict(span.attributes)
+    kind = next((kind for kind, one in OPERATIONS.items() if one.operation == found.get("gen_ai.operation.name")), "")
+    if not kind:
+        return [f"operation: {found.get('gen_ai.operation.name')}"]
+    _, subject, span_kind = OPERATIONS[kind]
+    wrong = [
+        f"not in the table for {kind}: {name}" for name in found if name not in STEPS or kind not in STEPS[name].on
+    ]
+    wrong += [
+        f"type: {name} is {row.type_in(*words(switch))}, not {found[name]!r:.40}"
+        for name, row in STEPS.items()
+        if name in found and not _IS[row.type_in(*words(switch))](found[name])
+    ]
+    wrong += [f"required: {name}" for name, row in STEPS.items() if row.on.get(kind) == REQUIRED and name not in found]
+    name = " ".join(found[key] for key in ("gen_ai.operation.name", subject) if key in found)
+    if span.name != name:
+        wrong.append(f"name: {span.name!r} is not {name!r}")
+    if span.kind is not SpanKind[span_kind]:
+        wrong.append(f"kind: {span.kind}")
+    if span.status.status_code is StatusCode.ERROR and "error.type" not in found:
+        wrong.append("error.type is not there, and the status is ERROR")
+    if span.instrumentation_scope.schema_url != SCHEMA_URL:
+        wrong.append(f"schema: {span.instrumentation_scope.schema_url}")
     return wrong
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otel_llm.core.semconv.steps import STEPS
 from otel_llm.core.semconv.table import TABLE, Attribute
 from otel_llm.ops.markdown import table
 
@@ -20,6 +21,9 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (  # what names begin with, what the 
     ("gen_ai.request.encoding_formats", "embeddings", f"{_OLD}/gen-ai/gen-ai-spans.md#embeddings"),
     ("gen_ai.agent.", "agents", f"{_OLD}/gen-ai/gen-ai-agent-spans.md"),
     ("gen_ai.prompt.", "main", f"{_MAIN}/blob/main/docs/gen-ai/client-inference.md"),
+    ("gen_ai.workflow.", "agents", f"{_OLD}/gen-ai/gen-ai-agent-spans.md"),
+    ("gen_ai.tool.", "tools", f"{_OLD}/gen-ai/gen-ai-spans.md#execute-tool-span"),
+    ("gen_ai.data_source.", "retrieval", f"{_OLD}/gen-ai/gen-ai-spans.md#retrievals"),
     ("", "inference", f"{_OLD}/gen-ai/gen-ai-spans.md#inference"),
 )
 _HEAD = ("attribute", "type", "level", "since", "vocabulary", "text", "")
@@ -30,7 +34,7 @@ def filled(text: str) -> str:
     for stage in ("start", "end", "failure", "content"):
         rows = [_row(row) for row in TABLE.values() if row.stage == stage]
         text = between(text, f"spans-{stage}", table(_HEAD, rows))
-    return text
+    return between(text, "spans-steps", table(_HEAD, [_row(row) for row in STEPS.values()]))
 
 
 def _row(row: Attribute) -> tuple[str, ...]:
