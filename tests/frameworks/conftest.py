@@ -33,6 +33,7 @@ _NEEDS = {
     "agents": "agents",
     "llama_index": "llama_index",
     "examples": "langchain_openai",
+    "pgvector": "pgserver",
 }
 collect_ignore = [
     f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None

@@ -195,7 +195,10 @@ def smolagents(url: str, tool: Tool, *, stream: bool) -> None:
     agent = ToolCallingAgent(
         tools=[Weather()], model=model, name="weather_agent", max_steps=1, stream_outputs=stream, verbosity_level=0
     )  # past its one step it asks once more, for its answer
-    assert list(agent.run("hi", stream=True)) if stream else agent.run("hi")
+    if stream:
+        assert list(agent.run("hi", stream=True))
+    else:
+        agent.run("hi")
 
 
 def llama_index(url: str, tool: Tool, *, stream: bool) -> None:
