@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def _on(python: str) -> Row:
     )
 
 
-ROWS = (
+_ROWS = (
     *map(_on, ("3.10", "3.12", "3.13", "3.14")),
     Row(  # what the core needs goes beside old versions of what others pin
         "pydantic-1",
@@ -298,6 +298,22 @@ ROWS = (
         asked_for=True,
     ),
 )
+# a service of each framework, its /metrics and, where Prometheus 3 is on the PATH, what it pushes; some minutes each
+_OUTLETS = ("runs-agents", "runs-own-spans", "runs-hooks", "runs-kernels")
+ROWS = (
+    *_ROWS,
+    *(
+        replace(
+            row,
+            name=f"{row.name}-outlets",
+            requires=(*row.requires, "opentelemetry-exporter-otlp-proto-http"),
+            tests=("tests/frameworks/on_outlets.py",),
+            asked_for=True,
+        )
+        for row in _ROWS
+        if row.name in _OUTLETS
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -326,7 +342,7 @@ def run(row: Row) -> Outcome:
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=120", *row.tests]
     if row.without:
         command += ["-k", " and ".join(f"not {word}" for word in row.without)]
-    if any(test.startswith(FRAMEWORK) for test in row.tests):
+    if any(test.startswith("tests/frameworks/") for test in row.tests):
         command += ["-W", "ignore"]  # a framework's own warnings are not ours to mend
     ran = subprocess.run(command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, check=False)
     if ran.returncode:

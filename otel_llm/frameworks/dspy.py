@@ -10,7 +10,7 @@ from otel_llm.calls import runs
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs
 from otel_llm.core.model import Usage
 
-from . import inference, steps
+from . import inference, reading, steps
 from .steps import Open
 
 SOURCE = "dspy"
@@ -53,9 +53,13 @@ def _answered(_: Any, begun: tuple[Any, Open, float], result: Any, error: BaseEx
     model, opened, since = begun
     opened.end(error)
     counts = getattr(result, "usage", None)
-    if error is not None or getattr(result, "cache_hit", False) or not isinstance(counts, dict):
-        return
     provider, _, name = str(getattr(model, "model", "")).partition("/")
+    if error is not None:
+        seconds = time.perf_counter() - since
+        inference.told(opened.step, provider, name or provider, Usage(), seconds, error=reading.raised(error))
+        return
+    if getattr(result, "cache_hit", False) or not isinstance(counts, dict):
+        return
     details = counts.get("prompt_tokens_details") or {}
     usage = Usage.of(counts.get("prompt_tokens"), counts.get("completion_tokens"))
     usage.cache_read_tokens = details.get("cached_tokens") if isinstance(details, dict) else None

@@ -49,8 +49,10 @@ def reported(
     *,
     answered: str = "",
     reasons: tuple[str, ...] = (),
+    error: str = "",
 ) -> None:
-    """Count the call of an inference step that a framework's hook reports, unless one inside of it was counted."""
+    """Count the call of an inference step that a framework's hook reports, unless one inside of it was counted. ``error`` is an
+    error type of the closed set."""
     observer = active()
     if step.covered or observer is None:
         return
@@ -58,7 +60,7 @@ def reported(
     call = Invocation(observer, Request(name, "chat", model or None, READER), ())
     call.step = step.parent
     call.response.model, call.response.usage, call.response.finish_reasons = answered or None, usage, list(reasons)
-    call.reported("", seconds)
+    call.reported(error, seconds)
     above = step.parent
     while above is not None:  # a model that asks another for its answer: one call
         above.covered = above.covered or above.resolve() == "inference"

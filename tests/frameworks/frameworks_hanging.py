@@ -78,14 +78,6 @@ async def semantic_kernel(url: str) -> None:
     await ChatCompletionAgent(service=service, name="weather_agent").get_response(messages="hi")
 
 
-async def crewai(url: str) -> None:
-    from crewai import LLM, Agent, Crew, Task
-
-    llm = LLM(model=f"openai/{MODEL}", base_url=f"{url}/v1", api_key="k", max_retries=0)
-    agent = Agent(role="weather_agent", goal="g", backstory="b", llm=llm)
-    await Crew(agents=[agent], tasks=[Task(description="hi", expected_output="x", agent=agent)]).akickoff()
-
-
 async def llama_index(url: str) -> None:
     from llama_index.core.agent.workflow import FunctionAgent
     from llama_index.core.base.llms.types import LLMMetadata
@@ -159,7 +151,6 @@ ALL: dict[Hanging, tuple[str, ...]] = {
     agent_framework: ("agent_framework.openai",),
     google_adk: ("google.adk.agents", "google.adk.runners"),
     semantic_kernel: ("semantic_kernel.agents", "semantic_kernel.connectors.ai.open_ai"),
-    crewai: ("crewai",),
     llama_index: ("llama_index.core.agent.workflow", "llama_index.llms.openai"),
     autogen: ("autogen_agentchat.agents", "autogen_ext.models.openai"),
     agno: ("agno.agent", "agno.models.openai"),
