@@ -99,10 +99,10 @@ def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
 
 
 def _answered(model: Any, call: Asked, response: Any, error: BaseException | None) -> None:
-    told = getattr(response, "response_usage", None)
+    counts = getattr(response, "response_usage", None)
     usage = None
-    if told is not None:
-        usage = Usage(told.input_tokens, told.output_tokens, told.cache_read_tokens, told.cache_write_tokens)
+    if counts is not None:
+        usage = Usage(counts.input_tokens, counts.output_tokens, counts.cache_read_tokens, counts.cache_write_tokens)
     asked.end(call, getattr(model, "provider", None), getattr(model, "id", None), usage, error)
 
 

@@ -37,4 +37,4 @@ def end(
     if error is None and usage is not None and usage.known:
         reasons = (str(reason),) if reason else ()
         seconds = time.perf_counter() - asked.began
-        inference.told(asked.opened.step, str(provider or ""), str(model or ""), usage, seconds, reasons=reasons)
+        inference.reported(asked.opened.step, str(provider or ""), str(model or ""), usage, seconds, reasons=reasons)

@@ -30,8 +30,8 @@ def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
 
 
 def _answers(client: Any, call: Asked, result: Any, error: BaseException | None) -> None:
-    told = getattr(result, "usage", None)
-    usage = None if told is None else Usage(told.prompt_tokens, told.completion_tokens)
+    counts = getattr(result, "usage", None)
+    usage = None if counts is None else Usage(counts.prompt_tokens, counts.completion_tokens)
     provider = "azure.ai.openai" if "Azure" in type(client).__name__ else "openai"
     model = client._create_args.get("model")  # noqa: SLF001 - there is no public name for it
     asked.end(call, provider, model, usage, error, reason=getattr(result, "finish_reason", None))

@@ -84,8 +84,8 @@ def _end(kind: str, source: Any, event: Any, *, failed: bool) -> None:
     if not opened:
         _open.pop(key, None)
     if isinstance(step, Asked):
-        told = getattr(event, "usage", None) or {}
-        usage = Usage(told.get("prompt_tokens"), told.get("completion_tokens"), told.get("cached_prompt_tokens"))
+        counts = getattr(event, "usage", None) or {}
+        usage = Usage(counts.get("prompt_tokens"), counts.get("completion_tokens"), counts.get("cached_prompt_tokens"))
         reason = getattr(event, "finish_reason", None)
         asked.end(
             step, getattr(source, "provider", None), event.model, usage, "_OTHER" if failed else None, reason=reason

@@ -56,7 +56,7 @@ def _answered(_: Any, begun: tuple[Any, Open, float], result: Any, error: BaseEx
     provider, _, name = str(getattr(model, "model", "")).partition("/")
     if error is not None:
         seconds = time.perf_counter() - since
-        inference.told(opened.step, provider, name or provider, Usage(), seconds, error=reading.raised(error))
+        inference.reported(opened.step, provider, name or provider, Usage(), seconds, error=reading.raised(error))
         return
     if getattr(result, "cache_hit", False) or not isinstance(counts, dict):
         return

@@ -120,9 +120,9 @@ def _answered(call: Asked, seen: dict[str, Any], error: BaseException | None) ->
     output = seen.get("haystack.agent.step.llm.output") or seen.get("haystack.component.output") or {}
     replies = output.get("replies") or [None]
     meta = getattr(replies[0], "meta", None) or {}
-    told = meta.get("usage") or {}
-    read = (told.get("prompt_tokens_details") or {}).get("cached_tokens")
-    usage = Usage(told.get("prompt_tokens"), told.get("completion_tokens"), read)
+    counts = meta.get("usage") or {}
+    read = (counts.get("prompt_tokens_details") or {}).get("cached_tokens")
+    usage = Usage(counts.get("prompt_tokens"), counts.get("completion_tokens"), read)
     asked.end(call, "", meta.get("model"), usage, error, reason=meta.get("finish_reason"))
 
 

@@ -43,8 +43,8 @@ def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
 
 
 def _answered(model: Any, call: Asked, message: Any, error: BaseException | None) -> None:
-    told = getattr(message, "token_usage", None)
-    usage = None if told is None else Usage(told.input_tokens, told.output_tokens)
+    counts = getattr(message, "token_usage", None)
+    usage = None if counts is None else Usage(counts.input_tokens, counts.output_tokens)
     asked.end(call, _PROVIDERS.get(type(model).__name__), getattr(model, "model_id", None), usage, error)
 
 
