@@ -54,11 +54,11 @@ def told(captured: Captured, metric: str) -> dict[str, float]:
 
 def by_agent(store: Store, at: float, metric: str) -> dict[tuple[str, str], float]:
     """What a store has of a metric by agent and kind of token."""
-    (view,) = [view for view in store.views(at) if view.metric.name == metric]
     sums: Counter[tuple[str, str]] = Counter()
-    for row in view.rows:
-        labels = dict(zip(view.names, row.labels, strict=True))
-        sums[labels.get("gen_ai_agent_name", ""), labels.get("gen_ai_token_type", "")] += row.cell.value
+    for view in store.views(at):
+        for row in view.rows if view.metric.name == metric else ():
+            labels = dict(zip(view.names, row.labels, strict=True))
+            sums[labels.get("gen_ai_agent_name", ""), labels.get("gen_ai_token_type", "")] += row.cell.value
     return dict(sums)
 
 
