@@ -14,13 +14,14 @@ from otel_llm.core.model import BATCH, Event, Observation
 from otel_llm.core.objectives import CALLER_ENDED
 
 from .window import Key
-from .window.sketch import Bins, add, index, pack, quantiles, unpack
+from .window.sketch import Bins, add, index, pack, packed, quantiles, unpack
 
 CELL = 15.0  # seconds
 MINUTE = 4  # cells
 FINE = 20  # cells that are kept as they are: five minutes
 QUARTER = 60  # cells in 15 minutes
 HOUR = 240  # cells
+MOST_CELLS = 120  # of one model; 84 where somebody forgets
 MOST_FAILURES = 200  # kinds of failed calls
 MOST_WHO = 50  # label values of failed calls in one cell
 
@@ -72,6 +73,7 @@ class Cell:
 
     def merge(self, other: Cell) -> None:
         """Add ``other``."""
+        self.thaw()
         self.merge_counts(other)
         _sum(self.who, other.who)
         add(self.latency, other.latency)
@@ -85,6 +87,21 @@ class Cell:
         _sum(self.errors, other.errors)
         _sum(self.problems, other.problems)
         _sum(self.alarms, other.alarms)
+
+    def freeze(self) -> None:
+        """Keep durations in little memory until ``thaw``: most cells are complete."""
+        if type(self.latency) is dict:
+            self.latency, self.first_chunk = packed(self.latency), packed(self.first_chunk)
+            for name in _COUNTERS:
+                if not getattr(self, name):
+                    setattr(self, name, _NONE)
+
+    def thaw(self) -> None:
+        """A call is to be added."""
+        if type(self.latency) is not dict:
+            self.latency, self.first_chunk = dict(self.latency.items()), dict(self.first_chunk.items())
+            for name in _COUNTERS:
+                setattr(self, name, dict(getattr(self, name)))
 
     def p95(self) -> float | None:
         """The 95th percentile of the duration of successes, seconds."""
@@ -113,6 +130,8 @@ class Cell:
 
 
 _COUNTS = tuple(each.name for each in fields(Cell))[:15]
+_COUNTERS = ("errors", "problems", "alarms", "who")
+_NONE: dict[Any, int] = {}  # of cells that are put away: shared, and so never to be changed
 
 
 def _sum(into: dict[Any, Any], more: dict[Any, Any]) -> None:
@@ -289,10 +308,14 @@ class Recent:
         number = int(at // CELL)
         cell = cells.get(number)
         if cell is None:
+            if cells:
+                next(reversed(cells.values())).freeze()  # the newest until now
             place = self._place(number)
             cell = cells.get(place) or cells.setdefault(place, Cell())
-            if len(cells) > 2 * HOUR:  # nobody forgets: no reader, no tick
+            if len(cells) > MOST_CELLS:  # nobody forgets: no reader, no tick
                 _fold(cells, number)
+        if type(cell.latency) is not dict:
+            cell.thaw()
         return cell
 
     def _succeeded(self, cell: Cell, call: Observation) -> None:
@@ -357,7 +380,10 @@ def _put(bins: Bins, value: float) -> None:
 
 
 def _fold(kept: dict[int, Any], at: int) -> None:
-    """Whole minutes that are older than five minutes become one cell each; what is older than an hour, or to come, goes."""
+    """Whole minutes that are older than five minutes become one cell each; what is older than an hour, or to come, goes.
+
+    Cells that are complete, as far as anybody knows, take little memory from then on.
+    """
     for number in sorted(kept):
         if not at - HOUR < number <= at + MINUTE:
             del kept[number]
@@ -369,3 +395,6 @@ def _fold(kept: dict[int, Any], at: int) -> None:
                 kept[minute].merge(cell)
             else:
                 _sum(kept[minute], cell)
+    for number, cell in kept.items():
+        if number < at and isinstance(cell, Cell):
+            cell.freeze()

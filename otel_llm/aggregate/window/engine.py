@@ -17,6 +17,8 @@ from .watch import Telling
 VERSION = 5
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
+AT_ONCE = 25  # models, or a quarter of them, whose baselines one look renews; by the fourth all are
+WAITS = 5  # slices that settled baselines may be old
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
@@ -164,10 +166,21 @@ class Engine:
         return Stats(facts(everything, span, all_costs), models, tuple(shifted))
 
     def renewed(self, now: float) -> int:
-        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it."""
+        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it.
+
+        Of many models, those with settled baselines take turns, so that no scrape waits for all.
+        """
         at = self.grid.of(now)
-        if not 0 <= at // self.grid.per_slice - self.tended <= 1:
-            self.forget(now)
+        slice_now = at // self.grid.per_slice
+        if 0 <= slice_now - self.tended <= 1:
+            return at
+        waiting = [
+            key for key, track in self.tracks.items() if 0 < slice_now - track.now <= WAITS and not track.unsettled
+        ]
+        later = set(waiting[max(AT_ONCE, len(self.tracks) // 4) :])
+        for key in list(self.tracks):
+            if key not in later:
+                self._renew(key, at)
         return at
 
     def _span(self, now: float) -> float:

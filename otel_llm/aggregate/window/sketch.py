@@ -57,6 +57,12 @@ class Packed(Mapping[int, int]):
         return counts  # type: ignore[no-any-return]
 
 
+def packed(bins: Mapping[int, int]) -> Bins:
+    """What reads like ``bins`` in little memory. It is typed as what may change, which only ``dict`` of its items makes it again."""
+    made: Any = Packed(bins)
+    return made  # type: ignore[no-any-return]
+
+
 def index(value: float) -> int:
     """The bin of ``value``, which is zero or more."""
     return ceil(log(value) * PER_LOG) if value > TINY else ZERO

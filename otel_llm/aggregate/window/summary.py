@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil, inf, log, sqrt
 from typing import Any
 
 from .length import Joint
-from .sketch import PER_LOG, TINY, ZERO, Bins, Packed, add, pack, unpack
+from .sketch import PER_LOG, TINY, ZERO, Bins, add, pack, packed, unpack
 
 
 class Summary:
@@ -62,7 +61,7 @@ class Summary:
         """Keep the sketch in little memory, until ``thaw``: nothing is added any more."""
         if type(self.bins) is dict:
             self.log_moments()
-            self.bins = _packed(self.bins)
+            self.bins = packed(self.bins)
             if self.joint is not None:
                 self.joint.freeze()
 
@@ -122,8 +121,3 @@ class Summary:
         if sum(summary.bins.values()) != summary.count:
             raise ValueError("no summary")
         return summary
-
-
-def _packed(bins: Mapping[int, int]) -> Any:
-    """What reads like ``bins``; it is typed as what may change, which only ``thaw`` makes it again."""
-    return Packed(bins)

@@ -28,6 +28,8 @@ OWN_BLOCKS, OWN_CALLS = 15, 60  # of the window, from which the past before it i
 KEEP_APART = 10  # slices after which what outlives a restart is made ready anew
 MOVED = 0.1  # relative: a new normal that is nearer to the former one is the same
 
+BEFORE = 1 << 40  # lessons that are of no slice have numbers below zero: of cells, below this much less
+
 Lesson = tuple[int, Summary]  # number of the slice, what it teaches
 
 
@@ -89,11 +91,11 @@ class Track:
     def _due(self, number: int, of_slice: int) -> bool:
         """Whether a record is to make the baselines: nobody else has, or there are none yet."""
         if of_slice > self.now:
-            return number - self.prepared >= PATIENCE or self._unsettled
-        return self._unsettled and number != self.prepared
+            return number - self.prepared >= PATIENCE or self.unsettled
+        return self.unsettled and number != self.prepared
 
     @property
-    def _unsettled(self) -> bool:
+    def unsettled(self) -> bool:
         """Whether more calls soon make a better baseline."""
         return bool(self.young) or self.baselines["latency"] is None
 
@@ -131,9 +133,12 @@ class Track:
             self.shifts[signal] = (self.number, shift)
         return abs(shift) >= CRITICAL and (shift > 0) == (zscore > 0)
 
-    def shift(self, signal: Signal, at: int, baseline: Baseline) -> float | None:
-        """How far recent calls lie from the baseline, on the scale where 3 is beyond what the service does by itself."""
-        recent = self.recent(signal, at)
+    def shift(self, signal: Signal, at: int, baseline: Baseline, recent: Summary | None = None) -> float | None:
+        """How far recent calls lie from the baseline, on the scale where 3 is beyond what the service does by itself.
+
+        ``recent`` are those calls, from whoever has them already.
+        """
+        recent = recent or self.recent(signal, at)
         return self.lines[signal].shown(self._unexpected(signal, at, baseline, recent)) if recent.count else None
 
     def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
@@ -166,7 +171,7 @@ class Track:
         """Make the baselines for the slice of cell ``at``: of slices in the window, older than what is recent."""
         now = at // self.grid.per_slice
         self._close_minutes(at)
-        if now == self.now and not self.stale and (at == self.prepared or not self._unsettled):
+        if now == self.now and not self.stale and (at == self.prepared or not self.unsettled):
             return
         self.now, self.stale, self.prepared = now, False, at
         self._fold(now * self.grid.per_slice - self.grid.recent)
@@ -312,7 +317,7 @@ class Track:
         calls = sum(summary.count for block in blocks.values() for _, summary in block)
         if len(blocks) < OWN_BLOCKS or calls < OWN_CALLS:
             for number, summary in self.memory.of(signal):
-                blocks.setdefault(number // self.grid.block, [(-number, summary)])
+                blocks.setdefault(number // self.grid.block, [(-1 - number, summary)])
         logs = {number: _logs(block) for number, block in sorted(blocks.items())}
         taught = teachers(list(logs.items()))
         self._see_stretches(signal, blocks, logs, taught)
@@ -344,7 +349,7 @@ class Track:
             self.young[signal] = filled.pop()
             recent += counts.pop()
         self.pools[signal] = Pool()  # cells may change yet
-        return [[(-number, _copy(getattr(self.cells[number], signal)))] for number in filled]
+        return [[(-BEFORE - number, _copy(getattr(self.cells[number], signal)))] for number in filled]
 
     def _first_recent(self, now: int) -> int:
         """The first slice that cells which are recent may lie in; those before it are complete."""

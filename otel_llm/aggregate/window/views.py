@@ -131,6 +131,6 @@ def _anomaly(key: Key, track: Track, signal: Signal, at: int) -> Iterator[Sample
     recent = track.recent(signal, at)
     if not recent.count:
         return
-    yield "otel_llm_zscore", of(key, signal, "shift"), track.shift(signal, at, baseline) or 0.0
+    yield "otel_llm_zscore", of(key, signal, "shift"), track.shift(signal, at, baseline, recent) or 0.0
     if signal == "output_tokens" and baseline.mean > 0:
         yield "otel_llm_output_tokens_change_ratio", of(key), recent.total / recent.count / baseline.mean - 1
