@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
@@ -32,6 +32,8 @@ from .window import Budget, Check, Crossing, Judgement, Key
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
+
+Place = TypeVar("Place")
 
 MOST_NOTED = 1_000
 """Models of which it is remembered that a stream came without usage."""
@@ -77,12 +79,23 @@ class Store:
         Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
         """
         with self.lock:
-            if type(record) is Observation:
-                self._call(record, source)
-            elif type(record) is Event:
-                self._state.events.apply(record, now)
-            else:
-                raise TypeError(f"a store takes records, not {type(record).__name__}")
+            self._apply(record, source, now)
+
+    def apply_all(
+        self, records: Iterable[tuple[Record, int, Place]], now: float, found: list[tuple[Place, list[Verdict]]]
+    ) -> None:
+        """As ``apply``, for many records under one lock, each with its source and its place; ``found`` gets the verdicts by place.
+
+        Raises what the first bad record raises, or ``records`` itself: those before it are counted, and those after it are
+        left in ``records``.
+        """
+        with self.lock:
+            apply, verdicts = self._apply, self._verdicts
+            for record, source, place in records:
+                apply(record, source, now)
+                if verdicts:
+                    found.append((place, list(verdicts)))
+                    verdicts.clear()
 
     def create(self, metric: str, labels: Labels) -> None:
         """Show a counter at 0 before anything was counted: ``increase()`` misses one that is born at 1."""
@@ -181,6 +194,7 @@ class Store:
     def tend(self, now: float) -> None:
         """Make some of the baselines that are due, some milliseconds' worth: where this is called regularly, no scrape makes any."""
         with self.lock:
+            self._state.recent.forget(now)
             self._state.engine.tend(now)
 
     def baselines(self) -> object:
@@ -247,6 +261,14 @@ class Store:
         """Become what ``dump`` wrote. Raises ``ValueError`` for anything else, and then nothing has changed."""
         with self.lock:
             self._state = State.load(data, self.config, self._budgets)
+
+    def _apply(self, record: Record, source: int, now: float) -> None:
+        if type(record) is Observation:
+            self._call(record, source)
+        elif type(record) is Event:
+            self._state.events.apply(record, now)
+        else:
+            raise TypeError(f"a store takes records, not {type(record).__name__}")
 
     def _call(self, call: Observation, source: int) -> None:
         state = self._state

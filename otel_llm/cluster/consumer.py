@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from otel_llm.aggregate import Store, decode
-from otel_llm.core.guard import guarded, logger
-from otel_llm.core.model import Event
+from otel_llm.aggregate import Store, Verdict, decode
+from otel_llm.core.guard import guard, guarded, logger
+from otel_llm.core.model import Event, Record
 
 from . import checkpoint
 from .checkpoint import Checkpoint
@@ -20,6 +21,7 @@ from .verdict_queue import Discard, Outbox
 
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_SECONDS = 60.0
+BATCH = 200  # records that are counted at once: for so long, some milliseconds, a scrape waits
 RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
 
 
@@ -59,6 +61,7 @@ class JournalConsumer:
         self._readers: dict[str, Reader] = {}
         self._progress = _Progress()
         self._busy = False
+        self._waiting: deque[tuple[str, int, bytes, Position]] = deque()  # read, and to be counted next
         if folder is not None:
             self._take_over(folder)
 
@@ -164,18 +167,40 @@ class JournalConsumer:
             _counted(self, (own.owner, source_of(own.owner)), own.spilled.popleft(), None)
 
     def _read(self, owner: str) -> None:
-        source = source_of(owner)
+        source, waiting = source_of(owner), self._waiting
 
         def take(payload: bytes, began: Position) -> None:
-            _counted(self, (owner, source), payload, began)
+            waiting.append((owner, source, payload, began))
+            if len(waiting) >= BATCH:
+                self._count_waiting()
 
-        self._progress.consumed += self._readers[owner].read(take)
+        try:
+            self._progress.consumed += self._readers[owner].read(take)
+        finally:
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        """Count what was read. A record that cannot be counted is reported, and those after it are counted."""
+        found: list[tuple[tuple[str, Position], list[Verdict]]] = []
+        while self._waiting:
+            with guard("store"):
+                self.store.apply_all(self._decoded(), time.time(), found)
+        for (owner, began), verdicts in found:
+            self._send(owner, verdicts, began)
+
+    def _decoded(self) -> Iterator[tuple[Record, int, tuple[str, Position]]]:
+        while self._waiting:
+            owner, source, payload, began = self._waiting.popleft()
+            yield decode(payload), source, (owner, began)
 
     def take(self, maker: tuple[str, int], payload: bytes, began: Position | None) -> None:
         """Count a record of ``maker``, an owner and the number that stands for it; verdicts about it go to that process."""
         owner, source = maker
         self.store.apply(decode(payload), source, time.time())
-        for number, verdict in enumerate(self.store.drain_verdicts()):
+        self._send(owner, self.store.drain_verdicts(), began)
+
+    def _send(self, owner: str, verdicts: list[Verdict], began: Position | None) -> None:
+        for number, verdict in enumerate(verdicts):
             place = (*began, number) if began and verdict.source else None
             self._outbox.send(verdict, owner if verdict.source else "", place)
 
