@@ -82,9 +82,9 @@ class Store:
             self._apply(record, source, now)
 
     def apply_all(
-        self, records: Iterable[tuple[Record, int, Place]], now: float, found: list[tuple[Place, list[Verdict]]]
+        self, records: Iterable[tuple[Record, int, Place]], now: float, judged: list[tuple[Place, list[Verdict]]]
     ) -> None:
-        """As ``apply``, for many records under one lock, each with its source and its place; ``found`` gets the verdicts by place.
+        """As ``apply``, for many records under one lock, each with its source and its place; ``judged`` gets the verdicts by place.
 
         Raises what the first bad record raises, or ``records`` itself: those before it are counted, and those after it are
         left in ``records``.
@@ -94,7 +94,7 @@ class Store:
             for record, source, place in records:
                 apply(record, source, now)
                 if verdicts:
-                    found.append((place, list(verdicts)))
+                    judged.append((place, list(verdicts)))
                     verdicts.clear()
 
     def create(self, metric: str, labels: Labels) -> None:

@@ -181,11 +181,11 @@ class JournalConsumer:
 
     def _count_waiting(self) -> None:
         """Count what was read. A record that cannot be counted is reported, and those after it are counted."""
-        found: list[tuple[tuple[str, Position], list[Verdict]]] = []
+        judged: list[tuple[tuple[str, Position], list[Verdict]]] = []
         while self._waiting:
             with guard("store"):
-                self.store.apply_all(self._decoded(), time.time(), found)
-        for (owner, began), verdicts in found:
+                self.store.apply_all(self._decoded(), time.time(), judged)
+        for (owner, began), verdicts in judged:
             self._send(owner, verdicts, began)
 
     def _decoded(self) -> Iterator[tuple[Record, int, tuple[str, Position]]]:
