@@ -16,7 +16,7 @@ from .problems import Closed
 
 COMMANDS = {
     "demo": "Watch a simulated service live its day: no keys, no Docker, no network.",
-    "run": "Run a program with its calls watched; one line at its end says what they came to.",
+    "run": "Run a program with its calls watched, and print one line at its end: calls, errors, tokens, cost.",
     "gateway": "Take OTLP from services in any language, and count their calls.",
     "top": "The live dashboard of a service's LLM traffic, in the terminal.",
     "doctor": "What is installed, patched, configured, and what to fix.",
@@ -34,7 +34,7 @@ HELP = """See, price and guard LLM traffic.
 \b
   otel-llm demo                          a running example in your terminal, in 20 seconds
   opentelemetry-instrument python app.py start your own service; metrics appear on localhost:9464
-  otel-llm run python script.py          the same for a script, and what its calls came to
+  otel-llm run python script.py          the same for a script, with one line at its end
   otel-llm top                           watch it live
   otel-llm top host-a:9464 host-b:9464   several services, summed
   otel-llm top --once                    the same as plain text, for logs and CI

@@ -131,7 +131,7 @@ def free_port(wanted: int, host: str = HOST) -> int:
         why = str(error.strerror).partition(" (while")[0]
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise Problem(f"--host {host} cannot be listened on ({why}): give an address of this machine") from None
-        raise Problem(f"port {wanted} of {host} cannot be had ({why}): choose another, as --port 0") from None
+        raise Problem(f"port {wanted} of {host} cannot be used ({why}): choose another, as --port 0") from None
     return port
 
 

@@ -166,7 +166,7 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (ssl.SSLError, "does not speak TLS: try it with http://"),
     (http.client.HTTPException, "does not speak HTTP: if it speaks TLS, try it with https://"),
     (TimeoutError, f"does not answer within {TIMEOUT:g} s: is it stuck, or behind a firewall?"),
-    (socket.gaierror, "has a host name that nobody knows: is it spelt right?"),
+    (socket.gaierror, "has a host name that cannot be resolved: is it spelt right?"),
     (ConnectionRefusedError, "is not there (connection refused): is the service running, and is this its address?"),
     (ConnectionError, "hung up: if it speaks TLS, try it with https://"),
 )  # fmt: skip

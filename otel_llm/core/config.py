@@ -171,7 +171,7 @@ class Config:
         "OTEL_LLM_ANOMALY_SIGNALS",
         (),
         _names,
-        "Signals that handlers hear of; empty is all.",
+        "Signals that handlers get; empty is all.",
         "latency, output_tokens, cost, errors ..., comma-separated",
     )
     budget_daily: float | None = _setting(
@@ -285,7 +285,7 @@ class Config:
         "OTEL_LLM_SUMMARY",
         "off",
         _one_of("off", "exit"),
-        "Whether a program says at its end, in one line on standard error, what its calls came to.",
+        "`exit` prints one line on standard error when a program ends: its calls, errors, tokens and cost.",
         "off, exit",
     )
     environment: str = _setting(

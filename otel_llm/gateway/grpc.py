@@ -44,7 +44,7 @@ class Port:
 
 
 def serve(where: tuple[str, int], receiver: Receiver, access: Access, chosen: Options) -> Port:
-    """Listen. Raises ``OSError`` where the port cannot be had."""
+    """Listen. Raises ``OSError`` where the port is in use or not allowed."""
     server = grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="otel-llm-grpc"),
         maximum_concurrent_rpcs=RPCS,
@@ -69,7 +69,7 @@ def serve(where: tuple[str, int], receiver: Receiver, access: Access, chosen: Op
     except RuntimeError:
         bound = 0
     if not bound:
-        raise OSError(f"{target}: the port cannot be had")
+        raise OSError(f"{target}: the port cannot be used")
     server.start()
     return Port(server, f"{host}:{bound}")
 

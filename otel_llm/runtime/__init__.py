@@ -167,13 +167,13 @@ class Runtime:
         self.prices.close()
 
     def _sum_up(self) -> None:
-        """At the end of the program, not of its workers: what its calls came to."""
+        """At the end of the program, not of its workers: the line with the sum of its calls."""
         with guard("stop"):
             if self.member.is_first:
                 try:
                     ending.say(ending.sum_up(self.member.stats()))
                 except UnreachableError as error:
-                    ending.say(f"{ending.LABEL}: nobody knows what the calls came to: {error}")
+                    ending.say(f"{ending.LABEL}: the calls could not be summed up: {error}")
 
     def watch(self, name: str) -> None:
         """Watch the client library ``name`` as soon as it is imported. Raises ``KeyError`` for one that is not declared."""

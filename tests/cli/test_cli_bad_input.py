@@ -46,7 +46,7 @@ def test_nobody_there(otel_llm, command):
 
 
 def test_unknown_host(otel_llm, command):
-    refused(otel_llm(command, "no-such-host.invalid:9464"), "host name that nobody knows")
+    refused(otel_llm(command, "no-such-host.invalid:9464"), "host name that cannot be resolved")
 
 
 def test_a_web_page(otel_llm, serve, command):
@@ -209,7 +209,7 @@ def test_a_port_that_is_taken(otel_llm):
         port = taken.getsockname()[1]
         refused(
             otel_llm("demo", "--port", port),
-            f"port {port} of 127.0.0.1 cannot be had (Address already in use)",
+            f"port {port} of 127.0.0.1 cannot be used (Address already in use)",
             "--port 0",
         )
 

@@ -20,7 +20,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from otel_llm.aggregate import Store
 from otel_llm.cluster.families import StoreFamilies
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.config import Config
+from otel_llm.core.described import described
 from otel_llm.core.model import Observation
 from otel_llm.exposition.collector import Collector
 from otel_llm.exposition.server import serve
@@ -156,7 +158,11 @@ def test_exemplars_lead_to_traces(query) -> None:
 def test_types_and_help_arrive(query) -> None:
     told = query("metadata")
     assert told["gen_ai_client_operation_duration_seconds"][0]["type"] == "histogram"
-    assert told["otel_llm_cost_usd"][0] == {"type": "counter", "help": "Money spent, US dollars.", "unit": ""}
+    assert told["otel_llm_cost_usd"][0] == {
+        "type": "counter",
+        "help": described(BY_NAME["otel_llm_cost_usd_total"]),
+        "unit": "",
+    }
 
 
 def test_the_hosts_metrics_come_along(query) -> None:

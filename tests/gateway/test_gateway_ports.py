@@ -210,7 +210,7 @@ def test_a_port_that_is_taken_is_an_error(lab: Lab, receiver: Receiver) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(OSError, match="cannot be had"):
+        with pytest.raises(OSError, match="cannot be used"):
             serve(("127.0.0.1", taken.getsockname()[1]), receiver, Access(), options.Options())
 
 
