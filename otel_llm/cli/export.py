@@ -14,6 +14,7 @@ from otel_llm.ops import alertmanager, dashboards, gateway, kubernetes, promethe
 from otel_llm.ops.otlp import renamed
 from otel_llm.ops.promql import VOCABULARIES
 from otel_llm.ops.rules import Context
+from otel_llm.ops.series import HISTOGRAMS, Reading
 
 from .problems import Problem
 
@@ -34,6 +35,7 @@ HELP = """Write Prometheus rules, Grafana dashboards, Alertmanager routes, Kuber
   otel-llm export k8s deploy/
   otel-llm export gateway deploy/
   otel-llm export prometheus rules/ --otlp
+  otel-llm export prometheus rules/ --histograms native
 
 Thresholds left out keep their defaults. Files that are there are replaced.
 """
@@ -99,11 +101,19 @@ def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str,
 @click.option(
     "--without-rules", is_flag=True, help="grafana: boards that read raw metrics, for a Prometheus without the rules."
 )
+@click.option(
+    "--histograms",
+    type=click.Choice(HISTOGRAMS),
+    default="classic",
+    show_default=True,
+    help="prometheus, grafana, k8s: native where Prometheus stores classic ones as native "
+    "(convert_classic_histograms_to_nhcb).",
+)
 @click.option("--otlp", is_flag=True, help="prometheus, grafana: for metrics that are pushed over OTLP, not scraped.")
 @_options
 def command(
     kind: str, directory: Path, *, vocabulary: str, labels: tuple[str, ...], places: tuple[str, ...], without_rules: bool,
-    otlp: bool,
+    histograms: str, otlp: bool,
     **given: str | None,
 ) -> None:  # fmt: skip
     if without_rules and kind != "grafana":
@@ -112,10 +122,18 @@ def command(
         objectives = Objectives.parse(given)
     except ObjectiveError as error:
         raise Problem("; ".join(error.problems)) from None
+    if histograms != "classic" and kind not in ("prometheus", "grafana", "k8s"):
+        raise Problem(f"--histograms is for prometheus, grafana and k8s, not for {kind}")
     if otlp and kind not in ("prometheus", "grafana"):
         raise Problem(f"--otlp is for prometheus and grafana; the labels of {kind} are the same either way")
     try:
-        it = Context(objectives, VOCABULARIES[vocabulary], service=places, custom=labels or recorded.CUSTOM)
+        it = Context(
+            objectives,
+            VOCABULARIES[vocabulary],
+            service=places,
+            custom=labels or recorded.CUSTOM,
+            read=Reading(histograms == "native"),
+        )
         written = _write(kind, directory, it, labels, raw=vocabulary if without_rules else None)
         for path in written if otlp else ():
             path.write_text(renamed(path.read_text("utf-8")), "utf-8")
@@ -153,7 +171,7 @@ def _write(kind: str, directory: Path, it: Context, labels: tuple[str, ...], raw
     if kind == "alertmanager":
         return alertmanager.write_alertmanager(directory, alertmanager.Routing(service=it.service))
     if kind == "grafana":
-        return dashboards.write_grafana(directory, raw, it.objectives, labels)
+        return dashboards.write_grafana(directory, raw, it.objectives, labels, it.read)
     if kind == "prometheus":
         return prometheus.write_rules(directory, it)
     if kind == "gateway":

@@ -103,7 +103,17 @@ class Metric:
         return f" by ({', '.join(names)})" if names else ""
 
     def _known(self, names: Iterable[str]) -> None:
-        free = {"job", "instance", "service_name", "namespace", "cluster", "environment", "pod", "le"}
+        free = {
+            "job",
+            "instance",
+            "service_name",
+            "namespace",
+            "cluster",
+            "environment",
+            "pod",
+            "le",
+            "otel_scope_name",
+        }
         own = {name for name in names if not isinstance(name, TargetLabel)}
         if not self.custom and (unknown := own - set(self.labels) - free):
             raise ValueError(f"{self.name} has no label {', '.join(sorted(unknown))}")

@@ -12,10 +12,13 @@ from .boards import boards
 from .boards.model import Board, Panel, plain_links, plain_steps
 from .boards.queries import Queries
 from .boards.records import Recorded
-from .promql import VOCABULARIES
+from .boards.variables import values_of
+from .promql import CLASSIC, VOCABULARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from .series import Reading
 
 _HERE = Path(__file__).resolve().parent
 _SHIPPED = (_HERE / "files" / "grafana", _HERE.parents[1] / "grafana")  # in a wheel, in a clone
@@ -37,24 +40,26 @@ providers:
 """
 
 
-def asked(raw: str | None) -> Queries:
-    """How boards ask: records, or the metrics of the vocabulary ``raw`` where no rules are loaded.
+def asked(raw: str | None, read: Reading = CLASSIC) -> Queries:
+    """How boards ask: records, or the metrics of the vocabulary ``raw`` where no rules are loaded, their histograms as ``read``.
+
+    Records are the same for both kinds of histograms, so boards that read them are as well.
 
     Raises:
         KeyError: for a vocabulary that there is not.
 
     """
-    return Queries(VOCABULARIES[raw]) if raw else Recorded()
+    return Queries(VOCABULARIES[raw], read) if raw else Recorded()
 
 
 def write_grafana(
-    directory: Path, raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()
-) -> list[Path]:
+    directory: Path, raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = (), read: Reading = CLASSIC
+) -> list[Path]:  # fmt: skip
     """Write ``dashboards/*.json`` and ``provisioning/`` below ``directory``; returns the files written.
 
     Boards read what the recording rules record; with a vocabulary as ``raw``, the metrics themselves. Limits are those of
-    ``objectives``; ``labels`` are the custom labels to offer, which rules must record as well. Files that are there are
-    replaced.
+    ``objectives``; ``labels`` are the custom labels to offer, which rules must record as well. ``read`` tells how the metrics'
+    histograms are stored. Files that are there are replaced.
 
     Raises:
         KeyError: for a vocabulary that there is not.
@@ -62,20 +67,22 @@ def write_grafana(
 
     """
     texts = {PROVISIONING: PROVIDER}
-    texts |= {f"dashboards/{name}": text for name, text in texts_of(raw, objectives, labels).items()}
+    texts |= {f"dashboards/{name}": text for name, text in texts_of(raw, objectives, labels, read).items()}
     return [_written(directory / name, text) for name, text in texts.items()]
 
 
-def texts_of(raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = ()) -> dict[str, str]:
+def texts_of(
+    raw: str | None = None, objectives: Objectives = DEFAULT, labels: Sequence[str] = (), read: Reading = CLASSIC
+) -> dict[str, str]:
     """The dashboards' JSON by file name; parameters and errors as of ``write_grafana``."""
-    q = asked(raw)
+    q = asked(raw, read)
     source = shipped() / FOLDERS[raw]
     texts = {}
     for board in boards(q, objectives):
         name = f"{board.uid}.json"
         text = (source / name).read_text(encoding="utf-8")
-        if objectives != DEFAULT or labels:
-            text = _adjusted(text, board, labels)
+        if objectives != DEFAULT or labels or read != CLASSIC:
+            text = _adjusted(text, board, labels, q)
         texts[name] = text
     return texts
 
@@ -94,12 +101,17 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _adjusted(text: str, board: Board, labels: Sequence[str]) -> str:
+def _adjusted(text: str, board: Board, labels: Sequence[str], q: Queries) -> str:
     """The same dashboard with the limits, queries and words of ``board``, and other custom labels to pick."""
     built = json.loads(text)
     panels = {panel.id: panel for panel in board.panels()}
     for panel in _panels(built["panels"]):
         _adjust(panel, panels[panel["id"]])
+    values = {name: query for name, _, query in values_of(q)}
+    for variable in built["templating"]["list"]:
+        if variable["name"] in values:
+            query = values[variable["name"]]
+            variable |= {"definition": query, "query": {**variable["query"], "query": query}}
     if labels:
         variable = next(one for one in built["templating"]["list"] if one["name"] == "label")
         options = [{"selected": name == labels[0], "text": name, "value": name} for name in labels]

@@ -58,7 +58,7 @@ def write_kubernetes(
 
 def write_objects(directory: Path, it: Context, labels: Sequence[str] = (), place: Place = DEFAULT_PLACE) -> list[Path]:
     """The same for whatever else rules are made from; ``labels`` are custom labels for the boards to offer. Raises OSError."""
-    texts = {name.removesuffix(".json"): text for name, text in texts_of(None, it.objectives, labels).items()}
+    texts = {name.removesuffix(".json"): text for name, text in texts_of(None, it.objectives, labels, it.read).items()}
     data = objects(all_groups(it), texts, place)
     return write(directory, {f"{name}.yaml": dump(one, NOTE) for name, one in data.items()})
 

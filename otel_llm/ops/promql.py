@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from otel_llm.core import objectives
 from otel_llm.core.catalogue import BY_NAME, Metric
 
+from .series import Reading
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+CLASSIC = Reading()
 SUCCEEDED = ""
 FAILED = "!~|" + "|".join(objectives.CALLER_ENDED)
 
@@ -41,23 +44,6 @@ class Vocabulary:
     input_tokens: tuple[Metric, dict[str, str]]
     output_tokens: tuple[Metric, dict[str, str]]
 
-    def rates(self, suffix: str, over: str, **where: str) -> str:
-        """Rates of calls' durations: ``_count`` (calls per second), ``_sum`` (seconds per second) or ``_bucket``."""
-        return " or ".join(f"rate({metric.selector(suffix, **where)}[{over}])" for metric in self.durations)
-
-
-def within(buckets: str, bound: float) -> str:
-    """The bucket of recorded ``buckets`` up to ``bound``: Prometheus 2 shows ``le="30"``, Prometheus 3 ``le="30.0"``."""
-    shown = f"{bound:g}"
-    le = shown.replace(".", r"\\.") if "." in shown else shown + r"(\\.0)?"
-    return f'{buckets}{{le=~"{le}"}}'
-
-
-def mean(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
-    """The mean of a histogram's values; nothing where there were none."""
-    by = tuple(by)
-    return f"{metric.total(over, by, **where)}\n/\n({metric.rate(over, by, **where)} > 0)"
-
 
 def fresh(metric: Metric, over: str, seconds: float, **where: str) -> str:
     """Events per second of a counter, those before the first scrape of a new series included.
@@ -80,20 +66,21 @@ def unless_counted(rates: str) -> str:
     return f"({rates}) unless on (job, instance) {BY_NAME['otel_llm_calls_total'].name}"
 
 
-def born(metric: Metric, over: str, by: Iterable[str], **where: str) -> str:
+def born(metric: Metric, over: str, by: Iterable[str], read: Reading = CLASSIC, **where: str) -> str:
     """How much a counter (or the count of a histogram) rose, its birth at more than zero included.
 
     ``increase`` does not see the step from absent to 1. A series that was not there ``over`` ago counts in full, unless its
     target was not scraped then: the Prometheus or the target is new, and the count may be old.
     """
-    series = metric.selector("_count" if metric.kind == "histogram" else "", **where)
+    suffix = "_count" if metric.kind == "histogram" else ""
+    series = read.selector(metric, suffix, **where)
     known = f"on (job, instance) ({BY_NAME['otel_llm_build_info'].name} offset {over})"
     names = ", ".join(by)
     return (
         f"sum by ({names}) (\n"
-        f"  increase({series}[{over}]) > 0\n"
+        f"  {read.over('increase', metric, suffix, over, **where)} > 0\n"
         f"  or\n"
-        f"  ({series} unless {series} offset {over} and {known}) > 0\n"
+        f"  {read.part(suffix, f'({series} unless {series} offset {over} and {known})')} > 0\n"
         f")"
     )
 

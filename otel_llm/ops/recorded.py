@@ -17,6 +17,7 @@ CUSTOM = ("tenant", "feature", "team", "customer")
 PROVIDER_MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
+OWN = "service:otel_llm_calls:count"  # series of otel-llm's own counter: what others emit beside it is not counted
 CALLS_BY_ERROR = "provider_model_error:otel_llm_calls:rate5m"  # calls per second, error_type "" where they succeeded
 CALLS = "provider_model:otel_llm_calls:rate5m"  # calls per second
 FAILED_CALLS = "provider_model:otel_llm_failed_calls:rate5m"  # 0 where nothing failed
@@ -226,7 +227,7 @@ _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("gen_ai_data_source_id",): (RETRIEVED_SUM, RETRIEVED_COUNT),
     ("gen_ai_data_source_id", "le"): (RETRIEVAL_BUCKETS,),
     ("gen_ai_agent_name", "gen_ai_tool_name"): (TOOL_REPEATS,),
-    (): (COST_ALL, STARTED, AVOIDABLE),
+    (): (COST_ALL, STARTED, AVOIDABLE, OWN),
 }  # beside the service
 
 LABELS: Mapping[str, tuple[str, ...]] = {

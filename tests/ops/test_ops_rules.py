@@ -20,14 +20,14 @@ from otel_llm.ops import recorded
 from otel_llm.ops.alerts import alerts
 from otel_llm.ops.kubernetes import write_kubernetes
 from otel_llm.ops.prometheus import alert_names, all_groups, rule_files, write_prometheus, write_rules
-from otel_llm.ops.promql import LATEST, RELEASED, VOCABULARIES, Vocabulary
+from otel_llm.ops.promql import CLASSIC, LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context
 from otel_llm.ops.yamltext import dump, write
 from tools.generate.rules import generated, test_files
 
 test_files.__test__ = False  # type: ignore[attr-defined]
 ROOT = Path(__file__).parents[2]
-NAMES = [name for name in test_files(RELEASED) if not name.startswith("rules/")]
+NAMES = [name for name in test_files(RELEASED, CLASSIC) if not name.startswith("rules/")]
 
 
 def run(*command: str | Path) -> str:
@@ -65,14 +65,14 @@ def test_the_committed_rules_pass_their_tests(name: str) -> None:
 @pytest.mark.parametrize("name", ["recording.yml", "budgets.yml"])
 def test_the_rules_of_the_latest_vocabulary_pass_them_too(tmp_path: Path, name: str) -> None:
     write(tmp_path / "rules", rule_files(Context(DEFAULT, LATEST)))
-    write(tmp_path / "tests", test_files(LATEST))
+    write(tmp_path / "tests", test_files(LATEST, CLASSIC))
     assert "SUCCESS" in run(needed("promtool"), "test", "rules", tmp_path / "tests" / name)
 
 
 def test_every_alert_is_tested_firing_and_just_short_of_it() -> None:
     cases = [
         (check["alertname"], check["exp_alerts"])
-        for text in test_files(RELEASED).values()
+        for text in test_files(RELEASED, CLASSIC).values()
         for test in yaml.safe_load(text).get("tests", [])
         for check in test.get("alert_rule_test", [])[-1:]
     ]
@@ -107,7 +107,7 @@ PARTS_OF_WHAT_IS_CHECKED = {
 def test_every_recorded_metric_is_tested_with_a_value() -> None:
     checked = {
         re.match(r"round\(([\w:]+)", check["expr"])[1]  # type: ignore[index]
-        for text in test_files(RELEASED).values()
+        for text in test_files(RELEASED, CLASSIC).values()
         for test in yaml.safe_load(text).get("tests", [])
         for check in test.get("promql_expr_test", [])
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from otel_llm.core.objectives import DEFAULT
 from otel_llm.ops import alertmanager, prometheus
 from otel_llm.ops.alerts import alert_group
-from otel_llm.ops.promql import RELEASED
+from otel_llm.ops.promql import CLASSIC, RELEASED
 from otel_llm.ops.rules import Context, recording_groups
 from otel_llm.ops.yamltext import dump
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_llm.ops.promql import Vocabulary
+    from otel_llm.ops.series import Reading
 
     from .promtests import Case
 
@@ -32,31 +33,33 @@ def generated() -> dict[str, str]:
     files = {
         "prometheus.yml": prometheus.configuration(),
         **{f"rules/{name}": text for name, text in prometheus.rule_files(it).items()},
-        **{f"tests/{name}": text for name, text in test_files(RELEASED).items()},
+        **{f"tests/{name}": text for name, text in test_files(RELEASED, CLASSIC).items()},
         **alertmanager.files(),
     }
     return {**{f"prometheus/{path}": text for path, text in files.items()}, "docs/alerts.md": alerts_page(it)}
 
 
-def test_files(v: Vocabulary) -> dict[str, str]:
-    """Tests of the default rules for ``promtool test rules``, by file name; the rules are in ``../rules`` and ``rules``."""
+def test_files(v: Vocabulary, read: Reading) -> dict[str, str]:
+    """Tests of the default rules for ``promtool test rules``, by file name; the rules, which read as
+    ``read`` says, are in ``../rules`` and ``rules``."""
+    it = Context(DEFAULT, v, read=read)
     recorded, parts, anomaly, slo = (f"otel-llm-{name}.yml" for name in ("recording", "parts", "anomaly", "slo"))
     files = {
         **_values("recording", [recording.steady(v)], [recorded, parts, anomaly, slo]),
         **_values("bands", [recording.bands()], [anomaly], "10m"),
-        **_cases(v, "slow", traffic.slow(v), [recorded, anomaly]),
-        **_cases(v, "failing", traffic.failing(v), [recorded, anomaly]),
-        **_cases(v, "around", traffic.around(v), [recorded, anomaly]),
-        **_cases(v, "upkeep", upkeep.cases(v), [recorded]),
-        **_cases(v, "fleet", upkeep.fleet_cases(), [recorded, parts], "5m"),
-        **_cases(v, "lengths", history.lengths(v), [recorded, anomaly]),
-        **_cases(v, "prices", history.prices(v), [recorded, anomaly]),
-        **_cases(v, "unusual", history.unusual(v), [recorded, anomaly]),
-        **_cases(v, "answers", history.answers(v), [recorded, anomaly]),
-        **_cases(v, "budgets", budgets.cases(v), [recorded, slo]),
-        **_cases(v, "work", work.cases(), [recorded]),
-        **_cases(v, "quality", quality.cases(v), [recorded]),
-        **_cases(v, "season", season.cases(), []),
+        **_cases(it, "slow", traffic.slow(v), [recorded, anomaly]),
+        **_cases(it, "failing", traffic.failing(v), [recorded, anomaly]),
+        **_cases(it, "around", traffic.around(v), [recorded, anomaly]),
+        **_cases(it, "upkeep", upkeep.cases(v), [recorded]),
+        **_cases(it, "fleet", upkeep.fleet_cases(), [recorded, parts], "5m"),
+        **_cases(it, "lengths", history.lengths(v), [recorded, anomaly]),
+        **_cases(it, "prices", history.prices(v), [recorded, anomaly]),
+        **_cases(it, "unusual", history.unusual(v), [recorded, anomaly]),
+        **_cases(it, "answers", history.answers(v), [recorded, anomaly]),
+        **_cases(it, "budgets", budgets.cases(v), [recorded, slo]),
+        **_cases(it, "work", work.cases(), [recorded]),
+        **_cases(it, "quality", quality.cases(v), [recorded]),
+        **_cases(it, "season", season.cases(), []),
     }
     header = "Written by otel-llm generate. To run: promtool test rules prometheus/tests/*.yml"
     return {name: dump(document, header) for name, document in files.items()}
@@ -66,10 +69,10 @@ def _values(name: str, tests: list[dict[str, Any]], rules: list[str], every: str
     return {f"{name}.yml": promtests.document(tests, [f"../rules/{one}" for one in rules], every)}
 
 
-def _cases(v: Vocabulary, name: str, cases: Iterable[Case], files: list[str], every: str = "1m") -> dict[str, Any]:
+def _cases(it: Context, name: str, cases: Iterable[Case], files: list[str], every: str = "1m") -> dict[str, Any]:
     """The cases, and the rules that they need: with all of them, promtool would take minutes."""
     tests = list(cases)
-    rules = needed_rules(Context(DEFAULT, v), {case.alert for case in tests}, files)
+    rules = needed_rules(it, {case.alert for case in tests}, files)
     return {
         f"rules/{name}.yml": {"groups": [{"name": f"otel_llm.{name}", "rules": rules}]},
         f"{name}.yml": promtests.document([case.data() for case in tests], [f"rules/{name}.yml"], every),

@@ -23,7 +23,7 @@ def slow(it: Context) -> list[Alert]:
     o = it.objectives
     p95, first = (f'{name}{{quantile="0.95"}}' for name in (recorded.DURATION, recorded.FIRST_CHUNK))
     window = f"{it.clock.seconds(normal.SHORT):g}"
-    streams = f'sum without (le) ({recorded.FIRST_CHUNK_BUCKETS}{{le="+Inf"}}) * {window} >= {o.min_requests}'
+    streams = f"{it.read.every(recorded.FIRST_CHUNK_BUCKETS)} * {window} >= {o.min_requests}"
     return [
         judged(
             "latency", "warning", "latency", f"{p95} > {o.p95:g}{busy(it, normal.SHORT)}", f"p95 {DURATION}", DURATION

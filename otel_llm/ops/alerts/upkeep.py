@@ -108,15 +108,16 @@ def own(it: Context) -> list[Alert]:
 
 
 def _no_histograms(it: Context) -> Alert:
-    """Calls are counted, but their durations are not there as classic histograms: latency is not judged at all."""
+    """Calls are counted, but their durations are not there as the histograms that rules read: latency is not judged at all."""
+    kind = f"{'native' if it.read.native else 'classic'} histograms"
     return Alert(
         "LLMHistogramsMissing",
         f"sum by ({it.of_service}) ({recorded.CALLS}) > 0\nunless on ({it.of_service})\n{recorded.BUCKETS}",
         "warning",
         "telemetry",
         "no histograms",
-        "calls are counted but their durations are not there as classic histograms, so no alert about latency can fire",
-        "durations of calls were not there as classic histograms",
+        f"calls are counted but their durations are not there as {kind}, so no alert about latency can fire",
+        f"durations of calls were not there as {kind}",
         15 * MINUTE,
         about=(),
         variables={},
@@ -126,7 +127,7 @@ def _no_histograms(it: Context) -> Alert:
 def reach(it: Context) -> list[Alert]:
     info = BY_NAME["otel_llm_build_info"].name
     calls = " or ".join(
-        metric.name + "_count" for metric in it.vocabulary.durations
+        it.read.selector(metric, "_count") for metric in it.vocabulary.durations
     )  # all that a service shows that pushes
     ours = f"and on (job, instance)\n{recorded.SEEN}"  # targets that have shown our metrics
     still = f"on () (\n  max(up {one_line(ours)}) == 1\n)"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from otel_llm.core.catalogue import BY_NAME, MODEL, Metric
-from otel_llm.ops.promql import RELEASED, Vocabulary
+from otel_llm.ops.promql import CLASSIC, RELEASED, Vocabulary
 from otel_llm.ops.recorded import LABELS
+from otel_llm.ops.series import OTHERS, OURS, SCOPE, Reading, is_shared
 
 RATE = "$__rate_interval"  # Grafana's: never under four scrapes
 RANGE = "$__range"  # all of the time that is shown
@@ -32,6 +33,7 @@ class Queries:
     """
 
     vocabulary: Vocabulary = RELEASED
+    read: Reading = CLASSIC
     rules: bool = False  # whether records are read instead: see records.py
 
     def pick(self, _rule: str, *raw: str) -> str:
@@ -75,6 +77,8 @@ class Queries:
 
     def within(self, name: str, bound: str, by: Iterable[str] = (), over: str = RATE, **where: str) -> str:
         """Observations per second up to ``bound``; Prometheus 2 shows it as 30, Prometheus 3 as 30.0."""
+        if self.read.native:
+            return self.read.up_to(float(bound), self._sum("rate", name, "_bucket", by, over, where))
         le = "=~" + bound.replace(".", "[.]") + ("" if "." in bound else "([.]0)?")
         return self._sum("rate", name, "_bucket", by, over, {**where, "le": le})
 
@@ -100,7 +104,7 @@ class Queries:
     def busiest(self, expr: str) -> str:
         """``expr`` of the one picked model with most calls in the shown time."""
         calls = self.selectors("duration", "_count", {})
-        counts = " or ".join(f"increase({one}[{RANGE}] @ end())" for one in calls)
+        counts = " or ".join(self.read.part("_count", f"increase({one}[{RANGE}] @ end())") for one in calls)
         return f"({expr}) and on ({', '.join(MODEL)}) topk(1, sum by ({', '.join(MODEL)}) ({counts}))"
 
     def _count(self, name: str) -> str:
@@ -123,7 +127,9 @@ class Queries:
 
     def selectors(self, name: str, suffix: str, where: Mapping[str, str]) -> list[str]:
         """The selectors of a metric, one for each spelling of it."""
-        return [metric.selector(suffix, **_scope(metric), **own, **where) for metric, own in self._parts(name)]
+        return [
+            self.read.selector(metric, suffix, **_scope(metric), **own, **where) for metric, own in self._parts(name)
+        ]
 
     def _sum(
         self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]
@@ -131,8 +137,20 @@ class Queries:
         known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", "instance"}
         if unknown := set(by) - known:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
-        series = " or ".join(f"{function}({one}[{over}])" for one in self.selectors(name, suffix, where))
+        series = " or ".join(
+            self._once(function, metric, suffix, over, {**_scope(metric), **own, **where})
+            for metric, own in self._parts(name)
+        )
         return f"sum{by_names(by)} ({series})"
+
+    def _once(self, function: str, metric: Metric, suffix: str, over: str, where: Mapping[str, str]) -> str:
+        """Our series; of names that others emit as well, theirs in services that have none of ours."""
+        if not is_shared(metric):
+            return self.read.over(function, metric, suffix, over, **where)
+        ours, theirs = (
+            self.read.over(function, metric, suffix, over, **where, **{SCOPE: scope}) for scope in (OURS, OTHERS)
+        )
+        return f"{ours} or {theirs} unless on (job) {BY_NAME['otel_llm_calls_total'].selector(job='=~$job')}"
 
 
 def either(*expressions: str) -> str:

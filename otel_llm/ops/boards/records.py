@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from otel_llm.core.catalogue import MODEL
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import VOCABULARIES
+from otel_llm.ops.promql import CLASSIC, VOCABULARIES
+from otel_llm.ops.series import Reading
 
 from .queries import LABEL, NAME, PROVIDER, RANGE, RATE, Queries, by_names, ratio, series
 
@@ -174,7 +175,11 @@ class Recorded(Queries):
         Records have no exemplars. Grafana asks Prometheus for the exemplars of a query's selectors, whatever the query says of
         time: at its epoch there are no samples to read.
         """
-        raw = [Queries(one).selectors(name, "_bucket", where) for one in VOCABULARIES.values()]
+        raw = [
+            Queries(one, read).selectors(name, "_bucket", where)
+            for read in (CLASSIC, Reading(native=True))
+            for one in VOCABULARIES.values()
+        ]
         return (" or ".join(f"{one} @ 0" for selectors in raw for one in selectors),)
 
     def _added(

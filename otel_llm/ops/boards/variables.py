@@ -60,8 +60,8 @@ def values_of(q: Queries) -> tuple[tuple[str, str, str], ...]:
         return _values_of_records()
     info = BY_NAME["otel_llm_build_info"].name
     calls = q.vocabulary.durations[0]
-    of_job = calls.selector("_count", job="=~$job")
-    of_provider = calls.selector("_count", **{"job": "=~$job", PROVIDER: "=~$provider"})
+    of_job = q.read.selector(calls, "_count", job="=~$job")
+    of_provider = q.read.selector(calls, "_count", **{"job": "=~$job", PROVIDER: "=~$provider"})
     return (
         ("job", "Job", f"label_values({info}, job)"),
         ("instance", "Instance", f'label_values({info}{{job=~"$job"}}, instance)'),

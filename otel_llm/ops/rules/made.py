@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import TargetLabel
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import Clock, Vocabulary
+from otel_llm.ops.promql import CLASSIC, Clock, Vocabulary, born
+from otel_llm.ops.series import OTHERS, OURS, SCOPE, Reading, is_shared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from otel_llm.core.catalogue import Metric
     from otel_llm.core.objectives import Objectives
 
 STEP = 60  # seconds between the values that a sum over a longer window adds up
@@ -42,6 +44,7 @@ class Context:
     clock: Clock = field(default_factory=Clock)
     service: tuple[str, ...] = recorded.SERVICE
     custom: tuple[str, ...] = recorded.CUSTOM
+    read: Reading = CLASSIC
 
     def over(self, seconds: float) -> str:
         """A duration on the clock of these rules."""
@@ -60,6 +63,37 @@ class Context:
     def of_service(self) -> str:
         """What a record about a service is matched on."""
         return ", ".join(self.service)
+
+    def added(
+        self,
+        by: tuple[str, ...],
+        metrics: Metric | Sequence[Metric],
+        suffix: str = "",
+        function: str = "rate",
+        **where: str,
+    ) -> str:
+        """Rates of five minutes, added up: of a counter, or of a part of histograms (``_bucket``, ``_count``, ``_sum``)."""
+        names = metrics if isinstance(metrics, (list, tuple)) else (metrics,)
+        short = self.over(normal.SHORT)
+
+        def expr(**scope: str) -> str:
+            one = (self.read.over(function, metric, suffix, short, **where, **scope) for metric in names)
+            return summed(by, " or ".join(one))
+
+        return self.once(expr) if is_shared(names[0]) else expr()
+
+    def born(self, by: tuple[str, ...], metric: Metric, **where: str) -> str:
+        """How much a counter or the count of a histogram rose in five minutes, its birth included."""
+
+        def expr(**scope: str) -> str:
+            return born(metric, self.over(normal.SHORT), by, self.read, **where, **scope)
+
+        return self.once(expr) if is_shared(metric) else expr()
+
+    def once(self, expr: Callable[..., str]) -> str:
+        """``expr`` of series that other packages emit as well: ours, and theirs in services that have none of ours."""
+        ours, theirs = (expr(**{SCOPE: scope}) for scope in (OURS, OTHERS))
+        return f"{ours}\nor\n{theirs}\nunless on ({self.of_service})\n{recorded.OWN}"
 
     def total(self, rate: str, seconds: float) -> str:
         """How much a recorded ``rate5m`` adds up to within ``seconds``: cheap, whatever the number of pods, and exact

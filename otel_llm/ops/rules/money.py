@@ -5,7 +5,7 @@ from __future__ import annotations
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import born, mean
+from otel_llm.ops.promql import born
 
 from .made import LONG_STEP, Context, Recording, summed
 
@@ -19,15 +19,16 @@ def cost(it: Context) -> list[Recording]:
     spent, each, routes = (
         BY_NAME[f"otel_llm_{name}"] for name in ("cost_usd_total", "request_cost_usd", "http_request_cost_usd")
     )
+    money, priced = (it.added(it.by(*_PM), each, suffix) for suffix in ("_sum", "_count"))
     budget = ", ".join(it.by("budget", "period"))
     hourly = f"{summed(it.service, it.total(recorded.COST, 3600))} / {it.clock.seconds(3600):g}"
     return [
         Recording(recorded.COST, spent.rate(short, it.by(*_PM))),
         Recording(recorded.COST_BY_CUSTOM, spent.rate(short, it.by(*_PM, *it.custom))),
         Recording(recorded.COST_BY_SOURCE, spent.rate(short, it.by("cost_source"))),
-        Recording(recorded.COST_BY_ROUTE, routes.total(short, it.by("http_route"))),
-        Recording(recorded.COST_BUCKETS, summed(it.by("le"), f"rate({each.selector('_bucket')}[{short}])")),
-        Recording(recorded.COST_PER_REQUEST, mean(each, short, it.by(*_PM))),
+        Recording(recorded.COST_BY_ROUTE, it.added(it.by("http_route"), routes, "_sum")),
+        Recording(recorded.COST_BUCKETS, it.added(it.by("le"), each, "_bucket")),
+        Recording(recorded.COST_PER_REQUEST, f"{money}\n/\n({priced} > 0)"),
         Recording(recorded.SAVINGS, BY_NAME["otel_llm_cache_savings_usd_total"].rate(short, it.by(*_PM))),
         Recording(recorded.COST_ALL, hourly),
         Recording(recorded.SPEND, f"sum by ({budget}) ({BY_NAME['otel_llm_spend_usd'].selector()})"),

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import FAILED, SUCCEEDED, fresh, unless_counted, within
+from otel_llm.ops.promql import FAILED, SUCCEEDED, fresh, unless_counted
 
 from .made import Context, Recording, ratio, summed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from otel_llm.core.catalogue import Metric
 
 # What providers call an answer that hit its limit, and one that was withheld.
 TRUNCATED = "(?i)length|max_(output_|completion_)?tokens|model_context_window_exceeded"
@@ -34,6 +32,7 @@ def calls(it: Context) -> list[Recording]:
     failed = f'{by_error}{{error_type{FAILED[:2]}"{FAILED[2:]}"}}'
     none = f"0 * {recorded.CALLS}"
     return [
+        Recording(recorded.OWN, f"count by ({it.of_service}) ({BY_NAME['otel_llm_calls_total'].name})"),
         Recording(by_error, counted(it, (*_PM, "error_type"))),
         Recording(recorded.CALLS, summed(it.by(*_PM), by_error)),
         Recording(recorded.FAILED_CALLS, f"{summed(it.by(*_PM), failed)}\nor\n{none}"),
@@ -46,24 +45,25 @@ def counted(it: Context, labels: Iterable[str], **where: str) -> str:
     """Calls per second by ``otel_llm_calls_total``; by the conventions' histogram where a target does not show that."""
     over, by = it.over(normal.SHORT), it.by(*labels)
     ours = fresh(BY_NAME["otel_llm_calls_total"], over, it.clock.seconds(normal.SHORT), **where)
-    theirs = unless_counted(it.vocabulary.rates("_count", over, **where))
+    durations = (it.read.over("rate", metric, "_count", over, **where) for metric in it.vocabulary.durations)
+    theirs = unless_counted(" or ".join(durations))
     return f"{summed(by, ours)}\nor\n{summed(by, theirs)}"
 
 
 def latency(it: Context) -> list[Recording]:
     """Buckets once, and all that is made of them."""
-    v, short = it.vocabulary, it.over(normal.SHORT)
-    fast = within(recorded.BUCKETS, it.objectives.latency_slo_threshold)
-    every = f'sum without (le) ({recorded.BUCKETS}{{le="+Inf"}})'
-    slow = f"clamp_min(\n  {every}\n  -\n  sum without (le) ({fast}),\n  0\n)"
-    first = f"rate({v.first_chunk.selector('_bucket')}[{short}])"
+    v = it.vocabulary
+    every, fast = it.read.every(recorded.BUCKETS), it.read.up_to(it.objectives.latency_slo_threshold, recorded.BUCKETS)
+    slow = f"clamp_min(\n  {every}\n  -\n  {fast},\n  0\n)"
+    if it.read.native:  # a share of nothing is NaN
+        slow = f"{slow} >= 0\nor\n0 * {every}"
     return [
-        Recording(recorded.BUCKETS, summed(it.by(*_PM, "le"), v.rates("_bucket", short, error_type=SUCCEEDED))),
-        Recording(recorded.SECONDS, summed(it.by(*_PM), v.rates("_sum", short, error_type=SUCCEEDED))),
+        Recording(recorded.BUCKETS, it.added(it.by(*_PM, "le"), v.durations, "_bucket", error_type=SUCCEEDED)),
+        Recording(recorded.SECONDS, it.added(it.by(*_PM), v.durations, "_sum", error_type=SUCCEEDED)),
         Recording(recorded.OK_CALLS, every),
         Recording(recorded.SLOW_CALLS, slow),
         *_quantiles(recorded.DURATION, recorded.BUCKETS),
-        Recording(recorded.FIRST_CHUNK_BUCKETS, summed(it.by(*_PM, "le"), first)),
+        Recording(recorded.FIRST_CHUNK_BUCKETS, it.added(it.by(*_PM, "le"), v.first_chunk, "_bucket")),
         *_quantiles(recorded.FIRST_CHUNK, recorded.FIRST_CHUNK_BUCKETS),
     ]
 
@@ -75,9 +75,9 @@ def _quantiles(name: str, buckets: str) -> list[Recording]:
 
 def tokens(it: Context) -> list[Recording]:
     """Tokens of all calls by kind, of successful ones as means, and what ended answers."""
-    short, v = it.over(normal.SHORT), it.vocabulary
+    v = it.vocabulary
     rules = [
-        Recording(recorded.TOKENS, BY_NAME[f"{_USAGE}{name}_total"].rate(short, it.by(*_PM)), {"kind": kind})
+        Recording(recorded.TOKENS, it.added(it.by(*_PM), BY_NAME[f"{_USAGE}{name}_total"]), {"kind": kind})
         for kind, name in _KINDS.items()
     ]
     for (metric, where), names in (
@@ -86,8 +86,8 @@ def tokens(it: Context) -> list[Recording]:
     ):
         total, count, mean = names
         rules += [
-            Recording(total, metric.total(short, it.by(*_PM), **where)),
-            Recording(count, metric.rate(short, it.by(*_PM), **where)),
+            Recording(total, it.added(it.by(*_PM), metric, "_sum", **where)),
+            Recording(count, it.added(it.by(*_PM), metric, "_count", **where)),
             Recording(mean, f"{total}\n/\n({count} > 0)"),
         ]
     medium = normal.MEDIUM
@@ -98,9 +98,7 @@ def tokens(it: Context) -> list[Recording]:
         Recording(recorded.OUTPUT_TOKENS_15M, mean),
         Recording(recorded.PROMPT_CACHE, f"sum without (kind) ({cached})\n/\n(sum without (kind) ({taken}) > 0)"),
         Recording(recorded.OUTPUT_VARIATION, _variation(it)),
-        Recording(
-            recorded.FINISHED, BY_NAME["otel_llm_finish_reasons_total"].rate(short, it.by(*_PM, "finish_reason"))
-        ),
+        Recording(recorded.FINISHED, it.added(it.by(*_PM, "finish_reason"), BY_NAME["otel_llm_finish_reasons_total"])),
         *_finish_reasons(it),
     ]
 
@@ -125,26 +123,19 @@ def _finish_reasons(it: Context) -> list[Recording]:
 
 def by_part(it: Context) -> list[Recording]:
     """What boards split calls by, beside the model: instance, operation, custom labels, error, modality."""
-    v, short, custom = it.vocabulary, it.over(normal.SHORT), it.custom
-    gaps = v.per_chunk
-    modality = BY_NAME[f"{_USAGE}input_tokens_total"].rate(short, it.by("gen_ai_token_modality"))
+    v, custom = it.vocabulary, it.custom
+    modality = it.added(it.by("gen_ai_token_modality"), BY_NAME[f"{_USAGE}input_tokens_total"])
+    output, where = v.output_tokens
+    by_error, by_custom = it.by("error_type", "le"), it.by(*custom, "le")
     return [
         Recording(recorded.CALLS_BY_INSTANCE, counted(it, ("instance", "pod"))),
         Recording(recorded.FAILED_BY_INSTANCE, counted(it, ("instance", "pod"), error_type=FAILED)),
         Recording(recorded.CALLS_BY_OPERATION, counted(it, ("gen_ai_operation_name",))),
-        Recording(
-            recorded.FAILED_BUCKETS, summed(it.by("error_type", "le"), v.rates("_bucket", short, error_type=FAILED))
-        ),
-        Recording(recorded.CHUNK_GAP_BUCKETS, summed(it.by("le"), f"rate({gaps.selector('_bucket')}[{short}])")),
-        Recording(recorded.OUTPUT_BUCKETS, _buckets(it, *v.output_tokens)),
-        Recording(recorded.THINKING_BUCKETS, _buckets(it, BY_NAME["otel_llm_thinking_tokens"], {})),
+        Recording(recorded.FAILED_BUCKETS, it.added(by_error, v.durations, "_bucket", error_type=FAILED)),
+        Recording(recorded.CHUNK_GAP_BUCKETS, it.added(it.by("le"), v.per_chunk, "_bucket")),
+        Recording(recorded.OUTPUT_BUCKETS, it.added(it.by("le"), output, "_bucket", **where)),
+        Recording(recorded.THINKING_BUCKETS, it.added(it.by("le"), BY_NAME["otel_llm_thinking_tokens"], "_bucket")),
         Recording(recorded.MODALITIES, modality),
         Recording(recorded.CALLS_BY_CUSTOM, counted(it, (*_PM, *custom))),
-        Recording(
-            recorded.CUSTOM_BUCKETS, summed(it.by(*custom, "le"), v.rates("_bucket", short, error_type=SUCCEEDED))
-        ),
+        Recording(recorded.CUSTOM_BUCKETS, it.added(by_custom, v.durations, "_bucket", error_type=SUCCEEDED)),
     ]
-
-
-def _buckets(it: Context, metric: Metric, where: dict[str, str]) -> str:
-    return summed(it.by("le"), f"rate({metric.selector('_bucket', **where)}[{it.over(normal.SHORT)}])")

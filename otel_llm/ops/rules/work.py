@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import recorded
-from otel_llm.ops.promql import FAILED, born
+from otel_llm.ops.promql import FAILED
 
 from .made import Context, Recording
 
@@ -18,11 +17,10 @@ def work(it: Context) -> list[Recording]:
     """Runs and failed runs of five minutes; a run that its caller cancelled has not failed."""
 
     def risen(name: str, *labels: str, **where: str) -> str:
-        return born(BY_NAME[name], it.over(normal.SHORT), it.by(*labels), **where)
+        return it.born(it.by(*labels), BY_NAME[name], **where)
 
     def grown(suffix: str) -> str:
-        cost = BY_NAME["otel_llm_run_cost_usd"].selector(suffix)
-        return f"sum by ({', '.join(it.by(_AGENT))}) (increase({cost}[{it.over(normal.SHORT)}]))"
+        return it.added(it.by(_AGENT), BY_NAME["otel_llm_run_cost_usd"], suffix, "increase")
 
     agents, tools = "gen_ai_invoke_agent_duration_seconds", "gen_ai_execute_tool_duration_seconds"
     return [
@@ -65,7 +63,6 @@ def work_parts(it: Context) -> list[Recording]:
     def rate(record: str) -> Recording:
         name, suffix = _PARTS[record]
         labels = [label for label in recorded.LABELS[record] if label not in recorded.SERVICE]
-        series = BY_NAME[name].selector(suffix)
-        return Recording(record, f"sum by ({', '.join(it.by(*labels))}) (rate({series}[{it.over(normal.SHORT)}]))")
+        return Recording(record, it.added(it.by(*labels), BY_NAME[name], suffix))
 
     return [rate(record) for record in _PARTS]
