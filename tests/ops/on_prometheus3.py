@@ -75,7 +75,8 @@ def pushed(tmp_path: Path) -> Iterator[tuple[Prometheus, Any]]:
         finally:
             if process.stdin:
                 process.stdin.close()
-            process.wait(120)
+            process.terminate()  # it may still have many lines to read
+            process.wait(30)
 
 
 def test_pushed_calls_reach_rules_and_boards(pushed: tuple[Prometheus, Any]) -> None:

@@ -272,6 +272,7 @@ def test_every_metric_is_charted_or_excused(vocabulary: str) -> None:
         for panel in board.panels()
         for query in panel.queries
     )
+    every = every.replace("unless on (job) otel_llm_calls_total", "")  # whose histograms are read
     charted = {
         metric.name for metric in shown(vocabulary) if re.search(rf"\b{metric.name}(_bucket|_sum|_count)?\b", every)
     }
