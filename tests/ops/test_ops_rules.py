@@ -22,6 +22,7 @@ from otel_llm.ops.kubernetes import write_kubernetes
 from otel_llm.ops.prometheus import alert_names, all_groups, rule_files, write_prometheus, write_rules
 from otel_llm.ops.promql import CLASSIC, LATEST, RELEASED, VOCABULARIES, Vocabulary
 from otel_llm.ops.rules import Context
+from otel_llm.ops.series import SCOPE
 from otel_llm.ops.yamltext import dump, write
 from tools.generate.rules import generated, test_files
 
@@ -161,7 +162,7 @@ def test_metrics_and_labels_of_rules_are_in_a_real_scrape(scraped: tuple[Vocabul
         used = {name for name in NAME.findall(bare) if name not in words}
         assert used <= set(there), rule
         for name, matchers in SELECTOR.findall(bare):
-            assert set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers)) <= there[name], rule
+            assert set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers)) <= there[name] | {SCOPE}, rule
         for grouped, name in GROUPED.findall(bare):
             assert set(grouped.split(", ")) <= there[name] | target, rule
 

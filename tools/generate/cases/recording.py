@@ -131,6 +131,7 @@ def _waves() -> list[tuple[float, int]]:
 def _aggregate() -> list[tuple[str, dict[str, str], float]]:
     finish = recorded.FINISH_REASONS
     return [
+        (recorded.OWN, {}, 2),
         (recorded.CALLS_BY_ERROR, {"error_type": "timeout"}, 0.25),
         (recorded.CALLS, {}, 1.25),
         (recorded.FAILED_CALLS, {}, 0.25),
