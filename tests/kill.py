@@ -142,7 +142,7 @@ class Tally:
     def ask(self, service: Service) -> None:
         reply = service.get("/call")
         with self.lock:
-            if reply is None:
+            if not reply:  # nothing, or a reply that was cut off with its worker
                 self.failed += 1
             else:
                 self.answered += 1
