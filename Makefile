@@ -42,9 +42,9 @@ prometheus3: $(VENV)/.stamp
 printed: $(VENV)/.stamp
 	$(BIN)/python tests/printed.py $(ARGS)
 
-# Engines that run in the process, as they are: 6 GB of packages.
+# Engines that run in the process, as they are: 6 GB of packages, and llama.cpp built from its source.
 engines: $(VENV)/.stamp
-	$(BIN)/python tests/matrix.py engines-transformers
+	$(BIN)/python tests/matrix.py engines-transformers engines-llama-cpp
 
 # The fuzz of the wire formats for longer: 1000 changed replies for each way of asking, about 20 minutes.
 fuzz: $(VENV)/.stamp

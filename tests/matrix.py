@@ -34,7 +34,8 @@ class Row:
     ``overrides`` are pins of a dependency that a library sets too high. ``without`` leaves tests out whose names have one of
     its words, for a feature that the versions do not have. ``installed`` is for tests that start services, which find us by
     our entry points. ``python`` is another version than this one; the row is not run, and says so, where there is none.
-    ``asked_for`` rows take long, and run where they are named.
+    ``asked_for`` rows take long, and run where they are named. ``built_by`` is a script that prints the directory of a wheel which
+    no index has.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     installed: bool = False
     asked_for: bool = False
     python: str = ""
+    built_by: str = ""
 
 
 def _contract(*names: str) -> tuple[str, ...]:
@@ -294,8 +296,15 @@ _ROWS = (
     Row(  # 15 minutes, most of it for torch
         "engines-transformers",
         ("transformers>=5.24", "torch>=2.15", "numpy"),
-        ("tests/engines",),
+        ("tests/engines/test_engines_transformers.py",),
         asked_for=True,
+    ),
+    Row(
+        "engines-llama-cpp",
+        ("llama-cpp-python==0.3.36", "gguf>=0.19", "numpy"),
+        ("tests/engines/test_engines_llama_cpp.py",),
+        asked_for=True,
+        built_by="tools/llama_cpp.sh",
     ),
 )
 # a service of each framework, its /metrics and, where Prometheus 3 is on the PATH, what it pushes; some minutes each
@@ -377,7 +386,8 @@ def environment(row: Row) -> Path:
     overrides = HOME / f"{row.name}.overrides"
     overrides.write_text("\n".join(row.overrides))
     told(str(uv()), "venv", "-q", "--python", interpreter(row.python) or sys.executable, str(home))
-    told(str(uv()), "pip", "install", "-q", "--python", str(python), "--override", str(overrides), *requires)
+    links = ["--find-links", told(str(ROOT / row.built_by))] if row.built_by else []
+    told(str(uv()), "pip", "install", "-q", "--python", str(python), "--override", str(overrides), *links, *requires)
     if row.installed:
         told(str(uv()), "pip", "install", "-q", "--python", str(python), "--no-deps", "--editable", str(ROOT))
     stamp.write_text(wanted)
@@ -420,9 +430,9 @@ def dependencies() -> list[str]:
     return [line.strip(' ",') for line in listed.splitlines() if line.strip()]
 
 
-def told(*command: str) -> None:
-    """Run a command; where it fails, its output is in the error."""
-    subprocess.run(command, capture_output=True, text=True, check=True)
+def told(*command: str) -> str:
+    """What a command prints; where it fails, its output is in the error."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main(names: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from otel_llm.core.model import Usage
@@ -127,11 +127,12 @@ def as_json(rows: list[dict[str, Any]], model: str, when: str) -> str:
 
 def as_text(rows: list[dict[str, Any]], model: str, when: str) -> str:
     """A table; what it cannot know is a line below it."""
-    total = _total(rows)
+    total, often = _total(rows), Counter(row["model"] for row in rows)
+    names = [f"{row['provider']}/{row['model']}" if often[row["model"]] > 1 else row["model"] for row in rows]
     lines = [["model", "calls", "US dollars", f"as {model}", "change"]]
     lines += [
         [name, f"{row['calls']:,}", f"{row['cost_usd']:.6f}", f"{row['as_usd']:.6f}", _change(row)]
-        for name, row in [*((row["model"], row) for row in rows), ("total", total)]
+        for name, row in [*zip(names, rows, strict=True), ("total", total)]
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = [

@@ -31,6 +31,8 @@ def read_usage(usage: Any, into: Response) -> None:
     counted.web_searches = counted.web_searches if searches is None else searches
     if searches is not None:
         into.fee("web_search", searches)
+    if searches or count(attr(usage, "server_tool_use", "web_fetch_requests")):
+        into.fee("code_interpreter", None)  # which is free beside these
     into.service_tier = text(attr(usage, "service_tier")) or into.service_tier
     into.region = text(attr(usage, "inference_geo")) or into.region
     given = fields_of(usage)

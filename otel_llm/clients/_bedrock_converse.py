@@ -25,11 +25,17 @@ def read_converse(reply: Any, into: Response) -> None:
 def read_metadata(metadata: Any, into: Response) -> None:
     """What stands beside an answer: usage, tier, and the model that a prompt router chose."""
     read_usage(attr(metadata, "usage"), into)
-    into.service_tier = text(attr(metadata, "serviceTier", "type")) or into.service_tier
+    latency = attr(metadata, "performanceConfig", "latency")
+    into.service_tier = tier(attr(metadata, "serviceTier", "type"), latency) or into.service_tier
     if (guardrail := attr(metadata, "trace", "guardrail")) is not None:
         read_assessments(guardrail, into)
     if (routed := model_of(attr(metadata, "trace", "promptRouter", "invokedModelId"))) is not None:
         into.model, into.fallback = routed, ("", routed, "prompt_router")
+
+
+def tier(name: Any, latency: Any) -> str | None:
+    """The service tier; optimized latency, which has prices of its own, is one, too."""
+    return "optimized" if latency == "optimized" else text(name)
 
 
 def read_usage(reported: Any, into: Response) -> None:

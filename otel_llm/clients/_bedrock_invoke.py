@@ -11,7 +11,7 @@ from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import Reader, Response, Usage
 
 from . import _anthropic_content, _bedrock_content, anthropic
-from ._bedrock_converse import read_exception, read_part
+from ._bedrock_converse import read_exception, read_part, tier
 from ._read import attr, count, items, text
 
 _HEADER = "x-amzn-bedrock-"
@@ -42,7 +42,8 @@ def read_headers(reply: Any, into: Response) -> None:
     names = ("input", "output", "cache-read-input", "cache-write-input")
     fresh, output, read, written = (_number(attr(headers, f"{_HEADER}{name}-token-count")) for name in names)
     _settle(fresh, output, read, written, into)
-    into.service_tier = text(attr(headers, f"{_HEADER}service-tier")) or into.service_tier
+    named, latency = (attr(headers, f"{_HEADER}{name}") for name in ("service-tier", "performanceconfig-latency"))
+    into.service_tier = tier(named, latency) or into.service_tier
 
 
 def _number(value: Any) -> int | None:

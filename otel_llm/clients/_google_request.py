@@ -59,13 +59,14 @@ def _asked(
     models: Any, operation: str, reader: Reader, model: Any, contents: Any, config: Any, stream: bool
 ) -> Request:
     client = attr(models, "_api_client")
-    default = "gcp.vertex_ai" if attr(client, "vertexai") is True else "gcp.gemini"
+    vertex = attr(client, "vertexai") is True
     url = text(attr(config, "http_options", "base_url")) or text(attr(client, "_http_options", "base_url")) or ""
-    name, host, port = _hosts.behind_text(url, default)
+    name, host, port = _hosts.behind_text(url, "gcp.vertex_ai" if vertex else "gcp.gemini")
+    region = (text(attr(client, "location")) if vertex else None) or _hosts.region(host)
     tier = word(attr(config, "service_tier"))
     return Request(
         name, operation, model_of(model), reader, host, port, stream, configured(config), tier,
-        lambda: asked(contents, config), expects=expected_of_config(config),
+        lambda: asked(contents, config), region, expects=expected_of_config(config),
     )  # fmt: skip
 
 

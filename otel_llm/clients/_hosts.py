@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -40,7 +41,10 @@ HOSTS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 PORTS: tuple[tuple[int, str], ...] = ((11434, "ollama"), (1234, "lm_studio"), (30000, "sglang"), (8000, "vllm"))
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
-_PRIVATE_NAMES = (".svc", ".internal", ".local", ".localdomain", ".lan", ".intranet", ".home.arpa", ".corp")
+_PRIVATE_NAMES = (
+    ".svc", ".internal", ".local", ".localdomain", ".lan", ".intranet", ".home.arpa", ".corp", ".private", ".home", ".test",
+    ".consul", ".ts.net",
+)  # fmt: skip
 _SHARED = ip_network("100.64.0.0/10")  # RFC 6598, where mesh networks put their machines
 COMPATIBLE = "openai_compatible"
 """A server of one's own that speaks OpenAI's API and does not name itself."""
@@ -108,6 +112,18 @@ def _unnamed(host: str, port: int | None, default: str) -> str:
     if default != "openai":
         return default
     return _learned.get((host, port)) or (COMPATIBLE if private(host) else default)
+
+
+_REGIONAL = re.compile(
+    r"(?P<openai>[a-z-]+)\.api\.openai\.com|(?:(?P<google>[a-z]+-[a-z]+\d+)-|(?P<global>))aiplatform\.googleapis\.com"
+    r"|aiplatform\.(?P<several>[a-z]+)\.rep\.googleapis\.com"
+)
+
+
+def region(host: str | None) -> str | None:
+    """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices go by it; None where it tells none."""
+    found = _REGIONAL.fullmatch((host or "").lower())
+    return None if found is None else next((name for name in found.groups() if name), "global")
 
 
 def private(host: str) -> bool:

@@ -65,7 +65,9 @@ def ways(
         base = base_url_of(client)
         name, host, port = _hosts.behind(base, default, client, named)
         ours = default == "openai"
-        way = Way(*route[:2], route[2] if ours else "", name, host, port, _region(host), heard=ours and host != _OWN)
+        way = Way(
+            *route[:2], route[2] if ours else "", name, host, port, _hosts.region(host), heard=ours and host != _OWN
+        )
         remembered = _hosts.SEEN[id(base)][3]
         if (
             client.__dict__.get("_base_url") is base
@@ -77,11 +79,6 @@ def ways(
         return way
 
     return find
-
-
-def _region(host: str | None) -> str | None:
-    """The region of OpenAI's hosts with data residency, as ``eu.api.openai.com``."""
-    return host.removesuffix(f".{_OWN}") if host is not None and host.endswith(f".{_OWN}") else None
 
 
 def _routed(url: Any, routes: Mapping[str, Route]) -> Route | None:

@@ -75,9 +75,18 @@ def read_event(event: Any, into: Response) -> bool:
     return False
 
 
+_RUNNING = ("code_execution", "bash_code_execution", "text_editor_code_execution")
+
+
 def _read_block(block: Any, into: Response) -> None:
-    """A refused answer that another model gave instead leaves a block of type ``fallback``."""
-    if getattr(block, "type", None) == "fallback":
+    """A refused answer that another model gave instead leaves a block of type ``fallback``; code that the provider runs is billed by
+    the time of its container, unless a search or a fetch of the web is used with it."""
+    kind = getattr(block, "type", None)
+    if kind == "server_tool_use":
+        name = text(getattr(block, "name", None))
+        if name in _RUNNING:
+            into.fee("code_interpreter", 1)
+    if kind == "fallback":
         source = text(attr(block, "from_", "model")) or text(attr(block, "from", "model")) or ""
         into.fallback = (source, text(attr(block, "to", "model")) or "", text(attr(block, "trigger", "type")) or "")
 

@@ -76,12 +76,13 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
 
 
 library = ClientLibrary(
-    name="llama_cpp", distribution="llama_cpp_python", requires=">=0.3", tested=("stand-in",),
+    name="llama_cpp", distribution="llama_cpp_python", requires=">=0.3", tested=("0.3.36",),
     operations=("chat", "text_completion", "embeddings"),
     hooks=(
         _patch("create_completion", _reading("text_completion", "prompt", COMPLETION)),
         _patch("create_chat_completion", _reading("chat", "messages", COMPLETION)),
         _patch("create_embedding", _reading("embeddings", "input", EMBEDDINGS)),
     ),
-    notes="Tested on stand-ins: the real engine was not installed. Its streams report no tokens. No server address.",
+    notes="`make engines` builds it from its source and runs it with a model made on the spot. Its streams report no tokens. A prompt "
+    "longer than the context is an error of type `_OTHER`. No server address.",
 )  # fmt: skip

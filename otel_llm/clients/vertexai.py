@@ -59,6 +59,7 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> ReadReq
             name, operation, model_of(attr(model, "_model_name") or attr(model, "_endpoint_name")), reader, host, port, stream,
             configured(given),
             content=lambda: asked(_shown(question), {"system_instruction": _shown(attr(model, "_system_instruction"))}),
+            region=_hosts.region(host),
         )  # fmt: skip
 
     return read

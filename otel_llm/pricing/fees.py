@@ -19,8 +19,9 @@ _VERTEX = "https://cloud.google.com/vertex-ai/generative-ai/pricing"
 _MISTRAL = "https://mistral.ai/pricing"
 _COHERE = "https://cohere.com/pricing"
 _XAI = "https://docs.x.ai/docs/models"
+_AZURE = "https://azure.microsoft.com/pricing/details/azure-openai/"
 _BEDROCK = "https://aws.amazon.com/bedrock/pricing/"
-READ = "2026-11-29"
+READ = "2026-11-30"
 """The day on which the entries were last held against the sources, or against what others have copied from them."""
 
 
@@ -36,12 +37,13 @@ class FeeRate(NamedTuple):
 
 
 class Factor(NamedTuple):
-    """What all token rates are multiplied by: at ``provider``, for models and a region or service tier that match."""
+    """What all token rates are multiplied by: at ``provider``, for models and a region or service tier that match (an empty one
+    where none is told). None where they differ from the list's, and nobody says by how much."""
 
     provider: str
     model: str
     matching: str
-    factor: float
+    factor: float | None
     source: str
     confirmed: bool = True  # as of a fee
 
@@ -67,6 +69,13 @@ FEE_RATES = (
     FeeRate("google", "maps_grounding", 0.025, _GOOGLE, r"gemini-[12]\b"),
     FeeRate("google", "maps_grounding", 0.014, _GOOGLE, r"gemini-3"),
     FeeRate("cohere", "rerank", 0.002, _COHERE, r"rerank-(?:v3\.5|(?:english|multilingual)-v3\.0)"),
+    FeeRate("cohere", "rerank", 0.002, _COHERE, r"rerank-v4\.0-fast"),
+    FeeRate("cohere", "rerank", 0.0025, _COHERE, r"rerank-v4\.0-pro"),
+    FeeRate("aws", "rerank", 0.002, _BEDROCK, r"cohere\.rerank-v3-5"),
+    FeeRate("aws", "rerank", 0.001, _BEDROCK, r"amazon\.rerank-v1"),
+    FeeRate("azure", "web_search", 0.014, _AZURE, r"."),  # Bing's price; the list has that of OpenAI
+    FeeRate("azure", "web_search_preview", 0.014, _AZURE, r"."),
+    FeeRate("azure", "code_interpreter", 0.033, _AZURE),
     FeeRate("mistral", "web_search", 0.030, _MISTRAL),
     FeeRate("mistral", "web_search_premium", 0.050, _MISTRAL),
     FeeRate("mistral", "code_interpreter", 0.030, _MISTRAL),
@@ -85,6 +94,30 @@ OVERLAYS = (
     Overlay("google", r"claude-(?:sonnet-4(?!-[5-9])|4-sonnet|3-7-sonnet)", {"cache_write_1h_mtok": 6.0}, _VERTEX),
 )
 _CLAUDE_GLOBAL = r"claude-(?:sonnet-4-[5-9]|opus-4-[5-9]|haiku-4-5|(?:opus|sonnet|haiku|fable|mythos)-[5-9])"
+_GEMINI_GLOBAL = r"gemini-(?:3\.1-flash-(?:lite|image)\b(?!-preview)|3\.[5-9]-flash|[4-9])"
+_REGIONAL_TOO = r"(?:^|[./])(?:anthropic\.claude|moonshotai\.kimi-k3|zai\.glm-5\.3|openai\.gpt-\d)"
+_OWN = r"(?:^|/)%s\."  # a profile that keeps requests in some countries
+_GOVERNMENT = tuple(
+    (model % place, region, factor)
+    for place, region in ((_OWN % "us-gov" + ".*", r""), (r"", r"^us-gov-"))
+    for model, factor in (
+        (r"%sclaude-(?:sonnet-4-[56]|opus-4-[5-9]|haiku-4-5|(?:opus|sonnet|haiku|fable|mythos)-[5-9])", 1.2 / 1.1),
+        (r"%s(?:claude-3|nova-(?:pro|lite|micro)-v1|nemotron|gpt-oss)", 1.2),
+        (r"%s", None),
+    )
+)  # the list has what the other regions cost, which for newer Claudes is a tenth above the global price
+_ELSEWHERE = (
+    (_OWN % "eu" + r"amazon\.nova-pro-v1", r"", 1.05 / 0.8),
+    (_OWN % "eu" + r"amazon\.nova-lite-v1", r"", 0.078 / 0.06),
+    (_OWN % "eu" + r"amazon\.nova-micro-v1", r"", 0.046 / 0.035),
+    (_OWN % "apac" + r"amazon\.nova-(?:pro|lite)-v1", r"", 1.05),
+    (_OWN % "apac" + r"amazon\.nova-micro-v1", r"", 0.037 / 0.035),
+    (_OWN % "(?:us|global)", r"", 1.0),
+    (_OWN % "(?:eu|apac|ap|jp|au|ca|sa|in|kr|mx|me|il|af|uk)", r"", None),
+    (r"mistral\.(?:mistral-(?:7b|large-2402)|mixtral)", r"^eu-west-3$", 1.3),
+    (r"", r"^(?:us-(?:east-[12]|west-2))?$", 1.0),
+    (r"", r"", None),
+)  # of models that the list has at the price of Virginia and Oregon
 REGION_FACTORS = (
     Factor(
         "anthropic",
@@ -95,14 +128,17 @@ REGION_FACTORS = (
     ),
     Factor("anthropic", r"", r"^(?:global|not_available)$", 1.0, _ANTHROPIC),
     Factor("anthropic", r"claude-(?:3|haiku-4|(?:opus|sonnet)-4(?!-[6-9]))", r"", 1.0, _ANTHROPIC),
-    Factor("google", _CLAUDE_GLOBAL, r"^(?!global$)", 1.1, _VERTEX),
+    Factor("google", _CLAUDE_GLOBAL, r"^(?!global$).", 1.1, _VERTEX),
+    Factor("google", _GEMINI_GLOBAL, r"^(?!global$).", 1.1, _VERTEX),
     Factor("google", r"", r"", 1.0, _VERTEX),
-    Factor("openai", r"^gpt-(?:5\.[4-9]|[6-9])", r"^(?:eu|us|au|ca|gb|in|jp|kr|sg|ae)$", 1.1, _OPENAI),
-    Factor("openai", r"^(?!gpt-(?:5\.[4-9]|[6-9]))", r"", 1.0, _OPENAI),
-    Factor("aws", r"", r"", 1.0, _BEDROCK),  # the model's name says it, and the list has both
+    Factor("openai", r"^gpt-(?:5\.[4-9]|[6-9]|realtime-2\.1)", r"^(?:eu|us|au|ca|gb|in|jp|kr|sg|ae)$", 1.1, _OPENAI),
+    Factor("openai", r"^(?!gpt-(?:5\.[4-9]|[6-9]|realtime-2\.1))", r"", 1.0, _OPENAI),
+    *(Factor("aws", model, region, factor, _BEDROCK) for model, region, factor in _GOVERNMENT),
+    Factor("aws", _REGIONAL_TOO, r"", 1.0, _BEDROCK),  # the model's name says it, and the list has both
+    *(Factor("aws", model, region, factor, _BEDROCK) for model, region, factor in _ELSEWHERE),
 )
 TIER_FACTORS = (
-    Factor("aws", r"", r"^flex$", 0.5, _BEDROCK, confirmed=False),
+    Factor("aws", r"", r"^flex$", 0.5, _BEDROCK),
     Factor("aws", r"", r"^priority$", 1.75, _BEDROCK),
     Factor("anthropic", r"", r"^priority$", 1.0, _ANTHROPIC),  # paid ahead; the list price stands
 )
@@ -140,22 +176,24 @@ def overlaid(provider: str, names: Sequence[str], rates: Rates) -> Rates:
 
 
 def region_factor(provider: str, names: Sequence[str], region: str) -> float | None:
-    """What token rates are multiplied by in ``region``; None where nobody says."""
-    return 1.0 if not region else _factor(REGION_FACTORS, provider, names, region)
+    """What token rates are multiplied by in ``region``, or by the region that a model's name tells; None where nobody says."""
+    return _factor(REGION_FACTORS, provider, names, region, None if region else 1.0)
 
 
 def tier_factor(provider: str, names: Sequence[str], tier: str, *, listed: bool) -> float | None:
     """The same for a service tier, which the list may have prices for (``listed``)."""
-    return 1.0 if listed or tier in _NAMELESS_TIERS else _factor(TIER_FACTORS, provider, names, tier)
+    return 1.0 if listed or tier in _NAMELESS_TIERS else _factor(TIER_FACTORS, provider, names, tier, None)
 
 
-def _factor(factors: Sequence[Factor], provider: str, names: Sequence[str], what: str) -> float | None:
+def _factor(
+    factors: Sequence[Factor], provider: str, names: Sequence[str], what: str, otherwise: float | None
+) -> float | None:
     matching = (
         each.factor
         for each in factors
         if each.provider == provider and re.search(each.matching, what.lower()) and _matches(each.model, names)
     )
-    return next(matching, None)
+    return next(matching, otherwise)
 
 
 def _matches(pattern: str, names: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ class Terms(NamedTuple):
     """What a model costs in a span of time, ready for many calls. ``since`` and ``until`` are seconds since the epoch.
 
     Token rates are multiplied by ``factor``; ``gaps`` are parts without a rate, ``fees`` US dollars per unit, ``lacking``
-    what nobody knows of the rates whatever the usage.
+    what nobody knows of the rates whatever the usage. ``by_tokens``: the model is billed by tokens, whatever else is charged.
     """
 
     since: float
@@ -35,6 +35,7 @@ class Terms(NamedTuple):
     fees: Mapping[str, float] = {}
     factor: float = 1.0
     lacking: tuple[str, ...] = ()
+    by_tokens: bool = False
     unusual: Callable[[Usage], object] | None = None  # if it gives ``nothing``, the call costs what ``quote`` says
     nothing: tuple[None, ...] = ()
 
@@ -140,6 +141,7 @@ class Book:
             fee_rates(seller, names, rates, own=own),
             factor,
             tuple(lacking) if looked.priced else (),
+            "input_mtok" in rates,
             *((None, ()) if factor != 1.0 or (lacking and looked.priced) else _plain(missing)),
         )  # fmt: skip
 

@@ -129,7 +129,7 @@ class Pricer:
         ))  # fmt: skip
         if terms is None or request.fees or response.fees or response.others or response.cache_missed_tokens:
             return self.of_any_call(request, response, usage, at)
-        since, until, quote, _, _, _, _, unusual, nothing = terms
+        since, until, quote, _, _, _, _, _, unusual, nothing = terms
         if unusual is None or unusual(usage) != nothing or not since <= at < until:
             return self.of_any_call(request, response, usage, at)
         return quote(usage)
@@ -228,6 +228,7 @@ def _completed(price: Price, terms: Terms, missing: Sequence[Gap], fees: Fees, u
         return Price(cost, price.source, price.saved * terms.factor, tuple(lacking))
     if usage.known or not fees:
         return price._replace(incomplete=tuple(lacking))
+    lacking += ["usage"] if charged and terms.by_tokens else []  # what the tokens cost is not in it
     return Price(charged, "prices", 0.0, tuple(lacking)) if charged else Price(None, "unpriced", 0.0, tuple(lacking))
 
 

@@ -79,6 +79,13 @@ def test_the_table_says_what_it_cannot_know(month):
     assert "no rate for cache_read" in run("claude-haiku-4-5", "--as", "gpt-4").output
 
 
+def test_a_model_that_two_sell_is_told_apart(month, tmp_path):
+    more = batch(4, "azure.ai.openai", "gpt-4.1", calls=1, cost_usd=0.002, input_tokens=1000)
+    ledgerfile.apply(statedir.base(Config.from_env()) / statedir.LEDGER, [more], TODAY)
+    names = [line.split()[0] for line in run("--as", "claude-sonnet-4-5").output.splitlines()[2:6]]
+    assert names == ["openai/gpt-4.1", "claude-haiku-4-5", "azure.ai.openai/gpt-4.1", "llama3.1"]
+
+
 def test_what_a_service_has_counted(serve, monkeypatch):
     page = cli_pages.busy()
     page.add(

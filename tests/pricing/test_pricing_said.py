@@ -153,10 +153,11 @@ def streamed(*pieces: tuple[str, str | None, dict[str, Any]]) -> Reply:
 class TestAnthropic:
     USAGE: ClassVar[Any] = {"input_tokens": 10_000, "output_tokens": 1_000}
 
-    def said(self, usage: dict[str, Any]) -> Reply:
+    def said(self, usage: dict[str, Any], *, ran: bool = False) -> Reply:
+        code = {"type": "server_tool_use", "id": "s1", "name": "bash_code_execution", "input": {"command": "ls"}}
         return Reply.of_json({
             "id": "m1", "type": "message", "role": "assistant", "model": "claude-opus-5-5", "stop_reason": "end_turn",
-            "content": [{"type": "text", "text": "Hello."}], "usage": usage,
+            "content": [*([code] if ran else ()), {"type": "text", "text": "Hello."}], "usage": usage,
         })  # fmt: skip
 
     @staticmethod
@@ -169,6 +170,16 @@ class TestAnthropic:
         call = observe("anthropic", self.ask, fast, provider="anthropic")
         assert call.cost == pytest.approx(cost("anthropic", "claude-opus-5-5", Usage(10_000, 1_000), "fast"))
         assert call.cost > cost("anthropic", "claude-opus-5-5", Usage(10_000, 1_000))
+
+    @pytest.mark.parametrize(
+        ("searches", "fetches", "lacks"), [(0, 0, ("code_interpreter",)), (1, 0, ()), (0, 2, ())], ids=["alone", "search", "fetch"]
+    )
+    def test_code_that_is_run_has_no_rate_unless_it_is_free_beside_the_web(
+        self, observe: Observe, searches: int, fetches: int, lacks: tuple[str, ...]
+    ) -> None:
+        used = {"web_search_requests": searches, "web_fetch_requests": fetches}
+        said = self.said({**self.USAGE, "server_tool_use": used}, ran=True)
+        assert observe("anthropic", self.ask, said, provider="anthropic").incomplete == lacks
 
     def test_a_compaction_is_billed_beside_the_answer(self, observe: Observe, cost) -> None:
         parts = [
