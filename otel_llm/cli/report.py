@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from otel_llm.cluster import ledgerview
+from otel_llm.cluster import ledgerview, statedir
 from otel_llm.cluster.ledgerfile import Spent
 from otel_llm.core.config import Config
 
@@ -80,6 +80,8 @@ def command(
     if month and day:
         raise click.UsageError("--month and --day exclude each other")
     config = Config.from_env()
+    if nowhere := statedir.unused(config):
+        click.echo(f"otel-llm: {nowhere}", err=True)
     first, last = day or month or this_month(config)
     if label is not None:
         click.echo(report_top.shown(config, f"{first}" if day else f"{first:%Y-%m}", label, csv=as_csv, json=as_json))

@@ -23,9 +23,14 @@ def shown(config: Config, period: str, label: str, *, csv: bool, json: bool) -> 
         raise Problem(f"the top spenders cannot be read: {error}") from None
     labels = periods.get(period, {})
     if label not in labels:
+        names = sorted({name for found in periods.values() for name in found})
+        known = (
+            f"there are {', '.join(names)} in {', '.join(sorted(periods))}"
+            if names
+            else "no labels were counted at all"
+        )
         raise Problem(
-            f"--top {label}: nothing of {period}; known are {', '.join(sorted(labels)) or 'no labels'} of "
-            f"{', '.join(sorted(periods)) or 'no time'}. Give calls a label with otel_llm.labels({label}=...)"
+            f"--top {label}: no calls of {period} have that label; {known}. Give calls one with otel_llm.labels({label}=...)"
         )
     if json:
         return plain_json.dumps({"period": period, "label": label, **_facts(labels[label])}, indent=2)

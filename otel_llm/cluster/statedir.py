@@ -38,6 +38,22 @@ def base(config: Config) -> Path:
     return root / f"otel-llm-{user()}-{port}"
 
 
+def unused(config: Config) -> str:
+    """Where no service has kept anything: that, and where others have (by port, or by name where there is no port). Else empty."""
+    try:
+        own = base(config)
+        if own.is_dir():
+            return ""
+        others = sorted(found.name for found in own.parent.glob(f"otel-llm-{user()}-*") if found.is_dir())
+    except OSError as error:
+        return f"the state directory cannot be read: {error}"
+    beside = f"; beside it are {', '.join(others)}" if others else ""
+    return (
+        f"no service has kept anything in {own}{beside}. Give OTEL_LLM_STATE_DIR, OTEL_EXPORTER_PROMETHEUS_PORT and, where that is 0, "
+        "OTEL_SERVICE_NAME as the service has them"
+    )
+
+
 def settled(config: Config) -> Config:
     """``config`` with the directory where it is now, wherever the program goes. Raises ``OSError`` where that is nowhere."""
     return replace(config, state_dir=str(Path(config.state_dir).absolute())) if config.state_dir else config

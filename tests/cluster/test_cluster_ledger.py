@@ -271,12 +271,28 @@ class TestReport:
         assert lines[2].split() == ["#a", "2.000000", "0.000000", "57.1%"]
         assert lines[-1] == "Whoever is not in the list of 2 has spent 1.500000 at most."
         wrong = run("--month", "2020-01", "--top", "tenant")
-        assert "nothing of 2020-01; known are no labels of 2026-11, 2026-11-28" in f"{wrong.exception} {wrong.output}"
+        assert (
+            "no calls of 2020-01 have that label; there are user in 2026-11, 2026-11-28. Give"
+            in f"{wrong.exception} {wrong.output}"
+        )
 
     def test_a_damaged_ledger(self, run, config):
         database(config).write_bytes(b"no database" * 500)
         done = run("--month", "2026-11")
         assert "the ledger cannot be read" in f"{done.exception} {done.output}"
+
+
+def test_a_report_on_no_service_says_where_it_looked(tmp_path, monkeypatch):
+    monkeypatch.setenv("OTEL_LLM_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("OTEL_EXPORTER_PROMETHEUS_PORT", "9999")
+    other = statedir.base(Config(port=9464, state_dir=str(tmp_path)))
+    other.mkdir()
+    told = CliRunner().invoke(report.command, ["--json"]).output
+    assert (
+        f"no service has kept anything in {statedir.base(Config.from_env())}; beside it are {other.name}. Give" in told
+    )
+    statedir.base(Config.from_env()).mkdir()
+    assert json.loads(CliRunner().invoke(report.command, ["--json"]).output)["rows"] == []
 
 
 def test_without_a_state_directory_nothing_was_spent(tmp_path):

@@ -172,7 +172,9 @@ class TestAnthropic:
         assert call.cost > cost("anthropic", "claude-opus-5-5", Usage(10_000, 1_000))
 
     @pytest.mark.parametrize(
-        ("searches", "fetches", "lacks"), [(0, 0, ("code_interpreter",)), (1, 0, ()), (0, 2, ())], ids=["alone", "search", "fetch"]
+        ("searches", "fetches", "lacks"),
+        [(0, 0, ("code_interpreter",)), (1, 0, ()), (0, 2, ())],
+        ids=["alone", "search", "fetch"],
     )
     def test_code_that_is_run_has_no_rate_unless_it_is_free_beside_the_web(
         self, observe: Observe, searches: int, fetches: int, lacks: tuple[str, ...]
