@@ -23,7 +23,7 @@ def shown(config: Config, period: str, label: str, *, csv: bool, json: bool) -> 
         raise Problem(f"the top spenders cannot be read: {error}") from None
     labels = periods.get(period, {})
     if label not in labels:
-        names = sorted({name for found in periods.values() for name in found})
+        names = sorted({name for labels_of in periods.values() for name in labels_of})
         known = (
             f"there are {', '.join(names)} in {', '.join(sorted(periods))}"
             if names

@@ -9,6 +9,7 @@ from otel_llm.core.model import Response, Usage
 
 from ._read import attr, count, fields_of, items, text
 
+_RUNNING = ("code_execution", "bash_code_execution", "text_editor_code_execution")
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
 
 
@@ -57,3 +58,16 @@ def _add_iterations(parts: list[Any], into: Response) -> None:
             hour = count(attr(part, "cache_creation", "ephemeral_1h_input_tokens")) or 0
             usage = usage.plus(Usage(asked, output, read or None, written or None, hour or None, longest=asked))
     into.usage = usage
+
+
+def read_block(block: Any, into: Response) -> None:
+    """A refused answer that another model gave instead leaves a block of type ``fallback``; code that the provider runs is billed by
+    the time of its container, unless a search or a fetch of the web is used with it."""
+    kind = getattr(block, "type", None)
+    if kind == "server_tool_use":
+        name = text(getattr(block, "name", None))
+        if name in _RUNNING:
+            into.fee("code_interpreter", 1)
+    if kind == "fallback":
+        source = text(attr(block, "from_", "model")) or text(attr(block, "from", "model")) or ""
+        into.fallback = (source, text(attr(block, "to", "model")) or "", text(attr(block, "trigger", "type")) or "")

@@ -38,6 +38,15 @@ def tier(name: Any, latency: Any) -> str | None:
     return "optimized" if latency == "optimized" else text(name)
 
 
+def asked_tier(params: Any) -> str | None:
+    """The tier that ``converse`` or ``invoke_model`` is asked for: they write it in different ways."""
+    named, latency = attr(params, "serviceTier"), attr(params, "performanceConfigLatency")
+    return tier(
+        named if isinstance(named, str) else attr(named, "type"),
+        latency or attr(params, "performanceConfig", "latency"),
+    )
+
+
 def read_usage(reported: Any, into: Response) -> None:
     """``inputTokens`` excludes what was read from and written to the cache; input here is all of it."""
     fresh, output = count(attr(reported, "inputTokens")), count(attr(reported, "outputTokens"))

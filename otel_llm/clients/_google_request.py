@@ -13,6 +13,7 @@ from ._expected import expected_of_config
 from ._google_content import asked
 from ._google_usage import word
 from ._read import attr, parameters, text
+from ._urls import region_of
 
 _ATTRIBUTES: Mapping[str, str] = {
     "temperature": "temperature",
@@ -62,7 +63,7 @@ def _asked(
     vertex = attr(client, "vertexai") is True
     url = text(attr(config, "http_options", "base_url")) or text(attr(client, "_http_options", "base_url")) or ""
     name, host, port = _hosts.behind_text(url, "gcp.vertex_ai" if vertex else "gcp.gemini")
-    region = (text(attr(client, "location")) if vertex else None) or _hosts.region(host)
+    region = (text(attr(client, "location")) if vertex else None) or region_of(host)
     tier = word(attr(config, "service_tier"))
     return Request(
         name, operation, model_of(model), reader, host, port, stream, configured(config), tier,

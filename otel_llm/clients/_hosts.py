@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -112,18 +111,6 @@ def _unnamed(host: str, port: int | None, default: str) -> str:
     if default != "openai":
         return default
     return _learned.get((host, port)) or (COMPATIBLE if private(host) else default)
-
-
-_REGIONAL = re.compile(
-    r"(?P<openai>[a-z-]+)\.api\.openai\.com|(?:(?P<google>[a-z]+-[a-z]+\d+)-|(?P<global>))aiplatform\.googleapis\.com"
-    r"|aiplatform\.(?P<several>[a-z]+)\.rep\.googleapis\.com"
-)
-
-
-def region(host: str | None) -> str | None:
-    """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices go by it; None where it tells none."""
-    found = _REGIONAL.fullmatch((host or "").lower())
-    return None if found is None else next((name for name in found.groups() if name), "global")
 
 
 def private(host: str) -> bool:

@@ -10,6 +10,7 @@ from otel_llm.core.model import Reader
 from . import _hosts
 from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, MODERATION, NO_USAGE, RESPONSES, TRANSCRIPTION
 from ._stainless import base_url_of, is_module
+from ._urls import region_of
 
 Route = tuple[str, Reader, str]  # operation, reader, openai.api.type
 ROUTES: Mapping[str, Route] = {
@@ -65,9 +66,7 @@ def ways(
         base = base_url_of(client)
         name, host, port = _hosts.behind(base, default, client, named)
         ours = default == "openai"
-        way = Way(
-            *route[:2], route[2] if ours else "", name, host, port, _hosts.region(host), heard=ours and host != _OWN
-        )
+        way = Way(*route[:2], route[2] if ours else "", name, host, port, region_of(host), heard=ours and host != _OWN)
         remembered = _hosts.SEEN[id(base)][3]
         if (
             client.__dict__.get("_base_url") is base

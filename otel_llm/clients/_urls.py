@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 
@@ -14,3 +15,15 @@ def place_of(url: str) -> tuple[str | None, int | None]:
 def port_of(scheme: str) -> int | None:
     """The port of a scheme, where a URL names none."""
     return {"https": 443, "wss": 443, "http": 80, "ws": 80}.get(scheme)
+
+
+_REGIONAL = re.compile(
+    r"(?P<openai>[a-z-]+)\.api\.openai\.com|(?:(?P<google>[a-z]+-[a-z]+\d+)-|(?P<global>))aiplatform\.googleapis\.com"
+    r"|aiplatform\.(?P<several>[a-z]+)\.rep\.googleapis\.com"
+)
+
+
+def region_of(host: str | None) -> str | None:
+    """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices go by it; None where it tells none."""
+    matched = _REGIONAL.fullmatch((host or "").lower())
+    return None if matched is None else next((name for name in matched.groups() if name), "global")

@@ -11,7 +11,7 @@ from otel_llm.core.model import Reader, Request, Response
 from . import _hosts
 from ._anthropic_batches import hooks as batch_hooks
 from ._anthropic_content import asked, keep_block, keep_delta, keep_message, read_output
-from ._anthropic_usage import read_usage
+from ._anthropic_usage import read_block, read_usage
 from ._expected import expected
 from ._read import attr, count, items, parameters, text
 from ._stainless import base_url_of, body_of, hooks, route_of
@@ -32,7 +32,7 @@ def read_message(message: Any, into: Response) -> None:
     if (reason := text(getattr(message, "stop_reason", None))) is not None:
         into.finish_reasons = [reason]
     for block in items(getattr(message, "content", None)):
-        _read_block(block, into)
+        read_block(block, into)
     if into.content is not None:
         keep_message(into.content, message)
     read_usage(getattr(message, "usage", None), into)
@@ -67,28 +67,12 @@ def read_event(event: Any, into: Response) -> bool:
         _read_diagnostics(attr(event, "delta", "diagnostics"), into)
     elif kind == "content_block_start":
         block = getattr(event, "content_block", None)
-        _read_block(block, into)
+        read_block(block, into)
         if into.content is not None:
             keep_block(into.content, block)
     elif kind == "message_stop":
         into.done = True
     return False
-
-
-_RUNNING = ("code_execution", "bash_code_execution", "text_editor_code_execution")
-
-
-def _read_block(block: Any, into: Response) -> None:
-    """A refused answer that another model gave instead leaves a block of type ``fallback``; code that the provider runs is billed by
-    the time of its container, unless a search or a fetch of the web is used with it."""
-    kind = getattr(block, "type", None)
-    if kind == "server_tool_use":
-        name = text(getattr(block, "name", None))
-        if name in _RUNNING:
-            into.fee("code_interpreter", 1)
-    if kind == "fallback":
-        source = text(attr(block, "from_", "model")) or text(attr(block, "from", "model")) or ""
-        into.fallback = (source, text(attr(block, "to", "model")) or "", text(attr(block, "trigger", "type")) or "")
 
 
 MESSAGES = Reader(read_message, read_event, terminal=True)

@@ -23,7 +23,7 @@ from otel_llm.core.model import AttributeValue, Request
 
 from . import _hosts
 from ._bedrock_body import read_body
-from ._bedrock_converse import tier
+from ._bedrock_converse import asked_tier
 from ._bedrock_invoke import INVOKE
 from ._bedrock_models import operation_of
 from ._bedrock_operations import APPLIED, OPERATIONS
@@ -66,7 +66,7 @@ def _read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
     kind = operation.name or operation_of(model)
     return Request(
         name, kind, model, operation.reader, host, port, bool(operation.stream), attributes,
-        _tier(params), lambda: operation.asked(params), _regional(client), fees=_fees(kind, params),
+        asked_tier(params), lambda: operation.asked(params), _regional(client), fees=_fees(kind, params),
         expects=expected(params), guardrail=guardrail_of(params), counted=operation.reader is not APPLIED,
     )  # fmt: skip
 
@@ -95,13 +95,6 @@ def _unparsed(events: Any, _: Any, __: Any, error: BaseException | None) -> None
     call = vars(events).get(CARRIED)
     if error is not None and call is not None:
         call.fail(error)
-
-
-def _tier(params: Mapping[str, Any]) -> str | None:
-    """As ``converse`` and ``invoke_model`` are asked for it."""
-    named, latency = params.get("serviceTier"), params.get("performanceConfigLatency")
-    named = attr(named, "type") if isinstance(named, dict) else named
-    return tier(named, latency or attr(params, "performanceConfig", "latency"))
 
 
 def _regional(client: Any) -> str | None:

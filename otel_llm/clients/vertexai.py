@@ -19,6 +19,7 @@ from ._google_request import configured, model_of
 from ._google_usage import read_embedding_usage
 from ._protobuf import sent
 from ._read import attr, text
+from ._urls import region_of
 
 
 def _as_fields(reply: Any) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _reading(operation: str, reader: Reader, *, stream: bool = False) -> ReadReq
             name, operation, model_of(attr(model, "_model_name") or attr(model, "_endpoint_name")), reader, host, port, stream,
             configured(given),
             content=lambda: asked(_shown(question), {"system_instruction": _shown(attr(model, "_system_instruction"))}),
-            region=_hosts.region(host),
+            region=region_of(host),
         )  # fmt: skip
 
     return read

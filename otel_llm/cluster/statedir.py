@@ -44,7 +44,7 @@ def unused(config: Config) -> str:
         own = base(config)
         if own.is_dir():
             return ""
-        others = sorted(found.name for found in own.parent.glob(f"otel-llm-{user()}-*") if found.is_dir())
+        others = sorted(entry.name for entry in own.parent.glob(f"otel-llm-{user()}-*") if entry.is_dir())
     except OSError as error:
         return f"the state directory cannot be read: {error}"
     beside = f"; beside it are {', '.join(others)}" if others else ""

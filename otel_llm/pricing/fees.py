@@ -38,7 +38,7 @@ class FeeRate(NamedTuple):
 
 class Factor(NamedTuple):
     """What all token rates are multiplied by: at ``provider``, for models and a region or service tier that match (an empty one
-    where none is told). None where they differ from the list's, and nobody says by how much."""
+    where there is none). None where they differ from the list's, and nobody says by how much."""
 
     provider: str
     model: str
