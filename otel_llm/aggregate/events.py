@@ -10,7 +10,7 @@ from otel_llm.core.model import Event
 from .cells import Cell, Histogram, Labels
 from .families import Families
 from .quality import Quality
-from .recent import EVENTS, Recent
+from .recent import EVENTS, RUN_COST, RUNS, Recent
 from .window import Engine, Key
 
 MOST_KNOWN = 10_000
@@ -53,9 +53,7 @@ class Events:
         cell = self._known.get((name, labels)) or self._find(name, labels)
         if isinstance(cell, Histogram):
             cell.observe(value, trace_id, "", at)
-            if name == _SCORE:
-                provider, model, evaluation = map(self._families.bounds.peek, self._families.names(name), labels[:3])
-                self.quality.add((provider, model, evaluation), at, value)
+            self._observed(event)
         elif BY_NAME[name].kind == "gauge":
             if _newer(at, cell.at, now):
                 cell.value, cell.at = value, at
@@ -64,9 +62,18 @@ class Events:
         elif value:
             cell.value += value
             if name in EVENTS:
-                shown = map(self._families.bounds.peek, self._families.names(name), labels)
-                self.recent.event(event, tuple(shown))
+                self.recent.event(event, self._shown(name, labels))
             self._tell_window(name, at, labels, int(value))
+
+    def _observed(self, event: Event) -> None:
+        if event.metric == _SCORE:
+            provider, model, evaluation = self._shown(_SCORE, event.labels[:3])
+            self.quality.add((provider, model, evaluation), event.at, event.value)
+        elif event.metric in RUNS or event.metric == RUN_COST:
+            self.recent.run(event, self._shown(event.metric, event.labels))
+
+    def _shown(self, name: str, labels: Labels) -> Labels:
+        return tuple(map(self._families.bounds.peek, self._families.names(name), labels))
 
     def _find(self, name: str, labels: Labels) -> Cell:
         bounded = self._bounded(name, labels)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from otel_llm.core.conditions import BY_ID, Condition
+from otel_llm.core.conditions import Level as Limits
 from otel_llm.core.objectives import DEFAULT, Objectives
 
 Level = Literal["critical", "warning", "pending", "ended"]
@@ -19,9 +20,20 @@ Labels = tuple[tuple[str, str], ...]
 LEVELS: tuple[Level, ...] = ("critical", "warning", "pending", "ended")
 SHOWN_ENDED = 900.0  # seconds that an ended condition is shown
 WHO = "{who}"  # stands for the subject in an entry's sentence
+Limit = Literal["grave", "critical", "warning"]
 _FIRING: tuple[Literal["critical", "warning"], ...] = ("critical", "warning")
+_LIMITS: tuple[tuple[Limit, Literal["critical", "warning"]], ...] = (
+    ("grave", "critical"),
+    ("critical", "critical"),
+    ("warning", "warning"),
+)
+# whose limit is reached, and need not be passed: a budget that is spent is spent
+_REACHED = ("breaker", "budget", "guard", "internal_errors", "label_overflow")
 _FALLS = ("length", "prompt_cache")  # whose limit is how far the value may fall below the usual one
-_KNOWN = ("provider", "model", "budget", "period", "error_type", "signal", "kind", "slo", "cache", "breaker")
+_KNOWN = (
+    "provider", "model", "budget", "period", "error_type", "signal", "kind", "slo", "cache", "breaker", "agent", "tool", "decision",
+    "guardrail", "gen_ai_evaluation_name", "component", "label",
+)  # fmt: skip
 _REASONS = (
     "rate_limit",
     "rate_limit_refused",
@@ -45,19 +57,17 @@ class Reading(NamedTuple):
     detail: str = ""
     facts: Mapping[str, Any] = {}
 
-    def beyond(self, severity: Literal["critical", "warning"], objectives: Objectives) -> bool:
+    def beyond(self, severity: Limit, objectives: Objectives) -> bool:
         """Whether the value is past the limit of ``severity``."""
         limit = limit_of(BY_ID[self.condition], severity, objectives)
         if self.value is None or limit is None:
             return False
         if BY_ID[self.condition].beyond == "below":
             return self.value < limit
-        return self.value >= limit if BY_ID[self.condition].unit in ("state", "count") else self.value > limit
+        return self.value >= limit if self.condition in _REACHED else self.value > limit
 
 
-def limit_of(
-    condition: Condition, severity: Literal["critical", "warning"], objectives: Objectives = DEFAULT
-) -> float | None:
+def limit_of(condition: Condition, severity: Limit, objectives: Objectives = DEFAULT) -> float | None:
     """What the value is compared with; None where the condition does not have that severity."""
     if getattr(condition, severity) is None:
         return None
@@ -207,14 +217,14 @@ def _next(before: Entry | None, reading: Reading, at: float, objectives: Objecti
     """The entry that a reading makes of the one before it; None where there is nothing to show."""
     condition, running = BY_ID[reading.condition], before is not None and before.level != "ended"
     began: dict[str, float] = {
-        level: before.began.get(level, at) if before is not None and running else at
-        for level in _FIRING
-        if reading.beyond(level, objectives)
+        limit: before.began.get(limit, at) if before is not None and running else at
+        for limit, _ in _LIMITS
+        if reading.beyond(limit, objectives)
     }
     if not began:
         return None if before is None else _without(before, at)
     level: Level = next(
-        (each for each in _FIRING if each in began and at - began[each] >= _held(condition, each)), "pending"
+        (each for limit, each in _LIMITS if limit in began and at - began[limit] >= _held(condition, limit)), "pending"
     )
     since = before.since if before is not None and running else at
     worst = min((level, before.worst) if before is not None and running else (level,), key=LEVELS.index)
@@ -230,9 +240,9 @@ def _worse(one: Reading | None, other: Reading) -> Reading:
     return other if worse else one
 
 
-def _held(condition: Condition, level: str) -> float:
-    limit = condition.critical if level == "critical" else condition.warning
-    return limit.held if limit is not None else 0.0
+def _held(condition: Condition, limit: Limit) -> float:
+    level: Limits | None = getattr(condition, limit)
+    return level.held if level is not None else 0.0
 
 
 def _without(before: Entry, at: float) -> Entry | None:
@@ -275,6 +285,8 @@ def folded(entries: Iterable[Entry]) -> list[Entry]:
 def slot(outer: Entry, inner: Entry) -> Slot | None:
     """What ``inner`` is to ``outer``: its reason, what helps meanwhile, or something else that comes with it."""
     outside, within = outer.reading.condition, inner.reading.condition
+    if not _of_one_objective(outer, inner):
+        return None
     if within in _REASONS:
         return "why" if within in outer.condition.explained_by and _explains(inner, outer) else None
     if (outside, within) == ("errors", "burn"):  # the same calls, over an hour
@@ -284,6 +296,15 @@ def slot(outer: Entry, inner: Entry) -> Slot | None:
     ):
         return "meanwhile" if within == "fallback" else "also"
     return None
+
+
+def _of_one_objective(outer: Entry, inner: Entry) -> bool:
+    """Whether a budget of errors that burns is of what the other one is about: slow calls, or failed ones."""
+    for burn, other in ((outer, inner), (inner, outer)):
+        if burn.reading.condition == "burn":
+            slo = "latency" if other.reading.condition == "latency" else "availability"
+            return dict(burn.reading.key).get("slo", slo) == slo
+    return True
 
 
 def _explains(reason: Entry, outer: Entry) -> bool:

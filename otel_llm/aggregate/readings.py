@@ -1,14 +1,13 @@
 """The measures of the table of conditions: from a situation to one reading for each model, budget, breaker or the like.
 
-Of the table, ``endpoint`` (a scrape that fails) and the objectives over days can only be judged from outside, by Prometheus.
+What the table calls ``by_rules_only`` and the objectives over hours and days can only be judged from outside, by Prometheus.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from math import sqrt
 
-from otel_llm.core.conditions import BY_ID
+from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
 from otel_llm.core.objectives import BURN_RATES, CALLER_ENDED, Objectives
 
 from .judgement import Labels, Reading
@@ -20,8 +19,10 @@ from .words import dollars, percent, seconds
 
 Readings = Iterator[Reading]
 YOUNG = 300.0  # seconds that a reading of a rate limit counts
+CACHED = 0.05  # a share of cached input below which there is nothing to lose
 _FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
 _ALIKE = 0.1  # of the mean: a smaller spread of lengths is taken for it
+_DAY = 86_400.0
 _SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
 
@@ -68,14 +69,13 @@ def _errors(now: Situation, objectives: Objectives) -> Readings:
         yield Reading("errors", _of(key), _subject(key), value, cell.calls, percent(share), detail, facts)
         for kind in types:
             share = cell.errors[kind] / cell.calls
-            value = _judged("error_type", share, {**counts, "failures": cell.errors[kind]}, objectives)
+            value = _judged("error_type", share, counts, objectives)
             labels = (*_of(key), ("error_type", kind))
             yield Reading(
                 "error_type", labels, _subject(key), value, cell.calls, percent(share), f" ({kind})", {"types": (kind,)}
             )
-        refused = cell.errors.get("rate_limit", 0)
-        share = refused / cell.calls
-        value = _judged("rate_limit_refused", share, {**counts, "failures": refused}, objectives)
+        share = cell.errors.get("rate_limit", 0) / cell.calls
+        value = _judged("rate_limit_refused", share, counts, objectives)
         yield Reading("rate_limit_refused", _of(key), _subject(key), value, cell.calls, percent(share))
 
 
@@ -85,10 +85,7 @@ def _providers(now: Situation, objectives: Objectives) -> Readings:
         totals.setdefault(key[0], []).append(model.five)
     for provider, cells in totals.items():
         calls, failed = sum(cell.calls for cell in cells), sum(cell.failed for cell in cells)
-        failing = [
-            cell for cell in cells if cell.calls and cell.failed / cell.calls > objectives.error_rate_critical
-            and BY_ID["errors"].enough({"calls": cell.calls, "failures": cell.failed}, objectives)
-        ]  # fmt: skip
+        failing = [cell for cell in cells if cell.calls and cell.failed / cell.calls > objectives.error_rate_critical]
         if calls and len(failing) > 1:
             value = _judged("provider", failed / calls, {"calls": calls}, objectives)
             yield Reading("provider", (("provider", provider),), provider, value, calls, percent(failed / calls))
@@ -97,25 +94,30 @@ def _providers(now: Situation, objectives: Objectives) -> Readings:
 def _burn(now: Situation, objectives: Objectives) -> Readings:
     for key, model in now.models.items():
         hour, five = model.counts, model.five
-        if hour.calls and five.calls:
-            allowed = 1 - objectives.slo
-            long, short = (cell.failed / cell.calls / allowed for cell in (hour, five))
-            fast = hour.failed > 1 and min(long, short) > _FAST_BURN
-            value = _judged("burn", long if fast else 0.0, {"calls": hour.calls}, objectives)
-            labels = (*_of(key), ("slo", "availability"))
-            yield Reading(
-                "burn", labels, _subject(key), value, hour.calls, percent(hour.failed / hour.calls), "availability"
-            )
+        for slo, bad, every, allowed in (
+            ("availability", [cell.failed for cell in (hour, five)], [cell.calls for cell in (hour, five)], 1 - objectives.slo),
+            ("latency", [cell.slow for cell in (hour, five)], [_answered(cell) for cell in (hour, five)], 1 - objectives.latency_slo),
+        ):  # fmt: skip
+            if all(every):
+                shares = [part / whole for part, whole in zip(bad, every, strict=True)]
+                fast = bad[0] > 1 and min(shares) > _FAST_BURN * allowed
+                value = _judged("burn", shares[0] / allowed if fast else 0.0, {"calls": hour.calls}, objectives)
+                yield Reading(
+                    "burn", (*_of(key), ("slo", slo)), _subject(key), value, hour.calls, percent(shares[0]), slo
+                )
+
+
+def _answered(cell: Cell) -> int:
+    return cell.calls - sum(cell.errors.values())
 
 
 def _latency(now: Situation, objectives: Objectives) -> Readings:
     for key, model in now.models.items():
-        for condition, bins, p95, what in (
-            ("latency", model.five.latency, model.five.p95(), "calls"),
-            ("first_chunk", model.five.first_chunk, model.five.first_chunk_p95(), "streams"),
-        ):
+        cell = model.five
+        for condition, have, p95, what in (
+            ("latency", cell.calls, cell.p95(), "calls"), ("first_chunk", cell.streams, cell.first_chunk_p95(), "streams"),
+        ):  # fmt: skip
             if p95 is not None:
-                have = sum(bins.values())
                 value = _judged(condition, p95, {what: have}, objectives)
                 yield Reading(condition, _of(key), _subject(key), value, have, seconds(p95), "", {"calls": have})
 
@@ -149,15 +151,16 @@ def _fallbacks(now: Situation, objectives: Objectives) -> Readings:
 
 
 def _caches(now: Situation, objectives: Objectives) -> Readings:
-    for name, (hits, lookups, _) in now.caches.items():
-        if lookups:
-            value = _judged("cache", hits / lookups, {"look-ups": lookups}, objectives)
-            yield Reading("cache", (("cache", name),), f"cache {name}", value, lookups, percent(hits / lookups))
+    for (provider, name, cache), (hits, lookups) in now.lookups.items():
+        share = hits / lookups
+        value = _judged("cache", share, {"look-ups": lookups}, objectives)
+        labels = (*_of((provider, name)), ("cache", cache))
+        yield Reading("cache", labels, name or f"cache {cache}", value, lookups, percent(share), f" {cache}")
     for key, model in now.models.items():
-        usual, cell = model.usual.get("cached"), model.five
-        if usual and cell.input:
+        usual, cell = model.usual.get("cached", 0.0), model.five
+        if usual > CACHED and cell.input:
             share = cell.cached / cell.input
-            value = _judged("prompt_cache", share / usual, {"calls": cell.inputs}, objectives)
+            value = _judged("prompt_cache", share / usual, {"calls": model.fifteen.calls}, objectives)
             why = f" (mostly {now.misses[key]})" if key in now.misses else ""
             yield Reading("prompt_cache", _of(key), _subject(key), value, cell.inputs, percent(share), why)
 
@@ -187,14 +190,15 @@ _SIGNALS = {"latency": "latency", "output_tokens": "output length", "cost": "cos
 
 def _anomalies(now: Situation, _: Objectives) -> Readings:
     for key, model in now.models.items():
-        for signal, shift in model.shifts.items():
-            sign = "+" if shift > 0 else "\N{MINUS SIGN}"
-            facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
-            named = _SIGNALS.get(signal, signal.replace("_", " "))
-            labels = (*_of(key), ("signal", signal))
-            yield Reading(
-                "anomaly", labels, _subject(key), abs(shift), 1, f"{sign}{abs(shift):.1f} {_SIGMA}", named, facts
-            )
+        for signal, shift in model.scores.items():
+            condition = "mix" if signal in SHAPES else "anomaly" if signal in PAGING else ""
+            if condition:
+                sign = "+" if shift > 0 else "\N{MINUS SIGN}"
+                facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
+                named = _SIGNALS.get(signal, signal.replace("_", " "))
+                labels, far = (*_of(key), ("signal", signal)), abs(shift) if shift > 0 or signal in LOW_TOO else 0.0
+                shown = f"{sign}{abs(shift):.1f} {_SIGMA}"
+                yield Reading(condition, labels, _subject(key), far, 1, shown, named, facts)
 
 
 def _answers(now: Situation, objectives: Objectives) -> Readings:
@@ -205,7 +209,7 @@ def _answers(now: Situation, objectives: Objectives) -> Readings:
             if cell.answers:
                 share = count / cell.answers
                 unusual = share > objectives.finish_reason_factor * model.usual.get(kind, 0.0)
-                value = _judged(condition, share if unusual else 0.0, {"calls": cell.answers}, objectives)
+                value = _judged(condition, share if unusual else 0.0, {"calls": cell.calls}, objectives)
                 yield Reading(condition, _of(key), _subject(key), value, cell.answers, percent(share))
 
 
@@ -224,23 +228,25 @@ def _problems(now: Situation, objectives: Objectives) -> Readings:
                 )
 
 
-def _evaluations(now: Situation, objectives: Objectives) -> Readings:
+def _evaluations(now: Situation, _: Objectives) -> Readings:
     for (provider, model, name), one in now.evaluations.items():
         if one.zscore is not None:
-            below = max(-one.zscore, 0.0)
-            value = below if severity(one) else min(below, objectives.zscore_critical)
             labels = (*_of((provider, model)), ("gen_ai_evaluation_name", name))
             subject = f"{name} {model}".strip()
             facts = {"mean": one.mean, "usual": one.usual, "severity": severity(one)}
-            yield Reading("evaluation", labels, subject, value, one.samples, f"{one.zscore:.1f}", "", facts)
+            yield Reading(
+                "evaluation", labels, subject, max(-one.zscore, 0.0), one.samples, f"{one.zscore:.1f}", "", facts
+            )
 
 
 def _guardrails(now: Situation, objectives: Objectives) -> Readings:
     for name in dict.fromkeys(name for name, _ in now.guardrails):
         checks = sum(count for (other, _), count in now.guardrails.items() if other == name)
         blocked = now.guardrails.get((name, "blocked"), 0.0)
-        value = _judged("guardrail", blocked / checks, {"checks": checks}, objectives)
-        yield Reading("guardrail", (("guardrail", name),), name, value, checks, percent(blocked / checks))
+        share = blocked / checks
+        unusual = share > objectives.finish_reason_factor * now.blocked.get(name, 1.0)
+        value = _judged("guardrail", share if unusual else 0.0, {"checks": checks}, objectives)
+        yield Reading("guardrail", (("guardrail", name),), name, value, checks, percent(share))
 
 
 def _guards(now: Situation, _: Objectives) -> Readings:
@@ -261,9 +267,36 @@ def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
     for condition in ("length", "length_high"):
         value = _judged(condition, mean / usual[0], counts, objectives)
         yield Reading(condition, _of(key), _subject(key), value, cell.outputs, f"{mean:,.0f}")
-    spread = sqrt(max(cell.output_squares / cell.outputs - mean * mean, 0.0)) / max(mean, 1.0)
-    value = _judged("variance", spread / max(usual[1] / usual[0], _ALIKE), counts, objectives)
-    yield Reading("variance", _of(key), _subject(key), value, cell.outputs, percent(spread))
+    if model.variation is not None:
+        value = _judged("variance", model.variation / max(usual[1] / usual[0], _ALIKE), counts, objectives)
+        yield Reading("variance", _of(key), _subject(key), value, cell.outputs, percent(model.variation))
+
+
+def _costs(now: Situation, objectives: Objectives) -> Readings:
+    for key, model in now.models.items():
+        cell = model.five
+        if cell.costs and model.usual_cost:
+            mean = cell.cost / cell.costs
+            value = _judged("cost_per_request", mean / model.usual_cost, {"calls": model.fifteen.calls}, objectives)
+            yield Reading("cost_per_request", _of(key), _subject(key), value, cell.costs, dollars(mean))
+
+
+def _work(now: Situation, objectives: Objectives) -> Readings:
+    for kind, every in (("agent", now.agents), ("tool", now.tools)):
+        for name, one in every.items():
+            if one.runs:
+                share = one.failed / one.runs
+                value = _judged(kind, share, {"runs": one.runs}, objectives)
+                yield Reading(kind, ((kind, name),), f"{kind} {name}", value, one.runs, percent(share))
+    for name, one in now.agents.items():
+        if one.priced:
+            mean = one.cost / one.priced
+            value = _judged("run_cost", mean, {"runs": one.priced}, objectives)
+            yield Reading("run_cost", (("agent", name),), f"agent {name}", value, one.priced, dollars(mean))
+    for (agent, tool), count in now.repeats.items():
+        yield Reading(
+            "runaway", (("agent", agent), ("tool", tool)), f"agent {agent}", count, count, f"{count:.0f}", f" ({tool})"
+        )
 
 
 def _incomplete(now: Situation, objectives: Objectives) -> Readings:
@@ -276,15 +309,16 @@ def _incomplete(now: Situation, objectives: Objectives) -> Readings:
 
 
 def _telemetry(now: Situation, _: Objectives) -> Readings:
-    for condition, counts in (("internal_errors", now.internal_errors), ("label_overflow", now.overflow)):
-        if total := sum(counts.values()):
-            worst = max(counts, key=lambda name: counts[name])
-            detail = f" in {worst}" if condition == "internal_errors" else f" of {worst}"
-            yield Reading(condition, (), "otel-llm", total, total, f"{total:.0f}", detail)
+    for component, count in now.internal_errors.items():
+        labels = (("component", component),)
+        yield Reading("internal_errors", labels, "otel-llm", count, count, f"{count:.0f}", f" in {component}")
+    for label, count in now.overflow.items():
+        yield Reading("label_overflow", (("label", label),), "otel-llm", count, count, f"{count:.0f}", f" of {label}")
+    if now.price_age is not None:
+        yield Reading("old_prices", (), "otel-llm", now.price_age, 1, f"{now.price_age / _DAY:.0f} days")
 
 
 MEASURES: tuple[Callable[[Situation, Objectives], Readings], ...] = (
     _errors, _providers, _burn, _latency, _rate_limits, _fallbacks, _caches, _breakers, _budgets, _anomalies, _answers, _problems,
-    _evaluations, _guardrails, _guards, _incomplete,
-    _telemetry,
+    _evaluations, _guardrails, _guards, _costs, _incomplete, _work, _telemetry,
 )  # fmt: skip

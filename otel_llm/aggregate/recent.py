@@ -6,12 +6,12 @@ seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from otel_llm.core.model import BATCH, Event, Observation
-from otel_llm.core.objectives import CALLER_ENDED
+from otel_llm.core.objectives import CALLER_ENDED, DEFAULT
 
 from .window import Key
 from .window.sketch import Bins, add, index, pack, packed, quantiles, unpack
@@ -35,9 +35,15 @@ WITHHELD = frozenset((
 
 EVENTS = frozenset((
     "otel_llm_fallbacks_total", "otel_llm_cache_requests_total", "otel_llm_retries_total", "otel_llm_internal_errors_total",
-    "otel_llm_budget_decisions_total", "otel_llm_guardrail_checks_total",
+    "otel_llm_budget_decisions_total", "otel_llm_guardrail_checks_total", "otel_llm_tool_repeats_total",
 ))  # fmt: skip
 """Counters of the catalogue whose increases are kept."""
+RUNS = frozenset(("gen_ai_invoke_agent_duration_seconds", "gen_ai_execute_tool_duration_seconds"))
+"""Histograms whose counts are kept."""
+RUN_COST = "otel_llm_run_cost_usd"
+"""A histogram whose count and sum are kept."""
+OVERFLOW = "otel_llm_label_overflow_total"
+_SLOW = DEFAULT.latency_slo_threshold  # seconds
 
 
 @dataclass(slots=True)
@@ -59,6 +65,7 @@ class Cell:
     cut: int = 0
     withheld: int = 0
     streams: int = 0
+    slow: int = 0  # successes that took longer than the latency objective calls fast
     errors: dict[str, int] = field(default_factory=dict)
     problems: dict[str, int] = field(default_factory=dict)  # answers that went wrong without an error, by kind
     alarms: dict[str, int] = field(default_factory=dict)  # calls that were alarming on their own, by signal
@@ -129,7 +136,7 @@ class Cell:
         return cell
 
 
-_COUNTS = tuple(each.name for each in fields(Cell))[:15]
+_COUNTS = tuple(each.name for each in fields(Cell))[:16]
 _COUNTERS = ("errors", "problems", "alarms", "who")
 _NONE: dict[Any, int] = {}  # of cells that are put away: shared, and so never to be changed
 
@@ -170,6 +177,7 @@ class Recent:
         self.models: dict[Key, dict[int, Cell]] = {}
         self.events: dict[int, dict[tuple[str, tuple[str, ...]], float]] = {}
         self.failures: dict[FailureKey, Failure] = {}
+        self.overflow: dict[str, int] = {}  # as it was at the last look
         self._folded = 0
         self._hour: dict[int, Cell] = {}  # by minute, of all models: what does not change any more
 
@@ -201,6 +209,20 @@ class Recent:
         number = int(event.at // CELL)
         counts = self.events.setdefault(self._place(number), {})
         counts[event.metric, labels] = counts.get((event.metric, labels), 0.0) + event.value
+
+    def run(self, event: Event, labels: tuple[str, ...]) -> None:
+        """Count an observation of one of ``RUNS``, or of what a run cost."""
+        if event.metric == RUN_COST:
+            self.event(event, labels)
+            event = event._replace(metric=f"{RUN_COST}_count")
+        self.event(event._replace(value=1.0), labels)
+
+    def overflowed(self, overflow: Mapping[str, int], now: float) -> None:
+        """Take notice of how many label values have been replaced since the start."""
+        for label, count in overflow.items():
+            if more := count - self.overflow.get(label, 0):
+                self.event(Event(OVERFLOW, now, (), float(more)), (label,))
+        self.overflow = dict(overflow)
 
     def total(self, key: Key, now: float) -> tuple[Cell, Cell, Cell]:
         """The last five minutes of one model, the last 15 and the last hour; of these two there are counts only."""
@@ -279,13 +301,14 @@ class Recent:
         ]
         events = [(number, list(counts.items())) for number, counts in self.events.items()]
         failures = [(key, (one.first, one.last, one.minutes, one.trace_id)) for key, one in self.failures.items()]
-        return (self.names, self.first, models, events, failures)
+        return (self.names, self.first, models, events, failures, self.overflow)
 
     @classmethod
     def load(cls, state: Any) -> Recent:
         """Take up what ``dump`` gave. Raises ``ValueError`` or ``TypeError`` for anything else."""
-        names, first, models, events, failures = state
+        names, first, models, events, failures, overflow = state
         recent = cls(tuple(names))
+        recent.overflow = dict(overflow)
         recent.first = float(first)
         for key, cells in models:
             recent.models[tuple(key)] = {int(number): Cell.load(cell) for number, cell in cells}
@@ -321,6 +344,7 @@ class Recent:
     def _succeeded(self, cell: Cell, call: Observation) -> None:
         if call.operation != BATCH:  # nobody knows how long its calls took
             _put(cell.latency, call.duration)
+            cell.slow += call.duration > _SLOW
         if call.first_chunk is not None:
             cell.streams += 1
             _put(cell.first_chunk, call.first_chunk)

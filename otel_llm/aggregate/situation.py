@@ -20,10 +20,22 @@ class Model(NamedTuple):
     counts: Cell  # of the hour
     hour: list[Cell | None]
     shifts: Mapping[str, float]  # by signal, standard deviations
+    scores: Mapping[str, float]  # of all signals, the farther of shift and trend
     peaks: Mapping[str, float]
     usual_output: tuple[float, float, float] | None  # mean, standard deviation, calls of the baseline
+    usual_cost: float | None  # of a call, US dollars
+    variation: float | None  # standard deviation of output tokens over their mean, in the window
     usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
     causes: Mapping[str, tuple[Cause, ...]] = {}  # by signal that has shifted: what moved most, where it is to be shown
+
+
+class Runs(NamedTuple):
+    """Runs of an agent or a tool in 15 minutes; ``cost`` is US dollars of the ``priced`` outermost ones."""
+
+    runs: float = 0.0
+    failed: float = 0.0
+    cost: float = 0.0
+    priced: float = 0.0
 
 
 class RateLimit(NamedTuple):
@@ -60,6 +72,9 @@ class Situation(NamedTuple):
     rate_limits: tuple[RateLimit, ...]
     fallbacks: Mapping[tuple[str, str], float]  # from and to, in 15 minutes
     caches: Mapping[str, tuple[float, float, float | None]]  # hits and look-ups in 15 minutes, the usual share
+    lookups: Mapping[
+        tuple[str, str, str], tuple[float, float]
+    ]  # by provider, model and cache: hits and look-ups in 15 minutes
     misses: Mapping[
         Key, str
     ]  # why the prompt cache was missed for the most part in 15 minutes, by the provider's own word
@@ -67,14 +82,20 @@ class Situation(NamedTuple):
     money: tuple[Money, ...]
     retries: float
     internal_errors: Mapping[str, float]  # by component, in the last hour
-    overflow: Mapping[str, float]  # by label, since the start
+    overflow: Mapping[str, float]  # by label, in the last hour
     in_flight: Mapping[Key, float]
     watched: tuple[str, ...]  # client libraries with their versions
     decisions: Mapping[tuple[str, str], float]  # of guards, by budget and decision, in 15 minutes
     guardrails: Mapping[tuple[str, str], float]  # checks by guardrail and result, in 15 minutes
+    blocked: Mapping[str, float]  # the usual share of blocked checks, by guardrail
+    agents: Mapping[str, Runs]
+    tools: Mapping[str, Runs]
+    repeats: Mapping[tuple[str, str], float]  # of tool calls, by agent and tool, in 15 minutes
+    price_age: float | None  # of the price table, seconds
     evaluations: Mapping[tuple[str, str, str], Standing]  # by provider, model and name
     spenders: tuple[str, str, tuple[tuple[str, float], ...]]  # label, period, US dollars by its values
     largest: Mapping[str, Sequence[Spender]]  # of this month, by label of the caller's
+    today: Mapping[str, Sequence[Spender]]  # the same of this day
     complete: float | None  # share of the window's calls whose cost is all of it
 
     @property

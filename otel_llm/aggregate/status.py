@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from otel_llm.core.conditions import BY_ID, CONDITIONS
-from otel_llm.core.objectives import Objectives
+from otel_llm.core.conditions import BY_ID, CONDITIONS, LOW_TOO, PAGING, SHAPES
+from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.core.version import __version__
 
 from .judgement import WHO, Entry, Judge, Reading, limit_of, slot
 from .recent import Cell, Failure, FailureKey
 from .situation import Model, Situation
+from .spenders import Spender
 from .window import Key
 from .window.facts import Cause
 from .window.sketch import add, quantiles
@@ -41,13 +42,17 @@ NEXT: Mapping[str, str] = {
     "evaluation": "Read some answers with low scores: the model, the prompt or the evaluator may have changed.",
     "guardrail": "See what the guardrail blocks, and whether it is right.",
     "guard": "Decide whether the budget is right, or who may spend less.",
+    "agent": "Look at the failed runs of this agent in your traces.",
+    "tool": "Look what the tool answers, and with which arguments it is called.",
+    "run_cost": "See which model calls and tools the agent's runs make.",
+    "runaway": "Give the agent's runs a limit, and see why the tool's answer does not help it.",
     "incomplete": "Give the model a price, or ask the provider for usage.",
     "telemetry": "Read the service's log.",
 }
 """What to do first, by the kind of a condition."""
 TITLES: Mapping[str, str] = {"errors": "errors", "rate_limit_refused": "refused calls", "burn": "error budget"}
 _SAME = ("error_type", "burn")  # the same calls as the errors that they are folded into
-_OUTSIDE = ("endpoint", "old_prices")  # judged by Prometheus only
+_OUTSIDE = tuple(one.id for one in CONDITIONS if one.by_rules_only)
 
 
 def status(
@@ -106,10 +111,8 @@ def status(
         "retries": now.retries,
         "spenders": {"label": now.spenders[0], "period": now.spenders[1],
                      "rows": [{"value": value, "usd": usd} for value, usd in now.spenders[2]]},
-        "top_spenders": [
-            {"label": label, "rows": [{"value": one.value, "usd": one.amount, "error_usd": one.error} for one in largest]}
-            for label, largest in now.largest.items()
-        ],
+        "top_spenders": _largest(now.largest),
+        "top_spenders_today": _largest(now.today),
         "in_flight": [
             {"provider": key[0], "model": key[1], "calls": count} for key, count in sorted(now.in_flight.items()) if count
         ],
@@ -284,10 +287,19 @@ def _why(causes: Iterable[Cause]) -> str | None:
 def _anomalies(now: Situation, entries: list[Entry]) -> list[dict[str, Any]]:
     return [
         {**_of(key), "signal": signal, "shift": shift, "peak": model.peaks.get(signal),
-         "level": _level(entries, "anomaly", **_of(key), signal=signal), "explanation": _why(model.causes.get(signal, ()))}
+         "level": _level(entries, "mix" if signal in SHAPES else "anomaly", **_of(key), signal=signal),
+         "explanation": _why(model.causes.get(signal, ()))}
         for key, model in now.models.items()
-        for signal, shift in model.shifts.items()
+        for signal, shift in {**model.shifts, **_far(model.scores)}.items()
     ]  # fmt: skip
+
+
+def _far(scores: Mapping[str, float]) -> dict[str, float]:
+    """Those of ``anomaly`` and ``mix`` that are worth a look."""
+    return {
+        signal: score for signal, score in scores.items()
+        if signal in (*PAGING, *SHAPES) and abs(score) >= DEFAULT.zscore_warning and (score > 0 or signal in LOW_TOO)
+    }  # fmt: skip
 
 
 def _rate_limits(now: Situation, entries: list[Entry]) -> list[dict[str, Any]]:
@@ -306,6 +318,13 @@ def _budget(one: Any) -> dict[str, Any]:
         "used": one.spend / one.limit if one.limit and one.spend is not None else None, "forecast": one.forecast,
         "passes": moment(one.passes), "series": [list(point) for point in one.series],
     }  # fmt: skip
+
+
+def _largest(by_label: Mapping[str, Iterable[Spender]]) -> list[dict[str, Any]]:
+    return [
+        {"label": label, "rows": [{"value": one.value, "usd": one.amount, "error_usd": one.error} for one in largest]}
+        for label, largest in by_label.items()
+    ]
 
 
 def _failure(key: FailureKey, count: int, failure: Failure) -> dict[str, Any]:

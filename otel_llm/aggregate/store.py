@@ -13,7 +13,7 @@ from otel_llm.core.config import Config
 from otel_llm.core.model import BATCH, Event, Observation, Record
 from otel_llm.core.unpatched import Lock
 
-from .agents import agents
+from .agents import agents, tools
 from .bundle import Bundle, count
 from .cells import Labels
 from .conversations import Conversations
@@ -133,10 +133,9 @@ class Store:
         return self._views(now, fleet=self.config.series == "fleet")
 
     def _views(self, now: float, *, fleet: bool) -> list[View]:
-        made = self._price_date()
+        age = self._price_age(now)
         with self.lock:
             self._end(self._conversations.ended(now))
-            age = None if made is None else max(0.0, now - made)
             return self._state.views.at(now, self._processes, age, fleet=fleet)
 
     def summary(self, now: float) -> Summary:
@@ -174,13 +173,19 @@ class Store:
             failures = self._state.recent.failed(now)
             known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}
             document = status(situation, judge, readings, failures, known)
-            return {**document, "agents": agents(self._state.families)}
+            families = self._state.families
+            return {**document, "agents": agents(families, situation), "tools": tools(families, situation)}
 
     def _survey(self, now: float, *, shown: bool) -> Situation:
+        age = self._price_age(now)
         in_flight: Counter[Labels] = Counter()
         for process in self._processes.values():
             in_flight.update(process)
-        return survey(self._state, in_flight, now, shown=shown)
+        return survey(self._state, in_flight, now, shown=shown, price_age=age)
+
+    def _price_age(self, now: float) -> float | None:
+        made = self._price_date()
+        return None if made is None else max(0.0, now - made)
 
     def scraped(self, seconds: float) -> None:
         """How long a scrape took to answer."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
-from otel_llm.core.objectives import DEFAULT
+from otel_llm.core.objectives import CALLER_ENDED, DEFAULT
 
 from .cells import Labels, Number
-from .recent import CUT, FINE, HOUR, QUARTER, WITHHELD, Cell
-from .situation import Model, Money, RateLimit, Situation
+from .recent import CUT, FINE, HOUR, OVERFLOW, QUARTER, RUN_COST, WITHHELD, Cell, Recent
+from .situation import Model, Money, RateLimit, Runs, Situation
 from .spenders import Spender
 from .state import State
 from .summary import SHOWN, complete
@@ -24,25 +24,30 @@ _FINISH = "otel_llm_finish_reasons_total"
 _FROM, _TO, _CACHE, _RESULT = 3, 4, 3, 4  # where the labels of a fallback and of a look-up have them
 
 
-def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown: bool) -> Situation:
+def survey(
+    state: State, in_flight: Mapping[Labels, float], now: float, *, shown: bool, price_age: float | None = None
+) -> Situation:
     """The situation at ``now``, seconds since the epoch; where it is to be ``shown``, with the last hour."""
     recent, engine = state.recent, state.engine
     recent.forget(now)
+    recent.overflowed(state.bounds.overflow, now)
     engine.renewed(now)
     usual = _Usual(state)
     models = {}
     for key in recent.models:
         track = engine.tracks.get(key)
-        shifts, peaks = ({}, {}) if track is None else _scores(track, now)
+        shifts, peaks, scores = ({}, {}, {}) if track is None else _scores(track, now)
         five, fifteen, hour = recent.total(key, now)
         models[key] = Model(
-            five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, peaks,
-            None if track is None else _output(track), usual.of(key, (hour, fifteen)),
+            five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, scores, peaks,
+            None if track is None else _output(track), None if track is None else _cost(track),
+            None if track is None else _variation(track, now), usual.of(key, (hour, fifteen)),
             _causes(track, shifts) if shown and track is not None else {},
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
     decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()
     checked = recent.counted("otel_llm_guardrail_checks_total", now, QUARTER).items()
+    repeated = recent.counted("otel_llm_tool_repeats_total", now, QUARTER).items()
     errors = recent.counted("otel_llm_internal_errors_total", now, HOUR).items()
     return Situation(
         at=now,
@@ -53,19 +58,26 @@ def survey(state: State, in_flight: Mapping[Labels, float], now: float, *, shown
         rate_limits=tuple(_rate_limits(state)),
         fallbacks=_sums(((labels[_FROM], labels[_TO]), count) for labels, count in away),
         caches=_caches(state, now),
+        lookups=_by_model(state, now),
         misses=_misses(state, now),
         breakers=_breakers(state),
         money=tuple(_money(state, now)),
         retries=sum(recent.counted("otel_llm_retries_total", now, QUARTER).values()),
         internal_errors=_sums((labels[0], count) for labels, count in errors),
-        overflow=dict(state.bounds.overflow),
+        overflow={label: count for (label,), count in recent.counted(OVERFLOW, now, HOUR).items()},
         in_flight=_sums(((labels[0], labels[1]), count) for labels, count in in_flight.items()),
         watched=tuple(sorted(" ".join(labels) for labels, _ in _values(state, "otel_llm_instrumented"))),
         decisions=_sums(((labels[0], labels[1]), count) for labels, count in decided),
         guardrails=_sums(((labels[2], labels[3]), count) for labels, count in checked),
+        blocked=_blocked(state, dict(checked)),
+        agents=_agents(recent, now),
+        tools=_tools(recent, now),
+        repeats=_sums(((labels[0], labels[1]), count) for labels, count in repeated),
+        price_age=price_age,
         evaluations=dict(state.quality.standings(now)),
         spenders=_spenders(state),
-        largest=_largest(state, now) if shown else {},
+        largest=_largest(state, now, "%Y-%m") if shown else {},
+        today=_largest(state, now, "%Y-%m-%d") if shown else {},
         complete=complete(state.families) if shown else None,
     )
 
@@ -85,7 +97,7 @@ def _values(state: State, name: str) -> Iterator[tuple[Labels, float]]:
     return ((labels, cell.value) for labels, cell in state.families.cells(name).items() if isinstance(cell, Number))
 
 
-def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float]]:
+def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     at = track.grid.of(now)
     shifts: dict[str, float] = {}
     peaks: dict[str, float] = {}
@@ -97,10 +109,13 @@ def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float
             peaks[signal] = peak
         if (shift := track.shift(signal, at, baseline)) is not None:
             shifts[signal] = shift
+    every = dict(shifts)
     for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
-        if kind == "trend" and signal in shifts and abs(score) > abs(shifts[signal]):
-            shifts[signal] = score
-    return shifts, peaks
+        if abs(score) > abs(every.get(signal, 0.0)):
+            every[signal] = score
+            if kind == "trend" and signal in shifts:
+                shifts[signal] = score
+    return shifts, peaks, every
 
 
 def _causes(track: Track, shifts: Mapping[str, float]) -> dict[str, tuple[Cause, ...]]:
@@ -112,6 +127,16 @@ def _causes(track: Track, shifts: Mapping[str, float]) -> dict[str, tuple[Cause,
 def _output(track: Track) -> tuple[float, float, float] | None:
     baseline = track.baselines["output_tokens"]
     return None if baseline is None else (baseline.mean, baseline.stddev, baseline.count)
+
+
+def _cost(track: Track) -> float | None:
+    baseline = track.baselines["cost"]
+    return None if baseline is None else baseline.mean
+
+
+def _variation(track: Track, now: float) -> float | None:
+    output = track.outputs(track.grid.of(now))
+    return output.stddev / output.mean if output.stddev is not None and output.mean else None
 
 
 class _Usual:
@@ -166,6 +191,49 @@ def _caches(state: State, now: float) -> dict[str, tuple[float, float, float | N
     return caches
 
 
+def _by_model(state: State, now: float) -> dict[tuple[str, str, str], tuple[float, float]]:
+    hits: dict[tuple[str, str, str], float] = {}
+    every: dict[tuple[str, str, str], float] = {}
+    for labels, count in state.recent.counted("otel_llm_cache_requests_total", now, QUARTER).items():
+        key = (labels[0], labels[1], labels[_CACHE])
+        every[key] = every.get(key, 0.0) + count
+        hits[key] = hits.get(key, 0.0) + (count if labels[_RESULT] == "hit" else 0.0)
+    return {key: (hits[key], count) for key, count in every.items()}
+
+
+def _agents(recent: Recent, now: float) -> dict[str, Runs]:
+    ended = recent.counted("gen_ai_invoke_agent_duration_seconds", now, QUARTER).items()
+    every, failed = _sums((labels[0], count) for labels, count in ended), _failed(ended, 1)
+    cost, priced = (
+        _sums((labels[0], count) for labels, count in recent.counted(name, now, QUARTER).items())
+        for name in (RUN_COST, f"{RUN_COST}_count")
+    )
+    return {
+        name: Runs(every.get(name, 0.0), failed.get(name, 0.0), cost.get(name, 0.0), priced.get(name, 0.0))
+        for name in dict.fromkeys((*every, *priced))
+    }
+
+
+def _tools(recent: Recent, now: float) -> dict[str, Runs]:
+    ended = recent.counted("gen_ai_execute_tool_duration_seconds", now, QUARTER).items()
+    every, failed = _sums((labels[0], count) for labels, count in ended), _failed(ended, 3)
+    return {name: Runs(count, failed.get(name, 0.0)) for name, count in every.items()}
+
+
+def _failed(ended: Iterable[tuple[Labels, float]], error: int) -> dict[str, float]:
+    left = ("", *CALLER_ENDED)
+    return _sums((labels[0], count) for labels, count in ended if labels[error] not in left)
+
+
+def _blocked(state: State, lately: Mapping[Labels, float]) -> dict[str, float]:
+    """The share of a guardrail's checks since the start that was blocked, without the last 15 minutes."""
+    name = "otel_llm_guardrail_checks_total"
+    before = [(labels, count - lately.get(labels, 0.0)) for labels, count in _values(state, name)]
+    every = _sums((labels[2], count) for labels, count in before)
+    blocked = _sums((labels[2], count) for labels, count in before if labels[3] == "blocked")
+    return {name: blocked.get(name, 0.0) / count for name, count in every.items() if count > 0}
+
+
 def _misses(state: State, now: float) -> dict[Key, str]:
     counts = state.recent.counted("otel_llm_prompt_cache_misses_total", now, QUARTER)
     return {labels[:-1]: labels[-1] for labels, _ in sorted(counts.items(), key=lambda one: one[1])}
@@ -195,8 +263,8 @@ def _money(state: State, now: float) -> Iterator[Money]:
         yield Money(period, budget, spent, limit, forecast, passes, course)
 
 
-def _largest(state: State, now: float) -> Mapping[str, Sequence[Spender]]:
-    return state.spenders.top(f"{date.fromordinal(state.ledger.spend.day(now)):%Y-%m}", SHOWN)
+def _largest(state: State, now: float, period: str) -> Mapping[str, Sequence[Spender]]:
+    return state.spenders.top(date.fromordinal(state.ledger.spend.day(now)).strftime(period), SHOWN)
 
 
 def _spenders(state: State) -> tuple[str, str, tuple[tuple[str, float], ...]]:

@@ -40,7 +40,9 @@ class Condition:
     ``explained_by`` are conditions that cause this one: while one of them is open for the same service, provider and (where both
     have one) model, a surface folds this one into it. ``now`` and ``past`` are its sentence while it lasts and after it has
     ended, for ``str.format`` with ``who``, ``value`` and ``detail`` (an empty text or one that begins with a space); a surface
-    appends since when. ``alert`` is the Prometheus alert and, in lower case, the anchor of its section in the runbook.
+    appends since when. ``alert`` is the Prometheus alert and, in lower case, the anchor of its section in the runbook. ``grave`` is
+    a second way to be critical: further out, and so sooner. ``by_rules_only`` says why a service cannot know it of itself, and
+    ``rules_longer`` why the alert may fire longer than the service says so.
     """
 
     id: str
@@ -58,15 +60,18 @@ class Condition:
     now: str
     past: str
     explained_by: tuple[str, ...] = ()
+    grave: Level | None = None
+    by_rules_only: str = ""
+    rules_longer: str = ""
 
-    def limit(self, severity: Severity, objectives: Objectives = DEFAULT) -> float:
+    def limit(self, severity: Severity | Literal["grave"], objectives: Objectives = DEFAULT) -> float:
         """The value at which ``severity`` begins, in the condition's unit (a share from 0 to 1).
 
         Raises:
             ValueError: where the condition does not have that severity.
 
         """
-        level = {"warning": self.warning, "critical": self.critical}.get(severity)
+        level = {"warning": self.warning, "critical": self.critical, "grave": self.grave}.get(severity)
         if level is None:
             raise ValueError(f"{self.id} is never {severity}")
         return float(getattr(objectives, level.limit)) if isinstance(level.limit, str) else level.limit
@@ -81,6 +86,13 @@ class Condition:
         """The condition in words: ``gpt-4.1: 60 % of calls fail (rate_limit)``."""
         return (self.past if ended else self.now).format(who=who, value=value, detail=detail)
 
+
+PAGING = ("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend")
+"""Signals of ``anomaly``, which may page."""
+SHAPES = ("input_tokens", "latency_slow", "output_long", "output_short", "output_spread")
+"""Signals of ``mix``: they tell of other requests."""
+LOW_TOO = ("output_tokens", "output_spread")
+"""Signals that are as suspicious below the usual as above it."""
 
 _OF_MODEL = (*SERVICE, *MODEL)
 _CALLS = {"min_requests": "calls"}
@@ -123,11 +135,12 @@ def _traffic() -> tuple[Condition, ...]:
             (*_OF_MODEL, "slo"), "LLMErrorBudgetBurn",
             "{who}: the {detail} error budget burns, {value} of calls miss the objective",
             "{who}: the {detail} error budget burned, {value} of calls missed the objective", ("provider",),
+            rules_longer="Prometheus also knows six hours, a day and three days; a service keeps one hour",
         ),
         Condition(
             "latency", "latency", "Is it slow?", "95th percentile of successful calls", SHORT, "seconds", "above",
             Level("p95", 5 * MINUTE), None, _CALLS, _OF_MODEL, "LLMLatencyP95High",
-            "{who}: 5 % of calls take longer than {value}", "{who}: 5 % of calls took longer than {value}", ("breaker",),
+            "{who}: 5 % of calls take longer than {value}", "{who}: 5 % of calls took longer than {value}", ("burn", "breaker"),
         ),
         Condition(
             "first_chunk", "first_chunk", "Do streams start late?", "95th percentile of the time to a stream's first chunk",
@@ -148,6 +161,7 @@ def _around() -> tuple[Condition, ...]:
             "below", Level("rate_limit_left", 5 * MINUTE), Level("rate_limit_critical", 5 * MINUTE), {}, limited,
             "LLMRateLimitNear", "{who}: {value} of the rate limit{detail} is left",
             "{who}: {value} of the rate limit{detail} was left",
+            rules_longer="a sample does not say how old the provider's word is; a service forgets it after 5 minutes",
         ),
         Condition(
             "rate_limit_refused", "rate_limit", "Does the provider refuse calls?",
@@ -173,7 +187,7 @@ def _around() -> tuple[Condition, ...]:
         ),
         Condition(
             "prompt_cache", "prompt_cache", "Does the prompt cache help?",
-            "cached over all input tokens, against the last day", SHORT,
+            "cached over all input tokens, against the last day; judged where 15 minutes bring enough calls", SHORT,
             "share", "below", Level("prompt_cache_drop", 3 * MINUTE), None, _CALLS, _OF_MODEL, "LLMPromptCacheHitRatioLow",
             "{who}: only {value} of input tokens come from the prompt cache{detail}",
             "{who}: only {value} of input tokens came from the prompt cache{detail}",
@@ -183,11 +197,20 @@ def _around() -> tuple[Condition, ...]:
             None, Level(1.0, 0), {}, (*SERVICE, "breaker"), "LLMCircuitBreakerOpen",
             "{who} is open, calls are refused without being tried",
             "{who} was open, calls were refused without being tried",
+            rules_longer="what opens and closes between two scrapes shows in 5 minutes of its counter only",
         ),
         Condition(
             "anomaly", "anomaly", "Is something unusual?",
             "distance of recent means from the baseline, in standard deviations", 2 * MINUTE,
             "sigma", "above", Level("zscore_critical", 1 * MINUTE), Level("zscore_critical", 5 * MINUTE),
+            {"min_samples": "samples"}, (*_OF_MODEL, "signal"), "LLMAnomaly",
+            "{who}: {detail} is {value} from usual", "{who}: {detail} was {value} from usual", ("prompt_cache",),
+            grave=Level("zscore_grave", 2 * MINUTE),
+        ),
+        Condition(
+            "mix", "anomaly", "Has the mix of requests changed?",
+            "distance of recent means from the baseline, in standard deviations", 2 * MINUTE,
+            "sigma", "above", Level("zscore_critical", 5 * MINUTE), None,
             {"min_samples": "samples"}, (*_OF_MODEL, "signal"), "LLMAnomaly",
             "{who}: {detail} is {value} from usual", "{who}: {detail} was {value} from usual", ("prompt_cache",),
         ),
@@ -260,7 +283,7 @@ def _answers() -> tuple[Condition, ...]:
         ),
         Condition(
             "variance", "variance", "Do answers vary more?",
-            "deviation of output tokens over their mean, against the last day", BASELINE,
+            "deviation of output tokens over their mean in the sliding window, against the last day", BASELINE,
             "factor", "above", Level("output_variance_factor", 10 * MINUTE), None, {"min_answers": "calls"}, _OF_MODEL,
             "LLMOutputVarianceHigh", "{who}: lengths of answers spread by {value} of their mean",
             "{who}: lengths of answers spread by {value} of their mean",
@@ -332,6 +355,7 @@ def _telemetry() -> tuple[Condition, ...]:
         Condition(
             "endpoint", "telemetry", "Is the telemetry there?", "scrapes of the metrics port", 0, "state", "above",
             Level(1.0, 5 * MINUTE), None, {}, SERVICE, "LLMTelemetryDown", "{who} does not answer", "{who} did not answer",
+            by_rules_only="a service that does not answer cannot say so",
         ),
         counted(
             "internal_errors", "Does otel-llm itself fail?", "errors of otel-llm, swallowed", "LLMInternalErrors",
@@ -344,7 +368,7 @@ def _telemetry() -> tuple[Condition, ...]:
         ),
         Condition(
             "old_prices", "telemetry", "Are prices up to date?", "age of the price table", 0, "seconds", "above",
-            Level("price_table_age", 0), None, {}, SERVICE, "LLMPriceTableOld",
+            Level("price_table_age", 3600), None, {}, SERVICE, "LLMPriceTableOld",
             "{who}: the price table is {value} old", "{who}: the price table was {value} old",
         ),
     )  # fmt: skip

@@ -74,16 +74,17 @@ class Site:
         sort = asked.get("sort", ["worst"])[0]
         sort = sort if sort in _SORTS else "worst"
         everything = asked.get("all", [""])[0] == "1"
+        view = "agents" if asked.get("view", [""])[0] == "agents" else ""
 
         def make(facts: Facts) -> bytes:
-            return page.render(facts, sort=sort, everything=everything, base=base)
+            return page.render(facts, sort=sort, everything=everything, base=base, view=view)
 
         headers = (
             ("Content-Security-Policy", page.POLICY),
             ("Referrer-Policy", "no-referrer"),
             ("X-Frame-Options", "DENY"),
         )
-        return self._made(("page", sort, everything, base), make, "text/html; charset=utf-8", encoding, *headers)
+        return self._made(("page", sort, everything, base, view), make, "text/html; charset=utf-8", encoding, *headers)
 
     def _text(self) -> Answer:
         from .page import text  # noqa: PLC0415 - only where somebody looks

@@ -123,6 +123,7 @@ def test_the_page_says_what_went_wrong_with_answers_guards_and_guardrails() -> N
     for minute in range(260):
         value = scores(dice, 0.9 if minute < 240 else 0.4, 0.05)
         store.apply(Event("otel_llm_evaluation_score", AT + 60 * minute, KEY, value))
+    store.apply(Event("otel_llm_guardrail_checks_total", AT, ("aws.bedrock", "m", "pii", "passed"), 50.0))
     now = AT + 60 * 260
     store.apply(Event("otel_llm_budget_decisions_total", now, ("", "refused"), 3.0))
     store.apply(Event("otel_llm_budget_decisions_total", now, ("nightly", "allowed"), 3.0))

@@ -146,6 +146,10 @@ def test_a_store_counts_who_spends_and_outlives_restarts(call):
         },
         {"label": "plan", "rows": [{"value": "pro", "usd": 2.0, "error_usd": 0.0}]},
     ]
+    assert again.status(now, {})["top_spenders_today"] == again.status(now, {})["top_spenders"]
+    tomorrow = again.status(now + 86_400, {})
+    assert [one["label"] for one in tomorrow["top_spenders"]] == ["user", "plan"]
+    assert tomorrow["top_spenders_today"] == []
     with pytest.raises(ValueError, match="no spenders"):
         again.add_spenders("?")
 

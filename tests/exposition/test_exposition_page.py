@@ -19,6 +19,7 @@ from otel_llm.core.guard import Guard
 from otel_llm.exposition import page
 from otel_llm.exposition.apps import asgi_app, wsgi_app
 from otel_llm.exposition.page import text, words
+from otel_llm.exposition.page.work import levels
 from otel_llm.exposition.server import Server, serve
 from otel_llm.exposition.snapshot import Snapshot
 
@@ -296,8 +297,25 @@ def test_durations(value, shown):
     assert words.duration(value).replace(words.THIN, " ") == shown
 
 
-def test_agents_have_a_panel_where_there_are_any(start, calm):
-    agents = [{"name": "support", "runs": 40, "failed": 0.25, "cost": 1.5}]
-    shown = text_of(get(start(lambda: {**calm, "agents": agents}), "/", Accept=BROWSER)[2])
-    assert "Agents since the start support 40 runs, 25 % failed $1.50" in shown
-    assert "Agents" not in text_of(get(start(lambda: {**calm, "agents": []}), "/", Accept=BROWSER)[2])
+def test_agents_and_tools_have_a_tab_where_there_are_any(start, calm):
+    last = {"runs": 12, "failed": 0.5, "run_cost": 2.5}
+    agents = [{"name": "<b>support", "runs": 40, "failed": 0.25, "cost": 1.5, "mean_s": 3.0, "last": last}]
+    tools = [
+        {"name": "search", "runs": 80, "failed": 0.0, "mean_s": 0.5, "repeats": 7, "last": {**last, "run_cost": None}}
+    ]
+    key = {"agent": "<b>support"}
+    failing = {"id": "agent", "level": "warning", "key": key, "folded": []}
+    address = start(lambda: {**calm, "agents": agents, "tools": tools})
+    shown_first = get(address, "/", Accept=BROWSER)[2].decode()
+    assert '<a href="?view=agents">Agents and tools</a>' in shown_first
+    assert '<a href="?view=service" aria-current=page>' in shown_first
+    work = get(address, "/?view=agents", Accept=BROWSER)[2]
+    assert b'<a href="?view=agents" aria-current=page>' in work
+    shown = text_of(work)
+    assert "&lt;b&gt;support 40 25 % $1.50 3.0 12 50 % $2.50" in shown
+    assert "search 80 0 % 0.50 12 50 % 7" in shown
+    assert b"<b>support" not in work
+    assert levels([failing]) == {("agent", "<b>support"): "warning"}
+    without = start(lambda: {**calm, "agents": [], "tools": []})
+    for path in ("/", "/?view=agents"):
+        assert "Agents" not in text_of(get(without, path, Accept=BROWSER)[2])

@@ -416,6 +416,16 @@ class Track:
                 add(whole.latency.bins, one.latency.bins)
         return whole
 
+    def outputs(self, at: int) -> Summary:
+        """Output tokens of the window, without their sketch. The baselines have been made for ``at``."""
+        found = Summary()
+        found.merge_moments(self.closed.output_tokens)
+        oldest = at // self.grid.per_slice - SLICES
+        for number, one in self.cells.items():
+            if oldest < number // self.grid.per_slice and number <= at:
+                found.merge_moments(one.output_tokens)
+        return found
+
     def costs(self, at: int) -> Bins:
         """The sketch of all costs in the window."""
         now, bins = at // self.grid.per_slice, dict[int, int]()

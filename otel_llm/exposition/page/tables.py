@@ -139,7 +139,6 @@ def panels(facts: Facts) -> str:
         _rate_limits(facts),
         _money(facts),
         *_top_spenders(facts),
-        *_agents(facts),
         _around(facts),
     )
     return f'<div class="side">{"".join(shown)}</div>'
@@ -180,27 +179,24 @@ def _money(facts: Facts) -> str:
 
 def _top_spenders(facts: Facts) -> Iterable[str]:
     """By labels that are no metric labels, too; ``up to`` where an amount may be too large."""
+    today = {one["label"]: {row["value"]: row for row in one["rows"]} for one in facts.get("top_spenders_today", ())}
     for one in facts["top_spenders"][:LABELS]:
+        of_day = today.get(one["label"], {})
+        values = {row["value"]: row for row in one["rows"]}
+        order = sorted({**values, **of_day}, key=lambda value: -_usd(of_day.get(value)))
         rows = [
-            (name(row["value"], 32, "(none)"), ("up to " if row["error_usd"] else "") + dollars(row["usd"]))
-            for row in one["rows"]
-        ]
-        yield _panel(
-            f"Top spenders by {escape(one['label'].replace('_', ' '))}", "this month", rows, "no priced call yet"
-        )
+            (name(value, 32, "(none)") + f"<small>{_amount(values.get(value))} this month</small>", _amount(of_day.get(value)))
+            for value in order
+        ]  # fmt: skip
+        yield _panel(f"Top spenders by {escape(one['label'].replace('_', ' '))}", "today", rows, "no priced call yet")
 
 
-def _agents(facts: Facts) -> Iterable[str]:
-    """Where agents run: what each spends, how often it ran, how many of its runs failed."""
-    rows = [
-        (
-            f"{name(one['name'], 32)}<small>{number(one['runs'])} runs, {percent(one['failed'])} failed</small>",
-            dollars(one["cost"]),
-        )
-        for one in facts.get("agents") or ()
-    ]
-    if rows:
-        yield _panel("Agents", "since the start", rows, "")
+def _usd(row: Facts | None) -> float:
+    return row["usd"] if row else 0.0
+
+
+def _amount(row: Facts | None) -> str:
+    return ("up to " if row["error_usd"] else "") + dollars(row["usd"]) if row else NONE
 
 
 def _around(facts: Facts) -> str:

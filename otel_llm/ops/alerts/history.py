@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
 from otel_llm.ops import recorded
 
 from .alert import KEPT, MINUTE, MODEL_VARIABLES, NUMBER, SHARE, Alert, busy, judged
@@ -13,12 +15,8 @@ from .alert import KEPT, MINUTE, MODEL_VARIABLES, NUMBER, SHARE, Alert, busy, ju
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_llm.core.conditions import Level
     from otel_llm.ops.rules import Context
-
-# signals that may page, those that tell of a mix of requests and so wait longer, and of each which is as suspicious when low
-PAGING = "latency|output_tokens|cost|time_to_first_chunk|errors|calls|spend"
-SHAPES = "input_tokens|latency_slow|output_long|output_short|output_spread"
-BOTH = {PAGING: "output_tokens", SHAPES: "output_spread"}
 
 
 def tokens(it: Context) -> list[Alert]:
@@ -61,11 +59,12 @@ def cost(it: Context) -> list[Alert]:
 
 def anomalies(it: Context) -> list[Alert]:
     o = it.objectives
+    one, mix = BY_ID["anomaly"], BY_ID["mix"]
     recent = [
-        _recent(it, "warning", MINUTE, o.zscore_critical),
-        _recent(it, "warning", 5 * MINUTE, o.zscore_critical, SHAPES),
-        _recent(it, "critical", 5 * MINUTE, o.zscore_critical),
-        _recent(it, "critical", 2 * MINUTE, o.zscore_grave),
+        _recent(it, "warning", one.warning),
+        _recent(it, "warning", mix.warning, SHAPES),
+        _recent(it, "critical", one.critical),
+        _recent(it, "critical", one.grave),
         # what one process cannot see: the mean over all instances, and the rhythm of days
         _anomaly("fleet", "warning", 5 * MINUTE, _shift(it, o.zscore_critical)),
         _anomaly("season", "warning", 10 * MINUTE, _season(it, "warning")),
@@ -77,11 +76,12 @@ def anomalies(it: Context) -> list[Alert]:
     ]
 
 
-def _recent(it: Context, severity: str, wait: float, sigmas: float, signals: str = PAGING) -> Alert:
+def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str, ...] = PAGING) -> Alert:
     """What each process says of its recent calls: severity by how far they are, and for how long."""
     zscore = BY_NAME["otel_llm_zscore"]
-    high = zscore.selector(signal=f"=~{signals}", kind="=~shift|trend")
-    low = zscore.selector(signal=BOTH[signals], kind="=~shift|trend")
+    sigmas, wait = (inf, 0.0) if level is None else (getattr(it.objectives, str(level.limit)), level.held)
+    high = zscore.selector(signal=f"=~{'|'.join(signals)}", kind="=~shift|trend")
+    low = zscore.selector(signal="|".join(one for one in signals if one in LOW_TOO), kind="=~shift|trend")
     by = f"by ({it.model}, signal, kind)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
     more = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core import objectives as normal
@@ -62,47 +61,36 @@ def unknown(it: Context) -> list[Alert]:
     o, medium = it.objectives, normal.MEDIUM
     names = it.by(*recorded.PROVIDER_MODEL)
 
-    def share(counted: str) -> str:
-        return f"{counted}\n/ on ({it.model})\n({it.total(recorded.CALLS, medium)} > 0)"
+    def share(counted: str, limit: float) -> str:
+        return f"{counted}\n/ on ({it.model})\n({it.total(recorded.CALLS, medium)} >= {o.min_failures})\n> {limit:g}"
 
     unknown_calls = summed(names, it.total(recorded.USAGE_UNKNOWN, medium))
-    unpriced = f"sum_over_time({recorded.UNPRICED}{it.steps(HOUR, normal.SHORT)}) > 0"
-    enough = f"\nand\n{unknown_calls} >= {o.min_failures}"
     return [
         judged(
-            "unpriced", "warning", "cost", unpriced, f"no price for {COUNT} calls", COUNT, name="LLMUnpricedModel",
+            "unpriced", "warning", "cost", share(it.parts(recorded.UNPRICED), o.incomplete_share), f"no price for {SHARE}", SHARE,
         ),
         judged(
-            "usage_unknown", "warning", "telemetry", f"{share(unknown_calls)}\n> {o.usage_unknown_share:g}{enough}",
-            f"no usage in {SHARE}", SHARE,
+            "usage_unknown", "warning", "telemetry", share(unknown_calls, o.usage_unknown_share), f"no usage in {SHARE}", SHARE,
         ),
     ]  # fmt: skip
 
 
 def own(it: Context) -> list[Alert]:
     def counted(record: str) -> str:
-        return f"sum_over_time({record}{it.steps(HOUR, normal.SHORT)}) > 0"
+        window = it.steps(HOUR - normal.SHORT, MINUTE)
+        return f"sum_over_time({record}{window}) / {normal.SHORT // MINUTE} > 0"
 
     age = f"max by ({it.of_service}) ({BY_NAME['otel_llm_price_table_age_seconds'].name}) > {it.objectives.price_table_age:g}"
     return [
-        replace(
-            judged(
-                "label_overflow", "warning", "telemetry", counted(recorded.OVERFLOW), f"{COUNT} label values cut", COUNT,
-                " of {{ $labels.label }}", about=("label",), variables={},
-            ),
-            severity="info",
+        judged(
+            "label_overflow", "warning", "telemetry", counted(recorded.OVERFLOW), f"{COUNT} label values cut", COUNT,
+            " of {{ $labels.label }}", about=("label",), variables={},
         ),
         judged(
             "internal_errors", "warning", "telemetry", counted(recorded.INTERNAL_ERRORS), f"{COUNT} own errors", COUNT,
             " in {{ $labels.component }}", about=("component",), variables={},
         ),
-        replace(
-            judged(
-                "old_prices", "warning", "telemetry", age, f"prices {DURATION} old", DURATION, about=(), variables={},
-                wait=HOUR,
-            ),
-            severity="info",
-        ),
+        judged("old_prices", "warning", "telemetry", age, f"prices {DURATION} old", DURATION, about=(), variables={}),
         _no_histograms(it),
     ]  # fmt: skip
 

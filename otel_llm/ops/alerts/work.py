@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_llm.core import objectives as normal
 from otel_llm.ops import recorded
 
 from .alert import COUNT, SHARE, Alert, judged
@@ -69,4 +68,4 @@ def circles(it: Context) -> list[Alert]:
 
 
 def _in_window(it: Context, record: str) -> str:
-    return f"sum_over_time({record}{it.steps(normal.MEDIUM, normal.SHORT)})"
+    return it.parts(record)

@@ -20,7 +20,7 @@ def surroundings(it: Context) -> list[Recording]:
     def rate(name: str, *labels: str) -> str:
         return BY_NAME[name].rate(short, it.by(*labels))
 
-    away = f"sum by ({', '.join(it.by('from_model'))}) ({recorded.FALLBACK_PATHS})"
+    away = summed(it.by("from_model"), it.total(recorded.FALLBACK_PATHS, normal.MEDIUM))
     by_cache = it.by(*_PM, "cache")
     hits, every = (
         summed(by_cache, it.total(recorded.LOOKUPS + where, normal.MEDIUM)) for where in ('{result="hit"}', "")
@@ -31,7 +31,7 @@ def surroundings(it: Context) -> list[Recording]:
     seen = f"max by ({', '.join(it.by('instance'))}) (timestamp({BY_NAME['otel_llm_build_info'].name}))"
     return [
         Recording(recorded.FALLBACK_PATHS, rate("otel_llm_fallbacks_total", "from_model", "to_model", "reason")),
-        Recording(recorded.FALLBACKS, fell_back(away, recorded.CALLS, it.of_service)),
+        Recording(recorded.FALLBACKS, fell_back(away, f"({it.total(recorded.CALLS, normal.MEDIUM)})", it.of_service)),
         Recording(recorded.LOOKUPS, rate("otel_llm_cache_requests_total", *_PM, "cache", "result")),
         Recording(recorded.CACHE_HITS, ratio(hits, every)),
         Recording(

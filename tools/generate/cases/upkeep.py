@@ -85,15 +85,16 @@ def _fleet(adjective: str, period: str) -> list[Case]:
     )
 
 
-def _unpriced(_: Vocabulary) -> list[Case]:
-    def fed(values: str) -> tuple[Series, ...]:
-        return (series("otel_llm_unpriced_requests_total", values, gen_ai_operation_name="chat"),)
+def _unpriced(v: Vocabulary) -> list[Case]:
+    def fed(unpriced: float) -> tuple[Series, ...]:
+        name = "otel_llm_unpriced_requests_total"
+        return (*calls(v, (60, 40)), series(name, ramp((unpriced, 40)), gen_ai_operation_name="chat"))
 
-    words = (f"12 of calls {verb} no known price, spend is higher than shown" for verb in ("have", "had"))
-    expected = of_model("warning", "cost", "no price for 12 calls", *words)
+    words = (f"6 % of calls {verb} no known price, spend is higher than shown" for verb in ("have", "had"))
+    expected = of_model("warning", "cost", "no price for 6 %", *words)
     return pair(
-        Case("LLMUnpricedModel", "12 calls", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"),
-        ("no call", fed("0x100")),
+        Case("LLMUnpricedModel", "3.6 of 60", fed(3.6), 35, (expected,), (15,)),
+        ("2.9 of 60", fed(2.9)),
     )
 
 
@@ -123,7 +124,9 @@ def _overflow(_: Vocabulary) -> list[Case]:
         return (exactly("otel_llm_label_overflow_total", values, label="gen_ai_request_model"),)
 
     text = "12 label values of gen_ai_request_model became _other"
-    expected = _own("12 label values cut", (text, text), "info", "gen_ai_request_model", label="gen_ai_request_model")
+    expected = _own(
+        "12 label values cut", (text, text), "warning", "gen_ai_request_model", label="gen_ai_request_model"
+    )
     return pair(
         Case(
             "LLMLabelOverflow", "twelve values", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
@@ -154,7 +157,7 @@ def _old(_: Vocabulary) -> list[Case]:
         return (exactly("otel_llm_price_table_age_seconds", level((days * 86_400, 100))),)
 
     words = ("the price table is 91d 0h 0m 0s old", "the price table was 91d 0h 0m 0s old")
-    expected = _own("prices 91d 0h 0m 0s old", words, "info")
+    expected = _own("prices 91d 0h 0m 0s old", words, "warning")
     return pair(
         Case("LLMPriceTableOld", "91 days", fed(91), 80, (expected,), (30,)),
         ("89 days", fed(89)),
