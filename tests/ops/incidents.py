@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 from otel_llm.core.model import Event, Observation, Record
 
 BEGIN = 1_790_000_000.0 // 86_400 * 86_400 + 36_000  # ten in the morning, UTC
-MINUTES, EVERY = 170, 30
-PACE = 5  # seconds between two calls of a model
+MINUTES, EVERY = 152, 60
+PACE = 10  # seconds between two calls of a model
 CALM = 124  # minutes until what is unusual begins
 PRICED = 86_400.0 * 90 - 600  # seconds that the price table is old at the beginning
 DAILY, MONTHLY = 100.0, 130.0  # US dollars
 
 Span = tuple[float, float]
 Fields = Mapping[str, Any]
-Change = Callable[[random.Random], Fields]
+Change = Callable[
+    [random.Random, int], Fields
+]  # the number of the call says which ones are different: no noise at a limit
 
 
 class Planted(NamedTuple):
@@ -36,32 +38,39 @@ class Planted(NamedTuple):
 
 def often(share: float, **fields: Any) -> Change:
     """A part of the calls is different."""
-    return lambda dice: fields if dice.random() < share else {}
+    return lambda _, number: fields if int((number + 1) * share + 1e-9) > int(number * share + 1e-9) else {}
 
 
 def failing(share: float, error: str = "server_error") -> Change:
     return often(
-        share, error_type=error, duration=0.3, output_tokens=None, input_tokens=None, cost=None, cost_source=""
+        share,
+        error_type=error,
+        duration=0.3,
+        output_tokens=None,
+        input_tokens=None,
+        cache_read_tokens=None,
+        cost=None,
+        cost_source="",
     )
 
 
 def lengths(mean: float, spread: float) -> Change:
-    return lambda dice: {"output_tokens": max(1, int(mean * dice.lognormvariate(-spread * spread / 2, spread)))}
+    return lambda dice, _: {"output_tokens": max(1, int(mean * dice.lognormvariate(-spread * spread / 2, spread)))}
 
 
-LATE = (CALM, CALM + 26)
+LATE = (CALM, MINUTES)
 PLANTED = (
-    Planted("fails", (40, 60), failing(0.6)), Planted("fails", (60, 78), failing(0.12)),
+    Planted("fails", (40, 60), failing(0.6)), Planted("fails", (60, 78), failing(0.15)),
     Planted("both-a", (40, 58), failing(0.6), "outage"), Planted("both-b", (40, 58), failing(0.5), "outage"),
-    Planted("slow", (45, 62), lambda dice: {"duration": 55.0 * dice.lognormvariate(0, 0.1)}),
-    Planted("late-stream", (45, 62), lambda _: {"first_chunk": 8.0, "duration": 9.0}),
-    Planted("limited", (50, 66), failing(0.2, "rate_limit")),
+    Planted("slow", (45, 62), lambda dice, _: {"duration": 55.0 * dice.lognormvariate(0, 0.1)}),
+    Planted("late-stream", (45, 62), lambda *_: {"first_chunk": 8.0, "duration": 9.0}),
+    Planted("limited", (50, 66), failing(0.15, "rate_limit")),
     Planted("no-price", (50, 76), often(0.3, cost=None, cost_source="unpriced")),
     Planted("no-usage", (50, 76), often(0.3, input_tokens=None, output_tokens=None, cost=None, usage_unknown="absent")),
     Planted("wrong-answers", (50, 76), often(0.2, problems=("invalid_json",))),
-    Planted("dear", LATE, lambda _: {"cost": 0.05}),
-    Planted("unusual", LATE, lambda dice: {"duration": 6.0 * dice.lognormvariate(0, 0.3)}),
-    Planted("uncached", LATE, lambda _: {"cache_read_tokens": 20}),
+    Planted("dear", LATE, lambda *_: {"cost": 0.05}),
+    Planted("unusual", LATE, lambda dice, _: {"duration": 6.0 * dice.lognormvariate(0, 0.3)}),
+    Planted("uncached", LATE, lambda *_: {"cache_read_tokens": 20}),
     Planted("cut", LATE, often(0.3, finish_reasons=("length",))),
     Planted("withheld", LATE, often(0.3, finish_reasons=("content_filter",))),
     Planted("short", LATE, lengths(80, 0.2)), Planted("long", LATE, lengths(560, 0.2)),
@@ -82,7 +91,7 @@ def calls(since: float, dice: random.Random) -> Iterator[Observation]:
                                cost_source="prices", stream=True, first_chunk=0.5, finish_reasons=("stop",))  # fmt: skip
             for one in PLANTED:
                 if one.model == model and one.during[0] <= minute < one.during[1]:
-                    call = call._replace(**one.change(dice))
+                    call = call._replace(**one.change(dice, int(call.at - BEGIN) // PACE))
             if call.error_type:
                 call = call._replace(first_chunk=None, finish_reasons=())
             yield call
@@ -102,16 +111,17 @@ def events(since: float, dice: random.Random) -> Iterator[Event]:
     left = 5.0 if within(45, 60) else 1.0 if within(60, 75) else 50.0
     yield event("rate_limit_limit", *limited, "tokens", value=100.0)
     yield event("rate_limit_remaining", *limited, "tokens", value=left)
-    for _ in range(EVERY // PACE):
-        if dice.random() < (0.3 if within(50, 75) else 0.75 if within(75, 95) else 0.0):
+    for number in range(int(since - BEGIN) // PACE, int(since - BEGIN + EVERY) // PACE):
+        away = 0.3 if within(50, 75) else 0.75 if within(75, 95) else 0.0
+        if minute == 1 or often(away, so=1)(dice, number):
             yield event(
                 "fallbacks_total", MODELS["falls-back"], "falls-back", "chat", "falls-back", "scored", "timeout"
             )
-        hit = dice.random() < (0.2 if within(50, 76) else 0.8)
+        hit = bool(often(0.2 if within(50, 76) else 0.8, so=1)(dice, number))
         yield event(
             "cache_requests_total", MODELS["cache-misses"], "cache-misses", "chat", "answers", "hit" if hit else "miss"
         )
-        blocked = dice.random() < (0.5 if within(*LATE) else 0.03)
+        blocked = bool(often(0.5 if within(*LATE) else 0.03, so=1)(dice, number))
         yield event("guardrail_checks_total", MODELS["scored"], "scored", "pii", "blocked" if blocked else "passed")
         low = 0.4 if within(*LATE) else 0.9
         score = min(max(low + dice.gauss(0, 0.05), 0.0), 1.0)

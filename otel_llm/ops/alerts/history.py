@@ -82,7 +82,7 @@ def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str,
     sigmas, wait = (inf, 0.0) if level is None else (getattr(it.objectives, str(level.limit)), level.held)
     high = zscore.selector(signal=f"=~{'|'.join(signals)}", kind="=~shift|trend")
     low = zscore.selector(signal="|".join(one for one in signals if one in LOW_TOO), kind="=~shift|trend")
-    by = f"by ({it.model}, signal, kind)"
+    by = f"by ({it.model}, signal)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
     more = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
     return _anomaly("recent", severity, wait, expr, {"about": "mix"} if signals == SHAPES else more)
@@ -105,7 +105,7 @@ def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str
         f"{{{{ $labels.signal }}}} is unusually {{{{ $labels.direction }}}}, it {words}",
         "{{ $labels.signal }} was unusually {{ $labels.direction }}",
         wait,
-        labels=dict(more or {}) if kind == "recent" else {"kind": kind},
+        labels={"kind": kind, **(more or {})},
         variables={**MODEL_VARIABLES, "signal": "signal"},
     )
 

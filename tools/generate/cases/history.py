@@ -168,15 +168,15 @@ def _recent(_: Vocabulary) -> list[Case]:
     def fed(signal: str, *parts: tuple[float, int], kind: str = "shift") -> tuple[Series, ...]:
         return (series("otel_llm_zscore", level((0, 5), *parts, (0, 10)), signal=signal, kind=kind),)
 
-    def expected(severity: str, signal: str, direction: str, value: str, kind: str = "shift", **more: str) -> Expected:
+    def expected(severity: str, signal: str, direction: str, value: str, **more: str) -> Expected:
         says = f"is {value} standard errors from what is usual for this service"
-        return anomaly(kind, severity, signal, direction, says, **more)
+        return anomaly("recent", severity, signal, direction, says, **more)
 
     name, grave = "LLMAnomaly", {"size": "grave"}
     both = (expected("critical", "latency", "high", "3.2"), expected("warning", "latency", "high", "3.2"))
     large = (
-        expected("critical", "cost", "high", "7.0", "trend", **grave),
-        expected("warning", "cost", "high", "7.0", "trend"),
+        expected("critical", "cost", "high", "7.0", **grave),
+        expected("warning", "cost", "high", "7.0"),
     )
     return [
         Case(name, "recent calls 3.2 errors slower for 2 minutes", fed("latency", (3.2, 3)), 7, both[1:], (5, 9)),
