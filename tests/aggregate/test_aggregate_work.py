@@ -1,0 +1,114 @@
+"""What is judged beside the calls themselves: runs of agents and tools, their cost, repeats, prices, and signals by direction."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_llm.aggregate import Store
+from otel_llm.aggregate.judgement import Judge, Reading, limit_of
+from otel_llm.aggregate.readings import read
+from otel_llm.aggregate.situation import Situation
+from otel_llm.core.conditions import BY_ID
+from otel_llm.core.config import Config
+from otel_llm.core.model import Event
+from otel_llm.core.objectives import DEFAULT
+
+AT = 1_763_711_100.0
+DAY = 86_400.0
+
+
+def judged(store: Store, until: float, since: float = AT) -> dict[str, tuple[str, str]]:
+    """Level and sentence of each condition, after a judgement every 15 seconds."""
+    at = since
+    while at < until:
+        at += 15
+        store.judge(at)
+    found = {}
+    for one in store.status(at, {})["conditions"]:
+        for each in (one, *one["folded"]):
+            found[each["id"]] = (each["level"], each["text"].split(", ")[0])
+    return found
+
+
+def test_agents_tools_and_what_runs_cost_are_judged_by_fifteen_minutes() -> None:
+    store = Store(Config())
+    for number in range(12):
+        error = "timeout" if number % 2 else "cancelled" if number == 0 else ""
+        store.apply(Event("gen_ai_invoke_agent_duration_seconds", AT + number, ("planner", error), 2.0))
+        store.apply(
+            Event("gen_ai_execute_tool_duration_seconds", AT + number, ("search", "function", "planner", error), 1.0)
+        )
+        store.apply(Event("otel_llm_run_cost_usd", AT + number, ("planner",), 2.5))
+    store.apply(Event("otel_llm_run_cost_usd", AT, ("few",), 9.0))
+    store.apply(Event("otel_llm_tool_repeats_total", AT, ("planner", "search"), 6.0))
+    assert judged(store, AT + 330) == {
+        "agent": ("warning", "agent planner: 50 % of agent runs fail"),
+        "tool": ("warning", "tool search: 50 % of tool runs fail"),
+        "run_cost": ("warning", "agent planner: a run costs $2.50"),
+        "runaway": ("warning", "agent planner: 6 calls of a tool repeat an earlier one (search)"),
+    }
+    store.apply(Event("otel_llm_tool_repeats_total", AT + 330, ("planner", "search"), 15.0))
+    assert judged(store, AT + 345, AT + 330)["runaway"][0] == "critical"
+    assert {level for level, _ in judged(store, AT + 1300, AT + 345).values()} == {"ended"}
+
+
+def test_a_price_table_that_is_older_than_it_may_be() -> None:
+    store = Store(Config(), price_date=lambda: AT - 91 * DAY)
+    assert judged(store, AT + 3590)["old_prices"] == ("pending", "otel-llm: the price table is 91 days old")
+    assert judged(store, AT + 3630, AT + 3590)["old_prices"][0] == "warning"
+    assert judged(Store(Config(), price_date=lambda: AT - 89 * DAY), AT + 60) == {}
+
+
+def test_label_values_past_their_bound_are_forgotten_after_an_hour() -> None:
+    store = Store(Config(max_label_values=1))
+    for model in ("gpt-5", "gpt-6"):
+        store.apply(Event("otel_llm_retries_total", AT, ("openai", model, "chat", "timeout")))
+    assert judged(store, AT + 960)["label_overflow"] == (
+        "warning",
+        "otel-llm: 1 label values of gen_ai_request_model became _other",
+    )
+    again = Store(Config(max_label_values=1))
+    again.load(store.dump())
+    assert judged(again, AT + 3660, AT + 960)["label_overflow"][0] == "ended"
+
+
+def test_calls_that_cost_more_than_usual(call) -> None:
+    store, opened = Store(Config()), set()
+    for number in range(1200):
+        at, cost = AT + number * 5, 0.01 if number < 1000 else 0.05
+        made = call(at=at, cost=cost + number % 7 / 1e4, cost_source="prices", input_tokens=10)
+        store.apply(made._replace(output_tokens=200 + number % 9))
+        if number % 3 == 0 and number > 950:
+            opened |= {change.entry.reading.condition for change in store.judge(at) if change.entry.open}
+    assert {"cost_per_request", "anomaly"} <= opened
+
+
+def test_what_is_far_out_is_critical_sooner() -> None:
+    def level(sigmas: float, seconds: int) -> str:
+        judge, key = Judge(), (("provider", "openai"), ("model", "gpt-5"), ("signal", "latency"))
+        for at in range(0, seconds + 1, 15):
+            judge.judge([Reading("anomaly", key, "gpt-5", sigmas, 1)], AT + at)
+        return judge.shown()[0].level if judge.shown() else ""
+
+    assert [level(7.0, 45), level(7.0, 60), level(7.0, 120)] == ["pending", "warning", "critical"]
+    assert [level(4.0, 120), level(4.0, 300), level(2.9, 300)] == ["warning", "critical", ""]
+    assert limit_of(BY_ID["anomaly"], "grave") == DEFAULT.zscore_grave
+    assert limit_of(BY_ID["mix"], "critical") is None
+
+
+@pytest.mark.parametrize(
+    ("signal", "score", "condition", "value"),
+    [("latency", 5.0, "anomaly", 5.0), ("latency", -5.0, "anomaly", 0.0), ("output_tokens", -5.0, "anomaly", 5.0),
+     ("output_short", 4.0, "mix", 4.0), ("output_spread", -4.0, "mix", 4.0), ("input_tokens", -4.0, "mix", 0.0),
+     ("answer_problems", 9.0, None, None)],
+)  # fmt: skip
+def test_a_signal_is_judged_where_it_matters_only(
+    call, monkeypatch: pytest.MonkeyPatch, signal: str, score: float, condition: str | None, value: float | None
+) -> None:
+    store = Store(Config())
+    store.apply(call(at=AT))
+    situation: Situation = store._survey(AT + 1, shown=True)
+    ((key, model),) = situation.models.items()
+    situation = situation._replace(models={key: model._replace(scores={signal: score})})
+    found = [(one.condition, one.value) for one in read(situation, DEFAULT) if "signal" in dict(one.key)]
+    assert found == ([(condition, value)] if condition else [])
