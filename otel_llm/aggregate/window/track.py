@@ -418,13 +418,13 @@ class Track:
 
     def outputs(self, at: int) -> Summary:
         """Output tokens of the window, without their sketch. The baselines have been made for ``at``."""
-        found = Summary()
-        found.merge_moments(self.closed.output_tokens)
+        outputs = Summary()
+        outputs.merge_moments(self.closed.output_tokens)
         oldest = at // self.grid.per_slice - SLICES
         for number, one in self.cells.items():
             if oldest < number // self.grid.per_slice and number <= at:
-                found.merge_moments(one.output_tokens)
-        return found
+                outputs.merge_moments(one.output_tokens)
+        return outputs
 
     def costs(self, at: int) -> Bins:
         """The sketch of all costs in the window."""

@@ -54,13 +54,13 @@ def work(facts: Facts) -> str:
 
 def levels(conditions: Sequence[Facts]) -> dict[tuple[str, str], str]:
     """The level of each open condition of an agent or tool, folded ones included."""
-    found: dict[tuple[str, str], str] = {}
+    by_whom: dict[tuple[str, str], str] = {}
     for one in conditions:
-        found.update(levels(one["folded"]))
+        by_whom.update(levels(one["folded"]))
         whom = one["key"].get("tool") or one["key"].get("agent")
         if whom and one["level"] in ("warning", "critical"):
-            found[one["id"], whom] = one["level"]
-    return found
+            by_whom[one["id"], whom] = one["level"]
+    return by_whom
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], since_start: int) -> str:
