@@ -49,7 +49,7 @@ _HOME = {
     "guard": "runtime.guarding",
     "instrument": "runtime",
     "labels": "calls.context",
-    "observe": "calls.observe",
+    "observe": "calls.own",
     "on_anomaly": "outputs.alerts",
     "price": "pricing.public",
     "record_cache": "reliability.caches",

@@ -3,6 +3,10 @@
 A collection may come while its thread holds any lock, also one that concluding a call takes: the exporter's, the journal's,
 logging's. So the thread in which it came concludes nothing itself. It waits for the other one, but only as long as nobody
 notices: where the two are in each other's way, the call is concluded when the lock is free.
+
+A signal that comes during a collection is handled where Python code runs next. In a callback of the collector that would be lost,
+with a message (``KeyboardInterrupt``, exception ignored in ...). So no code of ours runs there, but where a collection has ended a
+call: what tells of a collection are methods in C.
 """
 
 from __future__ import annotations
@@ -10,10 +14,9 @@ from __future__ import annotations
 import gc
 from collections import deque
 from contextlib import suppress
-from threading import get_ident
 from typing import Any
 
-from otel_llm.core.unpatched import Lock, start_thread
+from otel_llm.core.unpatched import Lock, original, start_thread
 
 WAIT = 0.25
 """Seconds that a collection's thread waits for the calls to be concluded."""
@@ -21,8 +24,26 @@ WAIT = 0.25
 ENDED: deque[tuple[Any, str, float]] = deque()
 """What is to be concluded: call, error type, when it ended by the calls' clock."""
 
-collecting = 0
-"""The thread in which a collection is under way, or 0."""
+_phases: dict[str, Any] = {}  # the collector's phases, the last at the end, with what it told of them
+_own: Any = original("_thread", "_local")()  # the same, of the thread's own collections
+_UNDER_WAY = ["start"]
+
+
+def collecting() -> bool:
+    """Whether a collection is under way in this thread."""
+    return list(_phases)[-1:] == _UNDER_WAY and getattr(_own, "start", None) is _phases.get("start")
+
+
+def submit(call: Any, error: str, ended: float) -> None:
+    """Conclude ``call`` now, or after the garbage collection that has ended it."""
+    if collecting():
+        ENDED.append((call, error, ended))
+        if _over not in gc.callbacks:
+            gc.callbacks.append(_over)
+        return
+    call.conclude(error, ended)
+    if ENDED:
+        conclude()
 
 
 def conclude() -> None:
@@ -33,14 +54,11 @@ def conclude() -> None:
             call.conclude(error, ended)
 
 
-def _collects(phase: str, _: object) -> None:
-    global collecting  # noqa: PLW0603 - there is one collector
-    if phase == "start":
-        collecting = get_ident()
-        return
-    collecting = 0
-    if ENDED:
-        _conclude_elsewhere()
+def _over(phase: str, _: object) -> None:
+    if phase == "stop":
+        gc.callbacks.remove(_over)
+        if ENDED:
+            _conclude_elsewhere()
 
 
 def _conclude_elsewhere() -> None:
@@ -58,4 +76,4 @@ def _conclude_then(done: Any) -> None:
         done.release()
 
 
-gc.callbacks.append(_collects)
+gc.callbacks += [_phases.pop, _phases.__setitem__, _own.__setattr__]

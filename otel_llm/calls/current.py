@@ -34,7 +34,7 @@ class _Shadow:
 def shadow() -> Any:
     """What a library that traces itself is given while a call with a span is open, ours or another's; None where none is."""
     call = CURRENT.get()
-    return _SHADOW if call is not None and (call.scope is not None or call.foreign) else None
+    return _SHADOW if call is not None and (call.scope is not None or call.foreign is not None) else None
 
 
 _SHADOW = _Shadow()

@@ -9,7 +9,6 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from hashlib import blake2b
 from os import getpid
-from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -41,8 +40,8 @@ _END = guard("end")
 _make = tuple.__new__  # half the time of a named tuple's own
 
 
-class Invocation:
-    """One live call. However many ends it meets (drained, closed, failed, dropped), the first counts.
+class _Ended:
+    """One call. However many ends it meets (drained, closed, failed, dropped), the first counts.
 
     ``with call:`` is the frame around provider code: inside, the call and its span are current, and what is raised ends it.
     One thread or task enters it at a time.
@@ -82,7 +81,7 @@ class Invocation:
         self.answered = 0.0  # when the answer was there, of a call that is open for what the caller does with it
         self.error: BaseException | None = None
         self.span: Any = None
-        self.foreign = False  # the span is another library's, which ends it
+        self.foreign: Any = None  # the span is another library's: what is told when the call is over
         self.recorded: Any = None  # the context of a span that is recorded
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
         self.entered: Entered | None = None  # what ``__exit__`` undoes
@@ -109,7 +108,8 @@ class Invocation:
             opened(self)
 
     def __enter__(self) -> None:
-        token = CURRENT.set(self)
+        this: Any = self  # an open one
+        token = CURRENT.set(this)
         try:
             self.entered = (token, None if self.scope is None else attach(self.scope), self.entered)
         except BaseException:
@@ -250,12 +250,7 @@ class Invocation:
         self.done = True
         self.observer.open.pop(id(self), None)
         ended = self.answered or _CLOCK()
-        if collected.collecting and collected.collecting == get_ident():
-            collected.ENDED.append((self, error, ended))
-            return
-        self.conclude(error, ended)
-        if collected.ENDED:
-            collected.conclude()
+        collected.submit(self, error, ended)
 
     def conclude(self, error: str, ended: float) -> None:
         """Show everybody the call that ended at ``ended``, unless it is another process's. No step takes another one with it."""
@@ -276,6 +271,7 @@ class Invocation:
         if self.release is not None:
             _release(self.release)
         self.scope = self.error = self.body = None  # an error holds frames, and they hold us
+        self.__class__ = _Ended
 
     def _show(self, seen: Observation) -> None:
         for closed in self.observer.sinks_closed:
@@ -306,8 +302,10 @@ class Invocation:
             with _END:
                 self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
             with _END:
-                if not self.foreign:
+                if self.foreign is None:
                     self.span.end()
+                else:
+                    self.foreign.over(self)
 
     def _observed(self, error: str, duration: float, at: float) -> Observation:
         request, response, observer = self.request, self.response, self.observer
@@ -362,6 +360,13 @@ class Invocation:
         provider, model, operation = self.key
         address = self.request.server_address or ""
         return Observation(at, provider, model, operation, "", address, error, duration, usage_unknown="partial")
+
+
+class Invocation(_Ended):
+    """A call that is open: one that nobody has any more is over. One that has ended needs no finalizer, in which an interrupt would be
+    lost with a message of Python's."""
+
+    __slots__ = ()
 
     def __del__(self) -> None:
         try:

@@ -18,11 +18,21 @@ from .wrap import Function, kind_of, later, watching
 F = TypeVar("F", bound=Callable[..., Any])
 Model = str | Callable[..., str | None] | None
 _active: list[Observer] = []
+_readied: list[bool] = []  # whether calls of this module's are to come
+
+
+def ready() -> None:
+    """Have all at hand that calls need, now and in whatever is started later: nothing is imported on a call's way."""
+    _readied.append(True)
+    for observer in _active:
+        observer.prepare()
 
 
 def use(observer: Observer) -> Callable[[], None]:
     """Show calls to ``observer`` from now on. Returns what ends that."""
     _active.append(observer)
+    if _readied:
+        observer.prepare()
     return lambda: _active.remove(observer) if observer in _active else None
 
 

@@ -31,7 +31,7 @@ class Observer:
     """Who watches the calls of this process: sinks, what is open now, and the settings that calls need."""
 
     __slots__ = (
-        "__weakref__", "answers", "capture", "due", "epoch", "label_names", "on_reply", "open", "price", "remembered",
+        "__weakref__", "answers", "capture", "due", "epoch", "label_names", "on_reply", "open", "prepare", "price", "remembered",
         "sinks", "sinks_closed", "sinks_opened", "spenders",
     )  # fmt: skip
 
@@ -45,12 +45,14 @@ class Observer:
         on_reply: OnReply | None = None,
         spenders: Spenders | None = None,
         answers: str = "asked",
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.sinks = tuple(sinks)
         self.sinks_opened = tuple([guarded("open", sink.opened, 1) for sink in sinks])
         self.sinks_closed = tuple([guarded("end", sink.closed, 2) for sink in sinks])
         self.on_reply = on_reply
         self.label_names = label_names
+        self.prepare = prepare  # loads what calls need: asked before the first is made
         self.spenders = spenders
         self.price = None if price is None else guarded("pricing", price, 4)
         self.answers = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Literal
 from weakref import ref
@@ -45,7 +44,6 @@ class Step:
         "depth",
         "doubled",
         "ended",
-        "ending",
         "handed_over",
         "inference_calls",
         "kind",
@@ -75,7 +73,6 @@ class Step:
         self.ended = False
         self.covered = False
         self.doubled = False  # a call inside has a span of its own beside this one
-        self.ending: Callable[[], None] | None = None  # a call that writes on this step's span, asked when that ends
         self.sums: dict[str, float] | None = None  # what the calls inside have written on this step's span
         self.begun = 0  # calls that have begun inside
         self.own_begun = 0  # of those, calls of this agent run itself

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
-from otel_llm.calls import runs
+from otel_llm.calls import collected, runs, shared_span
 from otel_llm.calls.declarations import Around, Framework, Replace
 from otel_llm.core.guard import guard
 
@@ -95,6 +95,8 @@ def declaration(bridge: Bridge, attached: Attached) -> Framework:
         hooks=(
             Around("opentelemetry.sdk.trace", ("TracerProvider.get_tracer",), lambda *_: None,
                    lambda provider, _, __: attached(provider)),
+            Around("opentelemetry.sdk.trace", ("TracerProvider.force_flush",), lambda *_: None, lambda *_: collected.conclude()),
+            Around("opentelemetry.sdk.trace", ("TracerProvider.shutdown",), lambda *_: None, lambda *_: shared_span.settle()),
             Replace("opentelemetry.trace", "ProxyTracer._tracer", shadowing(lambda: bridge if bridge.active else None)),
         ),
     )  # fmt: skip

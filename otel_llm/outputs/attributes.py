@@ -81,13 +81,9 @@ def _deaf(processor: Any) -> bool:
     return getattr(kind, "on_start", None) in [each.on_start for each in idle if each is not None]
 
 
-def put(span: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:
-    """What ``span.set_attributes`` does, with the same outcome, on a span that others may be at work on.
-
-    A span that is ``ending`` may still be written on by OpenTelemetry's specification (trace SDK, OnEnding); the SDK for Python
-    has closed it by then, so that only the short way is left.
-    """
-    _put(_put_late if ending else _put_locked, span, attributes)
+def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
+    """What ``span.set_attributes`` does, with the same outcome, on a span that others may be at work on."""
+    _put(_put_locked, span, attributes)
 
 
 def _put(how: Callable[[Any, Mapping[str, Any]], bool], span: Any, attributes: Mapping[str, Any]) -> None:
@@ -101,13 +97,6 @@ def _put(how: Callable[[Any, Mapping[str, Any]], bool], span: Any, attributes: M
             guard("end").__exit__(type(error), error, error.__traceback__)
     if not done:
         span.set_attributes(attributes)
-
-
-def _put_late(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
-    if type(getattr(span, "_attributes", None)) is not BoundedAttributes:
-        return False
-    with span._lock:  # noqa: SLF001 - what set_attributes holds
-        return _filled(span._attributes, attributes)  # noqa: SLF001
 
 
 def _put_locked(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
@@ -157,8 +146,9 @@ put_first = partial(_put, _put_begun)
 """As ``put``, on a span that has just begun, that nobody else has seen, and whose first attributes are text and whole numbers."""
 
 
-def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue], *, ending: bool = False) -> None:
-    """Put ``attributes`` on another library's span of the same call, without touching what it has set itself.
+def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:
+    """Put ``attributes`` on another library's span of the same call, without touching what it has set itself. Tokens that it sets to
+    0 before it has read any, as OpenLLMetry and OpenLIT do, are not set.
 
     A span may stand for several calls, as where a framework tries again: tokens and cost of them are added up.
     """
@@ -169,11 +159,11 @@ def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue], *, endin
         if key.startswith(_ADDS_UP) and isinstance(value, (int, float)):
             ours = key in sums
             sums[key] = sums.get(key, 0) + value
-            if ours or key not in there:
+            if ours or not there.get(key):
                 into[key] = sums[key]
         elif key not in there:
             into[key] = value
-    put(span, into, ending=ending)
+    put(span, into)
 
 
 _ADDS_UP = ("gen_ai.usage.", "otel_llm.cost.usd")

@@ -50,10 +50,14 @@ class Exceptions:
     def __init__(self, logger: Any = None) -> None:
         self._logger = logger
 
+    def prepare(self) -> None:
+        """Take the logger before the first call fails."""
+        if self._logger is None:
+            self._logger = event_logger()
+
     def __call__(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
         """Take a call that failed, and its attributes. One that its caller cancelled met no exception of its own."""
         if call.error is None or seen.error_type == "cancelled":
             return
-        if self._logger is None:
-            self._logger = event_logger()
+        self.prepare()
         emit(self._logger, EXCEPTION, call, seen, {**start_attributes(call.request, call.labels), **attributes})

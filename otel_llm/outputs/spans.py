@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from time import perf_counter, time, time_ns
+from time import time_ns
 from typing import Any
-from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from otel_llm.calls.invocation import Invocation
-from otel_llm.calls.runs import Step
+from otel_llm.calls.shared_span import share
 from otel_llm.core.errors import http_status, provider_code
 from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import AttributeValue, Observation
@@ -71,22 +69,22 @@ class Spans:
         if step.resolve() != "inference" and named_by_form(span.name) != ("inference", call.request.model):
             step.doubled = True  # it may turn out to be one when it ends
             return False
-        call.span, call.foreign = span, True
+        shared = share(span, call)
+        if shared is None:
+            step.doubled = True
+            return False
+        call.span, call.foreign = span, shared
         if span.get_span_context().trace_flags.sampled:
             call.recorded = span.get_span_context()
         add(span, step, start_attributes(call.request, call.labels))
-        step.ending = partial(self._write_early, ref(call), step)
         return True
 
-    def _write_early(self, reference: ref[Invocation], step: Step) -> None:
-        """Write what a call knows on the other library's span, which ends before the call does: its owner reads a stream to
-        the end in a place above ours."""
-        call = reference()
-        if call is not None and not call.done:
-            with _END:
-                seen = call.observation("", perf_counter() - call.began, time())
-                if seen is not None:
-                    add(call.span, step, self._attributes(call, seen), ending=True)
+    def written_shared(self, call: Invocation, seen: Observation) -> None:
+        """Put on the other library's span what came of the call."""
+        if call.span.is_recording():
+            add(call.span, call.step, self._attributes(call, seen))
+        else:
+            self._write_late(call, seen)
 
     def _write_late(self, call: Invocation, seen: Observation) -> None:
         """A span for a call whose other span ended without its tokens: its owner did not wait for them."""
@@ -117,12 +115,11 @@ class Spans:
         if span is None:
             self._tell(call, seen)
             return
-        if call.foreign:
-            with _END:
-                if span.is_recording():
-                    add(span, call.step, self._attributes(call, seen))
-                else:
-                    self._write_late(call, seen)
+        if call.foreign is not None:
+            try:
+                _write_shared(self, call, seen)
+            finally:
+                call.foreign.over(call)
             return
         if not span.is_recording():
             self._tell(call, seen)
@@ -182,3 +179,4 @@ class Spans:
 
 
 _write = guarded("end", Spans.written, 3)
+_write_shared = guarded("end", Spans.written_shared, 3)

@@ -103,14 +103,16 @@ class Runtime:
         self.prices = Prices(config)
         named = budgets(config)
         self.budgets = (Budget("", (), config.budget_daily, config.budget_monthly), *named)
+        self._exceptions = Exceptions()
         self.observer = Observer(
-            (Spans(_tracer(), _capture(config), config.semconv, Exceptions()),),
+            (Spans(_tracer(), _capture(config), config.semconv, self._exceptions),),
             label_names=config.metric_labels,
             price=self.prices.of_call,
             capture=config.content != "no_content",
             on_reply=rate_limits.read,
             answers=config.answer_checks,
             spenders=Spenders((*config.metric_labels, *config.plain_labels)) if config.top_spenders else None,
+            prepare=self._prepare,
         )
         self.member = Member(config, self._make_store, in_flight=self.observer.in_flight, deliver=deliver)
         self.endpoint = Endpoint(
@@ -196,6 +198,13 @@ class Runtime:
     def _make_store(self) -> Store:
         return Store(self.config, self.budgets[1:], self.prices.date, _warn_of_stream)
 
+    def _prepare(self) -> None:
+        """Load what calls need, as a library is there that makes some: on their way nothing is imported."""
+        with guard("pricing"):
+            self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
+        with guard("start"):
+            self._exceptions.prepare()
+
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
         version = _version(library.distribution)
@@ -211,8 +220,7 @@ class Runtime:
         if not self._knows(provider):
             return False
         version = _version(provider.distribution)
-        with guard("pricing"):
-            self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
+        self._prepare()
         dispatch.emit(Event("otel_llm_instrumented", time.time(), (provider.name, version or "")))
         return True
 

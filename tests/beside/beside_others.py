@@ -21,7 +21,9 @@ class Other:
     enter: Callable[[Any], Out | None] = lambda _: None
     wrap: Callable[[Any], Any] = lambda client: client
     breaks: int = 0  # streams that the program cannot read any more by lines, with or without us
-    unended: int = 0  # spans that it starts and does not end: what is on them is lost to every exporter
+    later: int = 0  # spans that it makes when the call is over and has one of ours: that one has gone by then
+    records: int = 0  # log records of streams that it exports as spans without a duration, with the tokens
+    unspoken: int = 0  # spans of calls in other words than the conventions': no tokens are read from them
 
 
 def _instrumentors(*places: str) -> Callable[[Any], Out]:
@@ -177,17 +179,19 @@ OTHERS: dict[str, Other] = {
             "openinference.instrumentation.openai:OpenAIInstrumentor",
             "openinference.instrumentation.anthropic:AnthropicInstrumentor",
         ),
+        unspoken=2,
     ),
-    "logfire": Other("logfire", _logfire),
-    "logfire_client": Other("logfire", _logfire_of_clients, _logfire_client),
+    "logfire": Other("logfire", _logfire, records=9),
+    "logfire_client": Other("logfire", _logfire_of_clients, _logfire_client, records=9),
     "openllmetry": Other(
         "opentelemetry-instrumentation-openai",
         _instrumentors(
             "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
             "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
         ),
+        later=4,
     ),
-    "openlit": Other("openlit", _openlit, unended=5),
+    "openlit": Other("openlit", _openlit),
     "otel_v2": Other(
         "opentelemetry-instrumentation-openai-v2",
         _instrumentors("opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor"),

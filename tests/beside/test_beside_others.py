@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beside_others import OTHERS
+from beside_others import OTHERS, Other
 
 PROGRAM = Path(__file__).with_name("beside_program.py")
 INSTALLED = [
@@ -47,10 +47,12 @@ def test_every_call_once(name: str, position: str) -> None:
     if position in ("first", "last") or not OTHERS[name].breaks:
         assert differs == {}
     assert ran["requests"] == alone["requests"] == ran["calls"] == ran["durations"]
-    tokens = TOKENS - 100 * (OTHERS[name].breaks if position in ("first", "last") else 0)
+    there = OTHERS[name] if position in ("first", "last") else Other("")  # taken out, it has no part in a call
+    tokens = TOKENS - 100 * there.breaks
     assert ran["tokens"] == tokens
     assert ran["errors"] == {}
-    unended = OTHERS[name].unended
-    assert ran["inferences"] >= ran["requests"] - unended
-    repeated = ran["told"] - tokens + 100 * unended  # of 100 tokens each
-    assert 0 <= repeated <= 100 * ran["duplicates"]  # what is told twice is counted; a second span may have no tokens
+    assert ran["inferences"] == ran["requests"] + there.later
+    assert ran["later"] == ["openai.response"] * there.later
+    assert ran["told"] == tokens + 100 * there.later  # of 100 tokens each
+    assert ran["records"] == 100 * there.records
+    assert ran["duplicates"] == there.later + there.records + there.unspoken  # what is told twice is counted
