@@ -212,5 +212,5 @@ OTHERS: dict[str, Other] = {
     "posthog": Other("posthog", wrap=_posthog),
     "ddtrace": Other("ddtrace", _ddtrace),
     "mlflow": Other("mlflow-tracing", _mlflow),
-    "stacked": Other("ddtrace", _stacked),
+    "stacked": Other("ddtrace", _stacked, records=9, unspoken=32),
 }  # fmt: skip
