@@ -103,7 +103,7 @@ def test_async(exporter: InMemorySpanExporter, ask: str) -> None:
 async def closed(exporter: InMemorySpanExporter, before: int) -> None:
     """Asyncio revives the generators that were collected, to close them: the call is over in its next turns, or with the next collection
     where closing fails, as openai's and httpx's close each other. No other call and no clerk has part in it."""
-    while len(exporter.get_finished_spans()) == before:  # noqa: ASYNC110 - it is the turns that close them
+    while len(exporter.get_finished_spans()) == before:
         await asyncio.sleep(0)
         gc.collect()
 
