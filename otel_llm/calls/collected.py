@@ -24,14 +24,14 @@ WAIT = 0.25
 ENDED: deque[tuple[Any, str, float]] = deque()
 """What is to be concluded: call, error type, when it ended by the calls' clock."""
 
-_phases: dict[str, Any] = {}  # the collector's phases, the last at the end, with what it told of them
+phases: dict[str, Any] = {}  # the collector's phases, the last at the end, with what it told of them
 _own: Any = original("_thread", "_local")()  # the same, of the thread's own collections
-_UNDER_WAY = ["start"]
+UNDER_WAY = ["start"]
 
 
 def collecting() -> bool:
     """Whether a collection is under way in this thread."""
-    return list(_phases)[-1:] == _UNDER_WAY and getattr(_own, "start", None) is _phases.get("start")
+    return list(phases)[-1:] == UNDER_WAY and getattr(_own, "start", None) is phases.get("start")
 
 
 def submit(call: Any, error: str, ended: float) -> None:
@@ -76,4 +76,4 @@ def _conclude_then(done: Any) -> None:
         done.release()
 
 
-gc.callbacks += [_phases.pop, _phases.__setitem__, _own.__setattr__]
+gc.callbacks += [phases.pop, phases.__setitem__, _own.__setattr__]

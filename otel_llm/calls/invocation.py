@@ -250,7 +250,12 @@ class _Ended:
         self.done = True
         self.observer.open.pop(id(self), None)
         ended = self.answered or _CLOCK()
-        collected.submit(self, error, ended)
+        if list(collected.phases)[-1:] == collected.UNDER_WAY:
+            collected.submit(self, error, ended)
+            return
+        self.conclude(error, ended)
+        if collected.ENDED:
+            collected.conclude()
 
     def conclude(self, error: str, ended: float) -> None:
         """Show everybody the call that ended at ``ended``, unless it is another process's. No step takes another one with it."""

@@ -161,7 +161,7 @@ def test_ctrl_c_during_a_collection_is_the_hosts(
     """A signal that comes while the collector works is handled by the Python code that runs next: not by any of ours."""
     lost: list[Any] = []
     there = gc.callbacks[:]
-    ours = [each for each in there if getattr(each, "__self__", None) in (collected._phases, collected._own)]
+    ours = [each for each in there if getattr(each, "__self__", None) in (collected.phases, collected._own)]
     assert len(ours) == 3
     many = [[number] for number in range(300_000)]  # so that a collection takes longer than the timer
     monkeypatch.setattr(sys, "unraisablehook", lost.append)
