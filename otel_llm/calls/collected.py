@@ -24,7 +24,7 @@ WAIT = 0.25
 ENDED: deque[tuple[Any, str, float]] = deque()
 """What is to be concluded: call, error type, when it ended by the calls' clock."""
 
-phases: dict[str, Any] = {}  # the collector's phases, the last at the end, with what it told of them
+phases: dict[str, Any] = {}  # the collector's phases, the last at the end, and its facts
 _own: Any = original("_thread", "_local")()  # the same, of the thread's own collections
 UNDER_WAY = ["start"]
 

@@ -81,7 +81,7 @@ class _Ended:
         self.answered = 0.0  # when the answer was there, of a call that is open for what the caller does with it
         self.error: BaseException | None = None
         self.span: Any = None
-        self.foreign: Any = None  # the span is another library's: what is told when the call is over
+        self.foreign: Any = None  # the span is another library's: its SharedSpan
         self.recorded: Any = None  # the context of a span that is recorded
         self.scope: Any = None  # the OpenTelemetry context that is current while provider code runs
         self.entered: Entered | None = None  # what ``__exit__`` undoes
