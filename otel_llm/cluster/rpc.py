@@ -129,7 +129,8 @@ class Listener:
             raise OSError(str(error)) from None
 
     def drop(self) -> None:
-        """Close this process's end of it; a parent that we were forked from goes on listening."""
+        """Close this process's end of it, which ends its thread; a parent that we were forked from goes on listening."""
+        self._thread.stop(0.0)
         with suppress(OSError):
             self._socket.close()
 

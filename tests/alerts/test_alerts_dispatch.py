@@ -229,7 +229,7 @@ def test_memory_of_what_was_told_ends(dispatcher, clock):
     for number in range(50):
         dispatcher.deliver(anomaly(model=f"m{number}"))
         clock.now += alerts.QUIET
-    assert len(dispatcher.told) <= 3
+    assert len(dispatcher.delivered) <= 3
 
 
 def test_a_handler_can_be_taken_off(dispatcher):

@@ -167,7 +167,11 @@ def _has(address, series):
 
 def test_a_real_prometheus_with_the_rules(prometheus, otel_llm):
     address, page = prometheus
-    for recorded in ("job_budget:otel_llm_spend_usd:sum", "instance:otel_llm_seen:seconds"):
+    for recorded in (
+        "job_budget:otel_llm_spend_usd:sum",
+        "instance:otel_llm_seen:seconds",
+        "provider_model:otel_llm_calls:rate5m",
+    ):
         _has(address, recorded)
     ran = otel_llm("check", page.address, "--prometheus", address, "--json")
     found = findings(ran)

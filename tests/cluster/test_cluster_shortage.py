@@ -297,3 +297,9 @@ def test_a_listener_without_descriptors_rests_between_two_attempts(
     assert rests[0] > 0
     assert RemoteAggregator(tmp_path / "socket").stats() == {"answer": 1}
     listener.stop()
+
+
+def test_a_listener_that_is_dropped_ends_its_thread(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "socket", Echo())
+    listener.drop()
+    assert listener._thread._gone.acquire(timeout=30)
