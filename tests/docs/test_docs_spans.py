@@ -20,7 +20,7 @@ def written() -> set[str]:
     return {
         name
         for name in found
-        if not NO_ATTRIBUTES.match(name) and not name.startswith("http.response.start") and "{told}" not in name
+        if not NO_ATTRIBUTES.match(name) and not name.startswith("http.response.start") and "{attribute}" not in name
     }
 
 

@@ -45,10 +45,34 @@
     for (const { name, value } of Array.from(fresh.attributes)) {
       if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
-    const before = Array.from(old.childNodes);
-    const after = Array.from(fresh.childNodes);
-    after.forEach((child, place) => (place < before.length ? morph(before[place], child) : old.append(child)));
-    before.slice(after.length).forEach((child) => child.remove());
+    morphChildren(old, fresh);
+  }
+
+  // By id where an element has one, else by place: what comes or goes above it must not fold a table again.
+  function morphChildren(old, fresh) {
+    const stays = new Set(Array.from(fresh.children, (child) => child.id).filter(Boolean));
+    const byId = new Map();
+    for (const child of Array.from(old.children)) {
+      if (!child.id) continue;
+      if (stays.has(child.id)) byId.set(child.id, child);
+      else child.remove();
+    }
+    let place = old.firstChild;
+    for (const child of Array.from(fresh.childNodes)) {
+      const same = child.id ? byId.get(child.id) : place && !place.id && place;
+      if (!same) {
+        old.insertBefore(child, place);
+        continue;
+      }
+      if (same === place) place = place.nextSibling;
+      else old.insertBefore(same, place);
+      morph(same, child);
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
   }
 
   function show(silent) {

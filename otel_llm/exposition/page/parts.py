@@ -433,7 +433,7 @@ def hour(facts: Facts) -> str:
     if not facts["totals"]["calls_hour"]:
         return ""
     return (
-        '<details><summary>The last hour as numbers</summary><table><thead><tr><th scope="col">from</th>'
+        '<details id="hour"><summary>The last hour as numbers</summary><table><thead><tr><th scope="col">from</th>'
         '<th class="n" scope="col">calls/s</th><th class="n" scope="col">failed</th><th class="n" scope="col">p95 s</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></details>"
     )
