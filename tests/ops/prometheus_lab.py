@@ -92,7 +92,7 @@ class Prometheus:
             process.terminate()
             process.wait(30)
 
-    def until(self, true: Any, what: str, seconds: float = 60.0) -> None:
+    def until(self, true: Any, what: str, seconds: float = 150.0) -> None:
         """Wait for something that another process does."""
         last = time.monotonic() + seconds
         while not true():

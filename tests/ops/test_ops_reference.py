@@ -27,7 +27,7 @@ def test_every_metric_has_its_row() -> None:
     assert found["otel_llm_retries_total"][1:] == [
         "counter",
         "`gen_ai_provider_name`, `gen_ai_request_model`, `gen_ai_operation_name`, `reason` +",
-        "HTTP attempts after the first.",
+        "HTTP attempts after the first. Unit: retries. Absent before the first one.",
         "sum",
         "`otel_llm.retries`, `{retry}`",
     ]
