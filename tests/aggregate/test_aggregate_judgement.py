@@ -9,8 +9,12 @@ import pytest
 
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Judge, Reading
+from otel_llm.aggregate.readings import _lengths
+from otel_llm.aggregate.recent import Cell
+from otel_llm.aggregate.situation import Model
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
+from otel_llm.core.objectives import DEFAULT
 
 AT = 1_763_711_100.0  # 07:45:00 UTC, the beginning of a minute and of a cell
 CHAT = ("openai", "gpt-5", "chat")
@@ -419,3 +423,10 @@ def test_the_status_says_what_moved_where_a_signal_is_far_from_usual(call) -> No
     assert before < 65 < now
     (latency,) = [one for one in facts if one["signal"] == "latency"]
     assert latency["explanation"] is None  # which is as it was
+
+
+def test_lengths_are_judged_where_the_window_has_no_spread() -> None:
+    cell = Cell(calls=60, outputs=60, output=6_000)
+    model = Model(cell, cell, cell, [], {}, {}, {}, (200.0, 50.0, 500.0), None, None, {})
+    read = list(_lengths(("openai", "gpt-4o"), model, DEFAULT))
+    assert [(one.condition, one.value) for one in read] == [("length", 0.5), ("length_high", 0.5)]
