@@ -22,6 +22,7 @@ class Other:
     wrap: Callable[[Any], Any] = lambda client: client
     breaks: int = 0  # streams that the program cannot read any more by lines, with or without us
     later: int = 0  # spans that it makes when the call is over and has one of ours: that one has gone by then
+    leaves: bool = False  # it makes those also when it has been taken out
     records: int = 0  # log records of streams that it exports as spans without a duration, with the tokens
     unspoken: int = 0  # spans of calls in other words than the conventions': no tokens are read from them
 
@@ -190,6 +191,7 @@ OTHERS: dict[str, Other] = {
             "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
         ),
         later=4,
+        leaves=True,
     ),
     "openlit": Other("openlit", _openlit),
     "otel_v2": Other(
