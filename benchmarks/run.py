@@ -88,7 +88,7 @@ class Subject:
 
 
 def environ(peer: Peer, state: str) -> dict[str, str]:
-    """Nobody exports anywhere, nobody keeps content, but for the one that is there to show what that costs."""
+    """Nobody exports anywhere, nobody keeps content, except for the one that is there to show what that costs."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "TRACELOOP_"))}
     content = SETTINGS.get(peer.mode, {})
     return {

@@ -153,12 +153,12 @@ def _rule(seen: Run) -> int:
 
 def report(told: dict[str, Told]) -> Iterator[str]:
     yield f"Two healthy days (the first teaches, lines are learned on the second), then a day on which each fault begins at {PLACES}"
-    yield "moments with traffic; steps last 15 minutes, drifts an hour. At the lines that otel-llm ships; found is `shift` or `trend`"
+    yield "moments with traffic; steps last 15 minutes, drifts an hour. At the limits that otel-llm ships; detected is `shift` or `trend`"
     yield "beyond 3:"
     yield ""
     yield (
         "| traffic | calls a day | false critical pages that day: handlers, rule | "
-        + " | ".join(f"{fault.name}: found, in 2 min" for fault in FAULTS)
+        + " | ".join(f"{fault.name}: detected, in 2 min" for fault in FAULTS)
         + " |"
     )
     yield "|---|---|---|" + "---|" * len(FAULTS)

@@ -87,7 +87,7 @@ class Cell:
         add(self.first_chunk, other.first_chunk)
 
     def merge_counts(self, other: Cell) -> None:
-        """Add ``other`` but for durations and who made the calls."""
+        """Add ``other`` except for durations and who made the calls."""
         for name in _COUNTS:
             if value := getattr(other, name):
                 setattr(self, name, getattr(self, name) + value)

@@ -155,7 +155,7 @@ class SinceStart(_TokensSinceStart, _Durations):
 
 
 class Figures(TypedDict):
-    """What the store knows, but for when it was asked."""
+    """What the store knows, except for when it was asked."""
 
     total: Traffic
     models: list[ModelTraffic]

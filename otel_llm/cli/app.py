@@ -41,7 +41,7 @@ HELP = """See, price and guard LLM traffic.
   otel-llm doctor                        what is patched, and what to fix
   otel-llm export prometheus rules/      recording and alerting rules
 
-Exit codes: 0 all is well, 1 a check failed, 2 bad input or nothing to work on.
+Exit codes: 0 nothing is wrong, 1 a check failed, 2 bad input or nothing to work on.
 """
 
 

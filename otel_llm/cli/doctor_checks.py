@@ -80,7 +80,7 @@ def installed() -> Iterable[Finding]:
     if ours != wanted:
         yield Finding("warn", "entry points", f"not those of this version: {some(sorted(ours ^ wanted))}", REINSTALL)
     for name in sorted(entry_points - {"otel_llm"}):
-        yield Finding("note", "distribution", f"{name} is installed too, and keeps its say over OpenTelemetry's SDK")
+        yield Finding("note", "distribution", f"{name} is installed too, and goes on to set up OpenTelemetry's SDK")
 
 
 def configuration(config: Config) -> Iterable[Finding]:

@@ -95,7 +95,7 @@ def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str,
     "places",
     metavar="NAMES",
     callback=_places,
-    help="Labels of targets, beside job, that tell one service from another, as namespace,cluster; none for job alone.  "
+    help="Labels of targets, beside job, that distinguish services, such as namespace,cluster; none for job alone.  "
     f"[default: {','.join(recorded.SERVICE[1:])}]",
 )
 @click.option(

@@ -144,7 +144,7 @@ def _library(declared: ClientLibrary, there: str, facts: dict[str, Any]) -> Find
     if not facts["watched"] and facts["disabled"]:
         return Finding("note", name, f"{there} is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
     if not facts["watched"]:
-        says = f"{there} is not watched: opentelemetry-instrument did not come to otel_llm_{name}"
+        says = f"{there} is not watched: opentelemetry-instrument did not load otel_llm_{name}"
         return Finding("fail", name, says, "look at what it says: opentelemetry-instrument python -c pass")
     if not facts["patched"]:
         return Finding(

@@ -113,7 +113,7 @@ library = ClientLibrary(
         _patch("embed", _reading("embeddings", "prompts", "input")),
         Patch("vllm.v1.engine.async_llm", ("AsyncLLM.generate",), _read_stream, lazy=True),
     ),
-    notes="Tested on stand-ins: its wheel (0.33) wants CUDA, and those built for processors ask for a build of torch (`+cpu`) that is not "
+    notes="Tested on stand-ins: its wheel (0.33) needs CUDA, and those built for processors need a build of torch (`+cpu`) that is not "
     "published beside them. A batch is one call. The text of AsyncLLM's streams is not "
     "captured. No server address.",
 )  # fmt: skip

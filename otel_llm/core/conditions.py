@@ -328,7 +328,7 @@ def _work() -> tuple[Condition, ...]:
             "{who}: a run costs {value}{detail}", "{who}: a run cost {value}{detail}",
         ),
         Condition(
-            "runaway", "runaway", "Does an agent run in circles?",
+            "runaway", "runaway", "Does an agent repeat itself?",
             "the same tool called again with the same arguments within one run",
             MEDIUM, "count", "above", Level("tool_repeats", 0), Level("runaway_repeats", 0), {},
             (*SERVICE, "gen_ai_agent_name", "gen_ai_tool_name"), "LLMToolRepeats",

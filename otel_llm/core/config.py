@@ -78,8 +78,8 @@ class Config:
         "OTEL_LLM_SERIES",
         "lean",
         _one_of("full", "lean", "fleet"),
-        "Series on /metrics: full tells response models apart; lean keeps all that rules and boards read; fleet leaves out the gauges of "
-        "the sliding window but z-scores of recent calls.",
+        "Series on /metrics: full has a label for the response model; lean keeps all that rules and boards read; fleet leaves out the "
+        "gauges of the sliding window, except for z-scores of recent calls.",
         "full, lean, fleet",
     )
     metric_labels: tuple[str, ...] = _setting(
@@ -122,7 +122,8 @@ class Config:
         "OTEL_LLM_PLAIN_LABELS",
         (),
         _labels,
-        "Keys of otel_llm.labels(...) that top spenders are shown by as they are; those of others are hashed, but for metric labels.",
+        "Keys of otel_llm.labels(...) whose values the lists of top spenders show as they are; values of other keys are hashed, except for "
+        "metric labels.",
         "names, comma-separated",
     )
     providers: tuple[tuple[str, str], ...] = _setting(
@@ -225,7 +226,7 @@ class Config:
         "OTEL_LLM_ANSWER_CHECKS",
         "asked",
         _one_of("ends", "asked", "all"),
-        "Which answers are looked into for problems: none (ends goes by finish reasons), those to requests with JSON or tools, all.",
+        "Which answers are looked into for problems: none (ends reads finish reasons only), those to requests with JSON or tools, all.",
         "ends, asked, all",
     )
     timezone: str = _setting(

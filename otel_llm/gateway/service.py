@@ -264,7 +264,7 @@ class Gateway:
             logger.warning("the gateway that worked in %s has ended: this one takes over", folder)
 
     def _restore(self, log: SpanLog, start: Path) -> None:
-        """Hold again what was not decided, but for what a process that was killed in the middle had counted."""
+        """Hold again what was not decided, except for what a process that was killed in the middle had counted."""
         kept = log.read()
         undecided = {call.key for call in kept.calls} - set(kept.decided)
         done = [*kept.decided, *(key for key in _journaled(start) if key in undecided)]

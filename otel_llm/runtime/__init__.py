@@ -330,7 +330,7 @@ _warned: list[str] = []
 
 
 def stop() -> None:
-    """Stop watching this process. What was counted goes with it, but for the spend of the period."""
+    """Stop watching this process. What was counted goes with it, except for the spend of the period."""
     global _runtime
     with _lock:
         stopped, _runtime = _runtime, None

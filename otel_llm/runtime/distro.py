@@ -23,7 +23,7 @@ _GROUP = "opentelemetry_distro"
 class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
     """Configures OpenTelemetry's SDK where the environment names an exporter or an OTLP endpoint, and else leaves it alone.
 
-    Where another distribution is installed, that one keeps its say.
+    Where another distribution is installed, that one sets up the SDK.
     """
 
     _other: BaseDistro | None = None

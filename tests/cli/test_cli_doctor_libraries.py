@@ -35,7 +35,7 @@ def findings(libraries, **more):
         ({"refused": "openai 9 is outside >=1"}, "warn", "is left alone: openai 9 is outside >=1"),
         ({"trouble": "no module named x"}, "warn", "is left alone: no module named x"),
         ({"watched": False, "disabled": True}, "note", "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
-        ({"watched": False}, "fail", "is not watched: opentelemetry-instrument did not come to otel_llm_openai"),
+        ({"watched": False}, "fail", "is not watched: opentelemetry-instrument did not load otel_llm_openai"),
         ({"patched": []}, "fail", "nothing could be patched"),
         ({}, "ok", "is watched, 2 hooks; no call was made, ours is in the way of every one"),
         ({"trial": SEEN}, "ok", "is watched, 2 hooks; a call was made and counted"),

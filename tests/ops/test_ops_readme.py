@@ -16,7 +16,7 @@ BARE = {"instructions_call": 5_000_000, "instructions_chunk": 700_000, "start": 
 
 
 def result(**theirs: float) -> dict[str, Any]:
-    """A run of three: us, a span by hand and OpenLIT, which costs ten times what we cost but for ``theirs``."""
+    """A run of three: us, a span by hand and OpenLIT, which costs ten times what we cost, except for ``theirs``."""
     ours = {"instructions_call": 453_774.4, "instructions_chunk": 14_722.4, "start": 300.0, "plain": 150.0}
     span = {"instructions_call": 246_062.7, "instructions_chunk": 705.2, "plain": 10.0}
     openlit = {"instructions_call": 2_092_191.2, "instructions_chunk": 186_636.8, "start": 1200.0, "plain": 1500.0}

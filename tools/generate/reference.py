@@ -168,7 +168,7 @@ def configuration() -> str:
         "## otel-llm",
         table(head, ours),
         "## OpenTelemetry and Prometheus",
-        "Variables of theirs that otel-llm heeds.",
+        "Variables of OpenTelemetry and Prometheus that otel-llm reads.",
         table(head, others),
     ]
     return "\n\n".join(parts) + "\n"

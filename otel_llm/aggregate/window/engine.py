@@ -140,7 +140,7 @@ class Engine:
         return track.enter(at)
 
     def gauges(self, now: float) -> Iterator[Sample]:
-        """The derived gauges of the catalogue, but for spend: (Prometheus name, label values in the catalogue's order, value)."""
+        """The derived gauges of the catalogue, except for spend: (Prometheus name, label values in the catalogue's order, value)."""
         at = self.renewed(now)
         span = self._span(now)
         for key, track in self.tracks.items():

@@ -142,7 +142,7 @@ class Track:
         return self.lines[signal].shown(self._unexpected(signal, at, baseline, recent)) if recent.count else None
 
     def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
-        """The shift of recent calls, but for a batch that is due."""
+        """The shift of recent calls, except for a batch that is due."""
         score = baseline.shift(recent)
         count, total, _ = recent.log_moments()
         due = self.returning[signal].covers(self._block(at), 1 if score > 0 else -1, total / count)
@@ -341,7 +341,7 @@ class Track:
         self.returning[signal].see(stretches(sorted(out), usual))
 
     def _of_cells(self, signal: Signal, at: int) -> list[list[Lesson]]:
-        """Of a young service: cells but for the newest, which are recent. Numbers below zero, as no slice has."""
+        """Of a young service: cells except for the newest, which are recent. Numbers below zero, as no slice has."""
         filled = [number for number in sorted(self.cells) if number <= at and getattr(self.cells[number], signal).count]
         counts = [getattr(self.cells[number], signal).count for number in filled]
         recent = 0

@@ -1,4 +1,4 @@
-"""Anthropic's own SDK, which makes spans by the conventions but for why an answer ended."""
+"""Anthropic's own SDK, which makes spans by the conventions except for why an answer ended."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Runs of agents and workflows, calls of tools, requests over MCP and retrievals: how many, how long, how many fail, what a run "
-    "costs, and whether one goes in circles. Its numbers come from the recording rules, or from the metrics where there are none."
+    "costs, and whether one repeats itself. Its numbers come from the recording rules, or from the metrics where there are none."
 )
 AGENT, TOOL, METHOD = ("gen_ai_agent_name",), ("gen_ai_tool_name",), ("mcp_method_name",)
 RUNS, TOOLS = "gen_ai_invoke_agent_duration_seconds", "gen_ai_execute_tool_duration_seconds"
