@@ -97,9 +97,12 @@ class Page:
         }
         self.around = {
             **clean, "PATH": f"{self.env / 'bin'}:{os.environ['PATH']}", "PIP_FIND_LINKS": str(self.wheels), "PIP_QUIET": "1",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1", "OPENAI_API_KEY": "test-key", "OPENAI_BASE_URL": "http://127.0.0.1:8901/v1",
-            "HOME": str(self.home / "home"), "TMPDIR": str(self.home / "tmp"), "NO_PROXY": "*",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(self.home / "home"), "TMPDIR": str(self.home / "tmp"), "NO_PROXY": "*",
         }  # fmt: skip
+        if not any(
+            "OPENAI_API_KEY" in block.code for block in self.todo
+        ):  # a page that gives a key needs none of the reader's
+            self.around |= {"OPENAI_API_KEY": "test-key", "OPENAI_BASE_URL": "http://127.0.0.1:8901/v1"}
         for name in ("home", "tmp"):
             (self.home / name).mkdir()
         wheel = next(self.wheels.glob("*.whl"))

@@ -79,7 +79,7 @@ def _label_names(_ctx: click.Context, _param: click.Parameter, names: tuple[str,
     type=click.Choice(tuple(VOCABULARIES)),
     default="released",
     show_default=True,
-    help="Of the GenAI metrics, as OTEL_LLM_SEMCONV.",
+    help="Vocabulary of the GenAI metrics: the service's OTEL_LLM_SEMCONV.",
 )
 @click.option(
     "--label",

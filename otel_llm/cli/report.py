@@ -44,7 +44,7 @@ def _month(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tu
     try:
         first = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a calendar month
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a month, as 2026-11") from None
+        raise click.BadParameter(f"{text!r} is not a month such as 2026-11") from None
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
@@ -54,7 +54,7 @@ def _day(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tupl
     try:
         return (date.fromisoformat(text),) * 2
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a day, as 2026-11-28") from None
+        raise click.BadParameter(f"{text!r} is not a day such as 2026-11-28") from None
 
 
 @click.command("report", help=HELP)

@@ -71,7 +71,7 @@ class Config:
         "OTEL_LLM_SEMCONV",
         "released",
         _vocabulary,
-        "Vocabulary of the GenAI spans, events and metrics; proposed adds what OpenTelemetry has not decided on, as a cost.",
+        "Vocabulary of the GenAI spans, events and metrics; proposed adds what OpenTelemetry has not decided on, such as a cost.",
         "released, latest, both; proposed beside one of them, comma-separated",
     )
     series: str = _setting(
@@ -230,7 +230,7 @@ class Config:
         "ends, asked, all",
     )
     timezone: str = _setting(
-        "OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name, as Europe/Berlin"
+        "OTEL_LLM_TIMEZONE", "UTC", _zone, "Time zone of the budgets' calendar.", "an IANA name such as Europe/Berlin"
     )
     prices_file: str = _setting(
         "OTEL_LLM_PRICES_FILE", "", _text, "YAML or JSON file with prices that come before the built-in ones."
@@ -279,7 +279,7 @@ class Config:
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         (),
         _names,
-        "Instrumentations not to load, as otel_llm_openai.",
+        "Instrumentations not to load, such as otel_llm_openai.",
         "entry point names, comma-separated",
     )
     summary: str = _setting(
@@ -290,7 +290,7 @@ class Config:
         "off, exit",
     )
     environment: str = _setting(
-        "OTEL_LLM_ENVIRONMENT", "", _text, "Where the service runs, as production; notifications name it."
+        "OTEL_LLM_ENVIRONMENT", "", _text, "Where the service runs, such as production; notifications name it."
     )
     service_name: str = _setting("OTEL_SERVICE_NAME", "", _text, "Name of the service, shown by otel-llm doctor.")
     multiproc_dir: str = _setting(

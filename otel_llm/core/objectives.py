@@ -69,12 +69,12 @@ def percent(share: float) -> str:
 def _read_duration(text: str) -> float:
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("not a duration, as 20s, 500ms or 1m30s")
+        raise ValueError("not a duration such as 20s, 500ms or 1m30s")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _read_share(text: str) -> float:
-    number = _read_number(text.removesuffix("%").rstrip(), "not a share, as 2% or 0.02")
+    number = _read_number(text.removesuffix("%").rstrip(), "not a share such as 2% or 0.02")
     if text.endswith("%"):
         return number / 100
     if number > 1:
@@ -83,7 +83,7 @@ def _read_share(text: str) -> float:
 
 
 def _read_factor(text: str) -> float:
-    return _read_number(text.removesuffix("x"), "not a number, as 1.5")
+    return _read_number(text.removesuffix("x"), "not a number such as 1.5")
 
 
 def _read_count(text: str) -> float:
@@ -103,7 +103,7 @@ def _read_number(text: str, complaint: str) -> float:
 
 
 def _read_usd(text: str) -> float:
-    return _read_number(text.removeprefix("$"), "not an amount, as 0.50")
+    return _read_number(text.removeprefix("$"), "not an amount such as 0.50")
 
 
 def _read_url(text: str) -> str:

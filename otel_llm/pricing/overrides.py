@@ -124,7 +124,7 @@ class _Reader:
 
     def _rule(self, entry: Any, line: int) -> Rule | None:
         if not isinstance(entry, Section):
-            self._wrong(line, "prices", "each entry is a mapping, as `- {model: ..., input: ..., output: ...}`")
+            self._wrong(line, "prices", "each entry is a mapping such as `- {model: ..., input: ..., output: ...}`")
             return None
         for name in entry.keys() - FIELDS.keys() - set(_OTHER_FIELDS):
             self._unknown(entry, name, (*_OTHER_FIELDS, *FIELDS))
@@ -179,7 +179,7 @@ class _Reader:
         if isinstance(given, Section) and all(isinstance(value, Section) for value in given.values()):
             return list(given.items())
         example = "200000: {input: 5, output: 20}" if name == "above" else "batch: {input: 1.25, output: 5}"
-        self._wrong(entry.lines[name], name, f"is a mapping of mappings, as `{example}`")
+        self._wrong(entry.lines[name], name, f"is a mapping of mappings such as `{example}`")
         return []
 
     def _like(self, entry: Section) -> tuple[str, str] | None:

@@ -71,7 +71,7 @@ def test_taken(variable: str, text: str, name: str, value: Any) -> None:
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "94.64", ": not a whole number (allowed: 0 to 65535; 0 picks one); using 9464"),
         ("OTEL_LLM_METRIC_LABELS", "a b", ": 'a b' is no Prometheus label name (allowed: names, comma-separated); using none"),
         ("OTEL_LLM_BUDGET_DAILY_USD", "-1", ": not between 0 and 1e+12 (allowed: US dollars, 0 or more); using none"),
-        ("OTEL_LLM_TIMEZONE", "Mars/Olympus", ": no known time zone (allowed: an IANA name, as Europe/Berlin); using 'UTC'"),
+        ("OTEL_LLM_TIMEZONE", "Mars/Olympus", ": no known time zone (allowed: an IANA name such as Europe/Berlin); using 'UTC'"),
         ("OTEL_LLM_TIMEZONE", "../etc/passwd", ": no known time zone"),
         (CAPTURE, "all", ": not one of no_content, span_only, event_only, span_and_event"),
     ],

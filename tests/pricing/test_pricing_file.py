@@ -148,7 +148,7 @@ MISTAKES = [
     ("prices:\n- model: x\n  input: 1\n  from: next week\n", "4: from: 'next week' is not a date"),
     (
         "prices:\n- model: x\n  input: 1\n  above: 200000\n",
-        "4: above: is a mapping of mappings, as `200000: {input: 5, output: 20}`",
+        "4: above: is a mapping of mappings such as `200000: {input: 5, output: 20}`",
     ),
     (
         "prices:\n- model: x\n  input: 1\n  above:\n    many: {input: 2}\n",

@@ -154,7 +154,7 @@ _ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("error.type", "string", "one of the [same few words](metrics.md#labels) as on metrics", _on(*(_ERROR,) * 3), "1.26",
               stage="failure"),
     Attribute("exception.type", "string", "the class", _on(*("if an exception was raised",) * 3), "1.26", stage="failure"),
-    Attribute("otel_llm.provider.error.code", "string", "the provider's own code, as `insufficient_quota`", _ANY, stage="failure"),
+    Attribute("otel_llm.provider.error.code", "string", "the provider's own code, such as `insufficient_quota`", _ANY, stage="failure"),
     # content
     Attribute("gen_ai.system_instructions", "any", "", _on(OPT_IN), "1.37", stage="content"),
     Attribute("gen_ai.input.messages", "any", "", _on(OPT_IN), "1.37", stage="content"),
