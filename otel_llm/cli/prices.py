@@ -98,7 +98,9 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 @click.command("prices", help=HELP)
 @click.argument("model", required=False, callback=_named)
 @click.option(
-    "--provider", metavar="NAME", help="Who sells it, such as openai or azure.ai.openai.  [default: whom the name points to]"
+    "--provider",
+    metavar="NAME",
+    help="Who sells it, such as openai or azure.ai.openai.  [default: whom the name points to]",
 )
 @click.option("--usage", callback=_usage, metavar="NAME=COUNT,...", help=f"What a call consumed: {', '.join(_FIELDS)}.")
 @click.option("--tier", metavar="NAME", help="Service tier: batch, flex or priority, for example.")
