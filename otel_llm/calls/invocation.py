@@ -119,17 +119,24 @@ class _Ended:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.entered is not None:
-            token, attached, self.entered = self.entered
-            try:
-                CURRENT.reset(token)
-            except ValueError:  # in another context than it was entered in, as when a loop shuts down: nothing to undo
-                pass
-            else:
-                if attached is not None:
-                    detach(attached)
+        self._leave()
         if error is not None:
             self.fail(error)
+
+    def _leave(self) -> None:
+        """Undo ``__enter__``. An interrupt may come at any line: what is not undone yet is still in ``entered``."""
+        if self.entered is None:
+            return
+        token, attached, outer = self.entered
+        try:
+            CURRENT.reset(token)
+        except ValueError:  # in another context than it was entered in, as when a loop shuts down: nothing to undo
+            attached = None
+        except RuntimeError:  # undone before
+            pass
+        if attached is not None:
+            detach(attached)
+        self.entered = outer
 
     def _see(self, chunk: Any) -> None:
         """See a chunk go by: its output stops the first-chunk clock, the time since the one before is counted."""
@@ -375,6 +382,7 @@ class Invocation(_Ended):
 
     def __del__(self) -> None:
         try:
+            self._leave()
             if not self.done and self.began:
                 self.left()
         except AttributeError:  # an interrupt before there was anything to end

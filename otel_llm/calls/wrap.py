@@ -56,8 +56,13 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         if deferred:
             return outcome(call, wrapped(*args, **kwargs), watch)
         call.open()
-        with call:
-            result = wrapped(*args, **kwargs)
+        try:
+            with call:
+                result = wrapped(*args, **kwargs)
+        finally:
+            CURRENT.set(
+                outer
+            )  # an interrupt may come upon ``__exit__`` before its first line; none comes between here and C
         return outcome(call, result, watch)
 
     return patched
