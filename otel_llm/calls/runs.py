@@ -202,6 +202,10 @@ STARTED: ContextVar[ref[Step] | None] = ContextVar("otel_llm_started", default=N
 """The last inference step that an instrumentation of a client library began here. Its span need not be current."""
 
 
+CALLED: ContextVar[int] = ContextVar("otel_llm_called", default=0)
+"""When the last call of this context that is on a recorded span began, in nanoseconds since the epoch."""
+
+
 def around_call(model: str | None) -> Step | None:
     """The step that a call of ``model`` begins in: the innermost open one, or the one of the same call whose owner, as
     OpenLLMetry for anthropic, starts a span and does not make it current."""

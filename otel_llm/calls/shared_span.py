@@ -48,6 +48,11 @@ class SharedSpan:
         """Nobody can end the span any more, as nobody has it: it ends where its last call did."""
         self.end(self._asked or self._last or None)
 
+    def answered_by(self, response_id: str) -> bool:
+        """Whether a call that is open on it has this answer."""
+        calls = [reference() for reference in tuple(self._calls.values())]
+        return any(call is not None and call.response.id == response_id for call in calls)
+
     def give_up(self) -> None:
         """End the span, whoever forgot it or goes on with a call: nothing is exported from now on."""
         if self._asked or self._last:
@@ -81,6 +86,12 @@ def share(span: Any, call: Invocation) -> SharedSpan | None:
         _SHARED[id(span)] = ref(shared)
     shared._calls[id(call)] = ref(call)  # noqa: SLF001 - our own
     return shared
+
+
+def answers(response_id: str) -> bool:
+    """Whether a call that is open on another library's span has this answer."""
+    open_ones = [reference() for reference in tuple(_SHARED.values())]
+    return any(shared is not None and shared.answered_by(response_id) for shared in open_ones)
 
 
 def settle() -> None:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary, ref
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
-from otel_llm.calls import runs
+from otel_llm.calls import runs, shared_span
 from otel_llm.calls.invocation import CURRENT
 from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Kind, Step
@@ -77,6 +77,7 @@ class Bridge:
         self.active = True
         self._start = guarded("bridge", self._started, 2)
         self.on_end = guarded("bridge", self._ended, 1)
+        self._on_ending = guarded("bridge", self._ending, 1)  # asked for by SDKs from 1.40 on
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:
         """Give the span its step. Called by the SDK where the span starts."""
@@ -103,9 +104,37 @@ class Bridge:
             runs.STARTED.set(ref(step))
         return step
 
+    def _ending(self, span: Any) -> None:
+        step = self._live.get(span.context.span_id)
+        if step is not None:
+            self._settle(step, span)
+
+    def _settle(self, step: SpanStep, span: Any) -> None:
+        """Have the span say what is to be exported of it."""
+        if step.ended or step.epoch != self._observer.epoch or not self.active:
+            return
+        if step.sums is not None:
+            if client_library(step.source):  # else it may stand for more than the calls that wrote on it
+                duplicates.correct(span, step.sums)
+        elif step.resolve() == "inference" and self._repeats(step, span):
+            step.ended = True
+            duplicates.seen(step.source)
+            duplicates.quiet(span)
+
+    def _repeats(self, step: SpanStep, span: Any) -> bool:
+        """Whether a span on which no call wrote is of a call that is on another one: it was not known for an inference when
+        the call began inside it, or was made when the call had begun, for the reader of a stream or of a whole answer."""
+        if step.doubled:
+            return True
+        if not self._watches(client_library(step.source)):
+            return False
+        answer = (span.attributes or {}).get("gen_ai.response.id")
+        return span.start_time <= runs.CALLED.get() or (isinstance(answer, str) and shared_span.answers(answer))
+
     def _ended(self, span: Any) -> None:
         step = self._live.pop(span.context.span_id, None)
         if step is not None:
+            self._settle(step, span)  # for the exporters of an older SDK, if they come later
             self.finish(step, span)
 
     def finish(self, step: SpanStep, span: Any) -> None:
@@ -138,8 +167,6 @@ class Bridge:
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
         """Part of OpenTelemetry's interface; there is nothing to do."""
         return True
-
-    def _on_ending(self, span: Any) -> None: ...  # newer versions of the SDK ask for it
 
 
 def client_library(scope: str) -> str:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.attributes import BoundedAttributes
 
 from otel_llm.core import dispatch
 from otel_llm.core.model import Event
+
+from . import reading
 
 logger = logging.getLogger("otel_llm")
 
@@ -34,6 +39,40 @@ def seen(scope: str) -> None:
         "or OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=otel_llm_<library> for the other way round.",
         scope, switch(scope),
     )  # fmt: skip
+
+
+def quiet(span: Any) -> None:
+    """Take from a span that ends what the span with our numbers says too: operation, provider, models and tokens. One of the two
+    is the inference then, and sums over spans are right. What only this one has, as messages, stays on it."""
+    _rewrite(span, {name: value for name, value in span.attributes.items() if not name.startswith(_REPEATED)})
+
+
+def correct(span: Any, sums: Mapping[str, float]) -> None:
+    """Put the tokens of the calls that wrote on a span that ends in the place of what its owner has added up otherwise, as
+    OpenLLMetry does with Anthropic's streams, whose last event repeats the tokens of the first."""
+    kept = dict(span.attributes)
+    wrong = {name: number for name, number in sums.items() if name in _TOKENS and kept.get(name) != number}
+    if wrong:
+        kept.update(wrong)
+        if _TOTAL in kept:
+            kept[_TOTAL] = sum(kept.get(name, 0) for name in _TOKENS)
+        _rewrite(span, kept)
+
+
+def _rewrite(span: Any, attributes: Mapping[str, Any]) -> None:
+    """Exchange all at once: the span takes no changes any more, and an exporter's thread may be reading it."""
+    kept = span._attributes  # noqa: SLF001
+    made = BoundedAttributes(kept.maxlen, attributes, immutable=True, max_value_len=kept.max_value_len)
+    made.dropped = kept.dropped
+    span._attributes = made  # noqa: SLF001
+
+
+_TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+_TOTAL = "gen_ai.usage.total_tokens"
+_REPEATED = (
+    reading.OPERATION, "gen_ai.usage.", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model", "gen_ai.response.model",
+    "llm.request.type", "llm.usage.",
+)  # fmt: skip
 
 
 def switch(scope: str) -> str:

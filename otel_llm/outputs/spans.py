@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
+from otel_llm.calls import runs
 from otel_llm.calls.invocation import Invocation
 from otel_llm.calls.shared_span import share
 from otel_llm.core.errors import http_status, provider_code
@@ -44,6 +45,7 @@ class Spans:
         if self._waits and not self._has_provider():
             return
         if call.step is not None and self._joins(call):
+            runs.CALLED.set(time_ns())
             return
         request = call.request
         if self._onlookers.any():
@@ -57,6 +59,7 @@ class Spans:
         call.span, context = span, span.get_span_context()
         if recorded:
             call.recorded = context
+            runs.CALLED.set(time_ns())
         if recorded or context.is_valid:
             call.scope = set_span_in_context(span)
 

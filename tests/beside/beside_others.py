@@ -21,9 +21,10 @@ class Other:
     enter: Callable[[Any], Out | None] = lambda _: None
     wrap: Callable[[Any], Any] = lambda client: client
     breaks: int = 0  # streams that the program cannot read any more by lines, with or without us
-    later: int = 0  # spans that it makes when the call is over and has one of ours: that one has gone by then
+    repeats: int = (
+        0  # spans that it makes of a call that has one already, when its answer is there or its stream is read
+    )
     leaves: bool = False  # it makes those also when it has been taken out
-    records: int = 0  # log records of streams that it exports as spans without a duration, with the tokens
     unspoken: int = 0  # spans of calls in other words than the conventions': no tokens are read from them
 
 
@@ -182,15 +183,15 @@ OTHERS: dict[str, Other] = {
         ),
         unspoken=2,
     ),
-    "logfire": Other("logfire", _logfire, records=9),
-    "logfire_client": Other("logfire", _logfire_of_clients, _logfire_client, records=9),
+    "logfire": Other("logfire", _logfire, repeats=9),
+    "logfire_client": Other("logfire", _logfire_of_clients, _logfire_client, repeats=9),
     "openllmetry": Other(
         "opentelemetry-instrumentation-openai",
         _instrumentors(
             "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
             "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
         ),
-        later=4,
+        repeats=4,
         leaves=True,
     ),
     "openlit": Other("openlit", _openlit),
@@ -214,5 +215,5 @@ OTHERS: dict[str, Other] = {
     "posthog": Other("posthog", wrap=_posthog),
     "ddtrace": Other("ddtrace", _ddtrace),
     "mlflow": Other("mlflow-tracing", _mlflow),
-    "stacked": Other("ddtrace", _stacked, records=9, unspoken=32),
+    "stacked": Other("ddtrace", _stacked, repeats=9, unspoken=32),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,10 @@ AGENT = "gen_ai_invoke_agent_duration_seconds"
 CALLS = "gen_ai_invoke_agent_inference_calls"
 TOOLS = "gen_ai_invoke_agent_tool_calls"
 TOOL = "gen_ai_execute_tool_duration_seconds"
+REPEATED: Any = {
+    "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "gpt-4o",
+    "gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20,
+}  # fmt: skip
 
 
 class World:
@@ -207,6 +212,54 @@ def test_a_foreign_span_that_ends_before_the_stream_does(early: bool) -> None:
     assert told == [100]
     assert {one.context.trace_id for one in made} == {span.context.trace_id}
     assert [(call.input_tokens, call.error_type) for call in here.captured.calls] == [(100, "")]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["when the answer is there", "when the stream is"])
+def test_a_span_that_is_made_of_a_call_that_has_one(stream: bool) -> None:
+    """OpenLLMetry's spans of Responses: begun in the past, when the call has gone or its stream is handed over."""
+    with world("on", "openai") as here:
+        began = time.time_ns()
+        answer: Any = here.client.responses.create(model="gpt-4o", input="hi", stream=stream)
+        span = here.tracer("opentelemetry.instrumentation.openai.v1").start_span("openai.response", start_time=began)
+        if stream:
+            list(answer)
+        span.set_attributes({**REPEATED, "gen_ai.output.messages": "[]"})
+        span.end()
+        theirs, ours = sorted(here.spans.get_finished_spans(), key=lambda made: made.start_time)
+    assert dict(theirs.attributes) == {"gen_ai.output.messages": "[]"}
+    assert (ours.name, ours.attributes["gen_ai.usage.input_tokens"]) == ("chat gpt-4o", 100)
+    assert [call.input_tokens for call in here.captured.calls] == [100]
+    assert here.values("otel_llm_duplicate_spans_total") == [(("opentelemetry.instrumentation.openai.v1",), 1)]
+
+
+def test_a_record_of_a_stream_whose_call_is_on_another_span() -> None:
+    """Logfire's: a span of no duration at the end of the stream, beside the one that the call is on."""
+    with world("on", "openai") as here:
+        tracer = here.tracer("logfire.openai")
+        with tracer.start_as_current_span("Chat with", attributes={"gen_ai.operation.name": "chat"}):
+            stream = here.client.chat.completions.create(
+                model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True,
+                stream_options={"include_usage": True},
+            )  # fmt: skip
+        seen = [next(stream)]
+        with trace.use_span(trace.INVALID_SPAN):
+            for answer in (seen[0].id, "chatcmpl-of-somebody-else"):
+                tracer.start_span("took", attributes={**REPEATED, "gen_ai.response.id": answer}).end()
+        list(stream)
+        made = [span.attributes.get("gen_ai.usage.input_tokens") for span in here.spans.get_finished_spans()]
+    assert made == [None, 100, 100]  # the record, that of a call that nobody saw, the span of the call
+
+
+def test_tokens_that_the_owner_of_a_span_adds_up_otherwise() -> None:
+    with world("on", "openai") as here:
+        for scope in ("opentelemetry.instrumentation.openai", "pydantic-ai"):
+            with here.tracer(scope).start_as_current_span("chat gpt-4o") as span:
+                span.set_attribute("gen_ai.operation.name", "chat")
+                here.ask()
+                span.set_attributes({"gen_ai.usage.output_tokens": 21, "gen_ai.usage.total_tokens": 121})
+        made = [span.attributes for span in here.spans.get_finished_spans()]
+    told = [(one["gen_ai.usage.output_tokens"], one["gen_ai.usage.total_tokens"]) for one in made]
+    assert told == [(20, 120), (21, 121)]  # a framework's span may stand for more than one call
 
 
 @pytest.mark.parametrize(
