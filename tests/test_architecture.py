@@ -201,7 +201,7 @@ def test_importing_the_package_is_cheap() -> None:
 
 
 def test_names_and_comments_say_what_a_thing_is() -> None:
-    """Not that somebody ``found`` or ``told`` it: such a name hides whether it is a usage, a series or a cell."""
+    """Not that somebody ``found``, ``told``, has ``seen`` or ``heard`` it: such a name hides whether it is a usage, a series or a cell."""
     vague = re.compile(r"(?<![a-zA-Z0-9])_*(?:un)?(?:found|told|said)(?![a-zA-Z0-9])")
     names = {
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
@@ -209,4 +209,21 @@ def test_names_and_comments_say_what_a_thing_is() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if vague.search(re.sub(r"not_found", "", line))
     }
+    senses = re.compile(r"_*(?:seen|hea(?:r|rs|rd|ring)|tell(?:s|ing)?)", re.IGNORECASE)
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for name in _names_made(node):
+                if senses.fullmatch(name) and name != "SEEN":  # the record whose name is public
+                    names.add(f"{path.relative_to(ROOT)}: {name}")
     assert names == set()
+
+
+def _names_made(node: ast.AST) -> tuple[str, ...]:
+    """The names that a node of the tree gives to something."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return (node.id,)
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return (node.attr,)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return (node.name,)
+    return (node.arg,) if isinstance(node, ast.arg) else ()

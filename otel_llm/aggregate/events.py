@@ -14,7 +14,7 @@ from .recent import EVENTS, RUN_COST, RUNS, Recent
 from .window import Engine, Key
 
 MOST_KNOWN = 10_000
-"""Label combinations whose cells are kept at hand; past it they are looked up anew."""
+"""Label combinations whose cells are kept at hand; past it they are looked up again."""
 
 BREAKER_STATES = ("closed", "half_open", "open")
 _STATE = "otel_llm_circuit_breaker_state"
@@ -33,7 +33,7 @@ def _newer(at: float, than: float, now: float) -> bool:
 
 
 class Events:
-    """Applies events to their cells, and tells the window of those that it keeps rates of."""
+    """Applies events to their cells, and counts in the window those that it keeps rates of."""
 
     def __init__(self, families: Families, engine: Engine, recent: Recent, quality: Quality) -> None:
         self._families = families

@@ -104,7 +104,7 @@ class Families:
         return cells[labels]
 
     def restored(self, name: str, labels: Labels) -> Cell:
-        """The cell, made anew, of a series that had its place before: bounds have nothing to say to it."""
+        """The cell, made again, of a series that had its place before: bounds have nothing to say to it."""
         self.bounds.know(self.names(name), labels)
         cell = self._cells[name][labels] = self._add(BY_NAME[name], labels)
         return cell

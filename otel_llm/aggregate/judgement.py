@@ -85,7 +85,7 @@ class Entry:
     until: float | None = None
     began: Mapping[str, float] = field(default_factory=dict)  # level -> since when its limit has been passed
     worst: Level = "pending"
-    peak: Reading | None = None  # the worst one; an ended entry speaks of it
+    peak: Reading | None = None  # the worst one; an ended entry shows it
     folded: tuple[Entry, ...] = ()
 
     @property
@@ -146,7 +146,7 @@ class Judge:
     def incidents(self, changes: Iterable[Change]) -> list[Change]:
         """Of ``changes``, those that people get: what is folded into another entry comes with that one.
 
-        Whoever hears of an incident hears of its end, also where something else has come to explain it meanwhile; and what
+        Who got the beginning of an incident gets its end, also where something else explains it meanwhile; and what
         was folded is reported as soon as it stands alone.
         """
         outer = {(one.reading.condition, one.reading.key): one for one in self.shown()}
@@ -165,7 +165,7 @@ class Judge:
         return incidents + [Change("opened", outer[key]) for key in alone]
 
     def shown(self) -> list[Entry]:
-        """What to show: the gravest first, then what began first. Entries with one cause are one."""
+        """What to show: the worst first, then what began first. Entries with one cause are one."""
         return sorted(folded(self.entries.values()), key=_order)
 
     def dump(self) -> object:

@@ -21,7 +21,7 @@ Readings = Iterator[Reading]
 YOUNG = 300.0  # seconds that a reading of a rate limit counts
 CACHED = 0.05  # a share of cached input below which there is nothing to lose
 _FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
-_ALIKE = 0.1  # of the mean: a smaller spread of lengths is taken for it
+_ALIKE = 0.1  # of the mean: a smaller spread of lengths counts as this one
 _DAY = 86_400.0
 _SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 

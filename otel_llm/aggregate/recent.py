@@ -342,7 +342,7 @@ class Recent:
         return cell
 
     def _succeeded(self, cell: Cell, call: Observation) -> None:
-        if call.operation != BATCH:  # nobody knows how long its calls took
+        if call.operation != BATCH:  # it is unknown how long its calls took
             _put(cell.latency, call.duration)
             cell.slow += call.duration > _SLOW
         if call.first_chunk is not None:

@@ -25,7 +25,7 @@ from .views import Views
 from .window import Budget, Engine, Spend
 
 MOST_IDENTITIES = 10_000
-"""Identities of calls whose cells are kept at hand; past it they are looked up anew."""
+"""Identities of calls whose cells are kept at hand; past it they are looked up again."""
 
 _NAMES = (
     "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_operation_name", "gen_ai_response_model", "server_address",

@@ -74,7 +74,7 @@ class Store:
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
 
     def apply(self, record: Record, source: int = 0, now: float = inf) -> None:
-        """Count one record. ``source`` is the process that made it; a gauge that was set later than ``now`` is set anew.
+        """Count one record. ``source`` is the process that made it; a gauge that was set later than ``now`` is set again.
 
         Raises ``ValueError`` or ``TypeError`` for what is no record; nothing has been counted then.
         """
@@ -168,7 +168,7 @@ class Store:
             situation = self._survey(now, shown=True)
             judge = self._state.judge
             readings = tuple(read(situation, judge.objectives))
-            if now > judge.at:  # what opens now is shown now; handlers hear of it with the next judgement
+            if now > judge.at:  # what opens now is shown now; handlers get it with the next judgement
                 self._changes += judge.judge(readings, now)
             failures = self._state.recent.failed(now)
             known = {"name": self.config.service_name, "started": moment(self._state.views.began), **service}

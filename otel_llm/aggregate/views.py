@@ -76,7 +76,7 @@ class Views:
         return views
 
     def begin(self, at: float) -> None:
-        """Nothing was counted before ``at``, unless an earlier time is known. Rules tell a fresh pod from an old one by it."""
+        """Nothing was counted before ``at``, unless an earlier time is known. Rules recognise a fresh pod by it."""
         self.began = self.began or at
 
     def _derived(self, samples: Iterable[_Sample]) -> dict[str, list[Row]]:

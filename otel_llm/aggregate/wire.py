@@ -34,7 +34,7 @@ _COMMON: Final = b"\x01"  # no marshalled tuple begins with it
 _NUMBERS: Final = struct.Struct(
     "<cddddqqqqq32s16s"
 )  # at, duration, cost, saved, five kinds of tokens, ids of trace and span
-_NONE: Final = -(2**63)  # tokens that the provider did not tell; a cost that is not known is -1
+_NONE: Final = -(2**63)  # tokens that the provider did not report; a cost that is not known is -1
 _IDS: Final = (32, 16)  # hexadecimal digits of a trace's id, and of a span's
 _NO_TRACE, _NO_SPAN = bytes(_IDS[0]), bytes(_IDS[1])
 _NUMBERED: Final = Observation._fields.index("cost_avoidable") + 1  # what comes after it is among the words

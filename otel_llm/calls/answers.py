@@ -107,6 +107,6 @@ def _repeats(remembered: Remembered, request: Request, text: str) -> bool:
         remembered.clear()
     answers = remembered.setdefault(key, deque(maxlen=REMEMBERED))
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    seen = digest in answers
+    repeated = digest in answers
     answers.append(digest)
-    return seen
+    return repeated

@@ -1,4 +1,4 @@
-"""Bodies that the caller reads by itself, read along as they go by: nothing is read for it, nothing changed, no more kept than a line
+"""Bodies that the caller reads by itself, read as they pass: nothing is read for it, nothing changed, no more kept than a line
 of a stream or one whole answer."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .declarations import Body
 from .invocation import Invocation
 
 _CHUNK = guard("chunk")
-_LONGEST = 16 * 1024 * 1024  # bytes of an event, or of a whole answer, past which it goes by unread
+_LONGEST = 16 * 1024 * 1024  # bytes of an event, or of a whole answer, past which it passes unread
 _STREAMING = (
     "iter_bytes",
     "iter_raw",
@@ -198,12 +198,12 @@ async def _passing_async(source: AsyncIterator[bytes], call: Invocation) -> Asyn
 
 
 def read_along(call: Invocation, watched: Body) -> None:
-    """Follow an answer whose body the caller reads. It is known by now what the headers tell, which is all where it stays unread."""
+    """Follow an answer whose body the caller reads. It is known by now what the headers say, which is all where it stays unread."""
     body, own = watched.body, type(watched.body)
     call.read(watched.result)
     call.response.done, call.answered = True, time.perf_counter()
     if body.__class__ is not own or not hasattr(body, "__dict__"):
-        call.end()  # a proxy, as older versions have: its reads do not come by
+        call.end()  # a proxy, as older versions have: its reads do not pass here
         return
     _hook(body, call, Whole(watched.read), _READS)
 

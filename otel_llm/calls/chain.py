@@ -15,9 +15,9 @@ _DEPTH = 16  # wrappers around one method
 
 def layers(value: Any) -> Iterator[Any]:
     """``value`` and what it wraps, from the outside in: by ``__wrapped__``, else by what a closure or a partial holds."""
-    seen: set[int] = set()
-    while value is not None and id(value) not in seen and len(seen) < _DEPTH:
-        seen.add(id(value))
+    visited: set[int] = set()
+    while value is not None and id(value) not in visited and len(visited) < _DEPTH:
+        visited.add(id(value))
         yield value
         value = _inner(value)
 

@@ -29,16 +29,16 @@ def record(
         dispatch.emit(Event(DURATION, now, (*of, guardrail, *more), seconds))
 
 
-def report(call: Any, seen: Observation) -> None:
+def report(call: Any, observation: Observation) -> None:
     """Count the checks of a call that has ended. Withheld is blocked; a guardrail that was asked for and says nothing let it pass."""
-    request, of = call.request, (seen.provider, seen.request_model)
+    request, of = call.request, (observation.provider, observation.request_model)
     named = request.guardrail or UNNAMED
-    withheld = seen.error_type == "content_filter" or "content_filter" in seen.problems
+    withheld = observation.error_type == "content_filter" or "content_filter" in observation.problems
     checks = {name or named: (result, seconds) for name, result, seconds in call.response.checks}
     if withheld and not any(result == "blocked" for result, _ in checks.values()):
         seconds = checks.get(named, ("", None))[1]
         checks[named] = ("blocked", seconds)
-    elif not checks and request.guardrail and not seen.error_type:
+    elif not checks and request.guardrail and not observation.error_type:
         checks[named] = ("passed", None)
     for name, (result, seconds) in checks.items():
-        record(name, result, seconds, of, seen.labels)
+        record(name, result, seconds, of, observation.labels)

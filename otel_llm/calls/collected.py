@@ -6,7 +6,7 @@ notices: where the two are in each other's way, the call is concluded when the l
 
 A signal that comes during a collection is handled where Python code runs next. In a callback of the collector that would be lost,
 with a message (``KeyboardInterrupt``, exception ignored in ...). So no code of ours runs there, but where a collection has ended a
-call: what tells of a collection are methods in C.
+call: what reports a collection are methods in C.
 """
 
 from __future__ import annotations

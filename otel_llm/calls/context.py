@@ -87,7 +87,7 @@ class labels(ContextDecorator):  # noqa: N801
 
 
 def allow(names: tuple[str, ...], carried: tuple[str, ...] = ()) -> None:
-    """Which labels are metric labels, in order, and which keys of baggage are labels. Said once, by the runtime."""
+    """Which labels are metric labels, in order, and which keys of baggage are labels. Set once, by the runtime."""
     global _metric_labels, baggage_keys
     _metric_labels, baggage_keys = names, carried
 

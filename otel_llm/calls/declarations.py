@@ -49,7 +49,7 @@ class Item(NamedTuple):
 
 class Later(NamedTuple):
     """The result is unread. ``carrier`` travels with it to whoever builds the stream (see ``DeferredStream``); until then
-    ``closer`` tells the end, and ``read`` gives what the caller has read by then, or None. It raises where that is no answer."""
+    ``closer`` says when it ends, and ``read`` gives what the caller has read by then, or None. It raises where that is no answer."""
 
     carrier: MutableMapping[str, Any]
     closer: Any
@@ -91,7 +91,7 @@ def positional(position: int) -> Switch:
 class Patch(NamedTuple):
     """A method that calls pass through. ``read`` returns None for what is not to be watched.
 
-    ``watch`` says how to follow a result whose shape alone does not tell. A ``lazy`` method sends nothing until its result
+    ``watch`` says how to follow a result whose shape alone does not say. A ``lazy`` method sends nothing until its result
     is entered, iterated or awaited: the call opens then. Calls of the libraries in ``covers`` made inside this one are part
     of it and not counted again (``*`` is all of them). ``switch`` gives the arguments that ask another model the same, in new
     objects, or None where the model is no part of them.
@@ -120,7 +120,7 @@ class Retry(NamedTuple):
 
     ``cause`` is the reason: an HTTP status, the exception, an error type, or None where it is unknown. ``wait`` is for a method
     that does not wait, but returns how long is to be waited: it makes seconds of that. Where there is a method ``unless``, that
-    one tells better.
+    one knows better.
     """
 
     module: str
@@ -205,16 +205,16 @@ class HostCallback(NamedTuple):
 class SessionEvent(NamedTuple):
     """What an event of a session is to a call.
 
-    ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``tells`` (a part of the answer), ``ends``
+    ``asks`` was sent: a call is wanted, that the server will open or refuse. ``opens``, ``continues`` (a part of the answer), ``ends``
     and ``refuses`` were received. ``key`` is the call's name on its connection, of a wish it is the name that a refusal gives. A
     part without a key goes to all open calls. ``asked`` says of a call that opens, and of a refusal without a key, that
-    it answers the oldest wish. Where the server tells of no beginning, ``opens`` was sent: the call begins with that, or waits as
+    it answers the oldest wish. Where the server reports no beginning, ``opens`` was sent: the call begins with that, or waits as
     a wish while another of its name is open; and a part that has a ``request`` opens the call that none was sent for.
     """
 
-    step: Literal["asks", "opens", "tells", "ends", "refuses"]
+    step: Literal["asks", "opens", "continues", "ends", "refuses"]
     key: str | None = None
-    event: Any = None  # for the reader of the call: its ``chunk`` where it tells, its ``value`` where it ends
+    event: Any = None  # for the reader of the call: its ``chunk`` where it says, its ``value`` where it ends
     request: Request | None = None  # of a wish, of a call that opens, and of a part that may open one
     asked: bool = True
 
@@ -294,7 +294,7 @@ class ClientLibrary(NamedTuple):
 
 
 class ReliabilityLibrary(NamedTuple):
-    """A library that tells of what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
+    """A library that reports what happens beside calls: fallbacks, look-ups in caches, steps of breakers."""
 
     name: str
     distribution: str

@@ -1,4 +1,4 @@
-"""Calls back when a module has been imported: at once if it has been, and again each time it is imported anew."""
+"""Calls back when a module has been imported: at once if it has been, and again each time it is imported again."""
 
 from __future__ import annotations
 

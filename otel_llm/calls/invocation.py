@@ -139,7 +139,7 @@ class _Ended:
         self.entered = outer
 
     def _see(self, chunk: Any) -> None:
-        """See a chunk go by: its output stops the first-chunk clock, the time since the one before is counted."""
+        """Note a chunk: its output stops the first-chunk clock, the time since the one before is counted."""
         if self.read_chunk is None or not self.read_chunk(chunk, self.response):
             if self.response.error_code is not None and self.response.done:
                 self.end()
@@ -233,8 +233,8 @@ class _Ended:
         self.status = status
         if body is not None:
             self.body = body
-        if self.request.hear is not None and status < 400:  # noqa: PLR2004
-            self.request.hear(headers, self.request, self.response)
+        if self.request.on_headers is not None and status < 400:  # noqa: PLR2004
+            self.request.on_headers(headers, self.request, self.response)
             self.key = (self.request.provider, self.request.model or "", self.request.operation)
         on_reply, due, now = self.observer.on_reply, self.observer.due, time.time()
         place = hash(self.key)
@@ -285,26 +285,28 @@ class _Ended:
         self.scope = self.error = self.body = None  # an error holds frames, and they hold us
         self.__class__ = _Ended
 
-    def _show(self, seen: Observation) -> None:
+    def _show(self, observation: Observation) -> None:
         for closed in self.observer.sinks_closed:
-            closed(self, seen)
+            closed(self, observation)
         if self.request.counted:
-            self._count(seen)
-        if self.response.checks or self.request.guardrail or seen.error_type == "content_filter":
-            _report(self, seen)
+            self._count(observation)
+        if self.response.checks or self.request.guardrail or observation.error_type == "content_filter":
+            _report(self, observation)
         fallback = self.response.fallback
         if fallback is not None:
-            dispatch.emit(Event("otel_llm_fallbacks_total", seen.at, (*self.key, *fallback, *seen.labels)))
+            dispatch.emit(
+                Event("otel_llm_fallbacks_total", observation.at, (*self.key, *fallback, *observation.labels))
+            )
 
-    def _count(self, seen: Observation) -> None:
+    def _count(self, observation: Observation) -> None:
         if self.totals is not None:
-            _add(self.totals, seen)
+            _add(self.totals, observation)
         if self.step is not None:
-            _called(self.step, seen)
+            _called(self.step, observation)
         if limits.STATE.on:
-            limits.settle(self, seen)
+            limits.settle(self, observation)
         for record in dispatch.recorders:
-            record(seen)
+            record(observation)
 
     def _recalled(self) -> None:
         """A response cache answered: the span says so, and there is no call of a provider to count."""
@@ -391,8 +393,8 @@ class Invocation(_Ended):
 
 _read = guarded("chunk", lambda read, result, response: read(result, response), 3)
 _late = guarded("end", lambda late, response: late(response), 2)
-_add = guarded("end", lambda totals, seen: totals.add(seen), 2)
-_called = guarded("end", lambda step, seen: step.called(seen), 2)
+_add = guarded("end", lambda totals, observation: totals.add(observation), 2)
+_called = guarded("end", lambda step, observation: step.called(observation), 2)
 _release = guarded("end", lambda release: release(), 1)
 _TALK = "gen_ai.conversation.id"
 _report = guarded("end", checks.report, 2)

@@ -1,7 +1,7 @@
-"""Watch a stream go by. The caller keeps its own object: same type, same helpers, same close.
+"""Watch a stream. The caller keeps its own object: same type, same helpers, same close.
 
 A stream of an SDK is watched from inside: the attribute that its iteration and its helpers read from is exchanged for a
-watched one, and the close of the response below it tells that nobody will read on (``close``). Generators, iterators and
+watched one, and the close of the response below it means that nobody will read on (``close``). Generators, iterators and
 managers that have no inside are handed over as a watched generator or proxy (``proxies``). Nothing here refers back to the
 stream that refers to it, so one that is dropped goes at once, as it would without us.
 """

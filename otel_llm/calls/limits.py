@@ -37,7 +37,7 @@ MOST_KEYS = 1000
 ANSWER_TOKENS = 500
 """What an answer is taken to have before one was seen, where the call sets no maximum."""
 _QUARTER = 900
-_LEARN = 0.2  # weight of the newest call in the mean that estimates go by
+_LEARN = 0.2  # weight of the newest call in the mean that estimates use
 
 
 class _State:
@@ -69,7 +69,7 @@ def refuse(error: BudgetExceededError) -> None:
 
 
 def warn(error: BudgetExceededError) -> None:
-    """Log, and let the call pass. Said once for each budget, period and minute."""
+    """Log, and let the call pass. Logged once for each budget, period and minute."""
     key = (error.budget, error.period, int(time.time() // 60))
     if key not in _warned:
         if len(_warned) >= MOST_KEYS:
@@ -215,10 +215,10 @@ class _Estimates:
             known = _first(request, price)
         return round(known[0]), round(known[1])
 
-    def learn(self, seen: Observation) -> None:
-        key = hash((seen.provider, seen.request_model, seen.operation))
-        tokens = (seen.input_tokens or 0) + (seen.output_tokens or 0)
-        cost = (seen.cost or 0.0) * NANO
+    def learn(self, observation: Observation) -> None:
+        key = hash((observation.provider, observation.request_model, observation.operation))
+        tokens = (observation.input_tokens or 0) + (observation.output_tokens or 0)
+        cost = (observation.cost or 0.0) * NANO
         before = self._means.get(key)
         if before is None and len(self._means) >= MOST_KEYS:
             self._means.clear()
@@ -248,7 +248,7 @@ def limits_of(instance: Any) -> tuple[Any, ...]:
 
 def identities(client: Any) -> list[int]:
     """What a client and its copies share, so that a copy with other options is guarded as well."""
-    seen: list[int] = [id(client)]
+    identities: list[int] = [id(client)]
     level = [client]
     for _ in range(3):
         level = [
@@ -257,8 +257,8 @@ def identities(client: Any) -> list[int]:
             for name, held in (getattr(one, "__dict__", None) or {}).items()
             if name in _HOLDS_CLIENT and held is not None
         ]
-        seen += [id(held) for held in level]
-    return seen
+        identities += [id(held) for held in level]
+    return identities
 
 
 def _of_client(instance: Any) -> tuple[Any, ...]:
@@ -348,24 +348,29 @@ _estimate = guarded("limits", ESTIMATES.of, 2)
 _CUT = frozenset(("cancelled", "abandoned", "timeout", "connection"))
 
 
-def _settled(call: Any, seen: Observation) -> None:
+def _settled(call: Any, observation: Observation) -> None:
     """A call has ended. One that failed without usage is free; one that was cut short, or did not say, costs as estimated."""
-    known = seen.input_tokens is not None or seen.output_tokens is not None or seen.cost is not None
-    tokens = (seen.input_tokens or 0) + (seen.output_tokens or 0)
-    if known and not seen.error_type:
-        ESTIMATES.learn(seen)
+    known = (
+        observation.input_tokens is not None or observation.output_tokens is not None or observation.cost is not None
+    )
+    tokens = (observation.input_tokens or 0) + (observation.output_tokens or 0)
+    if known and not observation.error_type:
+        ESTIMATES.learn(observation)
     if call.hold is None:
-        _add(seen, call.labels, tokens)
+        _add(observation, call.labels, tokens)
         return
-    free = 0 if seen.error_type and seen.error_type not in _CUT and not known else None
-    nano = free if seen.cost is None else round(seen.cost * NANO)
+    free = 0 if observation.error_type and observation.error_type not in _CUT and not known else None
+    nano = free if observation.cost is None else round(observation.cost * NANO)
     call.hold.settle(nano, tokens if known else free)
 
 
-def _add(seen: Observation, labels: Mapping[str, str], tokens: int) -> None:
+def _add(observation: Observation, labels: Mapping[str, str], tokens: int) -> None:
     """A call was made in a way that no guard stands in, as one of a session or a batch: it counts all the same."""
-    now, request = time.time(), Request(seen.provider, seen.operation, seen.request_model, _NO_READER)
-    amounts = {"usd": round((seen.cost or 0.0) * NANO), "tokens": tokens, "calls": 1}
+    now, request = (
+        time.time(),
+        Request(observation.provider, observation.operation, observation.request_model, _NO_READER),
+    )
+    amounts = {"usd": round((observation.cost or 0.0) * NANO), "tokens": tokens, "calls": 1}
     for limit in STATE.service:
         name = limit.name(request, labels)
         if name is not None:

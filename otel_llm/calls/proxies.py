@@ -26,7 +26,7 @@ _FOLLOW = guard("follow")
 def proxied(call: Invocation, result: Any, look: Look | None = None) -> Any:
     """``result`` as a watched twin that passes for it, where it is a stream or a manager of one; None for a plain value.
 
-    ``look`` tells how to follow what a manager gives on entry, where its shape alone does not tell.
+    ``look`` says how to follow what a manager gives on entry, where its shape alone does not say.
     """
     if isinstance(result, GeneratorType):
         return delegate(result, call)

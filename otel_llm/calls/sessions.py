@@ -78,8 +78,8 @@ class SessionTracker:
             return
         if turn.request is not None:
             self._opens(turn.key or "", turn.request, asked=turn.asked)
-        if turn.step == "tells":
-            self._tell(turn)
+        if turn.step == "continues":
+            self._pass_on(turn)
         elif turn.step == "ends":
             call = self._open.pop(turn.key or "", None)
             if call is not None:
@@ -87,7 +87,7 @@ class SessionTracker:
 
     received = guarded("hook", _received, 2)
 
-    def _tell(self, turn: SessionEvent) -> None:
+    def _pass_on(self, turn: SessionEvent) -> None:
         for call in list(self._open.values()) if turn.key is None else [self._open.get(turn.key)]:
             if call is not None:
                 call.chunk(turn.event)
@@ -111,7 +111,7 @@ class SessionTracker:
         known = turn.key is not None or turn.asked
         wish = next((wish for wish in self._wishes if known and wish.key == turn.key), None)
         if wish is None:
-            self._tell(turn._replace(key=None))
+            self._pass_on(turn._replace(key=None))
             return
         self._forget(wish)
         self._call(wish.request, wish.place).value(turn.event)
@@ -137,7 +137,7 @@ class SessionTracker:
                 call.left()
 
     def _ending(self) -> list[Invocation]:
-        """The open calls, of which nothing more will be heard. Those with an announced failure end with it."""
+        """The open calls, which get no more events. Those with an announced failure end with it."""
         calls = list(self._open.values())
         self._open.clear()
         for call in calls:

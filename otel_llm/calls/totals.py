@@ -37,21 +37,21 @@ class RequestTotals:
         self._lock = threading.Lock()
         self._changed = changed
 
-    def add(self, seen: Observation) -> None:
+    def add(self, observation: Observation) -> None:
         """Count a finished call."""
         with self._lock:
-            self.labels = _common(self.labels, seen.labels) if self.calls else seen.labels
+            self.labels = _common(self.labels, observation.labels) if self.calls else observation.labels
             self.calls += 1
-            self.input_tokens += seen.input_tokens or 0
-            self.output_tokens += seen.output_tokens or 0
-            self._cover(seen.at - seen.duration, seen.at)
-            if seen.cost is not None:
-                self.cost += seen.cost
+            self.input_tokens += observation.input_tokens or 0
+            self.output_tokens += observation.output_tokens or 0
+            self._cover(observation.at - observation.duration, observation.at)
+            if observation.cost is not None:
+                self.cost += observation.cost
                 self.priced += 1
-            elif seen.cost_source == "unpriced":
+            elif observation.cost_source == "unpriced":
                 self.unpriced += 1
-            self.usage_unknown += bool(seen.usage_unknown)
-            self.incomplete += bool(seen.incomplete and seen.cost is not None)
+            self.usage_unknown += bool(observation.usage_unknown)
+            self.incomplete += bool(observation.incomplete and observation.cost is not None)
         if self._changed is not None:
             self._changed()
 
@@ -82,9 +82,9 @@ class NestedTotals(RequestTotals):
         around = outer.each if isinstance(outer, NestedTotals) else (outer,)
         self.each: tuple[RequestTotals, ...] = (block, *(totals for totals in around if totals is not block))
 
-    def add(self, seen: Observation) -> None:
+    def add(self, observation: Observation) -> None:
         for totals in self.each:
-            totals.add(seen)
+            totals.add(observation)
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -142,12 +142,12 @@ def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
     read = reply.read
 
-    def tell(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def announce(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         replied = read(args, kwargs)
         if replied is not None:
             call.replied(*replied)
 
-    report = guarded("hook", tell, 3)
+    report = guarded("hook", announce, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         call = CURRENT.get()

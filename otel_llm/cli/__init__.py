@@ -9,7 +9,7 @@ NEEDED = ("click", "rich", "yaml")
 
 
 def main() -> None:
-    """Entry point of ``otel-llm``. Exits 0 when all is well, 1 when a check failed, 2 on bad input or nothing to do."""
+    """Entry point of ``otel-llm``. Exits 0 while nothing is wrong, 1 when a check failed, 2 on bad input or nothing to do."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(f"otel-llm: the command line needs {' and '.join(missing)}: pip install 'otel-llm[cli]'", file=sys.stderr)

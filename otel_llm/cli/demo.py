@@ -93,7 +93,7 @@ def command(
     with suppress(KeyboardInterrupt), demo_environment.build(settings) as running:
         until = time.time() + (duration or (running.plot.length if headless else 1e9))
         glyphs = screen.glyphs_for(console, plain=plain)
-        page = _tell(console, running, until) if headless else _show(console, running, until, glyphs, picture)
+        page = _print_chapters(console, running, until) if headless else _show(console, running, until, glyphs, picture)
         _sum_up(console, running, page, glyphs, whole=headless)
 
 
@@ -129,7 +129,7 @@ def banner(running: Stage, now: float, glyphs: theme.Glyphs) -> Text:
     return text
 
 
-def _tell(console: Console, running: Stage, until: float) -> Page | None:
+def _print_chapters(console: Console, running: Stage, until: float) -> Page | None:
     """One line when a chapter begins, one with the facts when it ends."""
     console.print(
         f"page: {page_of(running)}   metrics: {running.endpoint.url}"
@@ -141,7 +141,7 @@ def _tell(console: Console, running: Stage, until: float) -> Page | None:
         moment = running.plot.at(now)
         if moment.number != number:
             if number >= 0:
-                _seen(console, running)
+                _print_summary(console, running)
             passed = int(now - running.plot.began)
             console.print(f"{passed // 60:3d}:{passed % 60:02d}  {moment.chapter.name}: {moment.chapter.says}")
             number = moment.number
@@ -154,7 +154,7 @@ def page_of(running: Stage) -> str:
     return running.endpoint.url.removesuffix("metrics")
 
 
-def _seen(console: Console, running: Stage) -> None:
+def _print_summary(console: Console, running: Stage) -> None:
     """What a chapter came to, what page and top say of it, and which alerts fire."""
     page = live.gather([running.endpoint])
     console.print(f"        {facts(page)}")

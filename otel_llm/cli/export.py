@@ -52,7 +52,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _places(_ctx: click.Context, _param: click.Parameter, names: str | None) -> tuple[str, ...]:
-    """What tells services apart: always the job."""
+    """What distinguishes services: always the job."""
     if names is None:
         return recorded.SERVICE
     listed = [name.strip() for name in names.split(",")] if names not in ("", "none") else []

@@ -31,7 +31,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """What tells it from other rows."""
+        """What distinguishes it from other rows."""
         return f"{self.provider} {self.name}"
 
 

@@ -59,7 +59,7 @@ class History:
     group: str = ""  # what ``spent`` is by
 
     def add(self, page: Page) -> None:
-        """Append; a service that began anew starts a new history."""
+        """Append; a service that began again starts a new history."""
         latest = point(page)
         if self.points and latest.counts["requests"] < self.points[-1].counts["requests"]:
             self.points.clear()
@@ -68,7 +68,7 @@ class History:
         self.points.append(latest)
 
     def note(self, at: float, group: str, spent: Mapping[str, float]) -> None:
-        """What each row has spent until ``at``, US dollars; another grouping starts anew."""
+        """What each row has spent until ``at``, US dollars; another grouping starts again from zero."""
         if group != self.group or (self.spent and sum(spent.values()) < sum(self.spent[-1][1].values())):
             self.spent.clear()
         self.group = group

@@ -34,9 +34,9 @@ def exporting(config: Config) -> Iterable[Finding]:
 
 def _tried(signal: str, entry: EntryPoint) -> Finding:
     failures: list[str] = []
-    heard = _Heard()
+    logged = _Logged()
     logger = logging.getLogger("opentelemetry")
-    logger.addHandler(heard)
+    logger.addHandler(logged)
     try:
         with overridden({"OTEL_EXPORTER_OTLP_TIMEOUT": SECONDS}), foreign(_into(failures)):
             kind = entry.load()
@@ -48,8 +48,8 @@ def _tried(signal: str, entry: EntryPoint) -> Finding:
             if result.name == "SUCCESS":
                 return Finding("ok", signal, f"{entry.name} was made, and what it sends to took an empty request")
     finally:
-        logger.removeHandler(heard)
-    why = "; ".join([*failures, *dict.fromkeys(heard.messages)][:2]) or "it gives no reason"
+        logger.removeHandler(logged)
+    why = "; ".join([*failures, *dict.fromkeys(logged.messages)][:2]) or "it gives no reason"
     return Finding("fail", signal, f"{entry.name} cannot send: {why}", ADDRESS)
 
 
@@ -72,7 +72,7 @@ def _nothing(signal: str) -> Any:
     return MetricsData([])
 
 
-class _Heard(logging.Handler):
+class _Logged(logging.Handler):
     """What the exporter says while it tries."""
 
     def __init__(self) -> None:

@@ -155,10 +155,10 @@ def _library(declared: ClientLibrary, there: str, facts: dict[str, Any]) -> Find
         )
     native = any(isinstance(hook, Replace) for hook in declared.hooks)
     merged = ", its own span is merged with ours" if native else ""
-    return _seen(name, f"{there} is watched, {len(facts['patched'])} hooks{merged}", facts)
+    return _tried(name, f"{there} is watched, {len(facts['patched'])} hooks{merged}", facts)
 
 
-def _seen(name: str, watched: str, facts: dict[str, Any]) -> Finding:
+def _tried(name: str, watched: str, facts: dict[str, Any]) -> Finding:
     """What came of the call that was made, and of the way that calls take, where none was."""
     trial, hidden = facts["trial"], facts["hidden"]
     if trial is not None and trial["requests"]:

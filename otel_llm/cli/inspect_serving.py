@@ -1,4 +1,4 @@
-"""Would a service with this environment be served, share with its other processes and be heard: tried with the service's own code."""
+"""Would a service with this environment serve, share with its other processes and notify: tried with the service's own code."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _tenant(config: Config) -> Iterable[Finding]:
 
 
 def _is_ours(url: str) -> bool:
-    """Whether otel-llm is there, which it tells without a password."""
+    """Whether otel-llm is there, which it says without a password."""
     healthy = Endpoint.parse(f"{url.removesuffix('/metrics')}/-/healthy", insecure=True)
     try:
         return scrape.get(healthy, "text/plain").text.startswith("otel-llm")

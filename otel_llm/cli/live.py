@@ -62,7 +62,7 @@ class Watch:
     _fresh: threading.Event = field(default_factory=threading.Event)
 
     def poll(self) -> None:
-        """Take pages until stopped; one that cannot be had leaves the last one standing and says why."""
+        """Take pages until stopped; one that cannot be read leaves the last one on the screen and says why."""
         while not self._stop.is_set():
             began = time.monotonic()
             if not self.state.paused:

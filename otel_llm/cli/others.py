@@ -49,15 +49,15 @@ def _plain(name: str) -> str:
 
 def _callables(package: str) -> Iterator[Any]:
     """What the classes and modules of ``package`` that are loaded have as functions, those apart that nobody can have wrapped."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     inside = f"{package}."
     for name, module in list(sys.modules.items()):
         if name != package and not name.startswith(inside):
             continue
         for owner in (module, *(each for each in list(vars(module).values()) if isinstance(each, type))):
-            if id(owner) in seen or not (owner is module or str(owner.__module__).startswith(package)):
+            if id(owner) in visited or not (owner is module or str(owner.__module__).startswith(package)):
                 continue
-            seen.add(id(owner))
+            visited.add(id(owner))
             for value in list(vars(owner).values()):
                 if callable(value) and not isinstance(value, type) and _odd(value, package):
                     yield value

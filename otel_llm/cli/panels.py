@@ -97,7 +97,7 @@ def _rates(name: str) -> Series:
 
 
 def traffic(frame: Frame) -> Panel:
-    """How many calls, and what became of them."""
+    """How many calls, and how they ended."""
     view, total = frame.view, frame.view.total
     error = theme.share_colour(total.error_ratio, 0.01, 0.05)
     fallback = theme.share_colour(view.fallback_ratio, 0.02, 0.10)

@@ -104,7 +104,7 @@ def compared(
 
 
 def _priced(one: Used, model: str, provider: str | None, tier: str | None, pricer: Pricer) -> Price:
-    """The price of the mean call: a price that rises with the context goes by what one call sends, not by all together.
+    """The price of the mean call: a price that rises with the context depends on what one call sends, not by all together.
 
     Where ``model`` has no price of cache writes, they are input as any other.
     """

@@ -1,5 +1,5 @@
 """What ``otel-llm doctor`` starts under ``opentelemetry-instrument``: imports every library that is there, makes a call with it
-where one can be answered here, and prints what became of each as a line of JSON, as soon as it is known."""
+where one can be answered here, and prints the result of each as a line of JSON, as soon as it is known."""
 
 from __future__ import annotations
 
@@ -85,18 +85,20 @@ def tried(trial: Trial) -> dict[str, Any]:
         module = importlib.import_module(trial.module)
     except ImportError as error:
         return {"requests": 0, "calls": 0, "raised": type(error).__name__}
-    seen: list[Observation] = []
+    observations: list[Observation] = []
     before = dispatch.recorders
     raised: list[str] = []
     script = None if trial.reply is None else lambda _: Reply.of_json(dict(trial.reply or {}))
     with Loopback(script=script) as server:
-        dispatch.listen(*before, lambda record: seen.append(record) if isinstance(record, Observation) else None)
+        dispatch.listen(
+            *before, lambda record: observations.append(record) if isinstance(record, Observation) else None
+        )
         try:
             with theirs(lambda error: raised.append(type(error).__name__)):
                 trial.ask(module, server.url)
         finally:
             dispatch.listen(*before)
-        return {"requests": len(server.requests), "calls": len(seen), "raised": "".join(raised)}
+        return {"requests": len(server.requests), "calls": len(observations), "raised": "".join(raised)}
 
 
 def _import(declared: ClientLibrary) -> str:

@@ -1,4 +1,4 @@
-"""``otel-llm run``: a program under opentelemetry-instrument that says at its end what its calls came to."""
+"""``otel-llm run``: a program under opentelemetry-instrument that sums up its calls at its end."""
 
 from __future__ import annotations
 

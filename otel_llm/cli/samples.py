@@ -93,7 +93,7 @@ def merge(pages: Iterable[Page]) -> Page:
 
 
 def _statuses(known: list[Status]) -> Status:
-    """The conditions of all instances, the gravest first; one that several have is one."""
+    """The conditions of all instances, the worst first; one that several have is one."""
     conditions = {one["text"]: one for status in known for one in status["conditions"]}
     order = ("critical", "warning", "pending", "ended")
     spenders: dict[str, dict[str, tuple[float, float]]] = {}

@@ -123,7 +123,7 @@ def _header(frame: Frame, state: State) -> Text:
 
 
 def _verdict(view: View, state: State) -> tuple[str, str, str]:
-    """The one line to read: what is wrong, gravest first."""
+    """The one line to read: what is wrong, worst first."""
     if state.trouble:
         return "LOST", state.trouble, RED
     if state.paused:

@@ -175,7 +175,7 @@ def spark(values: Sequence[float | None], width: int, colour: str, glyphs: Glyph
 
 
 def shorten(text: str, width: int, glyphs: Glyphs) -> str:
-    """``text`` cut in its middle, because both the start and the end of a model's name tell."""
+    """``text`` cut in its middle, because both the start and the end of a model's name matter."""
     if len(text) <= width:
         return text
     if width <= len(glyphs.cut) + 2:

@@ -271,7 +271,7 @@ def _budgets(page: Page) -> tuple[Budget, ...]:
 
 
 def _zscores(page: Page) -> tuple[Zscore, ...]:
-    """By model and signal, the gravest shift first."""
+    """By model and signal, the worst shift first."""
     kinds = {
         kind: page.by("otel_llm_zscore", *MODEL, "signal", kind=kind) for kind in ("shift", "peak")
     }  # fmt: skip
@@ -291,7 +291,7 @@ def _shifts(page: Page) -> dict[tuple[str, ...], dict[str, float]]:
 
 
 def _breakers(page: Page) -> dict[str, str]:
-    """State by breaker; where services disagree, the gravest."""
+    """State by breaker; where services disagree, the worst."""
     states: dict[str, str] = {}
     for wanted in ("closed", "half_open", "open"):
         for labels, value in page.rows("otel_llm_circuit_breaker_state"):

@@ -1,4 +1,4 @@
-"""The results of Anthropic's message batches, counted as they go by. https://docs.anthropic.com/en/api/retrieving-message-batch-results"""
+"""The results of Anthropic's message batches, counted as they are read. https://docs.anthropic.com/en/api/retrieving-message-batch-results"""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def hooks(reader: Reader) -> tuple[Around, ...]:
     def made(decoder: Any, _: Any, __: Any, error: BaseException | None) -> None:
         url = attr(decoder, "http_response", "request", "url")
         if error is None and "/batches/" in str(attr(url, "path")):
-            seen = _seen_async if hasattr(type(decoder), "__anext__") else _seen
-            decoder._iterator = seen(decoder._iterator, url, reader)  # noqa: SLF001 - what its lines are read from
+            counting = _counting_async if hasattr(type(decoder), "__anext__") else _counting
+            decoder._iterator = counting(decoder._iterator, url, reader)  # noqa: SLF001 - what its lines are read from
 
     targets = ("JSONLDecoder.__init__", "AsyncJSONLDecoder.__init__")
     return (Around("anthropic._decoders.jsonl", targets, made),)
 
 
-def _seen(lines: Iterator[Any], url: Any, reader: Reader) -> Iterator[Any]:
+def _counting(lines: Iterator[Any], url: Any, reader: Reader) -> Iterator[Any]:
     for line in lines:
         _count(line, url, reader)
         yield line
 
 
-async def _seen_async(lines: AsyncIterator[Any], url: Any, reader: Reader) -> AsyncIterator[Any]:
+async def _counting_async(lines: AsyncIterator[Any], url: Any, reader: Reader) -> AsyncIterator[Any]:
     async for line in lines:
         _count(line, url, reader)
         yield line

@@ -41,7 +41,7 @@ def read_usage(usage: Any, into: Response) -> None:
         into.service_tier = "fast"
     into.usage = counted
     if parts := items(given.get("iterations")):
-        into.late = partial(_add_iterations, parts)  # a later event may tell them all again
+        into.late = partial(_add_iterations, parts)  # a later event may repeat them all
 
 
 def _add_iterations(parts: list[Any], into: Response) -> None:

@@ -19,7 +19,7 @@ _COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 
 def read_body(content: bytes, into: Response) -> None:
-    """Why it ended, how long what was cached lives, and what was used where the headers do not tell."""
+    """Why it ended, how long what was cached lives, and what was used where the headers do not say."""
     answer = parsed(content)
     if not isinstance(answer, dict):
         return
@@ -27,7 +27,7 @@ def read_body(content: bytes, into: Response) -> None:
     into.usage = None
     if answer.get("type") == "message":
         anthropic.read_message(view(content), into)
-        into.model = None  # the vendor's name of it, which AWS's prices do not go by
+        into.model = None  # the vendor's name of it, which AWS's prices do not use
     elif attr(answer, "usage", "inputTokens") is not None:
         read_converse(answer, into)
     else:

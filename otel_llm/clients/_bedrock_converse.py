@@ -23,7 +23,7 @@ def read_converse(reply: Any, into: Response) -> None:
 
 
 def read_metadata(metadata: Any, into: Response) -> None:
-    """What stands beside an answer: usage, tier, and the model that a prompt router chose."""
+    """What a reply has beside the answer: usage, tier, and the model that a prompt router chose."""
     read_usage(attr(metadata, "usage"), into)
     latency = attr(metadata, "performanceConfig", "latency")
     into.service_tier = tier(attr(metadata, "serviceTier", "type"), latency) or into.service_tier

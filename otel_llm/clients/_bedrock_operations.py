@@ -18,7 +18,7 @@ from ._read import attr, count, text
 
 
 def read_agent_event(event: Any, into: Response) -> bool:
-    """An event of an agent's answer; its traces, where they were asked for, tell what each of its models used."""
+    """An event of an agent's answer; its traces, where they were asked for, say what each of its models used."""
     headers: Mapping[str, Any] = getattr(event, "headers", {})
     kind = headers.get(":event-type")
     if kind is None:

@@ -1,4 +1,4 @@
-"""What a server says of itself in the headers of a reply, where its host does not tell who it is: its name, and what a call cost.
+"""What a server says of itself in the headers of a reply, where its host does not show who it is: its name, and what a call cost.
 
 LiteLLM: https://docs.litellm.ai/docs/proxy/response_headers. A price is believed in whole replies only: the headers of a stream
 go out before there is one.
@@ -13,7 +13,7 @@ from otel_llm.core.model import Request, Response, Usage
 
 from . import _hosts
 
-Hear = Callable[[Mapping[str, str], Request, Response], None]
+HeaderReader = Callable[[Mapping[str, str], Request, Response], None]
 
 PRICES = (
     "x-litellm-response-cost", "x-portkey-cost", "x-portkey-cost-usd", "helicone-cost", "helicone-cost-usd", "x-helicone-cost-usd",
@@ -32,11 +32,11 @@ _SERVERS = (
 
 _MOST, _LONGEST = 1024, 256  # a model's name is user input: the bound is one in bytes, too
 SILENT: set[tuple[str | None, int | None, str | None, int, bool]] = set()
-"""(host, port, model, edition of the settings, stream) whose replies say nothing: they need not be heard again."""
+"""(host, port, model, edition of the settings, stream) whose replies say nothing: they need not be looked at again."""
 
 
 @lru_cache(maxsize=128)
-def hearing(name: str, host: str | None, port: int | None, _edition: int) -> Hear | None:
+def header_reader(name: str, host: str | None, port: int | None, _edition: int) -> HeaderReader | None:
     """What reads the headers of replies from ``host``; None where it is a provider that has nothing to say in them.
 
     ``_edition`` is that of the settings, which may name the host.
@@ -44,20 +44,20 @@ def hearing(name: str, host: str | None, port: int | None, _edition: int) -> Hea
     known = _hosts.named(host or "", port)
     if known is not None and not _hosts.configured(host or "", port) and known not in _GATEWAYS:
         return None
-    return _hear_all if known is None and name in ("openai", _hosts.COMPATIBLE) else _hear_price
+    return _read_name_and_price if known is None and name in ("openai", _hosts.COMPATIBLE) else _read_price
 
 
-def _hear_all(headers: Mapping[str, str], request: Request, response: Response) -> None:
+def _read_name_and_price(headers: Mapping[str, str], request: Request, response: Response) -> None:
     """Take the name that the server gives itself, for this call and those to come, and the price."""
     name = _own_name(headers)
     if name is not None and name != request.provider:
         request.provider = name
         _hosts.learn(request.server_address or "", request.server_port, name)
-    _hear_price(headers, request, response)
+    _read_price(headers, request, response)
 
 
-def _hear_price(headers: Mapping[str, str], request: Request, response: Response) -> None:
-    """Take the price that a gateway tells. To look for it costs some microseconds: who never tells is asked once for each model."""
+def _read_price(headers: Mapping[str, str], request: Request, response: Response) -> None:
+    """Take the price that a gateway reports. A look costs some microseconds: one that never reports any is asked once for each model."""
     price = None
     if not request.stream:
         price = next((amount for header in PRICES if (amount := _amount(headers.get(header))) is not None), None)

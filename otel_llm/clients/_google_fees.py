@@ -17,7 +17,7 @@ _BY_QUERY = 3  # the first generation that is billed so
 
 
 def add_grounding(reply: Any, into: Response) -> None:
-    """The fees of one request, by its ``grounding_metadata``; what a stream tells in several chunks counts once."""
+    """The fees of one request, by its ``grounding_metadata``; what a stream reports in several chunks counts once."""
     for candidate in items(fields_of(reply).get("candidates")):
         metadata = fields_of(candidate).get("grounding_metadata")
         if metadata is not None:

@@ -36,7 +36,7 @@ def read_reply(interaction: Any, into: Response) -> None:
 
 
 def read_event(event: Any, into: Response) -> bool:
-    """An event of a stream. One that is continued has several requests, and each tells its own usage."""
+    """An event of a stream. One that is continued has several requests, and each reports its own usage."""
     kind = word(getattr(event, "event_type", None))
     if kind in ("step.delta", "content.delta"):
         if into.content is not None:

@@ -46,7 +46,7 @@ def _connecting(_: Any, __: Args, kwargs: Kwargs) -> None:
 
 
 def _is_lost(error: BaseException) -> bool:
-    """The end of a connection, which the library tells as an API error with a WebSocket's code; earlier versions let it pass."""
+    """The end of a connection, which the library reports as an API error with a WebSocket's code; earlier versions let it pass."""
     if any(kind.__name__ == "ConnectionClosed" for kind in type(error).__mro__):
         return True
     code = getattr(error, "code", None)
@@ -80,7 +80,7 @@ class Conversation:
             return SessionEvent("ends", _TURN, message, request)
         if request is None and attr(content, "interrupted") is None and attr(message, "usage_metadata") is None:
             return None
-        return SessionEvent("tells", _TURN, message, request)
+        return SessionEvent("continues", _TURN, message, request)
 
     def _request(self, arguments: Any) -> Request:
         name, host, port = self._place
@@ -122,7 +122,7 @@ def read_message(message: Any, into: Response) -> bool:
 
 
 def read_end(message: Any, into: Response) -> None:
-    """The completion of a turn, which may tell why."""
+    """The completion of a turn, which may say why."""
     read_message(message, into)
     reason = word(attr(message, "server_content", "turn_complete_reason"))
     into.finish_reasons = into.finish_reasons or [reason or "stop"]

@@ -53,7 +53,7 @@ _extra: tuple[tuple[str, str], ...] = ()
 edition = 0
 """Changes with the settings."""
 _learned: dict[tuple[str, int | None], str] = {}  # the names that servers gave themselves
-SEEN: dict[int, tuple[Any, type, Place, dict[Any, Any]]] = {}
+BEHIND: dict[int, tuple[Any, type, Place, dict[Any, Any]]] = {}
 """What ``behind`` has answered, by the identity of a URL: its kind of client goes with it, and what else a reader of requests
 remembers of that place."""
 _KEPT = 128
@@ -77,7 +77,7 @@ def learn(host: str, port: int | None, name: str) -> None:
 
 
 def _forget() -> None:
-    SEEN.clear()
+    BEHIND.clear()
     behind_text.cache_clear()
 
 
@@ -87,15 +87,15 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     A host that no pattern knows is ``default``. Where the URL names no port, it is the scheme's own. ``better`` may know the provider
     better than the host, by the ``client`` that has the URL; it is asked once.
     """
-    known = SEEN.get(id(url))
+    known = BEHIND.get(id(url))
     if known is not None and known[0] is url and known[1] is type(client):
         return known[2]
     host, port = url.host or None, url.port or port_of(getattr(url, "scheme", ""))
     provider = named(host or "", port) or _unnamed(host or "", port, default)
     place = (provider if better is None else better(client, provider), host, port)
-    if len(SEEN) >= _KEPT:
-        SEEN.clear()
-    SEEN[id(url)] = (url, type(client), place, {})  # keeps the URL, so that its id stays its own
+    if len(BEHIND) >= _KEPT:
+        BEHIND.clear()
+    BEHIND[id(url)] = (url, type(client), place, {})  # keeps the URL, so that its id stays its own
     return place
 
 

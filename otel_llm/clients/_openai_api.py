@@ -11,7 +11,7 @@ from otel_llm.core.semconv.table import FETCH, TYPES
 
 from . import _hosts
 from ._expected import KEYS, expected
-from ._gateways import SILENT, hearing
+from ._gateways import SILENT, header_reader
 from ._openai_content import asked
 from ._openai_dialects import spoken
 from ._openai_routes import ROUTES, Route, parts_of, ways
@@ -23,17 +23,17 @@ from ._stainless import Describe, base_url_of, body_of
 def describer(  # noqa: C901 - of what is inside
     default: str, routes: Mapping[str, Route] = ROUTES, named: Callable[[Any, str], str] | None = None
 ) -> Describe:
-    """What tells what a request asks, for a client of ``default``'s. ``named`` may tell the provider better than the host."""
+    """What reads what a request asks, for a client of ``default``'s. ``named`` may name the provider better than the host."""
     find = ways(default, routes, named)
 
     def describe(client: Any, options: Any, stream: bool) -> Request | None:
-        given, base = options.__dict__, client.__dict__.get("_base_url")  # models take their time to tell an attribute
+        given, base = options.__dict__, client.__dict__.get("_base_url")  # models are slow to return an attribute
         url, body = given.get("url"), given.get("json_data")
-        known = _hosts.SEEN.get(id(base))
+        known = _hosts.BEHIND.get(id(base))
         way = known[3].get(url) if known is not None and known[0] is base and known[1] is type(client) else None
         if (way is None and (way := find(client, url)) is None) or given.get("method") not in ("post", "POST"):
             return _fetch(client, options, named, stream=stream) if default == "openai" else None
-        operation, reader, api, name, host, port, region, heard = way
+        operation, reader, api, name, host, port, region, headers_count = way
         if type(body) is not dict or given.get("extra_json"):
             body = body_of(options)
         model = body.get("model")
@@ -52,8 +52,8 @@ def describer(  # noqa: C901 - of what is inside
         )  # fmt: skip
         if operation == "chat" and not KEYS.isdisjoint(body):
             request.expects = expected(body)
-        if heard and (host, port, model, _hosts.edition, stream) not in SILENT:
-            request.hear = hearing(name, host, port, _hosts.edition)
+        if headers_count and (host, port, model, _hosts.edition, stream) not in SILENT:
+            request.on_headers = header_reader(name, host, port, _hosts.edition)
         if stream or operation == "speech" or not _SELDOM.isdisjoint(body):
             _ask_for_more(request, body)
         return request
@@ -69,7 +69,7 @@ _PLAIN: Mapping[str, tuple[str, Any]] = {
         key: (name, {"double": float, "string": str, "boolean": bool}.get(TYPES[name]))
         for key, name in PARAMETERS.items()
     },
-}  # parts of a body that are attributes: by which name, and of which type they are as they come
+}  # parts of a body that are attributes: by which name, and of which type they are in the request
 
 
 def _ask_for_more(request: Request, body: Mapping[str, Any]) -> None:

@@ -139,7 +139,7 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
         thinking = given["reasoning_tokens"]
         if extra or given["audio_tokens"] or given.get("image_tokens"):
             return None
-        if thinking is not None:  # some count it beside the completion, which the total tells
+        if thinking is not None:  # some count it beside the completion, which the total shows
             if (
                 type(thinking) is not int
                 or not 0 <= thinking < LARGEST

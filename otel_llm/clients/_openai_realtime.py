@@ -20,8 +20,8 @@ _PARAMETERS = {
     "temperature": "gen_ai.request.temperature",
 }
 _CONFIGURED = {"session.created", "session.updated", "transcription_session.created", "transcription_session.updated"}
-_HEARD = "conversation.item.input_audio_transcription."
-_HEARD_OUT = {f"{_HEARD}completed", f"{_HEARD}failed"}
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+_TRANSCRIBED = {f"{_TRANSCRIPTION}completed", f"{_TRANSCRIPTION}failed"}
 
 
 def hooks() -> tuple[Hook, ...]:
@@ -63,8 +63,8 @@ class Conversation:
         elif kind == "input_audio_buffer.committed" and self._transcribes:
             request = self._request("transcription", self._transcriber, self._transcription)
             return SessionEvent("opens", _item(event), request=request, asked=False)
-        elif kind.startswith(_HEARD):
-            return SessionEvent("ends" if kind in _HEARD_OUT else "tells", _item(event), event)
+        elif kind.startswith(_TRANSCRIPTION):
+            return SessionEvent("ends" if kind in _TRANSCRIBED else "continues", _item(event), event)
         return None
 
     def _of_response(self, kind: str, event: Any) -> SessionEvent:
@@ -73,12 +73,12 @@ class Conversation:
             return SessionEvent("opens", text(attr(reply, "id")), request=self._asked(reply))
         if kind == "response.done":
             return SessionEvent("ends", text(attr(event, "response", "id")), event)
-        return SessionEvent("tells", text(attr(event, "response_id")) or "", event)
+        return SessionEvent("continues", text(attr(event, "response_id")) or "", event)
 
     def _configure(self, settings: Any) -> None:
         self._model = text(attr(settings, "model")) or self._model
-        heard = attr(settings, "audio", "input", "transcription") or attr(settings, "input_audio_transcription")
-        self._transcribes, self._transcriber = heard is not None, text(attr(heard, "model"))
+        transcription = attr(settings, "audio", "input", "transcription") or attr(settings, "input_audio_transcription")
+        self._transcribes, self._transcriber = transcription is not None, text(attr(transcription, "model"))
 
     def _asked(self, response: Any) -> Request:
         """What a response is to be like: by the wish for it, and by the server, which says it again and adds its defaults."""
@@ -106,7 +106,7 @@ class Conversation:
 
 
 def _of_error(event: Any) -> SessionEvent:
-    """An error names the event that it is about, where the host gave that a name; else it may tell that it is about a response."""
+    """An error names the event that it is about, where the host gave that a name; else it may say that it is about a response."""
     fault = attr(event, "error")
     about = attr(fault, "code") == BUSY or (text(attr(fault, "param")) or "").startswith("response")
     return SessionEvent("refuses", text(attr(fault, "event_id")), event, asked=about)

@@ -58,15 +58,15 @@ def _read_usage(usage: Any, into: Response) -> None:
     counted = into.usage
     if counted is None:
         return
-    heard, spoken = attr(usage, "input_token_details"), attr(usage, "output_token_details")
-    counted.cache_audio_read_tokens = count(attr(heard, "cached_tokens_details", "audio_tokens")) or None
+    incoming, spoken = attr(usage, "input_token_details"), attr(usage, "output_token_details")
+    counted.cache_audio_read_tokens = count(attr(incoming, "cached_tokens_details", "audio_tokens")) or None
     counted.output_audio_tokens = count(attr(spoken, "audio_tokens")) or None
-    counted.input_text_tokens = count(attr(heard, "text_tokens"))
+    counted.input_text_tokens = count(attr(incoming, "text_tokens"))
     counted.output_text_tokens = count(attr(spoken, "text_tokens"))
 
 
 def read_transcript(event: Any, into: Response) -> None:
-    """The end of a transcription, which is paid for by tokens or by the length of what was heard."""
+    """The end of a transcription, which is paid for by tokens or by the length of the audio."""
     into.error_code = _cause(attr(event, "error")) if attr(event, "error") is not None else None
     read_response_usage(attr(event, "usage"), into)
 

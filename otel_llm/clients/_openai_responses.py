@@ -13,7 +13,7 @@ from ._read import attr, count, fields_of, items, text
 
 
 def read_response(reply: Any, into: Response) -> None:
-    """A response of the Responses API; a 200 may tell of a failure (``status`` failed)."""
+    """A response of the Responses API; a 200 may report a failure (``status`` failed)."""
     fields = fields_of(reply)
     read_head(fields, into)
     status = text(fields.get("status"))

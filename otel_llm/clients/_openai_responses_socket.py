@@ -54,8 +54,8 @@ class Turns:
             return SessionEvent("ends", _ONE, event)
         if kind == "response.created":
             self._created = True
-            return SessionEvent("tells", _ONE, event, request=self._next(attr(event, "response")))
-        return SessionEvent("tells", _ONE, event) if kind is not None else None
+            return SessionEvent("continues", _ONE, event, request=self._next(attr(event, "response")))
+        return SessionEvent("continues", _ONE, event) if kind is not None else None
 
     def _next(self, response: Any) -> Request:
         """What was asked for first, of what is not answered; the server's own words where nothing was."""

@@ -31,7 +31,7 @@ ROUTES: Mapping[str, Route] = {
 
 
 class Way(NamedTuple):
-    """What the path of a request and the host that it goes to tell, the same for every request that takes it."""
+    """What the path of a request and the host that it goes to say, the same for every request that takes it."""
 
     operation: str
     reader: Reader
@@ -40,7 +40,7 @@ class Way(NamedTuple):
     host: str | None
     port: int | None
     region: str | None
-    heard: bool  # whether headers of replies may tell more of the host
+    headers_count: bool  # whether headers of replies may say more about the host
 
 
 _OWN = "api.openai.com"
@@ -51,23 +51,25 @@ def ways(
     default: str, routes: Mapping[str, Route], named: Callable[[Any, str], str] | None
 ) -> Callable[[Any, Any], Way | None]:
     """What finds the way of a path at a client's host."""
-    seen: dict[str, Route | None] = {}
+    routes_of: dict[str, Route | None] = {}
 
     def find(client: Any, url: Any) -> Way | None:
         """None for what is no inference. A way is remembered with the URL behind the client, if that is not made at each look."""
-        if url in seen:
-            route = seen[url]
+        if url in routes_of:
+            route = routes_of[url]
         else:
             route = _routed(url, routes)
-            if len(seen) < _MOST and len(url) <= _LONGEST:
-                seen[url] = route
+            if len(routes_of) < _MOST and len(url) <= _LONGEST:
+                routes_of[url] = route
         if route is None:
             return None
         base = base_url_of(client)
         name, host, port = _hosts.behind(base, default, client, named)
         ours = default == "openai"
-        way = Way(*route[:2], route[2] if ours else "", name, host, port, region_of(host), heard=ours and host != _OWN)
-        remembered = _hosts.SEEN[id(base)][3]
+        way = Way(
+            *route[:2], route[2] if ours else "", name, host, port, region_of(host), headers_count=ours and host != _OWN
+        )
+        remembered = _hosts.BEHIND[id(base)][3]
         if (
             client.__dict__.get("_base_url") is base
             and not is_module(client)

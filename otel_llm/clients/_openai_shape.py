@@ -41,7 +41,7 @@ PARAMETERS: Mapping[str, str] = {
 
 
 def read_usage_only(reply: Any, into: Response) -> None:
-    """A reply that tells model and usage at most: embeddings, transcriptions."""
+    """A reply that reports model and usage at most: embeddings, transcriptions."""
     fields = fields_of(reply)
     into.model = text(fields.get("model"))
     read_usage(fields.get("usage"), into)
@@ -55,14 +55,14 @@ def read_embeddings(reply: Any, into: Response) -> None:
 
 
 def read_images(reply: Any, into: Response) -> None:
-    """Images that were made: they tell their tokens."""
+    """Images that were made: they report their tokens."""
     fields = fields_of(reply)
     into.model = text(fields.get("model"))
     read_image_usage(fields.get("usage"), into)
 
 
 def read_nothing(_: Any, __: Response) -> None:
-    """A reply that tells nothing we count, as speech."""
+    """A reply that reports nothing we count, such as speech."""
 
 
 CHAT = Reader(read_chat, read_chat_chunk, terminal=True)

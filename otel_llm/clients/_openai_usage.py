@@ -80,7 +80,7 @@ def _read_output(details: Any, usage: Usage) -> bool:
 
 
 def _include_thinking(usage: Usage, total: int | None) -> None:
-    """Some, as xAI, count thinking beside the completion and not in it, which its total tells."""
+    """Some, as xAI, count thinking beside the completion and not in it, which its total shows."""
     thinking, output = usage.thinking_tokens or 0, usage.output_tokens
     if output is not None and total == (usage.input_tokens or 0) + output + thinking:
         usage.output_tokens = output + thinking

@@ -32,7 +32,7 @@ Method = tuple[str, tuple[str, ...], str, Reader]  # module, targets, operation,
 def hooks(package: str, provider: str, methods: tuple[Method, ...], *, older: bool = False) -> tuple[Hook, ...]:
     """All hooks of a package with this base, whose methods are named without it (``chat``, ``Chat.complete``).
 
-    An ``older`` base has no place for the wait before a retry, but tells of each attempt's outcome.
+    An ``older`` base has no place for the wait before a retry, but reports each attempt's outcome.
     """
     hooks = f"{package}._hooks.sdkhooks"
     retries: Hook = Retry(f"{package}.utils.retries", ("_get_sleep_interval",), _cause, wait=float)

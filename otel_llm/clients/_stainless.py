@@ -34,7 +34,7 @@ Describe = Callable[[Any, Any, bool], "Request | None"]  # (client, request opti
 
 
 def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
-    """All hooks of a package with this base; ``describe`` tells what a request asks, None for what is no inference."""
+    """All hooks of a package with this base; ``describe`` says what a request asks, None for what is no inference."""
     base, streaming = f"{package}._base_client", f"{package}._streaming"
 
     def read(client: Any, args: Args, kwargs: Kwargs) -> Request | None:
@@ -113,7 +113,7 @@ def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str], Callable[[]
 
 def body_of(options: Any) -> Mapping[str, Any]:
     """The JSON body a request will have, the caller's ``extra_body`` included."""
-    given = options.__dict__  # a model takes its time to tell an attribute
+    given = options.__dict__  # a model is slow to return an attribute
     body, extra = given.get("json_data"), given.get("extra_json")
     if type(body) is dict and not extra:
         return body

@@ -24,6 +24,6 @@ _REGIONAL = re.compile(
 
 
 def region_of(host: str | None) -> str | None:
-    """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices go by it; None where it tells none."""
+    """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices depend on it; None where it names none."""
     matched = _REGIONAL.fullmatch((host or "").lower())
     return None if matched is None else next((name for name in matched.groups() if name), "global")

@@ -50,7 +50,7 @@ def read_reply(reply: Any, into: Response) -> None:
 
 
 def read_event(event: Any, into: Response) -> bool:
-    """An event of version 2; ``message-end`` tells the reason and the usage, and an error."""
+    """An event of version 2; ``message-end`` reports the reason and the usage, and an error."""
     kind, delta = attr(event, "type"), attr(event, "delta")
     if kind == "message-start":
         into.id = text(attr(event, "id"))

@@ -40,7 +40,7 @@ def read_reply(reply: Any, into: Response) -> None:
 
 
 def read_small(reply: Any, into: Response) -> None:
-    """A reply that tells model and usage at most."""
+    """A reply that reports model and usage at most."""
     read_usage_only(reply, into)
     _read_hidden(reply, into)
 
@@ -120,7 +120,7 @@ def _watch(result: Any, request: Request) -> None:
 
 
 def named(model: str, provider: Any = None) -> tuple[str, str]:
-    """Provider and model as litellm would tell them apart: by what the caller says, the prefix, or its own list of models."""
+    """Provider and model as litellm would separate them: by what the caller says, the prefix, or its own list of models."""
     entry = getattr(sys.modules.get("litellm"), "model_cost", {}).get(model)
     prefix, slash, rest = model.partition("/")
     if isinstance(provider, str) and provider:

@@ -1,4 +1,4 @@
-"""OpenRouter: chat, responses, embeddings, reranking, with the cost as it bills it and the fallbacks as it tells them."""
+"""OpenRouter: chat, responses, embeddings, reranking, with the cost as it bills it and the fallbacks as it reports them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._speakeasy import Method, hooks
 
 
 def read_reply(reply: Any, into: Response) -> None:
-    """A chat completion; ``usage.cost`` is US dollars, ``openrouter_metadata`` tells of a fallback where it was asked for."""
+    """A chat completion; ``usage.cost`` is US dollars, ``openrouter_metadata`` reports a fallback where it was asked for."""
     read_chat(reply, into)
     _read_money(reply, into)
 

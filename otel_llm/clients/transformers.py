@@ -45,7 +45,7 @@ def read_forward(result: Any, into: Response) -> None:
     """One run of the model: a prompt's ids, and the sequences that begin with them and go on with the answer.
 
     ``generated_sequence`` has the shape (prompts, answers of each, tokens). Several in one tensor are filled up to the same
-    length, and nothing there tells by how much, so only what one prompt and one answer are made of is counted.
+    length, and nothing there says by how much, so only what one prompt and one answer are made of is counted.
     """
     given, made = attr(result, "input_ids"), _size(attr(result, "generated_sequence"))
     prompt = (1, 0) if given is None else _size(given)

@@ -40,7 +40,7 @@ def read_batch(outputs: Any, into: Response) -> None:
 
 
 class _Answers:
-    """The answers of one stream, by index: each output tells of some of them, all of their tokens or the new ones."""
+    """The answers of one stream, by index: each output has some of them, all of their tokens or the new ones."""
 
     __slots__ = ("_deltas", "_lengths")
 
@@ -81,7 +81,7 @@ def _request(engine: Any, operation: str, reader: Reader, sampling: Any, questio
 
 
 def _reading(operation: str, first: str, under: str) -> Callable[[Any, Args, Kwargs], Request]:
-    """``first`` is the name of the first argument; its content goes by the name ``under``."""
+    """``first`` is the name of the first argument; its content has the name ``under``."""
 
     def read(llm: Any, args: Args, kwargs: Kwargs) -> Request:
         sampling = kwargs.get("sampling_params", args[1] if len(args) > 1 else None)
@@ -91,7 +91,7 @@ def _reading(operation: str, first: str, under: str) -> Callable[[Any, Args, Kwa
 
 
 def _read_stream(engine: Any, args: Args, kwargs: Kwargs) -> Request:
-    """The parameters' ``output_kind`` tells whether an output repeats the ones before or goes on from them."""
+    """The parameters' ``output_kind`` says whether an output repeats the ones before or goes on from them."""
     sampling = kwargs.get("sampling_params", args[1] if len(args) > 1 else None)
     answers = _Answers(deltas=attr(sampling, "output_kind", "name") == "DELTA")
     question = {"prompt": args[0] if args else kwargs.get("prompt")}

@@ -55,7 +55,7 @@ class JournalConsumer:
         self.store = store
         self.exited = 0
         self.with_spend = False
-        self.unreadable = False  # the checkpoint: nobody knows what of the journals was counted before
+        self.unreadable = False  # the checkpoint: it is unknown what of the journals was counted before
         self._folder = folder
         self._outbox = outbox
         self._readers: dict[str, Reader] = {}

@@ -81,7 +81,7 @@ class Membership:
         self.folder = self._member = None
 
     def end(self, *, owes: bool) -> None:
-        """Leave for good, and remove the directory if nobody else needs it: who keeps the spend does where this process ``owes`` some."""
+        """Leave, and remove the directory if nobody else needs it: who keeps the spend does where this process ``owes`` some."""
         folder = self.folder
         self.leave()
         if folder is not None and not owes:

@@ -70,7 +70,7 @@ def alive(name: str) -> bool:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether the process was stopped by a signal or a debugger (states T and t of proc_pid_stat(5)); False where nobody knows."""
+    """Whether the process was stopped by a signal or a debugger (states T and t of proc_pid_stat(5)); False where it is unknown."""
     stat = _read(f"/proc/{pid}/stat")
     return stat[stat.rfind(b")") + 2 :][:1] in (b"T", b"t")
 

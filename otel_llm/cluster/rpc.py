@@ -279,7 +279,7 @@ def _address(path: Path) -> Iterator[str]:
 
 @contextmanager
 def _link(folder: Path) -> Iterator[Path]:
-    """A short name of ``folder`` while the block runs: made anew, and in a sticky directory, so that it is ours and nobody else's."""
+    """A short name of ``folder`` while the block runs: made each time, and in a sticky directory, so that it is ours and nobody else's."""
     link = Path(_SHORT, f".otel-llm-{secrets.token_hex(8)}")
     link.symlink_to(folder)
     try:

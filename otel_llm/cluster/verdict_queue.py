@@ -28,7 +28,7 @@ class Inbox:
     """Hands each verdict about a call of this process to ``deliver``, once.
 
     A leader that takes over judges again what the former one had not checkpointed. Journals are judged in order, so whatever
-    is about an earlier record than the last one heard of has been heard.
+    is about an earlier record than the last one received has been received.
     """
 
     def __init__(self, deliver: Deliver) -> None:

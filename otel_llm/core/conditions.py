@@ -90,7 +90,7 @@ class Condition:
 PAGING = ("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend")
 """Signals of ``anomaly``, which may page."""
 SHAPES = ("input_tokens", "latency_slow", "output_long", "output_short", "output_spread")
-"""Signals of ``mix``: they tell of other requests."""
+"""Signals of ``mix``: they mean other requests."""
 LOW_TOO = ("output_tokens", "output_spread")
 """Signals that are as suspicious below the usual as above it."""
 

@@ -15,29 +15,29 @@ recorders: tuple[Recorder, ...] = ()
 _on_opening: list[Callable[[str], None]] = []  # called with the name of each circuit breaker that opens
 
 
-def on_opening(tell: Callable[[str], None]) -> None:
-    """Have ``tell`` called at once when a circuit breaker opens: handlers hear of it in the process where it happened."""
-    _on_opening.append(guarded("alerts", tell, 1))
+def on_opening(callback: Callable[[str], None]) -> None:
+    """Have ``callback`` called at once when a circuit breaker opens: handlers get it in the process where it happened."""
+    _on_opening.append(guarded("alerts", callback, 1))
 
 
 def breaker_opened(name: str) -> None:
     """The circuit breaker ``name`` opened. Never raises."""
-    for tell in _on_opening:
-        tell(name)
+    for callback in _on_opening:
+        callback(name)
 
 
 _on_runaway: list[Callable[[str, str, int], None]] = []
 
 
-def on_runaway(tell: Callable[[str, str, int], None]) -> None:
-    """Have ``tell`` called when a run goes in circles, with the agent, the tool that repeats, and how often it did."""
-    _on_runaway.append(guarded("alerts", tell, 3))
+def on_runaway(callback: Callable[[str, str, int], None]) -> None:
+    """Have ``callback`` called when a run repeats itself, with the agent, the tool that repeats, and how often it did."""
+    _on_runaway.append(guarded("alerts", callback, 3))
 
 
 def runaway(agent: str, tool: str, times: int) -> None:
-    """A run of ``agent`` goes in circles. Never raises."""
-    for tell in _on_runaway:
-        tell(agent, tool, times)
+    """A run of ``agent`` repeats itself. Never raises."""
+    for callback in _on_runaway:
+        callback(agent, tool, times)
 
 
 def listen(*wanted: Recorder) -> None:

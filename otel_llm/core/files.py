@@ -144,7 +144,7 @@ def is_locked(path: Path, *, shared: bool = False) -> bool:
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:  # too many open files, say: nobody is to be taken for dead
+    except OSError:  # too many open files, say: nobody is to be counted as dead
         return True
     try:
         fcntl.flock(file, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from .guard import guard
 
 
 class Forkable(Protocol):
-    """What must be at rest during a fork, and let go of its parent's files in the child."""
+    """What must do nothing during a fork, and let go of its parent's files in the child."""
 
     def before_fork(self) -> None: ...
     def after_fork_in_parent(self) -> None: ...

@@ -102,7 +102,7 @@ def takes_part(measure: Measure, operation: str, *, success: bool) -> bool:
 
 
 def identity(call: Observation) -> Labels:
-    """What tells the series of one call from those of another: provider, request model, operation, response model, server
+    """What distinguishes the series of one call from those of another: provider, request model, operation, response model, server
     address, error type. Custom labels come on top."""
     return call.provider, call.request_model, call.operation, call.response_model, call.server_address, call.error_type
 

@@ -40,7 +40,7 @@ class Usage:
     audio_seconds: float | None = None
     cost_usd: float | None = None  # as the provider reports it, US dollars
     estimated: bool = False  # counted by somebody else than the provider
-    longest: int | None = None  # input tokens of the longest request, of a call that makes several; prices go by it
+    longest: int | None = None  # input tokens of the longest request, of a call that makes several; prices depend on it
     billed_input_tokens: int | None = None  # what is paid for, where that is not what the model saw
     billed_output_tokens: int | None = None
 
@@ -72,7 +72,7 @@ class Usage:
         return tuple((direction, modality, count) for direction, modality, count in parts if count)
 
     def billed(self) -> Usage:
-        """The tokens that are paid for, where the provider tells them apart: what it read from a cache is not among them."""
+        """The tokens that are paid for, where the provider counts them separately: what it read from a cache is not among them."""
         return replace(
             self,
             input_tokens=self.billed_input_tokens,
@@ -81,7 +81,7 @@ class Usage:
         )
 
     def plus(self, other: Usage) -> Usage:
-        """Both together; what neither tells stays unknown."""
+        """Both together; what neither reports stays unknown."""
         total = Usage(estimated=self.estimated or other.estimated)
         total.longest = max(self.longest or self.input_tokens or 0, other.longest or other.input_tokens or 0) or None
         for name in _COUNTS:
@@ -126,7 +126,9 @@ class Reader:
     value: ReadValue
     chunk: ReadChunk | None = None
     usage: bool = True  # False where the provider never reports usage for the operation: none is then not "unknown"
-    terminal: bool = False  # a stream tells its end (``done``, or a finish reason): one that ends without was cut off
+    terminal: bool = (
+        False  # a stream says that it ends (``done``, or a finish reason): one that ends without was cut off
+    )
 
 
 class Expected(NamedTuple):
@@ -150,9 +152,9 @@ class Request:
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
     service_tier: str | None = None
     content: Callable[[], dict[str, Any]] | None = None  # called only while content capture is on
-    region: str | None = None  # where it is asked to be served, as the provider writes it: prices may go by it
+    region: str | None = None  # where it is asked to be served, as the provider writes it: prices may depend on it
     usage_asked: bool = False  # a stream was asked to report its usage, after its last piece of output
-    hear: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
+    on_headers: Callable[[Mapping[str, str], Request, Response], None] | None = None  # reads the headers of a reply
     fees: tuple[tuple[str, float], ...] = ()  # billable units that the request shows; see ``Response.fees``
     background: bool = False  # the answer is asked to be made in the background, and comes with a later request
     counted: bool = True  # False for what runs no model, and is a span only

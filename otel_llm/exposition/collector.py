@@ -63,7 +63,7 @@ class Collector(AnyCollector):
             self._registry.unregister(self)
 
     def describe(self) -> Iterator[Samples]:
-        """Names only, so that registration costs no scrape and tells clashes."""
+        """Names only, so that registration costs no scrape and detects clashes."""
         for metric in self._metrics:
             yield Samples(metric.family, described(metric), metric.kind)
 

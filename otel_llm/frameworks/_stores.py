@@ -15,7 +15,7 @@ Count = Callable[[Any], "int | None"]
 
 
 def lookups(module: str, targets: tuple[str, ...], source: str, name: Name, count: Count) -> Around:
-    """The hook around methods of a store's client. ``name`` tells which collection is asked, ``count`` what a result holds."""
+    """The hook around methods of a store's client. ``name`` says which collection is asked, ``count`` what a result holds."""
 
     def asked(client: Any, args: Args, kwargs: Kwargs) -> Open:
         top = kwargs.get("limit", kwargs.get("n_results", kwargs.get("top_k")))

@@ -155,7 +155,7 @@ class Bridge:
             step.ended = True
             ours = not step.inside_call and self._watches(client_library(step.source))
             if (step.doubled or ours) and step.sums is None:  # else a call wrote on this span
-                duplicates.seen(step.source)
+                duplicates.note(step.source)
             if not (step.covered or step.inside_call or ours):
                 count(self._observer, step, span, seconds, error)
         else:

@@ -28,7 +28,7 @@ SWITCHES: Mapping[str, str] = {
 _named: set[str] = set()
 
 
-def seen(scope: str) -> None:
+def note(scope: str) -> None:
     """One more call has two spans. Metrics count it once."""
     dispatch.emit(Event("otel_llm_duplicate_spans_total", time.time(), (scope,)))
     if scope in _named:

@@ -27,22 +27,22 @@ _KINDS: dict[str, Kind] = {
 class _Span:
     """A span of the host's tracer. What a tool is asked and answers is seen on its way, and not kept."""
 
-    def __init__(self, host: Any, seen: dict[str, Any]) -> None:
-        self._host, self._seen = host, seen
+    def __init__(self, host: Any, attributes: dict[str, Any]) -> None:
+        self._host, self._attributes = host, attributes
 
     def set_tag(self, key: str, value: Any) -> None:
         """Pass a tag on."""
-        self._seen[key] = value
+        self._attributes[key] = value
         self._host.set_tag(key, value)
 
     def set_tags(self, tags: dict[str, Any]) -> None:
         """Pass tags on."""
-        self._seen.update(tags)
+        self._attributes.update(tags)
         self._host.set_tags(tags)
 
     def set_content_tag(self, key: str, value: Any) -> None:
         """Pass content on, which the host's tracer keeps only where its settings ask for it."""
-        self._seen[key] = value
+        self._attributes[key] = value
         self._host.set_content_tag(key, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -58,18 +58,18 @@ class Tracer:
     @contextmanager
     def trace(self, operation_name: str, tags: Any = None, parent_span: Any = None) -> Iterator[Any]:
         """A span of Haystack's."""
-        seen: dict[str, Any] = dict(tags or {})
+        attributes: dict[str, Any] = dict(tags or {})
         parent = getattr(parent_span, "_host", parent_span) if isinstance(parent_span, _Span) else parent_span
         opened: Open | Asked | None = None
         with _HOOK:
-            opened = _begun(operation_name, seen)
+            opened = _begun(operation_name, attributes)
         try:
             with self.host.trace(operation_name, tags=tags, parent_span=parent) as span:
-                yield _Span(span, seen)
+                yield _Span(span, attributes)
         except BaseException as error:
-            _end(opened, seen, error)
+            _end(opened, attributes, error)
             raise
-        _end(opened, seen, None)
+        _end(opened, attributes, None)
 
     def current_span(self) -> Any:
         """The host's."""
@@ -97,27 +97,27 @@ def _begun(operation: str, tags: dict[str, Any]) -> Open | Asked | None:
     return steps.begin(kind, name, SOURCE)
 
 
-def _end(opened: Open | Asked | None, seen: dict[str, Any], error: BaseException | None) -> None:
+def _end(opened: Open | Asked | None, attributes: dict[str, Any], error: BaseException | None) -> None:
     if opened is None:
         return
     with _HOOK:
         if isinstance(opened, Asked):
-            _answered(opened, seen, error)
+            _answered(opened, attributes, error)
         elif opened.step.kind == "tool":
-            failed: Any = error or ("_OTHER" if seen.get("haystack.tool.error") else None)
-            arguments, result = seen.get("haystack.tool.input"), seen.get("haystack.tool.output")
+            failed: Any = error or ("_OTHER" if attributes.get("haystack.tool.error") else None)
+            arguments, result = attributes.get("haystack.tool.input"), attributes.get("haystack.tool.output")
             opened.end(failed, tool_type="function", arguments=arguments, result=result)
         elif opened.step.kind == "retrieval":
-            output = seen.get("haystack.component.output")
+            output = attributes.get("haystack.component.output")
             documents = output.get("documents") if isinstance(output, dict) else None
             opened.end(error, documents=len(documents) if isinstance(documents, list) else None)
         else:
             opened.end(error)
 
 
-def _answered(call: Asked, seen: dict[str, Any], error: BaseException | None) -> None:
+def _answered(call: Asked, attributes: dict[str, Any], error: BaseException | None) -> None:
     """A chat generator has answered: its replies say what they took."""
-    output = seen.get("haystack.agent.step.llm.output") or seen.get("haystack.component.output") or {}
+    output = attributes.get("haystack.agent.step.llm.output") or attributes.get("haystack.component.output") or {}
     replies = output.get("replies") or [None]
     meta = getattr(replies[0], "meta", None) or {}
     counts = meta.get("usage") or {}

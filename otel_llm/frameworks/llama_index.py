@@ -126,7 +126,7 @@ def _usage(response: Any) -> Usage | None:
 
 
 def put_in(module: Any) -> Callable[[], None]:
-    """Add a handler to the root dispatcher, which hears of all spans."""
+    """Add a handler to the root dispatcher, which gets all spans."""
     spans = Spans()
     base: Any = sys.modules["llama_index_instrumentation.span_handlers"].BaseSpanHandler
 

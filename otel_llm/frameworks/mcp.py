@@ -1,4 +1,4 @@
-"""MCP's own SDK, clients and servers: requests and sessions. What its newer versions tell by spans, the bridge reads."""
+"""MCP's own SDK, clients and servers: requests and sessions. What its newer versions report by spans, the bridge reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that go in circles: the same tool asked the same thing and answering the same again, within one run."""
+"""Runs that repeat themselves: the same tool asked the same thing and answering the same again, within one run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from otel_llm.core import dispatch
 from otel_llm.core.model import Event
 
 RUNAWAY = 5
-"""Repeats of one tool call in one run from which the run counts as going in circles."""
+"""Repeats of one tool call in one run from which the run counts as repeating itself."""
 MOST = 256
 """Different tool calls that are remembered of one run; past it the oldest is forgotten."""
 

@@ -45,13 +45,13 @@ def report(step: Step, ending: Ending) -> None:
     if step.ended:
         return
     step.ended = True
-    tell = _REPORTS.get(step.resolve())
-    if tell is not None and not _same_above(step):
-        tell(step, ending)
+    record = _REPORTS.get(step.resolve())
+    if record is not None and not _same_above(step):
+        record(step, ending)
 
 
 def _same_above(step: Step) -> bool:
-    """Whether another reporter tells of the same thing around this step: FastMCP's client over that of ``mcp``, an
+    """Whether another reporter reports the same thing around this step: FastMCP's client over that of ``mcp``, an
     instrumentation beside a hook. The outer one counts."""
     above = step.parent
     while above is not None and above.resolve() == "":
@@ -102,11 +102,11 @@ def _tool(step: Step, ending: Ending) -> None:
 
 
 def _mcp(side: str) -> Callable[[Step, Ending], None]:
-    def tell(_: Step, ending: Ending) -> None:
+    def record(_: Step, ending: Ending) -> None:
         labels = ending.method, ending.tool, ending.error
         _emit(f"mcp_{side}_operation_duration_seconds", labels, ending, ending.seconds)
 
-    return tell
+    return record
 
 
 def _retrieval(step: Step, ending: Ending) -> None:

@@ -78,7 +78,7 @@ class ShadowSpan(Span):
             self.set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:  # noqa: ARG002 - OpenTelemetry's signature
-        """Keep the type of an exception, and what a tool was asked and answered; no other event tells anything here."""
+        """Keep the type of an exception, and what a tool was asked and answered; no other event says anything here."""
         known = attributes or {}
         if name == "exception":
             self.events.append(_Event(name, {"exception.type": known.get("exception.type")}))

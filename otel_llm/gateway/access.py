@@ -37,7 +37,7 @@ class Access:
         return cls(tuple(line for _, line in lines))
 
     def allows(self, authorization: str) -> bool:
-        """Whether an ``Authorization`` header is one of those. All are compared, so that time tells nothing."""
+        """Whether an ``Authorization`` header is one of those. All are compared, so that the time reveals nothing."""
         if not self._known:
             return True
         scheme, _, value = authorization.strip().partition(" ")

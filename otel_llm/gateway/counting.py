@@ -19,13 +19,13 @@ _NONE = Usage()
 def observations(call: Call, prices: Prices, now: float | None = None) -> Iterator[Observation]:
     """What a call is counted as: itself, as many times as its weight says. ``now`` is seconds since the epoch."""
     now = time.time() if now is None else now
-    seen = observation(call, prices, now)
+    counted = observation(call, prices, now)
     for _ in range(sampling.times(call.weight, call.key)):
-        yield seen
+        yield counted
 
 
 def observation(call: Call, prices: Prices, now: float) -> Observation:
-    """The call as the store knows it. A time that cannot be is taken for now."""
+    """The call as the store knows it. An impossible time counts as now."""
     at = call.end if now - _OLDEST < call.end <= now else now
     usage = _usage(call)
     cost: float | None = None

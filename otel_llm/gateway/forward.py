@@ -26,7 +26,7 @@ class _Item(NamedTuple):
 
 
 class Forwarder:
-    """``url`` is the base of an OTLP/HTTP endpoint, as ``http://collector:4318``; ``count`` hears of what became of each request."""
+    """``url`` is the base of an OTLP/HTTP endpoint, as ``http://collector:4318``; ``count`` gets the result of each request."""
 
     def __init__(self, url: str, headers: Mapping[str, str], count: Callable[[str], object]) -> None:
         self._url = url.rstrip("/")

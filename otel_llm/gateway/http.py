@@ -33,7 +33,7 @@ _BUSY_SECONDS = 1
 
 
 class Answer(NamedTuple):
-    """What a sender hears: ``rejected`` spans are lost for good, ``message`` says why."""
+    """What a sender gets: ``rejected`` spans are lost, ``message`` says why."""
 
     status: int
     rejected: int = 0

@@ -1,6 +1,6 @@
 """Calls of which a sender reports only histograms and sums: as many as were counted since the last time, of the mean size.
 
-No percentile or z-score of these is exact: a histogram says how many calls there were, and what they came to together.
+No percentile or z-score of these is exact: a histogram says how many calls there were, and their sum.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Points:
             return None
         before = kept[0]
         if point.start != before.start or point.sum < before.sum or count < before.number:
-            before = _Counted(point.start, 0.0, 0)  # the sender has begun anew
+            before = _Counted(point.start, 0.0, 0)  # the sender has begun again
         kept[0] = _Counted(point.start, point.sum, count)
         return Reported(point.sum - before.sum, count - before.number)
 

@@ -66,7 +66,7 @@ class Resolver:
     def __init__(self, settle: float = 10.0, remember: float = 600.0, most: int = 500_000) -> None:
         self.settle = settle
         around = max(60.0, (PATIENCE + 1) * settle)  # seconds in which spans of one call come
-        self._seen: Remembered[None] = Remembered(max(remember, around), most)
+        self._counted: Remembered[None] = Remembered(max(remember, around), most)
         self._covered: Remembered[None] = Remembered(max(remember, around), most)  # spans with a call inside
         self._above: Remembered[tuple[bytes, bool]] = Remembered(
             around, most
@@ -89,7 +89,7 @@ class Resolver:
 
     def is_new(self, key: bytes) -> bool:
         """Whether no call with this key came yet."""
-        return key not in self._seen
+        return key not in self._counted
 
     def counts_itself(self, instance: str, now: float) -> None:
         """A process that runs otel-llm: none of its calls is counted here."""
@@ -103,9 +103,9 @@ class Resolver:
 
     def take(self, call: Call, now: float) -> bool:
         """Hold a call; False where it came before."""
-        if call.key in self._seen:
+        if call.key in self._counted:
             return False
-        self._seen.put(call.key, None, now)
+        self._counted.put(call.key, None, now)
         self._held[call.key] = _Held(call, now)
         self._due.append(call.key)
         rank = _SIGNALS.get(call.part, 0)
@@ -156,7 +156,7 @@ class Resolver:
                 self._drop(call)
 
     def _cover(self, key: bytes, now: float) -> None:
-        """The span ``key`` and those above it have a call inside. Those that come later hear of it then."""
+        """The span ``key`` and those above it have a call inside. Those that come later get it then."""
         for _ in range(_DEEPEST):
             if not key or key in self._covered:
                 return
@@ -203,7 +203,7 @@ class Resolver:
             made.calls.append(self._whole(call))
 
     def _word(self, call: Call, now: float) -> str:
-        """What becomes of a call."""
+        """How a call is resolved."""
         if call.instance in self._selves:
             return "self_counted"
         if _SIGNALS.get(call.part, 0) > (self._best.get(call.labels) or (0,))[0]:

@@ -64,7 +64,7 @@ def run(config: Config, chosen: Options) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's, which ends at SIGTERM and SIGINT and leaves the end of the process to us: what is held is to be counted first."""
 
-    def hear(self) -> None:
+    def listen(self) -> None:
         """End at these signals from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
@@ -76,7 +76,7 @@ class _Server(uvicorn.Server):
 
 
 def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, also: str) -> None:
-    """The HTTP port; without one, uvicorn keeps the process on a socket that nobody knows."""
+    """The HTTP port; without one, uvicorn keeps the process on a socket that no client has."""
     host, port = where or ("127.0.0.1", 0)
     tls = {"ssl_certfile": chosen.tls_cert, "ssl_keyfile": chosen.tls_key} if chosen.tls_cert else {}
     config = uvicorn.Config(
@@ -88,7 +88,7 @@ def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, a
         ports = ", ".join(part for part in (shown and f"OTLP/HTTP on {shown}", also and f"OTLP/gRPC on {also}") if part)
         listening.listen(_BACKLOG)
         server = _Server(config)
-        server.hear()
+        server.listen()
         sys.stderr.write(f"otel-llm gateway: {ports}\n")
         sys.stderr.flush()
         server.run([listening])

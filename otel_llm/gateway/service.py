@@ -138,7 +138,7 @@ class Gateway:
         return batch.rejected
 
     def report(self, calls: Iterable[Call]) -> None:
-        """Keep calls that log records or metrics tell of. Raises as ``take`` does, before it asks for the first one."""
+        """Keep calls that log records or metrics report. Raises as ``take`` does, before it asks for the first one."""
         self._make_sure_of_room()
         self.keep(calls, [], (), Counter(), self.clock())
 
@@ -206,7 +206,7 @@ class Gateway:
 
     def _count(self, log: SpanLog, keys: list[bytes], counted: dict[bytes, Call], repeated: dict[bytes, Call]) -> None:
         """Put calls into the journal and mark them as decided, with no checkpoint between the two: after a crash in here, the journal
-        tells which of them it has."""
+        says which of them it has."""
         made: list[Observation | Event] = []
         for key in keys:
             with guard("pricing"):
@@ -274,7 +274,7 @@ class Gateway:
             log.came(left.values(), ())  # their files may go before they are decided, where one start follows the other
 
     def _deliver(self, verdict: Verdict) -> None:
-        """Tell handlers of a verdict, and whose call it is about."""
+        """Hand a verdict to handlers, with whose call it is about."""
         call, finding = verdict.call, verdict.finding
         if isinstance(finding, Crossing):
             deliver(verdict)

@@ -14,7 +14,7 @@ INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 
 
 class Resource(NamedTuple):
-    """Who sends: the values of the labels that its calls carry, and what tells one process of the service from another."""
+    """Who sends: the values of the labels that its calls carry, and what distinguishes one process of the service from another."""
 
     labels: tuple[str, ...]
     instance: str
@@ -52,7 +52,7 @@ class Tokens(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call as a span tells it. Plain values, so that it can be kept on disk as it is.
+    """One call as a span reports it. Plain values, so that it can be kept on disk as it is.
 
     ``part`` is empty for a whole call; ``attempt`` is an HTTP attempt that may be one of several, ``head`` a stream's beginning
     without its usage, and ``tail`` a record with the usage of a stream that has a head. A ``record`` is of a log, a ``point`` of metrics.

@@ -1,4 +1,4 @@
-"""What came and was not counted yet, on disk: a record is there before its sender hears that it came.
+"""What came and was not counted yet, on disk: a record is there before its sender gets the acknowledgement.
 
 Files of a few minutes each (an epoch), of records that the journal's writer frames and checks. They are kept as long as ids are
 remembered, so that a restart knows what came before it. One process writes; it holds the lock of the directory.

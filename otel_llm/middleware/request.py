@@ -145,7 +145,7 @@ _SERVED: ContextVar[Served | None] = ContextVar("otel_llm_served", default=None)
 
 
 class _Catcher:
-    """A span processor that tells a request which span is its server span, where that opens inside of the middleware."""
+    """A span processor that gives a request its server span, where that opens inside of the middleware."""
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:  # noqa: ARG002 - OpenTelemetry's signature
         if span.kind is SpanKind.SERVER and (served := _SERVED.get()) is not None:

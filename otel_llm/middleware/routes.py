@@ -1,6 +1,6 @@
 """Route templates: ``/users/{id}``, as each framework keeps it; never the path that was asked for.
 
-Nothing is imported: what a framework left in its scope or module tells which one is there.
+Nothing is imported: what a framework left in its scope or module says which one is there.
 """
 
 from __future__ import annotations

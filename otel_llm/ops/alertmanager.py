@@ -30,7 +30,7 @@ BEHIND_BREAKER = (
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Where notifications go. Secrets are read by Alertmanager from files, which it reads anew for each notification."""
+    """Where notifications go. Secrets are read by Alertmanager from files, which it reads again for each notification."""
 
     slack_channel: str = "#llm-alerts"
     finance_channel: str = "#llm-costs"
@@ -42,7 +42,7 @@ class Routing:
     webhook_url: str = ""  # gets everything, where there is one
     templates: str = "templates/*.tmpl"  # beside alertmanager.yml
     clock: Clock = field(default_factory=Clock)
-    service: tuple[str, ...] = SERVICE  # labels that tell one service from another, as the rules have them
+    service: tuple[str, ...] = SERVICE  # labels that distinguish services, as the rules have them
 
     @property
     def group_by(self) -> list[str]:

@@ -58,7 +58,7 @@ def write_grafana(
     """Write ``dashboards/*.json`` and ``provisioning/`` below ``directory``; returns the files written.
 
     Boards read what the recording rules record; with a vocabulary as ``raw``, the metrics themselves. Limits are those of
-    ``objectives``; ``labels`` are the custom labels to offer, which rules must record as well. ``read`` tells how the metrics'
+    ``objectives``; ``labels`` are the custom labels to offer, which rules must record as well. ``read`` says how the metrics'
     histograms are stored. Files that are there are replaced.
 
     Raises:

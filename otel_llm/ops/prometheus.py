@@ -36,7 +36,7 @@ def write_prometheus(directory: Path, vocabulary: str = "released", objectives: 
 
 
 def write_rules(directory: Path, it: Context) -> list[Path]:
-    """The same for whatever else rules are made from: what tells services apart, custom labels. Raises OSError."""
+    """The same for whatever else rules are made from: what distinguishes services, custom labels. Raises OSError."""
     return write(directory, rule_files(it))
 
 

@@ -1,6 +1,6 @@
 """Names of the recorded metrics: what the rules write and what dashboards may read, the same for both vocabularies.
 
-Each also carries the labels of ``SERVICE``: the level in a name says what stands beside them.
+Each also carries the labels of ``SERVICE``: the level in a name says which other labels there are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVICE = ("job", "namespace", "cluster", "environment", "service_name")
-"""What tells one service from another by default; a label that no series has costs nothing."""
+"""What distinguishes services by default; a label that no series has costs nothing."""
 CUSTOM = ("tenant", "feature", "team", "customer")
 """Labels of ``OTEL_LLM_METRIC_LABELS`` that rates are also recorded by; others are named at the export."""
 PROVIDER_MODEL = ("gen_ai_provider_name", "gen_ai_request_model")

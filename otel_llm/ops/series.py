@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from otel_llm.core.catalogue import Metric
 
 SCOPE = "otel_scope_name"
-"""The label that tells by which package's meter a series was recorded, where the way to Prometheus keeps it."""
+"""The label that says by which package's meter a series was recorded, where the way to Prometheus keeps it."""
 OURS, OTHERS = "=~|otel_llm", "!~|otel_llm"  # /metrics shows nothing but ours, and no scope
 HISTOGRAMS = ("classic", "native")
 _PARTS = {"_count": "histogram_count", "_sum": "histogram_sum"}

@@ -35,7 +35,7 @@ class Lane:
         self.begin()
 
     def begin(self) -> None:
-        """Start anew, without a thread until there is something to deliver; also in a forked child, where the thread is gone."""
+        """Start again, without a thread until there is something to deliver; also in a forked child, where the thread is gone."""
         self.waiting: deque[Anomaly] = deque()
         self.unfinished = 0
         self.lock = unpatched.Lock()

@@ -140,7 +140,7 @@ class Anomaly:
 
     @classmethod
     def of_runaway(cls, agent: str, tool: str, times: int) -> Anomaly:
-        """A run of ``agent`` that goes in circles: ``tool`` repeated so often, or without a tool, so many model calls."""
+        """A run of ``agent`` that repeats itself: ``tool`` repeated so often, or without a tool, so many model calls."""
         detail = f"agent {agent}, tool {tool}" if tool else f"agent {agent}, model calls"
         return cls(type="runaway_run", severity="critical", value=float(times), detail=detail)
 

@@ -24,7 +24,7 @@ _PLAIN = frozenset((str, int, float, bool, tuple))
 
 
 class Onlookers:
-    """Who sees the attributes that a tracer's spans start with: its sampler, and processors that hear of a start.
+    """Who sees the attributes that a tracer's spans start with: its sampler, and processors that get a start.
 
     Those of OpenTelemetry's SDK look at none. Where there are no others, attributes may as well come right after the start.
     """
@@ -65,7 +65,7 @@ def _blind(sampler: Any) -> bool:
 
 
 def _deaf(processor: Any) -> bool:
-    """Whether a processor does nothing when a span starts, or only tells others, which are looked at themselves."""
+    """Whether a processor does nothing when a span starts, or only calls others, which are looked at themselves."""
     from opentelemetry.sdk import trace  # noqa: PLC0415 - it is loaded
 
     exporting = sys.modules.get("opentelemetry.sdk.trace.export")  # there where one of its processors is

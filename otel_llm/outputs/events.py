@@ -33,13 +33,13 @@ class _Deaf:
         """Drop an event."""
 
 
-def emit(logger: Any, name: str, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
+def emit(logger: Any, name: str, call: Invocation, observation: Observation, attributes: Mapping[str, Any]) -> None:
     """Emit the event ``name`` of a call that has ended, in the context of its span."""
     from opentelemetry._logs import SeverityNumber  # noqa: PLC0415 - as above
 
     severity = _SEVERITIES[name]
     logger.emit(
-        event_name=name, timestamp=int(seen.at * 1e9), context=call.scope, severity_text=severity,
+        event_name=name, timestamp=int(observation.at * 1e9), context=call.scope, severity_text=severity,
         severity_number=SeverityNumber[severity], attributes=dict(attributes),
     )  # fmt: skip
 
@@ -55,9 +55,9 @@ class Exceptions:
         if self._logger is None:
             self._logger = event_logger()
 
-    def __call__(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
+    def __call__(self, call: Invocation, observation: Observation, attributes: Mapping[str, Any]) -> None:
         """Take a call that failed, and its attributes. One that its caller cancelled met no exception of its own."""
-        if call.error is None or seen.error_type == "cancelled":
+        if call.error is None or observation.error_type == "cancelled":
             return
         self.prepare()
-        emit(self._logger, EXCEPTION, call, seen, {**start_attributes(call.request, call.labels), **attributes})
+        emit(self._logger, EXCEPTION, call, observation, {**start_attributes(call.request, call.labels), **attributes})

@@ -91,31 +91,36 @@ class Instruments:
             self._put("otel_llm_calls_total", (*call, "ok", "", *custom), 0)
         self._put("otel_llm_calls_total", (*outcome, *custom), 1)
 
-    def _measure(self, seen: Observation, sets: Mapping[LabelSet, tuple[str, ...]]) -> None:
-        success, custom = not seen.error_type, seen.labels
+    def _measure(self, observation: Observation, sets: Mapping[LabelSet, tuple[str, ...]]) -> None:
+        success, custom = not observation.error_type, observation.labels
         for measure in MEASURES:
-            value = getattr(seen, measure.field)
-            if value is not None and takes_part(measure, seen.operation, success=success):
-                self._show(measure.metric, (*sets[measure.labels], *measure.more, *custom), value, seen.server_port)
+            value = getattr(observation, measure.field)
+            if value is not None and takes_part(measure, observation.operation, success=success):
+                self._show(
+                    measure.metric, (*sets[measure.labels], *measure.more, *custom), value, observation.server_port
+                )
         for metric, labels, field, *_rest in WORDS:
-            words = getattr(seen, field)
+            words = getattr(observation, field)
             for word in (words,) if isinstance(words, str) and words else words:
                 self._show(metric, (*sets[labels], word, *custom), 1)
-        for direction, modality, tokens in tokens_by_modality(seen):
+        for direction, modality, tokens in tokens_by_modality(observation):
             self._show(f"{USAGE}{direction}_tokens_total", (*sets["call"], modality, *custom), tokens)
-        for gap in gaps(seen):
+        for gap in gaps(observation):
             self._show(
-                "gen_ai_client_operation_time_per_output_chunk_seconds", (*sets["wide"], *custom), gap, seen.server_port
+                "gen_ai_client_operation_time_per_output_chunk_seconds",
+                (*sets["wide"], *custom),
+                gap,
+                observation.server_port,
             )
 
-    def _agent(self, seen: Observation) -> None:
+    def _agent(self, observation: Observation) -> None:
         """Tokens and cost of the calls that are part of a run of an agent, at 0 as well where a call brought neither."""
-        if seen.input_tokens is seen.output_tokens is seen.cost is None:
+        if observation.input_tokens is observation.output_tokens is observation.cost is None:
             return
-        who = seen.agent or NO_AGENT, seen.provider, seen.request_model
-        self._put("otel_llm_agent_tokens_total", (*who, "input", *seen.labels), seen.input_tokens or 0)
-        self._put("otel_llm_agent_tokens_total", (*who, "output", *seen.labels), seen.output_tokens or 0)
-        self._put("otel_llm_agent_cost_usd_total", (*who, *seen.labels), seen.cost or 0.0)
+        who = observation.agent or NO_AGENT, observation.provider, observation.request_model
+        self._put("otel_llm_agent_tokens_total", (*who, "input", *observation.labels), observation.input_tokens or 0)
+        self._put("otel_llm_agent_tokens_total", (*who, "output", *observation.labels), observation.output_tokens or 0)
+        self._put("otel_llm_agent_cost_usd_total", (*who, *observation.labels), observation.cost or 0.0)
 
     def _show(self, name: str, labels: tuple[str, ...], value: float, port: int | None = None) -> None:
         """Under the released name, and under the latest where that is another; each only if it is shown."""
@@ -123,24 +128,24 @@ class Instruments:
         if (other := latest(name, labels)) is not None:
             self._put(other.metric, other.labels, value, port)
 
-    def _money(self, seen: Observation, call: tuple[str, ...]) -> None:
-        custom = seen.labels
-        if seen.cost is not None:
-            self._put("otel_llm_cost_usd_total", (*call, seen.cost_source, *custom), seen.cost)
-            self._put("otel_llm_request_cost_usd", (*call, *custom), seen.cost)
-        elif seen.cost_source == "unpriced":
+    def _money(self, observation: Observation, call: tuple[str, ...]) -> None:
+        custom = observation.labels
+        if observation.cost is not None:
+            self._put("otel_llm_cost_usd_total", (*call, observation.cost_source, *custom), observation.cost)
+            self._put("otel_llm_request_cost_usd", (*call, *custom), observation.cost)
+        elif observation.cost_source == "unpriced":
             self._put("otel_llm_unpriced_requests_total", (*call, *custom), 1)
-        counts = dict(seen.fees)
-        for name in seen.incomplete:
+        counts = dict(observation.fees)
+        for name in observation.incomplete:
             self._put("otel_llm_unpriced_fees_total", (*call, name, *custom), counts.get(name, 1))
-        if seen.incomplete and seen.cost is not None:
+        if observation.incomplete and observation.cost is not None:
             self._put("otel_llm_incomplete_requests_total", (*call, *custom), 1)
-        if seen.cache_miss:
-            self._put("otel_llm_prompt_cache_misses_total", (*call, seen.cache_miss, *custom), 1)
-        if seen.cost_saved > 0:
-            self._put("otel_llm_cache_savings_usd_total", (*call, *custom), seen.cost_saved)
-        if seen.cost_avoidable > 0:
-            self._put("otel_llm_cache_avoidable_usd_total", (*call, *custom), seen.cost_avoidable)
+        if observation.cache_miss:
+            self._put("otel_llm_prompt_cache_misses_total", (*call, observation.cache_miss, *custom), 1)
+        if observation.cost_saved > 0:
+            self._put("otel_llm_cache_savings_usd_total", (*call, *custom), observation.cost_saved)
+        if observation.cost_avoidable > 0:
+            self._put("otel_llm_cache_avoidable_usd_total", (*call, *custom), observation.cost_avoidable)
 
 
 def _instrument(meter: Meter, metric: Metric) -> Callable[..., None]:
@@ -161,16 +166,16 @@ def _histogram(meter: Meter, metric: Metric) -> Callable[..., None]:
     return record
 
 
-def gaps(seen: Observation) -> Iterable[float]:
+def gaps(observation: Observation) -> Iterable[float]:
     """Times between chunks, in seconds: values that fall into the buckets that were counted and add up to their sum.
 
     The call keeps only counts by bucket; one share of the way through each bucket gives the same histogram.
     """
     bounds = (0.0, *DURATION_BUCKETS, 2 * DURATION_BUCKETS[-1])
-    low = sum(bounds[bucket] * count for bucket, count in seen.chunk_gaps)
-    room = sum((bounds[bucket + 1] - bounds[bucket]) * count for bucket, count in seen.chunk_gaps)
-    share = min(1.0, max(1e-9, (seen.chunk_gap_sum - low) / room)) if room else 0.0
-    for bucket, count in seen.chunk_gaps:
+    low = sum(bounds[bucket] * count for bucket, count in observation.chunk_gaps)
+    room = sum((bounds[bucket + 1] - bounds[bucket]) * count for bucket, count in observation.chunk_gaps)
+    share = min(1.0, max(1e-9, (observation.chunk_gap_sum - low) / room)) if room else 0.0
+    for bucket, count in observation.chunk_gaps:
         value = bounds[bucket] + share * (bounds[bucket + 1] - bounds[bucket])
         for _ in range(count):
             yield value

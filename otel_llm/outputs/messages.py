@@ -31,26 +31,26 @@ class Content:
         self._on_span = config.content in ("span_only", "span_and_event")
         self._event_logger = event_logger if config.content in ("event_only", "span_and_event") else None
 
-    def __call__(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
+    def __call__(self, call: Invocation, observation: Observation, attributes: Mapping[str, Any]) -> None:
         """Write the messages of a call that has ended, and has these ``attributes``. A redactor that raises keeps the messages out,
         and nothing else."""
         with guard("content"):
-            self._write(call, seen, attributes)
+            self._write(call, observation, attributes)
 
-    def _write(self, call: Invocation, seen: Observation, attributes: Mapping[str, Any]) -> None:
-        if kind_of(seen.operation) == "embeddings":  # whose spans have no messages, by the conventions
+    def _write(self, call: Invocation, observation: Observation, attributes: Mapping[str, Any]) -> None:
+        if kind_of(observation.operation) == "embeddings":  # whose spans have no messages, by the conventions
             return
         content = dict(call.request.content()) if call.request.content is not None else {}
         if call.response.content:
             content["gen_ai.output.messages"] = ended(
-                call.response.content, call.response.finish_reasons, seen.error_type
+                call.response.content, call.response.finish_reasons, observation.error_type
             )
         content = {key: self._clean(value, frame=True) for key, value in content.items()}
         if self._on_span and call.span is not None and call.span.is_recording():
             call.span.set_attributes({key: json.dumps(value, ensure_ascii=False) for key, value in content.items()})
-        if self._event_logger is not None and kind_of(seen.operation) == "inference":
+        if self._event_logger is not None and kind_of(observation.operation) == "inference":
             known = {**start_attributes(call.request, call.labels), **attributes, **content}
-            emit(self._event_logger, DETAILS, call, seen, known)
+            emit(self._event_logger, DETAILS, call, observation, known)
 
     def _clean(self, value: Any, *, frame: bool = False) -> Any:
         """``value`` with every text redacted and shortened; what is no JSON becomes text first.

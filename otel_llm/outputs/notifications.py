@@ -21,7 +21,7 @@ logger = logging.getLogger("otel_llm")
 
 
 def start(config: Config) -> Callable[[], None]:
-    """Tell the configured URLs of anomalies; returns what ends it.
+    """Send anomalies to the configured URLs; returns what ends it.
 
     apprise takes a second to load, so it is loaded with the first anomaly, on the alerts' thread. What is wrong is warned of,
     without the URL, which holds secrets.

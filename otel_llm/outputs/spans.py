@@ -28,7 +28,7 @@ _END = guard("end")
 
 class Spans:
     """Opens and ends a span for each call, in the words of ``semconv``. ``capture`` adds messages, where OpenTelemetry's switch asks
-    for them; ``failed`` hears of calls that failed."""
+    for them; ``failed`` gets calls that failed."""
 
     def __init__(
         self, tracer: Tracer, capture: Capture | None = None, semconv: str = "released", failed: Capture | None = None
@@ -82,23 +82,23 @@ class Spans:
         add(span, step, start_attributes(call.request, call.labels))
         return True
 
-    def written_shared(self, call: Invocation, seen: Observation) -> None:
+    def written_shared(self, call: Invocation, observation: Observation) -> None:
         """Put on the other library's span what came of the call."""
         if call.span.is_recording():
-            add(call.span, call.step, self._attributes(call, seen))
+            add(call.span, call.step, self._attributes(call, observation))
         else:
-            self._write_late(call, seen)
+            self._write_late(call, observation)
 
-    def _write_late(self, call: Invocation, seen: Observation) -> None:
+    def _write_late(self, call: Invocation, observation: Observation) -> None:
         """A span for a call whose other span ended without its tokens: its owner did not wait for them."""
         if call.response.usage is None or any(
             value for key, value in (call.span.attributes or {}).items() if key.startswith("gen_ai.usage.")
         ):
             return
-        began = time_ns() - int(seen.duration * 1e9)
+        began = time_ns() - int(observation.duration * 1e9)
         inside = set_span_in_context(call.span)
         span = self._tracer.start_span(span_name(call.request), inside, SpanKind.CLIENT, None, None, began)
-        put_own(span, {**start_attributes(call.request, call.labels), **self._attributes(call, seen)})
+        put_own(span, {**start_attributes(call.request, call.labels), **self._attributes(call, observation)})
         span.end()
 
     def _has_provider(self) -> bool:
@@ -109,47 +109,47 @@ class Spans:
         self._onlookers = Onlookers(self._tracer)
         return True
 
-    def closed(self, call: Invocation, seen: Observation) -> None:
+    def closed(self, call: Invocation, observation: Observation) -> None:
         """Write what the reply reported and end the span. One that is not recorded costs nothing more."""
         span = call.span
-        if seen.error_type and self._unhappy is not None:
+        if observation.error_type and self._unhappy is not None:
             with _END:
-                self._unhappy(call, seen, self._failure(call, seen))
+                self._unhappy(call, observation, self._failure(call, observation))
         if span is None:
-            self._tell(call, seen)
+            self._emit_content(call, observation)
             return
         if call.foreign is not None:
             try:
-                _write_shared(self, call, seen)
+                _write_shared(self, call, observation)
             finally:
                 call.foreign.over(call)
             return
         if not span.is_recording():
-            self._tell(call, seen)
+            self._emit_content(call, observation)
             return
         try:  # whatever fails on the way, the span ends
-            _write(self, call, seen)
+            _write(self, call, observation)
         finally:
             span.end()
 
-    def written(self, call: Invocation, seen: Observation) -> None:
+    def written(self, call: Invocation, observation: Observation) -> None:
         """Put on the span what came of the call."""
-        attributes = self._attributes(call, seen)
-        if seen.error_type:
-            attributes.update(self._failure(call, seen))
-            self._set_status(call, seen)
+        attributes = self._attributes(call, observation)
+        if observation.error_type:
+            attributes.update(self._failure(call, observation))
+            self._set_status(call, observation)
         put_own(call.span, attributes)
         if self._capture is not None:
-            self._capture(call, seen, attributes)
+            self._capture(call, observation, attributes)
 
-    def _tell(self, call: Invocation, seen: Observation) -> None:
+    def _emit_content(self, call: Invocation, observation: Observation) -> None:
         """An event of the content does not depend on a recorded span."""
         if self._capture is not None:
             with _END:
-                self._capture(call, seen, self._attributes(call, seen))
+                self._capture(call, observation, self._attributes(call, observation))
 
-    def _attributes(self, call: Invocation, seen: Observation) -> Attributes:
-        attributes = end_attributes(call.request, call.response, seen, self._spoken)
+    def _attributes(self, call: Invocation, observation: Observation) -> Attributes:
+        attributes = end_attributes(call.request, call.response, observation, self._spoken)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
@@ -157,9 +157,9 @@ class Spans:
         return attributes
 
     @staticmethod
-    def _failure(call: Invocation, seen: Observation) -> Attributes:
+    def _failure(call: Invocation, observation: Observation) -> Attributes:
         """Class name, provider's code and status of a failure; its message may hold a prompt and stays out."""
-        attributes: Attributes = {"error.type": seen.error_type}
+        attributes: Attributes = {"error.type": observation.error_type}
         error = call.error
         if error is not None:
             attributes["exception.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -173,11 +173,11 @@ class Spans:
         return attributes
 
     @staticmethod
-    def _set_status(call: Invocation, seen: Observation) -> None:
+    def _set_status(call: Invocation, observation: Observation) -> None:
         error = call.error
-        if error is not None or seen.error_type not in ("abandoned", "cancelled"):
+        if error is not None or observation.error_type not in ("abandoned", "cancelled"):
             call.span.set_status(
-                Status(StatusCode.ERROR, type(error).__name__ if error is not None else seen.error_type)
+                Status(StatusCode.ERROR, type(error).__name__ if error is not None else observation.error_type)
             )
 
 

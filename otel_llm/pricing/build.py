@@ -109,7 +109,7 @@ def _second_of_day(at: Any) -> float:
 
 
 def _rates(prices: types.ModelPrice, least_audio: float | None = None) -> dict[str, Any]:
-    """Prices by unit; units that no client reports are listed under ``?``, lest a model look free."""
+    """Prices by unit; units that no client reports are listed under ``?``, so that no model looks free."""
     given: Mapping[str, Any] = {
         key: value for key, value in vars(prices).items() if value is not None and key[0] != "_"
     }

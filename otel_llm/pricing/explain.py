@@ -43,7 +43,7 @@ class Explanation:
 
     ``model`` is empty where there is no price; ``suggestions`` are then names that look like it. ``also`` are other
     providers that sell the model under this name. ``unseen`` are things the provider charges for and no client reports, ``gaps``
-    parts of a usage whose rate nobody knows; those of the given usage are in ``price.incomplete``.
+    parts of a usage whose rate is unknown; those of the given usage are in ``price.incomplete``.
     """
 
     asked: str
@@ -110,7 +110,7 @@ def explain(
     fees: Fees = (),
     pricer: Pricer | None = None,
 ) -> Explanation:
-    """Say what ``model`` costs at ``provider`` (default: who its name points to), and what ``usage`` would come to.
+    """Say what ``model`` costs at ``provider`` (default: who its name points to), and what ``usage`` would cost.
 
     Reads the prices if ``pricer`` has not yet. ``at`` is seconds since the epoch, default now.
     """

@@ -146,7 +146,7 @@ _NAMELESS_TIERS = frozenset(
     ("", "default", "standard", "auto", "on_demand", "scale", "reserved", "standard_only", "performance")
 )
 PLAIN_AUDIO = frozenset(("google",))
-"""Providers whose audio costs what text does where the list does not tell them apart."""
+"""Providers whose audio costs what text does where the list does not separate them."""
 
 
 def fee_rates(provider: str, names: Sequence[str], rates: Rates, *, own: bool) -> dict[str, float]:
@@ -176,7 +176,7 @@ def overlaid(provider: str, names: Sequence[str], rates: Rates) -> Rates:
 
 
 def region_factor(provider: str, names: Sequence[str], region: str) -> float | None:
-    """What token rates are multiplied by in ``region``, or by the region that a model's name tells; None where nobody says."""
+    """What token rates are multiplied by in ``region``, or by the region that a model's name has; None where there is none."""
     return _factor(REGION_FACTORS, provider, names, region, None if region else 1.0)
 
 

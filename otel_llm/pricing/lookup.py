@@ -25,7 +25,7 @@ class Terms(NamedTuple):
     """What a model costs in a span of time, ready for many calls. ``since`` and ``until`` are seconds since the epoch.
 
     Token rates are multiplied by ``factor``; ``gaps`` are parts without a rate, ``fees`` US dollars per unit, ``lacking``
-    what nobody knows of the rates whatever the usage. ``by_tokens``: the model is billed by tokens, whatever else is charged.
+    which rates are unknown whatever the usage. ``by_tokens``: the model is billed by tokens, whatever else is charged.
     """
 
     since: float
@@ -71,7 +71,7 @@ class Book:
         self.unknown: dict[Key, Terms] = {}
 
     def terms(self, key: Key, at: float) -> Terms:
-        """The terms in force at ``at``, looked up anew; always some: those of an unknown model say ``unpriced``."""
+        """The terms in force at ``at``, looked up again; always some: those of an unknown model say ``unpriced``."""
         return _UNKNOWN if max(len(part or "") for part in key) > LONGEST else self._look(key, at)
 
     def look(self, key: Key, at: float) -> Looked | None:
@@ -100,7 +100,7 @@ class Book:
                 yield f"{rule.source}: like: {wanted} has no built-in price; calls of {rule.name} are unpriced"
 
     def _base(self, key: Key, rule: Rule | None) -> Found | None:
-        """The built-in model that a call, or the rule for it, goes by; the response's model before the request's."""
+        """The built-in model by which a call, or the rule for it, is priced; the response's model before the request's."""
         provider, request_model, response_model, _, address, _ = key
         if rule is not None and rule.like is not None:
             return self._built_in(rule.like[0], [rule.like[1]], "")
@@ -153,7 +153,7 @@ class Book:
         return seller
 
     def _keep(self, entries: dict[Key, Terms], key: Key, entry: Terms) -> Terms:
-        """Remember terms. Without a lock, which a fork could leave locked; past the bound, begin anew. Names are short here."""
+        """Remember terms. Without a lock, which a fork could leave locked; past the bound, begin again. Names are short here."""
         if len(entries) >= _MOST:
             entries.clear()
         entries[key] = entry

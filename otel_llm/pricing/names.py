@@ -1,4 +1,4 @@
-"""The names one model goes by: what a client or a server wrote, turned into what a price list may know."""
+"""The names that one model has: what a client or a server wrote, turned into what a price list may know."""
 
 from __future__ import annotations
 

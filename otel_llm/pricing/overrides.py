@@ -53,7 +53,7 @@ class Rule:
     built_in: bool  # whether the built-in price is the base of this one
 
     def over(self, base: Rates, tier: str) -> Rates:
-        """The rates of ``tier`` under this rule, laid over ``base``: a built-in price, or nothing."""
+        """The rates of ``tier`` under this rule, in place of those of ``base``: a built-in price, or nothing."""
         scaled = {unit: tuple((start, rate * self.factor) for start, rate in tiers) for unit, tiers in base.items()}
         return {**scaled, **self.rates, **self.tiers.get(tier, {})}
 
@@ -104,7 +104,7 @@ class Overrides:
 
 
 class _Reader:
-    """Checks a document and keeps every mistake, so that one look at the log is enough to mend the file."""
+    """Checks a document and keeps every mistake, so that one look at the log is enough to correct the file."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -69,7 +69,7 @@ FEE_KEY = "fee:"
 
 
 class Gap(NamedTuple):
-    """A part of a usage that costs something else than its whole, and whose rate nobody knows."""
+    """A part of a usage that costs something else than its whole, and whose rate is unknown."""
 
     field: str  # of Usage
     whole: str  # the field that includes it

@@ -18,7 +18,7 @@ FORMAT = 2  # of the text; part of the file's name too, so that versions of ours
 
 
 class Found(NamedTuple):
-    """A model in the table. ``own`` is False where its maker's list stands in for the provider's."""
+    """A model in the table. ``own`` is False where its maker's list replaces the provider's."""
 
     provider: str
     model: str

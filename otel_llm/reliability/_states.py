@@ -12,7 +12,7 @@ _STATES = {"closed": "closed", "open": "opened", "opened": "opened", "half-open"
            "half-opened": "half_opened", "halfopen": "half_opened"}  # fmt: skip
 
 
-def tell(name: str, state: str) -> None:
+def report(name: str, state: str) -> None:
     """The breaker ``name`` is in ``state``, in its library's word; one we do not know changes nothing."""
     breaker = circuit_breaker(name)
     step = _STATES.get(state.lower())
@@ -32,7 +32,7 @@ def hooks(breakers: str, states: str, unnamed: str) -> tuple[Around, ...]:
 
     def entered(state: Any, notify: Any, _: Any, error: BaseException | None) -> None:
         if notify and error is None:
-            tell(state._breaker.name or unnamed, type(state).__name__.removeprefix("Circuit").removesuffix("State"))  # noqa: SLF001
+            report(state._breaker.name or unnamed, type(state).__name__.removeprefix("Circuit").removesuffix("State"))  # noqa: SLF001
 
     kinds = ("CircuitClosedState", "CircuitOpenState", "CircuitHalfOpenState")
     return (

@@ -78,7 +78,7 @@ class Breaker:
 
 
 def circuit_breaker(name: str) -> Breaker:
-    """The breaker called ``name``, for a home-made one to tell of its steps: ``.opened()``, ``.half_opened()``, ``.closed()``.
+    """The breaker called ``name``, for one of your own to report its steps: ``.opened()``, ``.half_opened()``, ``.closed()``.
 
     Asking twice for a name gives the same breaker. Names become label values: use few.
     """

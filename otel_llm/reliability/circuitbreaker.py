@@ -6,16 +6,16 @@ from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 
-from ._states import tell
+from ._states import report
 
 
 def _entered(breaker: Any, _: Args, __: Kwargs) -> None:
     """It is half open by time alone: seen when the trial call comes."""
-    tell(breaker.name or "circuitbreaker", breaker.state)
+    report(breaker.name or "circuitbreaker", breaker.state)
 
 
 def _left(breaker: Any, _: Any, __: Any, ___: BaseException | None) -> None:
-    tell(breaker.name or "circuitbreaker", breaker.state)
+    report(breaker.name or "circuitbreaker", breaker.state)
 
 
 signal = ReliabilityLibrary(

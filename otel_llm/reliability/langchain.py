@@ -36,8 +36,8 @@ class _Attempts:
             self._failed = name_of(request.model), error_type(error)
 
 
-def telling(original: Any, _: Callable[[], Any]) -> Any:
-    """``wrap_model_call``, with a handler that tells of its second use."""
+def reporting(original: Any, _: Callable[[], Any]) -> Any:
+    """``wrap_model_call``, with a handler that reports its second use."""
 
     def wrap_model_call(self: Any, request: Any, handler: Callable[[Any], Any]) -> Any:
         attempts = _Attempts()
@@ -55,7 +55,7 @@ def telling(original: Any, _: Callable[[], Any]) -> Any:
     return wrap_model_call
 
 
-def telling_async(original: Any, _: Callable[[], Any]) -> Any:
+def reporting_async(original: Any, _: Callable[[], Any]) -> Any:
     """``awrap_model_call``, likewise."""
 
     async def awrap_model_call(self: Any, request: Any, handler: Callable[[Any], Any]) -> Any:
@@ -80,7 +80,7 @@ signal = ReliabilityLibrary(
     requires=">=1.0,<2",
     tested=("1.5.0",),
     hooks=(
-        Replace(MODULE, "ModelFallbackMiddleware.wrap_model_call", telling),
-        Replace(MODULE, "ModelFallbackMiddleware.awrap_model_call", telling_async),
+        Replace(MODULE, "ModelFallbackMiddleware.wrap_model_call", reporting),
+        Replace(MODULE, "ModelFallbackMiddleware.awrap_model_call", reporting_async),
     ),
 )

@@ -22,7 +22,7 @@ _PROVIDERS = {"azure_openai": "azure.ai.openai", "azure": "azure.ai.openai", "be
               "mistralai": "mistral_ai", "vertexai": "gcp.vertex_ai", "google_genai": "gcp.gemini", "xai": "x_ai"}  # fmt: skip
 
 
-def telling(original: Any, _: Callable[[], Any]) -> Any:
+def reporting(original: Any, _: Callable[[], Any]) -> Any:
     """``RunnableWithFallbacks.runnables``: whoever takes a second one from it falls back."""
 
     def runnables(self: Any) -> Iterator[Any]:
@@ -77,7 +77,7 @@ signal = ReliabilityLibrary(
     requires=">=0.3,<2",
     tested=("1.8.1",),
     hooks=(
-        Replace("langchain_core.runnables.fallbacks", "RunnableWithFallbacks.runnables", telling),
+        Replace("langchain_core.runnables.fallbacks", "RunnableWithFallbacks.runnables", reporting),
         Around("langchain_core.caches", ("BaseCache.lookup", "BaseCache.alookup"), _looked, _looks, heirs=True),
     ),
     notes="Of a batch that falls back, one fallback is counted. LangChain does not say what the error was: its reason is error.",

@@ -147,7 +147,7 @@ def _counts(_: Any, reported: bool, __: Any, error: BaseException | None) -> Non
 
 
 def _checked(guardrail: Any, args: Args, kwargs: Kwargs) -> None:
-    """A guardrail says what became of its check, before the call or after it."""
+    """A guardrail reports the result of its check, before the call or after it."""
     status = kwargs.get("guardrail_status", args[2] if len(args) > 2 else "")  # noqa: PLR2004
     result = _RESULTS.get(str(getattr(status, "value", status)))
     if result is not None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from otel_llm.calls.declarations import Around, ReliabilityLibrary
 
-from ._states import tell
+from ._states import report
 
 
 def _stands(context: Any, _: Any, __: Any, error: BaseException | None) -> None:
     if error is None:
-        tell(context.name, context.state)
+        report(context.name, context.state)
 
 
 signal = ReliabilityLibrary(

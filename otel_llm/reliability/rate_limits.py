@@ -1,4 +1,4 @@
-"""Rate limits as providers tell them in response headers, read without holding on to any response."""
+"""Rate limits as providers report them in response headers, read without holding on to any response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otel_llm.calls.invocation import Invocation
 from otel_llm.core import dispatch
 from otel_llm.core.model import Event
 
-# kind, header of what is left, header of the limit; the first that is there tells.
+# kind, header of what is left, header of the limit; the first that is there counts.
 HEADERS: tuple[tuple[str, str, str], ...] = (
     ("requests", "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"),
     ("tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"),
@@ -22,13 +22,13 @@ HEADERS: tuple[tuple[str, str, str], ...] = (
 
 
 def read(call: Invocation, now: float, headers: Mapping[str, str]) -> None:
-    """Emit what ``headers`` tell at ``now`` (seconds since the epoch) of the limits behind ``call``."""
+    """Emit what ``headers`` report at ``now`` (seconds since the epoch) of the limits behind ``call``."""
     limits = {name.lower(): value for name, value in headers.items() if "ratelimit" in name.lower()}
     if limits:
-        _tell(call.key, now, limits)
+        _emit(call.key, now, limits)
 
 
-def _tell(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
+def _emit(key: tuple[str, str, str], now: float, limits: Mapping[str, str]) -> None:
     kinds: set[str] = set()
     for kind, remaining, limit in HEADERS:
         if kind in kinds:

@@ -226,7 +226,7 @@ class Runtime:
 
 
 def deliver(verdict: Verdict) -> None:
-    """Tell the handlers of this process of a verdict about one of its calls."""
+    """Hand the handlers of this process a verdict about one of its calls."""
     call, finding = verdict.call, verdict.finding
     if isinstance(finding, Crossing):
         alerts.deliver(Anomaly.of_budget(finding, trace_id=call.trace_id))

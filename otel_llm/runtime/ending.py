@@ -1,4 +1,4 @@
-"""The end of a program: everything delivered that its calls gave rise to, and one line that says what they came to."""
+"""The end of a program: everything delivered that its calls gave rise to, and one line that sums them up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABEL = "otel-llm"
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Deliver all that calls so far gave rise to: spans, metrics and logs of OpenTelemetry's SDK, and what handlers are to hear.
+    """Deliver all that calls so far gave rise to: spans, metrics and logs of OpenTelemetry's SDK, and what handlers are to get.
 
     For what ends without Python's own end: a function that is frozen after its answer, a job that leaves by ``os._exit``. Waits
     ``timeout`` seconds at most; returns whether all was delivered. /metrics needs no flush. Never raises.
@@ -25,10 +25,10 @@ def flush(timeout: float = 10.0) -> bool:
     delivered = True
     for provider in _providers():
         delivered = _flushed(provider, until - time.monotonic()) and delivered
-    heard = False
+    handled = False
     with guard("alerts"):
-        heard = alerts.drain(max(0.0, until - time.monotonic()))
-    return heard and delivered
+        handled = alerts.drain(max(0.0, until - time.monotonic()))
+    return handled and delivered
 
 
 def _providers() -> Iterator[Any]:

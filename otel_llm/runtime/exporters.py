@@ -1,4 +1,4 @@
-"""OpenTelemetry's exporters: each is resolved once, from what is installed, and one that cannot be had costs itself only."""
+"""OpenTelemetry's exporters: each is resolved once, from what is installed, and one that cannot be imported stops no other."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def sentences(path: Path) -> Iterator[str]:
             yield node.value
 
 
+def remarks(path: Path) -> Iterator[str]:
+    """The docstrings and comments of a module, without what they quote from the code."""
+    with tokenize.open(path) as lines:
+        for token in tokenize.generate_tokens(lines.readline):
+            if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and '"""' in token.string[:4]):
+                yield re.sub(r"``.*?``", "", token.string, flags=re.DOTALL)
+
+
 def test_the_list_is_looked_for() -> None:
     assert complaints("What to mend, told once; the dearest. Found by ear, not found at all.") == [
         "'mend': fix, correct",
@@ -113,6 +122,16 @@ def test_what_users_read_in_logs_and_boards() -> None:
         f"{path.relative_to(ROOT)}: {text[:60]}": faults
         for path in sorted((ROOT / "otel_llm").rglob("*.py"))
         for text in sentences(path)
+        if (faults := complaints(text))
+    }
+    assert wrong == {}
+
+
+def test_what_the_next_engineer_reads_in_docstrings_and_comments() -> None:
+    wrong = {
+        f"{path.relative_to(ROOT)}: {text[:60]}": faults
+        for path in sorted((ROOT / "otel_llm").rglob("*.py"))
+        for text in remarks(path)
         if (faults := complaints(text))
     }
     assert wrong == {}

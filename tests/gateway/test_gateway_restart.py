@@ -128,10 +128,10 @@ def test_a_damaged_log_costs_what_is_damaged_only(tmp_path: Path) -> None:
 def test_ids_are_forgotten_after_the_stated_time() -> None:
     resolver = Resolver(settle=1.0, remember=600.0)
     assert resolver.is_new(b"k" * 24)
-    resolver._seen.put(b"k" * 24, None, 0.0)
-    resolver._seen.put(b"l" * 24, None, 599.0)
+    resolver._counted.put(b"k" * 24, None, 0.0)
+    resolver._counted.put(b"l" * 24, None, 599.0)
     assert not resolver.is_new(b"k" * 24)
-    resolver._seen.put(b"m" * 24, None, 601.0)
+    resolver._counted.put(b"m" * 24, None, 601.0)
     assert resolver.is_new(b"k" * 24)
 
 

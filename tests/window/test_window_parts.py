@@ -14,7 +14,7 @@ from otel_llm.aggregate.window.signals import Edges, Reading
 from otel_llm.aggregate.window.sketch import WIDTH, index
 from otel_llm.aggregate.window.slices import Slice
 from otel_llm.aggregate.window.trend import BLOCK, BLOCKS, LINE, SIZE, Line, Minutes, Trend
-from otel_llm.aggregate.window.watch import Telling, Watch
+from otel_llm.aggregate.window.watch import Alarms, Watch
 
 ANY = (None, None, None)
 
@@ -124,7 +124,7 @@ def test_a_line_lies_where_the_service_gets_by_itself() -> None:
         line.see(number * BLOCK, 1.0 if number % 2 else 5.0)
     assert line.level > 10
     assert line.shown(line.level) == pytest.approx(LINE)
-    assert len(line.seen) == BLOCKS
+    assert len(line.maxima) == BLOCKS
     again = Line()
     again.load(line.dump())
     assert (again.level, again.largest, again.block) == (line.level, line.largest, line.block)
@@ -221,7 +221,7 @@ def test_what_has_lasted_pages() -> None:
     assert [watch.lasting("output_long", "shift", 9.0) for _ in range(6)] == [None, *["warning"] * 5]
     assert watch.lasting("latency", "shift", -9.0) is None
     assert [watch.lasting("output_tokens", "trend", -7.0) for _ in range(2)] == [None, "critical"]
-    deaf = Watch(Telling(signals=frozenset(("cost",))))
+    deaf = Watch(Alarms(signals=frozenset(("cost",))))
     assert [deaf.lasting("latency", "shift", 9.0) for _ in range(6)] == [None] * 6
 
 

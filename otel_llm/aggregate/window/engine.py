@@ -12,7 +12,7 @@ from .sketch import Bins, add
 from .slices import Grid, Slice
 from .track import Track
 from .views import facts, samples
-from .watch import Telling
+from .watch import Alarms
 
 VERSION = 5
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
@@ -35,7 +35,7 @@ class Engine:
     ``window`` is 300 to 86400 seconds, ``scale`` ``linear``, ``log`` or ``calibrated``, ``sensitivity`` the z-score from which
     a call is unusual (critical from 3). Raises ValueError on anything else. Not thread-safe: the caller holds its lock.
 
-    People hear of recent calls from the score ``line`` on, of a single call as critical from the ``alarms``-th of a kind within five
+    Handlers get recent calls from the score ``line`` on, of a single call as critical from the ``alarms``-th of a kind within five
     minutes on, and of ``signals`` only, where there are any. ``labels`` are the names of the calls' label values.
     """
 
@@ -55,7 +55,7 @@ class Engine:
         self.grid = Grid.of_window(window)
         self.scale = scale
         self.sensitivity = sensitivity
-        self.telling = Telling(line, alarms, frozenset(signals), labels)
+        self.alarming = Alarms(line, alarms, frozenset(signals), labels)
         self.first = inf  # when the cell of the first call began, seconds since the epoch
         self.tracks: dict[Key, Track] = {}
         self.tended = -2  # the slice in which ``tend`` was last called
@@ -83,7 +83,7 @@ class Engine:
     ) -> tuple[Judgement, ...]:
         """Count one call of ``key`` (provider, request model) that ended at ``at``; returns what is unusual about it.
 
-        Latency and output tokens are judged of successful calls only, and cost as well; an ``error_type`` other than "" tells
+        Latency and output tokens are judged of successful calls only, and cost as well; an ``error_type`` other than "" is that of
         a failed one. ``cached`` are input tokens from the provider's prompt cache, ``saved`` and ``avoidable`` US dollars, ``whole``
         says whether ``cost`` is all of it; None where there was nothing to price. ``problem`` says that the answer went wrong.
         """
@@ -133,7 +133,7 @@ class Engine:
         setattr(cell, name, getattr(cell, name) + n)
 
     def _track(self, key: Key) -> Track:
-        return self.tracks.setdefault(key, Track(self.grid, self.scale, self.sensitivity, self.telling))
+        return self.tracks.setdefault(key, Track(self.grid, self.scale, self.sensitivity, self.alarming))
 
     def _enter(self, track: Track, at: float) -> Slice:
         self.first = min(self.first, self.grid.of(at) * self.grid.cell)  # of the cell, so that no call's order matters

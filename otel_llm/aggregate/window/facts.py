@@ -19,8 +19,8 @@ Sample = tuple[str, tuple[str, ...], float]  # Prometheus name, label values in 
 class Judgement(NamedTuple):
     """A single call beyond the sensitivity, or recent calls that have shifted. Values are in seconds, tokens or US dollars.
 
-    ``alarm`` says whether people are to hear of it: the call is far out on its own, or recent calls as a whole have shifted to
-    the same side. Of healthy calls one in twenty is unusual, and nobody wants to hear of each. ``urgency`` is the severity
+    ``alarm`` says whether handlers get it: the call is far out on its own, or recent calls as a whole have shifted to
+    the same side. Of healthy calls one in twenty is unusual, and an alarm for each would be useless. ``urgency`` is the severity
     that they get: critical only from the third alarm of a kind within five minutes on.
     """
 

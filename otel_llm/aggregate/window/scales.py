@@ -15,7 +15,7 @@ from .sketch import WIDTH, index, middle, quantiles
 from .summary import Summary
 
 CLIP = 3.0  # how far a single call may pull a shift
-NARROWEST = 0.1  # relative: a spread below it is taken for it, since a tenth more or less harms nobody
+NARROWEST = 0.1  # relative: a spread below it counts as this one, since a tenth more or less harms nobody
 TEXTBOOK_FLOOR: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 0.001}
 UNIT: Mapping[Signal, float] = {"latency": 0.001, "output_tokens": 1.0, "cost": 1e-9}  # below it all values are alike
 TAIL = 20  # values that a tail is fitted to, at least

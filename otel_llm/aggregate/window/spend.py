@@ -13,7 +13,7 @@ VERSION = 1
 WARN_AT = 0.8  # of a budget
 QUARTER = 900  # seconds; no time zone's day begins in the middle of one
 HOUR = 4  # quarters: what "the present rate" of a day is taken over
-DAY = 96  # quarters: the same of a month, lest the nights be forgotten
+DAY = 96  # quarters: the same of a month, so that the nights are not forgotten
 KEPT_DAYS = 62
 _FOREIGN = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
 _Used = tuple[str, float, float]  # the period, its limit, what was spent of it
@@ -35,7 +35,7 @@ class Budget(NamedTuple):
         return all(_fits(labels.get(label, ""), wanted) for label, wanted in self.match)
 
     def account(self, labels: Mapping[str, str]) -> str:
-        """The name that the money of a call goes by: ``name``, or ``name/value``; empty where the call has no value."""
+        """The name under which the money of a call is counted: ``name``, or ``name/value``; empty where the call has no value."""
         if not self.each:
             return self.name
         value = labels.get(self.each, "")

@@ -16,16 +16,16 @@ from .sketch import Bins, add
 from .slices import SIGNALS, SLICES, Grid, Slice
 from .summary import Summary
 from .trend import Line
-from .watch import DEFAULT, Telling, Watch
+from .watch import DEFAULT, Alarms, Watch
 
 PATIENCE = 30  # cells after which a record makes the baselines itself, where nobody asked for them meanwhile
 ALONE = 4.5  # from which z-score on a single call is an alarm by itself
 ENOUGH = 30  # recent calls that a shift is judged from, where the last minutes have fewer
 FEW = 10  # the same where there are fewer than that in ten minutes
-SETTLED = 20  # blocks that have taught, from which on the baseline is made anew every ``RENEWED`` slices
+SETTLED = 20  # blocks that have taught, from which on the baseline is made again every ``RENEWED`` slices
 RENEWED = 5
 OWN_BLOCKS, OWN_CALLS = 15, 60  # of the window, from which the past before it is no measure any more
-KEEP_APART = 10  # slices after which what outlives a restart is made ready anew
+KEEP_APART = 10  # slices after which what outlives a restart is prepared again
 MOVED = 0.1  # relative: a new normal that is nearer to the former one is the same
 
 BEFORE = 1 << 40  # lessons that are of no slice have numbers below zero: of cells, below this much less
@@ -36,15 +36,15 @@ Lesson = tuple[int, Summary]  # number of the slice, what it teaches
 class Track:
     """Slices of one model by number. ``cells`` hold what is not older than a shift looks back, ``slices`` the rest."""
 
-    def __init__(self, grid: Grid, scale: str, sensitivity: float, telling: Telling = DEFAULT) -> None:
+    def __init__(self, grid: Grid, scale: str, sensitivity: float, alarming: Alarms = DEFAULT) -> None:
         self.grid = grid
         self.scale = scale
         self.sensitivity = sensitivity
         self.cells: dict[int, Slice] = {}
         self.slices: dict[int, Slice] = {}
         self.memory = Memory()
-        self.watch = Watch(telling)
-        self.samples = Samples(telling.labels)
+        self.watch = Watch(alarming)
+        self.samples = Samples(alarming.labels)
         self.folded = 0  # cells before this number are in slices
         self.number = 0  # of the current cell
         self.start, self.end = inf, -inf  # the same in seconds
@@ -115,7 +115,7 @@ class Track:
         return tuple(judgements)
 
     def _alarmed(self, at: float, signal: Signal, baseline: Baseline, judgement: Judgement) -> Judgement:
-        if not self.watch.telling.tells(signal):
+        if not self.watch.alarming.covers(signal):
             return judgement
         side = 1 if judgement.zscore > 0 else -1
         if self.returning[signal].covers_call(self._block(self.number), side, judgement.value):
@@ -157,7 +157,7 @@ class Track:
             del self.slices[number]
 
     def _late(self, of_slice: int) -> Slice:
-        """A slice that was thought complete: the pools that hold it begin anew."""
+        """A slice that was thought complete: the pools that hold it begin again."""
         self._restart_pools()
         late = self.slices.setdefault(of_slice, Slice())
         late.thaw()
@@ -208,9 +208,9 @@ class Track:
             self.watch.close(minute, whole)
             self.samples.close()
             self.minute = minute
-            self._tell(minute)
+            self._alarm(minute)
 
-    def _tell(self, minute: int) -> None:
+    def _alarm(self, minute: int) -> None:
         last = (minute + 1) * self.grid.per_minute - 1
         block = self._block(last)
         for signal, kind, score in (*self._shift_scores(last), *self.watch.scores(minute)):

@@ -1,7 +1,7 @@
 """How unusual minutes to an hour are, held against the hour and the day before, by errors learned from the service itself.
 
 Means of two to sixty minutes are compared with the hour before them and with a fading memory of the day. How far such differences
-lie apart when all is well is learned for each of these ten, an hour late, so that a fault does not teach its own size. The most
+lie apart while nothing is wrong is learned for each of these ten, an hour late, so that a fault does not teach its own size. The most
 unusual of the ten is the score. Its line is conformal: scores of the last three days, two hours at a time, say how large the
 largest is on an ordinary day, and a score is shown as a share of that, so that 3 means the same on every service.
 """
@@ -41,27 +41,27 @@ MOST = 6.0  # a score teaches the line at most so much
 class Line:
     """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has."""
 
-    __slots__ = ("block", "largest", "level", "seen")
+    __slots__ = ("block", "largest", "level", "maxima")
 
     def __init__(self) -> None:
         self.block = -1
         self.largest = 0.0
-        self.seen: array[float] = array("f")
+        self.maxima: array[float] = array("f")
         self.level = LINE
 
     def see(self, minute: int, score: float) -> None:
         if minute // BLOCK != self.block:
             if self.block >= 0:
-                self.seen.append(self.largest)
-                del self.seen[:-BLOCKS]
+                self.maxima.append(self.largest)
+                del self.maxima[:-BLOCKS]
                 self.level = self._level()
             self.block, self.largest = minute // BLOCK, 0.0
         self.largest = max(self.largest, min(score, MOST))
 
     def _level(self) -> float:
-        ordered = sorted([*self.seen, *BELIEVED])
+        ordered = sorted([*self.maxima, *BELIEVED])
         calm, busy = _quantile(ordered, CALM), _quantile(ordered, BUSY)
-        least = LINE if len(self.seen) < SETTLED else LEAST_LINE
+        least = LINE if len(self.maxima) < SETTLED else LEAST_LINE
         return max(least, calm + BEYOND * (busy - calm))
 
     def shown(self, score: float) -> float:
@@ -69,19 +69,19 @@ class Line:
         return score * LINE / self.level
 
     def dump(self) -> tuple[Any, ...]:
-        return (self.block, self.largest, self.seen.tolist())
+        return (self.block, self.largest, self.maxima.tolist())
 
     def load(self, state: Any) -> None:
-        self.block, self.largest, seen = state
-        self.take_up(seen)
+        self.block, self.largest, maxima = state
+        self.take_up(maxima)
 
     def short(self) -> list[float]:
         """What outlives a restart."""
-        return [round(one, 2) for one in self.seen]
+        return [round(one, 2) for one in self.maxima]
 
-    def take_up(self, seen: Any) -> None:
-        self.seen = array("f", [float(one) for one in seen][-BLOCKS:])
-        if self.seen:
+    def take_up(self, maxima: Any) -> None:
+        self.maxima = array("f", [float(one) for one in maxima][-BLOCKS:])
+        if self.maxima:
             self.level = self._level()
 
 
@@ -139,7 +139,7 @@ class Trend:
         self.known = False
 
     def forget(self) -> None:
-        """Begin anew: values mean something else from now on."""
+        """Begin again: values mean something else from now on."""
         self.minutes, self.day, self.known = Minutes(), (0.0, 0.0, 0.0), False
         self.score = self.quick = 0.0
 

@@ -1,4 +1,4 @@
-"""What a model's minutes say: scores of every signal, and which of them people are to hear of."""
+"""What a model's minutes say: scores of every signal, and which of them handlers get."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .slices import Slice
 from .trend import LINE, Trend
 
 WITHIN = 300.0  # seconds in which alarms of a kind add up to a critical one
-EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are drawn anew
+EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are computed again
 HELD = {"shift": 5, "trend": 10}  # minutes in a row beyond the line after which a shift is critical
 GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
 LASTING = 2
@@ -23,8 +23,8 @@ PAGING = frozenset(("latency", "output_tokens", "cost", "time_to_first_chunk", "
 LOGARITHMS = frozenset(("output_tokens", "cost", "time_to_first_chunk", "input_tokens"))
 
 
-class Telling(NamedTuple):
-    """What people hear of: recent calls from the score ``line`` on, as critical the ``alarms``-th critical call of a kind.
+class Alarms(NamedTuple):
+    """What handlers get: recent calls from the score ``line`` on, as critical the ``alarms``-th critical call of a kind.
 
     Empty ``signals`` are all.
     """
@@ -34,23 +34,23 @@ class Telling(NamedTuple):
     signals: frozenset[str] = frozenset()
     labels: tuple[str, ...] = ()
 
-    def tells(self, signal: str) -> bool:
+    def covers(self, signal: str) -> bool:
         return not self.signals or signal in self.signals
 
 
-DEFAULT = Telling()
+DEFAULT = Alarms()
 
 
 class Watch:
-    """Trends by signal, and which scores people hear of."""
+    """Trends by signal, and which scores handlers get."""
 
-    def __init__(self, telling: Telling = DEFAULT) -> None:
+    def __init__(self, alarming: Alarms = DEFAULT) -> None:
         self.trends: Mapping[Signal, Trend] = {
             signal: Trend(kind.floor, kind.least, both=kind.both) for signal, kind in KINDS.items()
         }
         self.reading = Reading()
         self.drawn = -EDGES_KEPT  # the minute of the edges
-        self.telling = telling
+        self.alarming = alarming
         self.beyond: dict[tuple[Signal, str], int] = {}  # minutes in a row, by signal and kind
         self.alarms: dict[tuple[Signal, Direction], deque[float]] = {}
 
@@ -78,7 +78,7 @@ class Watch:
         low = KINDS[signal].both
         far = abs(score) if low else score
         minutes = (
-            self.beyond.get((signal, kind), 0) + 1 if far >= self.telling.line and self.telling.tells(signal) else 0
+            self.beyond.get((signal, kind), 0) + 1 if far >= self.alarming.line and self.alarming.covers(signal) else 0
         )
         self.beyond[signal, kind] = minutes
         if signal in PAGING and (minutes >= HELD[kind] or (minutes >= LASTING and far >= GRAVE)):
@@ -99,7 +99,7 @@ class Watch:
         """Of an alarm by a single call: critical from the third of a kind within five minutes on."""
         if judgement.severity != "critical":
             return judgement.severity
-        alarms = self.telling.alarms
+        alarms = self.alarming.alarms
         times = self.alarms.setdefault((judgement.signal, judgement.direction), deque(maxlen=alarms))
         times.append(at)
         return "critical" if len(times) == alarms and abs(times[-1] - times[0]) <= WITHIN else "warning"

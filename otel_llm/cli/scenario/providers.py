@@ -92,6 +92,6 @@ def _provider(request: Request) -> str:
 
 
 def start(plot: Plot, seed: int) -> Loopback:
-    """Providers on a free port of this machine, telling the story from now on."""
+    """Providers on a free port of this machine, playing the story from now on."""
     script = Script(plot, seed)
     return Loopback(script=script.refusal, delay=script.timing, keep=1).start()

@@ -57,7 +57,7 @@ _SOURCES = {"prices": "local"}  # who says what it costs, in the proposal's word
 
 
 def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends here
-    request: Request, response: Response, seen: Observation, spoken: Vocabulary = _RELEASED
+    request: Request, response: Response, observation: Observation, spoken: Vocabulary = _RELEASED
 ) -> dict[str, AttributeValue]:
     """The request's parameters, and what the reply reports. What the provider did not report is left out."""
     attributes = dict(request.attributes)
@@ -92,20 +92,20 @@ def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends he
                 attributes["gen_ai.usage.reasoning.output_tokens"] = count
         if usage.estimated:
             attributes["otel_llm.usage.estimated"] = True
-    if seen.first_chunk is not None:
-        attributes["gen_ai.response.time_to_first_chunk"] = seen.first_chunk
-    if response.service_tier and seen.provider.endswith("openai"):
+    if observation.first_chunk is not None:
+        attributes["gen_ai.response.time_to_first_chunk"] = observation.first_chunk
+    if response.service_tier and observation.provider.endswith("openai"):
         attributes["openai.response.service_tier"] = response.service_tier
-    if seen.cost is not None:
-        attributes["otel_llm.cost.usd"] = seen.cost
-        attributes["otel_llm.cost.source"] = seen.cost_source
+    if observation.cost is not None:
+        attributes["otel_llm.cost.usd"] = observation.cost
+        attributes["otel_llm.cost.source"] = observation.cost_source
         if spoken.proposed:
-            attributes["gen_ai.usage.cost.amount"], attributes["gen_ai.usage.cost.currency"] = seen.cost, "USD"
-            attributes["gen_ai.usage.cost.source"] = _SOURCES.get(seen.cost_source, seen.cost_source)
-    if seen.cost_source:
-        attributes["otel_llm.cost.complete"] = seen.cost is not None and not seen.incomplete
-    if seen.incomplete:
-        attributes["otel_llm.cost.missing"] = seen.incomplete
+            attributes["gen_ai.usage.cost.amount"], attributes["gen_ai.usage.cost.currency"] = observation.cost, "USD"
+            attributes["gen_ai.usage.cost.source"] = _SOURCES.get(observation.cost_source, observation.cost_source)
+    if observation.cost_source:
+        attributes["otel_llm.cost.complete"] = observation.cost is not None and not observation.incomplete
+    if observation.incomplete:
+        attributes["otel_llm.cost.missing"] = observation.incomplete
     return attributes
 
 

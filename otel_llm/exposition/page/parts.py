@@ -69,7 +69,7 @@ def header(facts: Facts) -> str:
 
 
 def verdict(facts: Facts) -> str:
-    """The judgement: the gravest first, or what was judged."""
+    """The judgement: the worst first, or what was judged."""
     if facts["fresh"] == "old":
         return _unknown(facts)
     live = [one for one in facts["conditions"] if one["level"] in _CLASS]
@@ -99,7 +99,7 @@ def title(facts: Facts) -> str:
 
 
 def level(facts: Facts) -> str:
-    """The gravest level on the page; empty where nothing is wrong."""
+    """The worst level on the page; empty where nothing is wrong."""
     levels = {one["level"] for one in facts["conditions"]}
     return "" if facts["fresh"] == "old" else next((each for each in _CLASS if each in levels), "")
 

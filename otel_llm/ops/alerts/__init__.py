@@ -1,4 +1,4 @@
-"""Every alert: when it fires, how bad that is, and what it tells the one who is woken."""
+"""Every alert: when it fires, how bad that is, and what it says to the one who is woken."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_llm.ops.rules import Context
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-KEPT = 15 * MINUTE  # how long a gauge's last value stands in for it: a restart, a roll-out, a gap in scraping
+KEPT = 15 * MINUTE  # how long a gauge's last value is used when it is absent: a restart, a roll-out, a gap in scraping
 # 52.37% is written "52 %", 5.237% "5.2 %"
 SHARE = (
     "{{ $value | humanizePercentage | reReplaceAll `^(\\d{2,})\\.\\d+%` `$1%` | reReplaceAll `^(\\d\\.\\d)\\d+%` `$1%` "
@@ -138,7 +138,7 @@ def calls_in(it: Context, seconds: float) -> str:
 
 
 def failing_enough(it: Context) -> str:
-    """Enough calls, or enough of them failed, to speak of an error rate."""
+    """Enough calls, or enough of them failed, for an error rate."""
     window = f"{it.clock.seconds(normal.SHORT):g}"
     o = it.objectives
     return (

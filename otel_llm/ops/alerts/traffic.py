@@ -135,7 +135,7 @@ def burning(it: Context) -> list[Alert]:
 
 
 def _burn(it: Context, factor: float, long: float, short: float) -> str:
-    """Burning over the long window, and still over the short one, with enough calls to tell; one of them is no trend."""
+    """Burning over the long window, and still over the short one, with enough calls to judge; one of them is no trend."""
     allowed = f"on (slo) group_left () ({factor:g} * (1 - {recorded.SLO_OBJECTIVE}))"
     name, recent = normal.duration(long), normal.duration(short)
     calls = f"{recorded.SLO_CALLS}{name} * {it.clock.seconds(long):g}"
@@ -147,7 +147,7 @@ def _burn(it: Context, factor: float, long: float, short: float) -> str:
     )
 
 
-_ONE = 1.5  # a call, as a rate over a window that is a little longer or shorter than its samples tells it
+_ONE = 1.5  # a call, as a rate over a window that is a little longer or shorter than its samples shows it
 
 
 def around(it: Context) -> list[Alert]:
@@ -169,7 +169,7 @@ def _fallbacks(it: Context) -> list[Alert]:
 
 
 def _busy_if_called(it: Context) -> str:
-    """Enough calls to tell: of the model, where it is called itself, and of all models, where others serve for it."""
+    """Enough calls to judge: of the model, where it is called itself, and of all models, where others serve for it."""
     least, calls = it.objectives.min_requests, it.total(recorded.CALLS, normal.MEDIUM)
     return (
         f"\nunless on ({it.model})\n{calls} < {least}\n"

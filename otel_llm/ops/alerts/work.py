@@ -1,4 +1,4 @@
-"""Alerts on what calls are for: agents and tools that fail, runs that cost too much, and agents that go in circles."""
+"""Alerts on what calls are for: agents and tools that fail, runs that cost too much, and agents that repeat themselves."""
 
 from __future__ import annotations
 

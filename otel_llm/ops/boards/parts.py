@@ -119,7 +119,7 @@ def calls_to_click(q: Queries, name: str, **where: str) -> list[Query]:
 
 
 def targets_up(q: Queries) -> str:
-    """The share of the targets with otel-llm, of all that were seen, that answered the last scrape."""
+    """The share of the known targets with otel-llm that answered the last scrape."""
     if q.rules:
         up, every = (f"sum ({q.record(recorded.TARGETS, **where)})" for where in ({"state": "up"}, {}))
         return share(up, every)

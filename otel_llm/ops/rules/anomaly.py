@@ -43,7 +43,7 @@ def baseline(it: Context, function: str, name: str) -> str:
     """A day without its newest minutes, where it holds enough samples.
 
     Means of 5 minutes that are recorded each minute share most of their calls: only one in five counts as a sample. With
-    fewer, the deviation of a quiet quarter of an hour is taken for that of the day.
+    fewer, the deviation of a quiet quarter of an hour counts as that of the day.
     """
     window = f"{name}[{it.over(normal.BASELINE)}] offset {it.over(normal.BASELINE_GAP)}"
     samples = it.objectives.min_samples * normal.SHORT // normal.MINUTE

@@ -37,7 +37,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What rules are made from. ``service`` are the labels that tell one service from another, ``custom`` a user's own."""
+    """What rules are made from. ``service`` are the labels that distinguish services, ``custom`` a user's own."""
 
     objectives: Objectives
     vocabulary: Vocabulary

@@ -28,7 +28,7 @@ def surroundings(it: Context) -> list[Recording]:
     left, limit = BY_NAME["otel_llm_rate_limit_remaining"], BY_NAME["otel_llm_rate_limit_limit"]
     state, open_calls = BY_NAME["otel_llm_circuit_breaker_state"], BY_NAME["otel_llm_in_flight_requests"]
     worst = f"{state.selector(state='open')} or 0.5 * {state.selector(state='half_open')} or 0 * {state.selector(state='closed')}"
-    seen = f"max by ({', '.join(it.by('instance'))}) (timestamp({BY_NAME['otel_llm_build_info'].name}))"
+    last_scrape = f"max by ({', '.join(it.by('instance'))}) (timestamp({BY_NAME['otel_llm_build_info'].name}))"
     return [
         Recording(recorded.FALLBACK_PATHS, rate("otel_llm_fallbacks_total", "from_model", "to_model", "reason")),
         Recording(recorded.FALLBACKS, fell_back(away, f"({it.total(recorded.CALLS, normal.MEDIUM)})", it.of_service)),
@@ -41,6 +41,6 @@ def surroundings(it: Context) -> list[Recording]:
         Recording(recorded.RETRY_WAIT, rate("otel_llm_retry_wait_seconds_total", *_PM, "reason")),
         Recording(recorded.USAGE_UNKNOWN, rate("otel_llm_usage_unknown_total", *_PM, "reason")),
         Recording(recorded.IN_FLIGHT, summed(it.by(*_PM), open_calls.selector())),
-        Recording(recorded.SEEN, f"{seen}\nor\n({recorded.SEEN} > time() - {it.clock.seconds(_DAY):g})"),
+        Recording(recorded.SEEN, f"{last_scrape}\nor\n({recorded.SEEN} > time() - {it.clock.seconds(_DAY):g})"),
         Recording(recorded.BREAKER_OPEN, f"max by ({', '.join(it.by('breaker'))}) ({worst})"),
     ]

@@ -75,7 +75,7 @@ class Call:
     def ending(self, *, forced: bool = False, answered: bool = False) -> str:
         """Why the answer ends: ``stop``, ``length``, ``filter``, ``refusal``, or ``tools`` if the name or the caller insists.
 
-        A tool whose result is in the conversation already is not called again, so that loops of tools come to an end.
+        A tool whose result is in the conversation already is not called again, so that loops of tools end.
         """
         if forced or self.switches.finish == "tools":
             return "stop" if answered else "tools"

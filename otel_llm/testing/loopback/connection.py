@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._frames is not None:
             self._frames.feed(data)
-            self._hear(self._frames)
+            self._receive(self._frames)
             return
         self._parser.feed(data)
         if self.task is not None:
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(bytes(buffer + _LAST_CHUNK))
         return False
 
-    def _hear(self, frames: Frames) -> None:
+    def _receive(self, frames: Frames) -> None:
         """Take in what came over the WebSocket."""
         for opcode, payload in iter(frames.next, None):
             if opcode == TEXT:
