@@ -284,7 +284,7 @@ class Store:
         count(bundle, call)
         if call.conversation:
             self._end(self._conversations.add(call))
-        state.recent.call(bundle.key, call, bundle.labels)
+        state.recent.call(bundle.key, call, bundle.labels, *call.failure)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
         crossings = state.ledger.count(bundle, call)
         findings += tuple(one._replace(complete=complete(state.families)) for one in crossings)

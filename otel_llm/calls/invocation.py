@@ -16,7 +16,7 @@ from opentelemetry.context import attach, detach
 
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
-from otel_llm.core.errors import error_type, from_code
+from otel_llm.core.errors import error_type, failure, from_code
 from otel_llm.core.fork import State, check
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.jsonview import view
@@ -359,6 +359,7 @@ class _Ended:
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
             self._turn(conversation) if conversation is not None else (),
+            failure(self.error, self.status, self.labels.get("route", "")) if error else (),
         ))  # fmt: skip
 
     def _turn(self, conversation: object) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .catalogue import ERROR_TYPES
 
+LONGEST_ROUTE = 256
 _STATUS = {
     400: "invalid_request", 401: "authentication", 402: "quota", 403: "permission", 404: "not_found", 405: "invalid_request",
     408: "timeout", 409: "conflict", 410: "not_found", 413: "context_length", 422: "invalid_request", 424: "server_error",
@@ -113,6 +114,12 @@ def http_status(error: BaseException) -> int | None:
         if isinstance(status, int) and 100 <= status < 600:  # noqa: PLR2004
             return int(status)  # some are of an enumeration
     return None
+
+
+def failure(error: BaseException | None, status: int | None, route: str) -> tuple[int, str]:
+    """What the status page shows of a failed call beside its type: the error's HTTP status, else that of the last reply, and the route."""
+    own = None if error is None else http_status(error)
+    return own or status or 0, route[:LONGEST_ROUTE]
 
 
 def provider_code(error: BaseException) -> str | None:

@@ -276,6 +276,7 @@ class Observation(NamedTuple):
     conversation: (
         tuple[str, int] | tuple[()]
     ) = ()  # hash of the conversation's id, and 1 where the call begins a turn of it
+    failure: tuple[int, str] | tuple[()] = ()  # of a failed call: HTTP status, 0 where none is known, and the route
 
 
 class Event(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+import openai
 import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI
 from opentelemetry.trace import SpanKind
@@ -14,6 +16,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 
 import otel_llm
+from otel_llm.aggregate import Store
+from otel_llm.core.config import Config
 from otel_llm.middleware import ASGIMiddleware
 
 PER_CALL = (100 * 2.5 + 20 * 10) / 1e6  # what the loopback answers, at gpt-4o's price
@@ -313,3 +317,23 @@ class TestServerSpan:
         with tracer.start_as_current_span("job"):
             client(fast).get("/users/7")
         assert [dict(span.attributes) for span in of_host(exporter)] == [{}]
+
+
+def test_a_failed_call_is_listed_with_its_status_and_route(server, watched):
+    app = FastAPI()
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="test-key", max_retries=0) as asked:
+
+        @app.get("/users/{user_id}")
+        def user(user_id: int):
+            with suppress(openai.RateLimitError):
+                asked.chat.completions.create(model="gpt-x-fail-429", messages=[])
+            return asked.chat.completions.create(model="gpt-4o", messages=[]).id
+
+        client(app).get("/users/7")
+    failed, answered = watched.calls
+    assert (failed.failure, answered.failure) == ((429, "/users/{user_id}"), ())
+    store = Store(Config(metric_labels=("tenant", "route")))
+    for call in watched.calls:
+        store.apply(call)
+    (row,) = store.status(failed.at, {})["failures"]
+    assert (row["type"], row["status"], row["route"]) == ("rate_limit", 429, "/users/{user_id}")
