@@ -48,8 +48,8 @@ def _sent(severity: str, urls: tuple[str, ...], config: Config) -> bool:
     text = "this is a test: nothing is wrong"
     anomaly = Anomaly(type="condition_open", severity=severity, value=0.0, condition="errors", message=text)
     title, body, kind = notifications.message(anomaly, config)
-    sent = bool(service) and service.notify(title=title, body=body, notify_type=kind)
+    sent = bool(service) and notifications.send(service, title, body, kind)
     click.echo(
         f"{variable}: {len(urls) - len(problems)} of {len(urls)} URLs asked, {'accepted' if sent else 'not delivered'}"
     )
-    return bool(sent) and not problems
+    return sent and not problems

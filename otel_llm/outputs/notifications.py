@@ -57,7 +57,23 @@ def service(variable: str, urls: tuple[str, ...]) -> tuple[Any, list[str]]:
             for number, url in enumerate(urls, 1)
             if not notifier.add(url)
         ]
+    for one in notifier:
+        one.tags = {"markdown" if "markdown" in str(one.notify_format).lower() else "text"}
     return notifier, problems
+
+
+def send(service: Any, title: str, body: str, kind: str) -> bool:
+    """Whether all of ``service`` took it. As text, apprise would escape the links for Markdown; as nothing in particular, it would join
+    the lines of a mail. Names hold no markup either way."""
+    tags = {tag for one in service for tag in one.tags}
+    sent = [
+        service.notify(title=title, body=body, notify_type=kind, body_format=_FORMATS[tag], tag=tag)
+        for tag in sorted(tags)
+    ]
+    return bool(sent) and all(sent)
+
+
+_FORMATS = {"markdown": None, "text": "text"}
 
 
 @contextmanager
@@ -94,11 +110,22 @@ def readable(anomaly: Anomaly) -> Anomaly:
         model=_unmarked(anomaly.model),
         trace_id=_unmarked(anomaly.trace_id),
         detail=_unmarked(anomaly.detail),
+        message=_unmarked(anomaly.message, LONGEST_MESSAGE),
+        causes=tuple(cause._replace(value=_unmarked(cause.value)) for cause in anomaly.causes),
     )
 
 
-def _unmarked(text: str) -> str:
-    return " ".join(text.translate(_PLAIN).replace("://", ":\u2060//").split())
+LONGEST, LONGEST_MESSAGE = 128, 600
+"""Characters of one name, and of a sentence, which may hold several."""
+
+
+def _unmarked(text: str, most: int = LONGEST) -> str:
+    text = " ".join(text[: 4 * most].translate(_PLAIN).replace("://", ":\u2060//").split())
+    text = "".join(letter if letter.isprintable() or letter == _JOINER else "?" for letter in text)
+    return text if len(text) <= most else f"{text[: most - most // 3 - 1]}\N{HORIZONTAL ELLIPSIS}{text[-(most // 3) :]}"
+
+
+_JOINER = "\u2060"  # of nothing's width: what it parts is no link
 
 
 def _scheme(url: str) -> str:
@@ -147,8 +174,7 @@ class _Notifier:
             for problem in problems:
                 logger.warning("%s", problem)
         title, body, kind = message(anomaly, self.config)
-        sent = self.service.notify(title=title, body=body, notify_type=kind)
-        if not sent and not self.warned:
+        if not send(self.service, title, body, kind) and not self.warned:
             self.warned = True
             logger.warning(
                 "A notification of %s was not delivered (logged once); see the log of apprise.", anomaly.type
