@@ -215,6 +215,7 @@ _ROWS = (
     Row("vertexai", ("google-cloud-aiplatform>=2.7",), _framework("vertexai")),
     Row("vertexai-oldest", ("google-cloud-aiplatform==1.71.1",), _framework("vertexai")),
     Row("litellm", ("litellm>=1.109,<1.110", *LITELLM), _framework("litellm"), overrides=("certifi",)),
+    Row("newest-litellm", ("litellm>=1.110.2", *LITELLM), _framework("litellm")),  # its Router is in Rust
     Row(
         "langchain",
         ("langchain>=1.5", "langchain-openai>=1.7", "langchain-anthropic>=1.7"),

@@ -134,7 +134,7 @@ def named(model: str, provider: Any = None) -> tuple[str, str]:
 
 
 library = ClientLibrary(
-    name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1"),
+    name="litellm", distribution="litellm", requires=">=1.85,<2", tested=("1.85.0", "1.109.1", "1.110.2"),
     operations=tuple(dict.fromkeys(operation for _, operation, *_ in CALLS)),
     hooks=tuple(
         Patch("litellm", (name, f"a{name}"), _reading(operation, reader, position), _watch,

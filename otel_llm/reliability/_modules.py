@@ -13,6 +13,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "litellm": (
         "litellm.router",
         "litellm.router_python_core",
+        "litellm.router_rust.core",
+        "litellm.router_rust.invoke.walk",
+        "litellm.router_rust.routing_stores",
         "litellm.main",
         "litellm.litellm_core_utils.fallback_utils",
         "litellm.router_utils.cooldown_cache",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,7 @@ class _Chain:
 
 
 _CHAIN: ContextVar[_Chain | None] = ContextVar("otel_llm_litellm_chain", default=None)
+_HOP: ContextVar[fallback | None] = ContextVar("otel_llm_litellm_hop", default=None)
 _ORIGIN: ContextVar[str] = ContextVar("otel_llm_litellm_origin", default="")  # the group that a Router falls back from
 
 
@@ -62,6 +63,24 @@ def _falls_back(_: Any, __: Args, kwargs: Kwargs) -> fallback | None:
 
 def _fell_back(_: Any, scope: fallback | None, __: Any, ___: BaseException | None) -> None:
     if scope is not None:
+        scope.__exit__(None, None, None)
+
+
+def _hops(driver: Any, args: Args, __: Kwargs) -> None:
+    """A Router in Rust tells its driver that the walk goes on with another group, before it makes the call."""
+    _leaves_hop()
+    failed, before = driver._last_error, driver._request.get("model")  # noqa: SLF001 - there is no public way
+    reason = error_type(failed) if failed is not None else ""
+    scope = fallback(str(before or args[0].get("from") or ""), str(args[0].get("to") or ""), reason)
+    scope.__enter__()
+    _HOP.set(scope)
+
+
+def _leaves_hop(*_: Any) -> None:
+    """What it went on with has answered, or failed too."""
+    scope = _HOP.get()
+    if scope is not None:
+        _HOP.set(None)
         scope.__exit__(None, None, None)
 
 
@@ -104,6 +123,27 @@ def _cooled(_: Any, deployment: str, __: Any, error: BaseException | None) -> No
         circuit_breaker(deployment).opened()
 
 
+def _stores(_: Any, args: Args, __: Kwargs) -> str:
+    """What a Router in Rust has its host keep; a cooldown is one of these."""
+    return _deployment(args[1]) if len(args) > 1 and args[0] == "set" else ""
+
+
+def _deployment(key: Any) -> str:
+    """The deployment whose cooldown a key is for; empty for any other key."""
+    inside = str(key).removeprefix("deployment:").removesuffix(":cooldown")
+    return inside if str(key) == f"deployment:{inside}:cooldown" else ""
+
+
+def _reads(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
+    return list(map(_deployment, kwargs.get("keys", args[0] if args else ()))) if _cooling else []
+
+
+def _read(_: Any, asked: list[str], answers: Any, error: BaseException | None) -> None:
+    if error is None and answers is not None:
+        warm = [deployment for deployment, cooldown in zip(asked, answers, strict=False) if cooldown is None]
+        _warm(name for name in warm if name in _cooling)
+
+
 def _asks(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
     """The deployments that the Router asks about; mostly none of them was in a cooldown."""
     return [name for name in kwargs.get("model_ids", args[0] if args else ()) if name in _cooling] if _cooling else []
@@ -113,10 +153,13 @@ def _learns(_: Any, asked: list[str], cooling: Any, error: BaseException | None)
     if not asked or error is not None:
         return
     still = {entry[0] for entry in cooling or ()}
-    for deployment in asked:
-        if deployment not in still:
-            _cooling.discard(deployment)
-            circuit_breaker(deployment).closed()
+    _warm(deployment for deployment in asked if deployment not in still)
+
+
+def _warm(deployments: Iterable[str]) -> None:
+    for deployment in deployments:
+        _cooling.discard(deployment)
+        circuit_breaker(deployment).closed()
 
 
 def _looks(cache: Any, _: Args, kwargs: Kwargs) -> tuple[str, str, str] | None:
@@ -165,12 +208,16 @@ _CHAINING = "litellm.litellm_core_utils.fallback_utils"
 signal = ReliabilityLibrary(
     name="litellm",
     distribution="litellm",
-    requires=">=1.85,<1.110",  # from 1.110 on a router in Rust takes these steps where no function of Python is called
-    tested=("1.85.0", "1.109.1"),
+    requires=">=1.85,<2",
+    tested=("1.85.0", "1.109.1", "1.110.2"),
     hooks=(
         Around("litellm.router", ("run_async_fallback",), _left, _leaves),
         Around("litellm.router", (f"Router.{_FALLBACKS}",), _fell_back, _falls_back),
         Around("litellm.router_python_core", (f"PythonCore.{_FALLBACKS}",), _fell_back, _falls_back),
+        Around("litellm.router_rust.core", ("_Driver._log_hop",), lambda *_: None, _hops),
+        Around("litellm.router_rust.invoke.walk", ("FallbackOutcomes.done",), _leaves_hop),
+        Around("litellm.router_rust.routing_stores", ("RoutingStores.answer", "RoutingStores.answer_sync"), _cooled, _stores),
+        Around("litellm.router_rust.routing_stores", ("RoutingStores.batch_get", "RoutingStores.batch_get_sync"), _read, _reads),
         Around("litellm.main", (_CHAINS,), _chained, _chains),
         Around(_CHAINING, (_CHAINS,), _chained, _chains),
         Around(_CHAINING, ("filter_internal_params",), lambda *_: None, _tries),
@@ -191,6 +238,5 @@ signal = ReliabilityLibrary(
         ),
         Around("litellm.caching.caching", ("Cache.get_cache", "Cache.async_get_cache"), _looked, _looks),
     ),
-    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again. The Router from "
-    "1.110 on is not watched: calls are, its fallbacks and cooldowns are not.",
+    notes="A cooldown is a breaker with the deployment's id; it closes when the Router asks for a deployment again.",
 )  # fmt: skip

@@ -215,6 +215,15 @@ def test_a_chain_from_sync_code(lab: Any) -> None:
     assert lab.fallbacks == [("group-0", "group-1", "rate_limit")]
 
 
+async def test_a_chain_for_a_stream_and_one_after_it(lab: Any) -> None:
+    chain = router(lab, "gpt-fail-429", "gpt-fine", fallbacks=[{"group-0": ["group-1"]}])
+    stream = await chain.acompletion(model="group-0", messages=MESSAGES, stream=True)
+    assert [chunk async for chunk in stream]
+    await chain.acompletion(model="group-1", messages=MESSAGES)
+    assert lab.models == [("gpt-fail-429", "rate_limit"), ("gpt-fine", ""), ("gpt-fine", "")]
+    assert lab.fallbacks == [("group-0", "group-1", "rate_limit")]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_a_call_with_fallbacks_of_its_own(lab: Any, asynchronous: bool) -> None:
     more = {"fallbacks": ["openai/gpt-fail-500", {"model": "openai/gpt-fine"}], "max_retries": 0}
