@@ -25,13 +25,17 @@ Handler = Callable[[Anomaly], Awaitable[None] | None]
 
 
 class Lane:
-    """One handler's own queue and thread: one that raises or hangs holds up nobody else."""
+    """One handler's own queue and thread: one that raises or hangs holds up nobody else.
+
+    It keeps its thread, for what a handler keeps, as a connection, belongs under gevent and eventlet to the thread that made it.
+    """
 
     def __init__(self, handler: Handler, wanted: Wanted) -> None:
         self.handler = handler
         self.wanted = wanted
         self.dropped = 0
         self.allowance, self.asked = float(BURST), 0.0
+        self.over = False
         self.begin()
 
     def begin(self) -> None:
@@ -39,6 +43,8 @@ class Lane:
         self.waiting: deque[Anomaly] = deque()
         self.unfinished = 0
         self.lock = unpatched.Lock()
+        self.bell = unpatched.Lock()  # held while there is nothing to do
+        self.bell.acquire()
         self.running = False
 
     def put(self, anomaly: Anomaly, now: float) -> None:
@@ -55,14 +61,25 @@ class Lane:
             self.unfinished += 1
             self.allowance -= 1.0
             start, self.running = not self.running, True
+            self._ring()
         if start:
             self._start()
+
+    def end(self) -> None:
+        """Let the thread go, once all is delivered."""
+        with self.lock:
+            self.over = True
+            self._ring()
 
     def drain(self, end: float) -> bool:
         """Wait until all is delivered, up to ``end`` on the monotonic clock; whether it is."""
         while self.unfinished and time.monotonic() < end:
             unpatched.pause(0.005)
         return not self.unfinished
+
+    def _ring(self) -> None:
+        if self.bell.locked():
+            self.bell.release()
 
     def _start(self) -> None:
         """A real thread, also under gevent and eventlet: their own would only go on when this one lets them."""
@@ -72,20 +89,25 @@ class Lane:
             self.running = False
 
     def _run(self) -> None:
+        try:
+            while (anomaly := self._next()) is not None:
+                try:
+                    self._call(anomaly)
+                finally:
+                    with self.lock:
+                        self.unfinished -= 1
+        finally:  # a handler may end its thread: the next anomaly has another one
+            self.running = False
+
+    def _next(self) -> Anomaly | None:
+        """What to deliver next, as soon as there is something; None at the end."""
         while True:
             with self.lock:
-                if not self.waiting:
-                    self.running = False
-                    return
-                anomaly = self.waiting.popleft()
-            ended = False
-            try:
-                self._call(anomaly)
-                ended = True
-            finally:
-                with self.lock:
-                    self.unfinished -= 1
-                    self.running = ended
+                if self.waiting:
+                    return self.waiting.popleft()
+                if self.over:
+                    return None
+            self.bell.acquire()
 
     def _call(self, anomaly: Anomaly) -> None:
         with guard("alert_handler"):
@@ -115,6 +137,7 @@ class Dispatcher:
         def remove() -> None:
             with self.lock:
                 self.lanes = tuple(other for other in self.lanes if other is not lane)
+            lane.end()
 
         return remove
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+from otel_llm.core import fork, unpatched
 from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
 from otel_llm.core.objectives import DEFAULT
@@ -50,7 +51,7 @@ def service(variable: str, urls: tuple[str, ...]) -> tuple[Any, list[str]]:
     """Apprise with those of ``urls`` that it knows, and what is wrong with the others, one line each."""
     import apprise  # noqa: PLC0415 - an extra, and slow to load
 
-    notifier = apprise.Apprise()
+    notifier = apprise.Apprise(asset=_on_this_thread(apprise))
     with _quiet(logging.getLogger("apprise")):
         problems = [
             f"{variable}: URL number {number} ({_scheme(url)}) is none that apprise knows; it is left out."
@@ -74,6 +75,15 @@ def send(service: Any, title: str, body: str, kind: str) -> bool:
 
 
 _FORMATS = {"markdown": None, "text": "text"}
+
+
+def _on_this_thread(apprise: Any) -> Any:
+    """Settings of apprise with which it sends to one URL after the other, here: the pool that it keeps otherwise ends with the thread
+    that began it under gevent and eventlet, and in a forked child."""
+    try:
+        return apprise.AppriseAsset(async_mode=False, service_timeout=0)
+    except (AttributeError, TypeError):  # an older one, which has no pool for a timeout
+        return apprise.AppriseAsset(async_mode=False)
 
 
 @contextmanager
@@ -128,6 +138,20 @@ def _unmarked(text: str, most: int = LONGEST) -> str:
 _JOINER = "\u2060"  # of nothing's width: what it parts is no link
 
 
+class _Turn:
+    """One thread at a time in apprise: under eventlet, a thread that waits for a lock of it, which another one has, waits for ever."""
+
+    def __init__(self) -> None:
+        self.begin()
+        fork.in_child(self.begin)
+
+    def begin(self) -> None:
+        self.lock = unpatched.Lock()
+
+
+_TURN = _Turn()
+
+
 def _scheme(url: str) -> str:
     return url.partition("://")[0] + "://..." if "://" in url else "without a scheme"
 
@@ -169,12 +193,14 @@ class _Notifier:
         self.warned = False
 
     def __call__(self, anomaly: Anomaly) -> None:
-        if self.service is None:
-            self.service, problems = service(self.variable, self.urls)
-            for problem in problems:
-                logger.warning("%s", problem)
         title, body, kind = message(anomaly, self.config)
-        if not send(self.service, title, body, kind) and not self.warned:
+        with _TURN.lock:
+            if self.service is None:
+                self.service, problems = service(self.variable, self.urls)
+                for problem in problems:
+                    logger.warning("%s", problem)
+            sent = send(self.service, title, body, kind)
+        if not sent and not self.warned:
             self.warned = True
             logger.warning(
                 "A notification of %s was not delivered (logged once); see the log of apprise.", anomaly.type
