@@ -1,4 +1,4 @@
-"""The site in a real browser, at the widths of a phone, a tablet and a desk: nothing sticks out, names are whole, pictures are there."""
+"""The site in a real browser, at the widths of a phone, a laptop and a desk: nothing sticks out, names are whole, pictures are there."""
 
 from __future__ import annotations
 
@@ -19,13 +19,26 @@ from docs_pages import ROOT
 from playwright.sync_api import Browser, Error
 
 pytestmark = pytest.mark.xdist_group("docs")
-WIDTHS = (360, 768, 1280)
+WIDTHS = (360, 1024, 1920)
 PATIENCE = 120_000  # milliseconds that a busy machine may take
 LOOK = """() => {
   const article = document.querySelector('article');
   const free = element => !element.closest('.md-typeset__scrollwrap, pre, .highlight, .headerlink');
   const names = [...article.querySelectorAll('td code, th code')].filter(code => /^[\\w.:*]+$/.test(code.textContent));
+  const torn = code => [...code.textContent.matchAll(/[^\\s=,:(]*-[^\\s=,:)]+/g)].filter(word => {
+    if (word[0].length > 30) return false;
+    const range = document.createRange(), texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    let at = 0, begun = false;
+    while (texts.nextNode()) {
+      const node = texts.currentNode, end = at + node.length;
+      if (!begun && word.index < end) { range.setStart(node, word.index - at); begun = true; }
+      if (word.index + word[0].length <= end) { range.setEnd(node, word.index + word[0].length - at); break; }
+      at = end;
+    }
+    return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+  }).map(word => word[0]);
   return {
+    torn: [...article.querySelectorAll('code')].filter(code => !code.closest('pre')).flatMap(torn),
     over: document.documentElement.scrollWidth - innerWidth,
     wide: [...article.querySelectorAll('*')]
       .filter(element => free(element) && element.getBoundingClientRect().right > innerWidth + 1)
@@ -81,7 +94,7 @@ def test_every_page_fits_and_shows_something(browser: Browser, site: tuple[str, 
         seen = page.evaluate(LOOK)
         if not seen.pop("shown") and name not in SHOWS_NOTHING:
             faults[name] = "neither a picture nor a block"
-        if seen != {"over": 0, "wide": [], "broken": [], "missing": []}:
+        if seen != {"torn": [], "over": 0, "wide": [], "broken": [], "missing": []}:
             faults[name] = seen
     context.close()
     assert faults == {}
