@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class labels(ContextDecorator):  # noqa: N801
     """Give every LLM call made inside these labels, as ``with labels(tenant="acme"):`` or as a decorator.
 
-    Values become text, None takes a label away. Keys allowed by ``OTEL_LLM_METRIC_LABELS`` become metric labels (bounded in
+    Values become text, None removes a label. Raises nothing. Keys allowed by ``OTEL_LLM_METRIC_LABELS`` become metric labels (bounded in
     number by ``OTEL_LLM_MAX_LABEL_VALUES``), all of them attributes ``otel_llm.label.<key>`` of the calls' spans. ``conversation``
     is ``gen_ai.conversation.id`` there, and no metric label. Nesting adds; threads and tasks started inside inherit what their
     context carries.

@@ -68,13 +68,13 @@ class Observed:
 
 
 class observe:  # noqa: N801 - used as a decorator and in with statements
-    """See the calls of a function, or a block, as LLM calls: span, metrics, cost, budgets, as of a library that is declared.
+    """Count the calls of a function, or a block, as LLM calls, with span, metrics, cost and budgets.
 
     As a decorator it takes functions that return, are awaited, or are generators of either kind; the call of a generator lasts
     from its first item to its last. As ``with observe(...) as call`` the block is the call. ``model`` is a name, or a function
     of the call's arguments (without ``self``). ``read`` is a ``Reader``, or its ``value`` alone: a function of the answer and
     the ``Response`` that it fills in. Calls that are made inside by the libraries in ``covers`` are part of this one and not
-    counted again; ``*``, the default, is all of them. Nothing here raises, and nothing happens where nothing is watched.
+    counted again; ``*``, the default, is all of them. Raises nothing of its own; where nothing is watched, it does nothing.
     """
 
     def __init__(

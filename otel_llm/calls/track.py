@@ -20,7 +20,7 @@ class track_cost:  # noqa: N801 - reads as a function, as contextlib's own
 
     A call is added when it ends, whichever thread or task of the block makes it: calls that are still open at the block's end
     are added later. Blocks nest, an outer one includes the inner. Used again, or as a decorator, one object adds up all its uses.
-    Nothing is added while the process is not watched (see ``instrument``).
+    Nothing is added while the process is not watched (see ``instrument``). Tokens are counts, costs US dollars. Raises nothing.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from otel_llm import runtime
 def dashboard(width: int = 100) -> str:
     """What ``otel-llm top --once`` prints, for a log or a notebook; ``width`` in columns. Empty where nothing is watched.
 
-    Needs the extra: ``pip install 'otel-llm[cli]'``.
+    Raises ImportError without the extra (``pip install 'otel-llm[cli]'``), and OSError where no worker leads just now.
     """
     running = runtime.current()
     if running is None:

@@ -227,7 +227,7 @@ def on_anomaly(
     model: str | None = None,
     z_score: float = 0.0,
 ) -> Any:
-    """Call ``handler`` (plain or async) with each ``Anomaly``, on a thread of its own; returns what takes it off again.
+    """Call ``handler`` (plain or async) with each ``Anomaly``, on a thread of its own. Returns a function that removes it again.
 
     Also a decorator, with arguments (``@on_anomaly(severity="warning")``) or without; the function can be called as before.
     ``severity`` is ``critical`` (the default), or ``warning`` for

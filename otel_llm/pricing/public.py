@@ -26,7 +26,8 @@ def price(
 
     ``provider`` is named as in metrics (``openai``, ``aws.bedrock``, ...); without one it is whom the model's name points to.
     ``fees`` are pairs of a name of ``core.model.FEES`` and a count; ``at`` is seconds since the epoch, default now. Without a known
-    price ``cost`` is None and ``source`` is ``unpriced``; ``incomplete`` names what has no rate and is not in ``cost``.
+    price ``cost`` is None and ``source`` is ``unpriced``; ``incomplete`` names what has no rate and is not in ``cost``; ``saved``
+    is how many US dollars more the cached tokens would have cost. Raises nothing.
     """
     pricer = _pricer()
     table = pricer.book.table

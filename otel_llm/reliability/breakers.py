@@ -80,7 +80,7 @@ class Breaker:
 def circuit_breaker(name: str) -> Breaker:
     """The breaker called ``name``, for one of your own to report its steps: ``.opened()``, ``.half_opened()``, ``.closed()``.
 
-    Asking twice for a name gives the same breaker. Names become label values: use few.
+    The same name gives the same breaker. Names become label values: use few. Raises nothing.
     """
     with _lock:
         breaker = _breakers.get(name)

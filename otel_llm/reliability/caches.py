@@ -15,6 +15,7 @@ def record_cache(*, hit: bool, cache: str, provider: str = "", model: str = "", 
     """Count a look-up in a response cache of your own.
 
     ``cache`` names it in a word (``redis``); ``provider`` and ``model`` are those that would have been asked, if you know them.
+    Raises nothing.
     """
     labels = (provider, model, operation, cache, "hit" if hit else "miss", *custom_values())
     dispatch.emit(Event(METRIC, time.time(), labels))

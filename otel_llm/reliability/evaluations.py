@@ -34,7 +34,7 @@ def record_evaluation(
     provider: str = "",
     model: str = "",
 ) -> None:
-    """Record what an evaluation says of an answer: a metric by its ``name``, and the event ``gen_ai.evaluation.result``.
+    """Record what an evaluation says of an answer: as a metric by its ``name``, and as the event ``gen_ai.evaluation.result``.
 
     ``name`` is the evaluation's (``faithfulness``, ``thumbs``), ``score`` a finite number on a scale of its own, ``label`` a word of few
     (``pass``, ``fail``, ``up``); one of the two has to be there. ``response_id`` is that of the answer, ``span`` its span, open or

@@ -22,9 +22,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def record_fallback(
     *, from_model: str, to_model: str, reason: str = "", provider: str = "", operation: str = "chat"
 ) -> None:
-    """Count a fallback that we could not see: ``to_model`` served what ``from_model`` was asked for.
+    """Count a fallback that otel-llm could not see: ``to_model`` served what ``from_model`` was asked for.
 
-    ``reason`` is a word of few (an error type, ``refusal``); ``provider`` is who serves ``to_model``, if you know it.
+    ``reason`` is one of few words (an error type, ``refusal``); ``provider`` is who serves ``to_model``, if you know it. Raises
+    nothing.
     """
     labels = (provider, to_model, operation, from_model, to_model, reason, *custom_values())
     dispatch.emit(Event(METRIC, time.time(), labels))
@@ -34,7 +35,7 @@ class fallback(ContextDecorator):  # noqa: N801 - reads as a function
     """The code inside is a fallback, as ``with otel_llm.fallback("gpt-5", "claude-sonnet-4-5"):`` or as a decorator.
 
     The first call inside carries it on its span (``otel_llm.fallback.from``, ``otel_llm.fallback.to``) and is counted with
-    its provider; where no call is seen, the fallback is counted without one when the code is left.
+    its provider. Where no call is seen, the fallback is counted without one when the code is left. Raises nothing of its own.
     """
 
     def __init__(self, from_model: str, to_model: str, reason: str = "") -> None:

@@ -67,7 +67,7 @@ def _fell_back(_: Any, scope: fallback | None, __: Any, ___: BaseException | Non
 
 
 def _hops(driver: Any, args: Args, __: Kwargs) -> None:
-    """A Router in Rust tells its driver that the walk goes on with another group, before it makes the call."""
+    """A Router in Rust says to its driver that the walk goes on with another group, before it makes the call."""
     _leaves_hop()
     failed, before = driver._last_error, driver._request.get("model")  # noqa: SLF001 - there is no public way
     reason = error_type(failed) if failed is not None else ""

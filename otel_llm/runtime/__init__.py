@@ -355,7 +355,10 @@ def instrument(*names: str, config: Config | None = None) -> None:
 
 
 def uninstrument(*names: str) -> None:
-    """Put back what ``instrument`` changed: of the libraries ``names``, or of all and stop everything."""
+    """Put back what ``instrument`` changed: of the libraries ``names``, or of all; without names it stops everything.
+
+    A name that is not watched is skipped. Raises nothing.
+    """
     runtime = current()
     if runtime is None:
         return

@@ -16,10 +16,10 @@ LABEL = "otel-llm"
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Deliver all that calls so far gave rise to: spans, metrics and logs of OpenTelemetry's SDK, and what handlers are to get.
+    """Deliver what the calls so far left to deliver: spans, metrics and logs of OpenTelemetry's SDK, and anomalies for handlers.
 
     For what ends without Python's own end: a function that is frozen after its answer, a job that leaves by ``os._exit``. Waits
-    ``timeout`` seconds at most; returns whether all was delivered. /metrics needs no flush. Never raises.
+    ``timeout`` seconds at most; returns whether all was delivered. /metrics needs no flush. Raises nothing.
     """
     until = time.monotonic() + max(0.0, timeout)
     delivered = True

@@ -112,7 +112,7 @@ def guard(
     max_calls: int | None = None,
     max_repeats: int | None = None,
 ) -> Any:
-    """Have limits act on the calls of a client (``guard(client, ...)`` returns that same client) or of a block or function.
+    """Make limits act on the calls of a client (``guard(client, ...)`` returns the same client), of a block or of a function.
 
     ``budget`` is US dollars in each calendar ``period`` (day or month, in ``OTEL_LLM_TIMEZONE``), shared by all guards of this
     ``name`` in all workers, or of this ``block`` alone; or the name of a budget of ``OTEL_LLM_BUDGETS_FILE`` (an empty one is
@@ -123,8 +123,8 @@ def guard(
     Before each call an estimate (the mean of the model's calls) is reserved, and settled when the call has ended: spend exceeds a
     limit by no more than the open calls cost beyond their estimates. Beyond it ``refuse`` raises ``BudgetExceededError`` and
     nothing is sent, ``warn`` logs and lets the call pass, ``switch`` sends it to ``switch_to``: a model, or a function from the
-    model's name to one. A function as ``on_exceeded`` is given the ``BudgetExceededError``; it raises, or returns the model to go
-    to, or None to let the call pass.
+    model's name to one. A function as ``on_exceeded`` gets the ``BudgetExceededError``; it raises, or returns the model to use
+    instead, or None to let the call pass.
 
     Raises ValueError where no limit or an impossible one is given.
     """

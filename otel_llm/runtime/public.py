@@ -26,31 +26,37 @@ def _status() -> dict[str, Any]:
 
 
 def asgi_app() -> apps.ASGIApp:
-    """An ASGI application that answers with /metrics of the whole service, to mount in the host: ``app.mount("/metrics", ...)``."""
+    """An ASGI application that answers with /metrics of the whole service, to mount in the host: ``app.mount("/metrics", ...)``.
+
+    Raises nothing. It answers 503 where no worker leads, and with an empty page under ``OTEL_SDK_DISABLED``.
+    """
     return apps.asgi_app(_scrape, _status)
 
 
 def wsgi_app() -> apps.WSGIApp:
-    """A WSGI application that answers with /metrics of the whole service, to mount in the host."""
+    """A WSGI application that answers with /metrics of the whole service, to mount in the host.
+
+    Raises nothing. It answers 503 where no worker leads, and with an empty page under ``OTEL_SDK_DISABLED``.
+    """
     return apps.wsgi_app(_scrape, _status)
 
 
 def stats() -> Summary | None:
     """What the window holds now: latencies, error, fallback and cache-hit rates, cost and tokens, by model and in total.
 
-    Beside them budgets, z-scores, baselines that have shifted, and counts since the service started; all workers together.
-    Plain values that JSON can hold: seconds, tokens, US dollars, ratios from 0 to 1 (of a budget also above 1). A None inside is
-    "nothing to say"; None as a whole is returned where nothing is watched. Raises OSError where no worker leads just now.
+    It also holds budgets, z-scores, baselines that have shifted, and counts since the service started, of all workers together.
+    JSON can hold all values: seconds, tokens, US dollars, ratios from 0 to 1 (of a budget also above 1). A None inside means
+    "unknown". Returns None where nothing is watched. Raises OSError where no worker leads just now.
     """
     running = runtime.current()
     return running.member.stats() if running is not None else None
 
 
 def check(signal: str, value: float, *, model: str, provider: str = "") -> Check | None:
-    """What one value would be called: its z-score against the baseline of ``model``, and how severe that is.
+    """Judge one value: its z-score against the baseline of ``model``, and how severe that is.
 
-    ``signal`` is latency (seconds), output_tokens or cost (US dollars); without ``provider`` any with that model is taken. None where
-    there is no baseline yet or nothing is watched. Nothing is counted. Raises ValueError on another signal.
+    ``signal`` is latency (seconds), output_tokens or cost (US dollars); without ``provider`` it uses any that has the model. Returns None
+    where there is no baseline yet or nothing is watched. Nothing is counted. Raises ValueError on another signal.
     """
     if signal not in SIGNALS:
         raise ValueError(f"signal {signal!r} is unknown (allowed: {', '.join(SIGNALS)})")
