@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -53,6 +54,46 @@ FAMILIES: dict[str, tuple[Kit, int, int, bool]] = {
     "bedrock invoke": (bedrock.TestInvoke.kit, 11, 3, False),
     "xai": (xai.TestXAI.kit, 6, 0, True),
 }
+# Streams that call a tool, and streams that think first: how many pieces, and which of them are output. Signatures, plans and parts of
+# arguments are, the start of a block or of a tool's call is not, unless it comes with (empty) arguments in one piece.
+SHAPES: dict[str, dict[str, tuple[int, tuple[int, ...]]]] = {
+    "tools": {
+        "openai chat": (6, (1, 2, 3)),
+        "openai responses": (8, (3, 4)),
+        "anthropic": (8, (2, 3, 4)),
+        "groq": (5, (1, 2, 3)),
+        "together": (5, (1, 2, 3)),
+        "cerebras": (5, (1, 2, 3)),
+        "writer": (6, (1, 2, 3)),
+        "ai21": (6, (1, 2, 3)),
+        "azure-ai-inference": (5, (1, 2, 3)),
+        "mistral": (3, (1,)),
+        "openrouter": (6, (1, 2, 3)),
+        "huggingface": (6, (1, 2, 3)),
+        "ollama": (2, (0,)),
+        "cohere": (7, (1, 3, 4)),
+        "google": (1, (0,)),
+        "google interactions": (7, (3, 4)),
+        "bedrock converse": (7, (2, 3)),
+        "bedrock invoke": (9, (3, 4, 5)),
+        "xai": (2, (0,)),
+    },
+    "thinking": {
+        "openai responses": (20, (4, 5, 11, 12, 13, 14, 15)),
+        "anthropic": (15, (2, 3, 4, 7, 8, 9, 10, 11)),
+        "groq": (9, (1, 2, 3, 4, 5, 6, 7)),
+        "together": (9, (1, 2, 3, 4, 5, 6, 7)),
+        "cerebras": (9, (1, 2, 3, 4, 5, 6, 7)),
+        "mistral": (9, (1, 2, 3, 4, 5, 6, 7)),
+        "openrouter": (10, (1, 2, 3, 4, 5, 6, 7)),
+        "ollama": (8, (0, 1, 2, 3, 4, 5, 6)),
+        "cohere": (13, (2, 3, 6, 7, 8, 9, 10)),
+        "google": (7, (0, 1, 2, 3, 4, 5, 6)),
+        "google interactions": (15, (3, 4, 5, 8, 9, 10, 11, 12)),
+        "bedrock converse": (13, (1, 2, 3, 5, 6, 7, 8, 9)),
+        "bedrock invoke": (16, (3, 4, 5, 8, 9, 10, 11, 12)),
+    },
+}
 ASKED = ("ollama", "google")  # whose asynchronous calls begin when they are awaited, and not with the first draw
 START = 1000.0
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of ai21 and google-genai, about what they use
@@ -71,11 +112,11 @@ class Clock:
         self.now = self.moments[-1]
 
 
-def judge(captured: Any, clock: Clock, pieces: int, first: int, *, drawn: bool) -> None:
+def judge(captured: Any, clock: Clock, pieces: int, output: Sequence[int], *, drawn: bool) -> None:
     gc.collect()
     call = captured.call
     began = clock.moments[0] if drawn else START
-    at = clock.moments[first : first + 5]
+    at = [clock.moments[piece] for piece in output]
     gaps = [after - before for before, after in pairwise(at)]
     buckets = Counter(bisect_left(DURATION_BUCKETS, gap) for gap in gaps)
     assert len(clock.moments) == pieces + 1  # and the one that finds the end
@@ -85,13 +126,11 @@ def judge(captured: Any, clock: Clock, pieces: int, first: int, *, drawn: bool) 
     assert call.duration == clock.moments[-1] - began
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_drawn_by_hand_is_timed_to_the_bit(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
-    kit, pieces, first, drawn = FAMILIES[family]
-    clock = Clock(monkeypatch)
+def drawn_by_hand(clock: Clock, ask: Callable[[Any], Iterator[Any]]) -> Callable[[Any], None]:
+    """What draws the stream piece by piece, the clock moving before each."""
 
     def draw(client: Any) -> None:
-        stream = iter(kit.stream(client, kit.model))
+        stream = iter(ask(client))
         while True:
             clock.move()
             try:
@@ -99,9 +138,36 @@ def test_what_is_drawn_by_hand_is_timed_to_the_bit(monkeypatch: pytest.MonkeyPat
             except StopIteration:
                 return
 
+    return draw
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_drawn_by_hand_is_timed_to_the_bit(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    kit, pieces, first, drawn = FAMILIES[family]
+    clock = Clock(monkeypatch)
     with kit.serve() as server, capture(kit.library) as captured:
-        with_client(kit, server.url, draw)
-        judge(captured, clock, pieces, first, drawn=drawn)
+        with_client(kit, server.url, drawn_by_hand(clock, lambda client: kit.stream(client, kit.model)))
+        judge(captured, clock, pieces, range(first, first + 5), drawn=drawn)
+
+
+@pytest.mark.parametrize(("shape", "family"), [(shape, family) for shape in SHAPES for family in SHAPES[shape]])
+def test_tools_and_thoughts_are_timed_to_the_bit(monkeypatch: pytest.MonkeyPatch, shape: str, family: str) -> None:
+    kit, _, _, drawn = FAMILIES[family]
+    clock = Clock(monkeypatch)
+    with kit.serve() as server, capture(kit.library) as captured:
+        ask = drawn_by_hand(clock, lambda client: kit.stream(client, f"{kit.model}-{shape}"))
+        with_client(kit, server.url, ask)
+        judge(captured, clock, *SHAPES[shape][family], drawn=drawn)
+
+
+def test_two_choices_are_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = openai_.TestOpenAIChat.kit
+    clock = Clock(monkeypatch)
+    asked: dict[str, Any] = {"messages": openai_.MESSAGES, "stream": True, "stream_options": openai_.USAGE, "n": 2}
+    with kit.serve() as server, capture(kit.library) as captured:
+        ask = drawn_by_hand(clock, lambda client: client.chat.completions.create(model=kit.model, **asked))
+        with_client(kit, server.url, ask)
+        judge(captured, clock, 15, (1, 2, 3, 4, 5, 8, 9, 10, 11, 12), drawn=False)
 
 
 @pytest.mark.parametrize("family", [name for name, (kit, *_) in FAMILIES.items() if kit.stream_async])
@@ -120,4 +186,4 @@ async def test_what_is_awaited_by_hand_is_timed_to_the_bit(monkeypatch: pytest.M
 
     with kit.serve() as server, capture(kit.library) as captured:
         await with_async_client(kit, server.url, draw)
-        judge(captured, clock, pieces, first, drawn=drawn and family not in ASKED)
+        judge(captured, clock, pieces, range(first, first + 5), drawn=drawn and family not in ASKED)
