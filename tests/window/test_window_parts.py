@@ -229,8 +229,8 @@ def test_three_alarms_within_five_minutes_are_critical() -> None:
     watch = Watch()
     critical = watch.judgement("latency", "call", 5.0, "critical")
     assert (critical.value, critical.baseline_mean, critical.direction) == (0.0, 0.0, "high")
-    assert [watch.urgency(at, critical) for at in (0.0, 200.0, 301.0, 400.0)] == ["warning", "warning", "warning", "critical"]  # fmt: skip
-    assert watch.urgency(401.0, critical._replace(severity="warning")) == "warning"
+    assert [watch.urgency(at, critical, 0.0) for at in (0.0, 200.0, 301.0, 400.0)] == ["warning", "warning", "warning", "critical"]  # fmt: skip
+    assert watch.urgency(401.0, critical._replace(severity="warning"), 3.0) == "warning"
     assert watch.judgement("output_tokens", "shift", -5.0, "warning").direction == "low"
 
 

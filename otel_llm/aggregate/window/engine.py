@@ -14,7 +14,7 @@ from .track import Track
 from .views import facts, samples
 from .watch import Alarms
 
-VERSION = 5
+VERSION = 6
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
 AT_ONCE = 25  # models, or a quarter of them, whose baselines one look renews; by the fourth all are

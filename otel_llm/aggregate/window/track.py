@@ -120,18 +120,19 @@ class Track:
         side = 1 if judgement.zscore > 0 else -1
         if self.returning[signal].covers_call(self._block(self.number), side, judgement.value):
             return judgement
-        if abs(judgement.zscore) < ALONE and not self._shifted(signal, baseline, judgement.zscore):
+        shift = side * self._shift_of_cell(signal, baseline)
+        if abs(judgement.zscore) < ALONE and shift < CRITICAL:
             return judgement
         causes = self.samples.causes(signal)
-        return judgement._replace(alarm=True, urgency=self.watch.urgency(at, judgement), causes=causes)
+        return judgement._replace(alarm=True, urgency=self.watch.urgency(at, judgement, shift), causes=causes)
 
-    def _shifted(self, signal: Signal, baseline: Baseline, zscore: float) -> bool:
-        """Whether recent calls have shifted critically to the side of ``zscore``; looked at once per cell."""
+    def _shift_of_cell(self, signal: Signal, baseline: Baseline) -> float:
+        """How far recent calls have shifted; looked at once per cell."""
         number, shift = self.shifts[signal]
         if number != self.number:
             shift = self.shift(signal, self.number, baseline) or 0.0
             self.shifts[signal] = (self.number, shift)
-        return abs(shift) >= CRITICAL and (shift > 0) == (zscore > 0)
+        return shift
 
     def shift(self, signal: Signal, at: int, baseline: Baseline, recent: Summary | None = None) -> float | None:
         """How far recent calls lie from the baseline, on the scale where 3 is beyond what the service does by itself.

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from math import exp
 from typing import Any, NamedTuple
 
+from .alarms import Alarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
 from .signals import KINDS, Edges, Plain, Reading
 from .slices import Slice
 from .trend import LINE, Trend
 
-WITHIN = 300.0  # seconds in which alarms of a kind add up to a critical one
 EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are computed again
 HELD = {"shift": 5, "trend": 10}  # minutes in a row beyond the line after which a shift is critical
 GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
 LASTING = 2
 SHORTEST = 3  # minutes of calls before they are judged by the minute
 PAGING = frozenset(("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend"))
+OF_CALLS: tuple[tuple[Signal, Direction], ...] = (
+    ("latency", "high"), ("output_tokens", "high"), ("output_tokens", "low"), ("cost", "high"),
+)  # fmt: skip
 LOGARITHMS = frozenset(("output_tokens", "cost", "time_to_first_chunk", "input_tokens"))
 
 
@@ -52,13 +54,15 @@ class Watch:
         self.drawn = -EDGES_KEPT  # the minute of the edges
         self.alarming = alarming
         self.beyond: dict[tuple[Signal, str], int] = {}  # minutes in a row, by signal and kind
-        self.alarms: dict[tuple[Signal, Direction], deque[float]] = {}
+        self.alarms: Mapping[tuple[Signal, Direction], Alarms] = {kind: Alarms() for kind in OF_CALLS}
 
     def close(self, minute: int, content: Slice) -> None:
         """A minute with calls is over."""
         for signal, sums in self.reading.read(content, self.trends).items():
             if sums[0]:
                 self.trends[signal].close(minute, *sums)
+        for alarms in self.alarms.values():
+            alarms.close(minute)
 
     def draw_edges(self, minute: int, output: Mapping[int, int], latency: Mapping[int, int]) -> None:
         """What counts as short, long and slow, from bins of an ordinary past; once a day."""
@@ -95,14 +99,13 @@ class Watch:
         direction: Direction = "high" if score > 0 else "low"
         return Judgement(signal, direction, severity, now, before, spread, score, alarm=True, kind=kind)
 
-    def urgency(self, at: float, judgement: Judgement) -> Severity:
-        """Of an alarm by a single call: critical from the third of a kind within five minutes on."""
+    def urgency(self, at: float, judgement: Judgement, shift: float) -> Severity:
+        """Of an alarm by a single call: critical from the third of a kind within five minutes on. ``shift`` is that of recent calls to
+        the same side; without one it takes more alarms than the service has by itself."""
         if judgement.severity != "critical":
             return judgement.severity
-        alarms = self.alarming.alarms
-        times = self.alarms.setdefault((judgement.signal, judgement.direction), deque(maxlen=alarms))
-        times.append(at)
-        return "critical" if len(times) == alarms and abs(times[-1] - times[0]) <= WITHIN else "warning"
+        alarms = self.alarms[judgement.signal, judgement.direction]
+        return "critical" if alarms.critical(at, shift, self.alarming.alarms) else "warning"
 
     def dump(self) -> tuple[Any, ...]:
         reading = self.reading
@@ -111,16 +114,19 @@ class Watch:
             (reading.lengths.dump(), reading.prompts.dump(), reading.plain.sums),
             tuple(reading.edges or ()),
             self.drawn,
+            [alarms.line.dump() for alarms in self.alarms.values()],
         )
 
     def load(self, state: Any) -> None:
-        trends, lengths, edges, self.drawn = state
+        trends, lengths, edges, self.drawn, lines = state
         for signal, trend in trends:
             self.trends[signal].load(trend)
         answers, prompts, (count, total, squares) = lengths
         self.reading.lengths, self.reading.prompts = Lengths.load(answers), Lengths.load(prompts)
         self.reading.plain = Plain((float(count), float(total), float(squares)))
         self.reading.edges = Edges(*edges) if edges else None
+        for alarms, line in zip(self.alarms.values(), lines, strict=True):
+            alarms.line.load(line)
 
     def learned(self) -> dict[str, Any]:
         """What outlives a restart, in some hundred bytes a signal."""
@@ -132,6 +138,7 @@ class Watch:
             "lengths": reading.lengths.short(),
             "prompts": reading.prompts.short(),
             "plain": plain,
+            "alarms": [alarms.line.short() for alarms in self.alarms.values()],
         }
 
     def take_up(self, state: Any) -> None:
@@ -142,3 +149,5 @@ class Watch:
         self.reading.lengths, self.reading.prompts = Lengths.load(state["lengths"]), prompts
         count, total, squares = state.get("plain", (0.0, 0.0, 0.0))
         self.reading.plain = Plain((float(count), float(total), float(squares)))
+        for alarms, seen in zip(self.alarms.values(), state.get("alarms", ()), strict=False):
+            alarms.line.take_up(seen)

@@ -1,0 +1,51 @@
+"""Alarms by single calls: how many there were within five minutes, and how many a service has by itself.
+
+Some services have calls far beyond all others while nothing is wrong, several at a time. The most of them within five minutes is
+kept for every two hours of the last three days.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .trend import Line
+
+WITHIN = 300.0  # seconds in which alarms add up
+MOST = 20  # that are counted
+JOINED = 2.0  # a shift from which on recent calls as a whole are beside the usual: an alarm is not alone then
+
+
+class Alarms:
+    """Those of one signal to one side."""
+
+    __slots__ = ("alone", "line", "most", "times")
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque(maxlen=MOST)
+        self.alone: deque[float] = deque(maxlen=MOST)
+        self.most = 0  # alone within five minutes, since the last minute was closed
+        self.line = Line()  # of which the largest are kept
+
+    def critical(self, at: float, shift: float, least: int) -> bool:
+        """Count an alarm; whether it makes ``least`` within five minutes, and where recent calls as a whole have no ``shift`` to its
+        side, more than the service has by itself."""
+        self.times.append(at)
+        together = _lately(self.times, at)
+        if shift >= JOINED:
+            return together >= least
+        self.alone.append(at)
+        self.most = max(self.most, _lately(self.alone, at))
+        return together >= least and together > self.usual
+
+    @property
+    def usual(self) -> float:
+        """The most within five minutes that the service had by itself in the last three days, up to six."""
+        return max(self.line.seen, default=0.0)
+
+    def close(self, minute: int) -> None:
+        self.line.see(minute, self.most)
+        self.most = 0
+
+
+def _lately(times: deque[float], at: float) -> int:
+    return sum(abs(at - one) <= WITHIN for one in times)
