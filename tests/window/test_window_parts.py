@@ -131,6 +131,9 @@ def test_a_line_lies_where_the_service_gets_by_itself() -> None:
     young = Line()
     young.take_up([])
     assert young.level == LINE
+    alike = Line()
+    alike.take_up([2.8] * BLOCKS)
+    assert alike.level == pytest.approx(4.0)
     calm = Line()
     calm.take_up([0.5] * BLOCKS)
     assert calm.level == pytest.approx(2.3)
@@ -229,7 +232,8 @@ def test_three_alarms_within_five_minutes_are_critical() -> None:
     watch = Watch()
     critical = watch.judgement("latency", "call", 5.0, "critical")
     assert (critical.value, critical.baseline_mean, critical.direction) == (0.0, 0.0, "high")
-    assert [watch.urgency(at, critical, 0.0) for at in (0.0, 200.0, 301.0, 400.0)] == ["warning", "warning", "warning", "critical"]  # fmt: skip
+    urgencies = [watch.urgency(at, critical, 0.0) for at in (0.0, 200.0, 301.0, 400.0)]
+    assert urgencies == ["warning", "warning", "warning", "critical"]
     assert watch.urgency(401.0, critical._replace(severity="warning"), 3.0) == "warning"
     assert watch.judgement("output_tokens", "shift", -5.0, "warning").direction == "low"
 

@@ -35,6 +35,7 @@ CALM, BUSY, BEYOND = (
     0.8,
     3.0,
 )  # quantiles of the largest scores, and how many times their distance beyond the first the line lies
+FURTHER = LINE / BELIEVED[1]  # times the first quantile, at least: both lie close together by chance, too
 MOST = 6.0  # a score teaches the line at most so much
 
 
@@ -62,7 +63,7 @@ class Line:
         ordered = sorted([*self.maxima, *BELIEVED])
         calm, busy = _quantile(ordered, CALM), _quantile(ordered, BUSY)
         least = LINE if len(self.maxima) < SETTLED else LEAST_LINE
-        return max(least, calm + BEYOND * (busy - calm))
+        return max(least, calm + BEYOND * (busy - calm), calm * FURTHER)
 
     def shown(self, score: float) -> float:
         """``score`` on the scale where 3 is the line."""
