@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import exp
 from typing import Any, NamedTuple
 
-from .alarms import Alarms
+from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
 from .signals import KINDS, Edges, Plain, Reading
@@ -54,7 +54,7 @@ class Watch:
         self.drawn = -EDGES_KEPT  # the minute of the edges
         self.alarming = alarming
         self.beyond: dict[tuple[Signal, str], int] = {}  # minutes in a row, by signal and kind
-        self.alarms: Mapping[tuple[Signal, Direction], Alarms] = {kind: Alarms() for kind in OF_CALLS}
+        self.alarms: Mapping[tuple[Signal, Direction], CallAlarms] = {kind: CallAlarms() for kind in OF_CALLS}
 
     def close(self, minute: int, content: Slice) -> None:
         """A minute with calls is over."""
@@ -149,5 +149,5 @@ class Watch:
         self.reading.lengths, self.reading.prompts = Lengths.load(state["lengths"]), prompts
         count, total, squares = state.get("plain", (0.0, 0.0, 0.0))
         self.reading.plain = Plain((float(count), float(total), float(squares)))
-        for alarms, seen in zip(self.alarms.values(), state.get("alarms", ()), strict=False):
-            alarms.line.take_up(seen)
+        for alarms, maxima in zip(self.alarms.values(), state.get("alarms", ()), strict=False):
+            alarms.line.take_up(maxima)

@@ -7,14 +7,14 @@ import json
 from window_calls import Call, feed, steady
 
 from otel_llm.aggregate.window import Engine
-from otel_llm.aggregate.window.alarms import Alarms
+from otel_llm.aggregate.window.call_alarms import CallAlarms
 from otel_llm.aggregate.window.watch import Watch
 
 START = 1_700_006_400.0
 
 
-def used_to_four() -> Alarms:
-    alarms = Alarms()
+def used_to_four() -> CallAlarms:
+    alarms = CallAlarms()
     for block in range(13):
         for second in range(4):
             alarms.critical(7200.0 * block + second, 0.0, 3)
@@ -23,8 +23,8 @@ def used_to_four() -> Alarms:
 
 
 def test_a_service_that_is_not_known_has_none_by_itself() -> None:
-    assert [Alarms().usual, used_to_four().usual] == [0.0, 4.0]
-    alarms = Alarms()
+    assert [CallAlarms().usual, used_to_four().usual] == [0.0, 4.0]
+    alarms = CallAlarms()
     assert [alarms.critical(at, 0.0, 3) for at in (0.0, 200.0, 301.0, 400.0)] == [False, False, False, True]
 
 
@@ -40,7 +40,7 @@ def test_with_a_shift_the_third_is_critical_whatever_the_service_has() -> None:
 
 
 def test_alarms_with_a_shift_teach_nothing() -> None:
-    alarms = Alarms()
+    alarms = CallAlarms()
     for block in range(13):
         for second in range(4):
             alarms.critical(7200.0 * block + second, 2.5, 3)

@@ -15,7 +15,7 @@ MOST = 20  # that are counted
 JOINED = 2.0  # a shift from which on recent calls as a whole are beside the usual: an alarm is not alone then
 
 
-class Alarms:
+class CallAlarms:
     """Those of one signal to one side."""
 
     __slots__ = ("alone", "line", "most", "times")
@@ -40,7 +40,7 @@ class Alarms:
     @property
     def usual(self) -> float:
         """The most within five minutes that the service had by itself in the last three days, up to six."""
-        return max(self.line.seen, default=0.0)
+        return max(self.line.maxima, default=0.0)
 
     def close(self, minute: int) -> None:
         self.line.see(minute, self.most)
