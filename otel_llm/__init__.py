@@ -49,7 +49,7 @@ _HOME = {
     "guard": "runtime.guarding",
     "instrument": "runtime",
     "labels": "calls.context",
-    "observe": "calls.own",
+    "observe": "calls.observe",
     "on_anomaly": "outputs.alerts",
     "price": "pricing.public",
     "record_cache": "reliability.caches",
@@ -98,7 +98,10 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    module = import_module(f".{home}", __name__)
+    if name == "observe":  # for calls that no client library announces by its import
+        module.ready()
+    value = globals()[name] = getattr(module, name)
     return value
 
 

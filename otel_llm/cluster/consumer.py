@@ -22,6 +22,7 @@ from .verdict_queue import Discard, Outbox
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_SECONDS = 60.0
 BATCH = 200  # records that are counted at once: for so long, some milliseconds, a scrape waits
+PRESSED_SECONDS = 1.0  # how long records may wait for one that are nowhere else, and whoever waits for room
 RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
 
 
@@ -37,6 +38,7 @@ class _Progress:
     since: float = field(default_factory=time.monotonic)
     consumed: int = 0
     gone: set[str] = field(default_factory=set)
+    pressed: bool = False  # there is no room: records came in no journal, or the last checkpoint could not be written
 
     @property
     def due(self) -> bool:
@@ -45,6 +47,7 @@ class _Progress:
             self.consumed >= CHECKPOINT_BYTES
             or (bool(self.gone) and waited >= RETIRE_SECONDS)
             or (self.consumed > 0 and waited >= CHECKPOINT_SECONDS)
+            or (self.pressed and waited >= PRESSED_SECONDS)
         )
 
 
@@ -87,6 +90,7 @@ class JournalConsumer:
 
     def count(self, owner: str, payloads: Iterable[bytes]) -> None:
         """Count what a process could not put into a journal."""
+        self._progress.pressed = True
         for payload in payloads:
             _counted(self, (owner, source_of(owner)), payload, None)
 
@@ -116,7 +120,11 @@ class JournalConsumer:
         gone = tuple(self._progress.gone)
         self._progress = _Progress(gone=set(gone))
         state = Checkpoint(self.store.dump(), read, gone, self.exited, self.with_spend)
-        checkpoint.save(self._folder / CHECKPOINT, state)
+        try:
+            checkpoint.save(self._folder / CHECKPOINT, state)
+        except OSError:
+            self._progress.pressed = True
+            raise
         for reader in tuple(self._readers.values()):
             reader.discard()
         for owner in gone:
@@ -164,6 +172,7 @@ class JournalConsumer:
                 if owner not in self._progress.gone:
                     self._read(owner)
         while own is not None and own.spilled:
+            self._progress.pressed = True
             _counted(self, (own.owner, source_of(own.owner)), own.spilled.popleft(), None)
 
     def _read(self, owner: str) -> None:

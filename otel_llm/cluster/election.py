@@ -83,7 +83,12 @@ class Leadership:
         self.aggregator.refresh()
         self.aggregator.survey()
         self.aggregator.tend()
-        self.keep()
+        try:
+            self.keep()
+        except OSError as error:
+            warn(
+                f"there is no room for a checkpoint, so what a killed process had not written down may be lost: {error}"
+            )
 
     def keep(self, *, now: bool = False) -> None:
         """Write down what must not be lost, where it is time to or ``now``."""

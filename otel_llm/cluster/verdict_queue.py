@@ -95,8 +95,11 @@ class Outbox:
         self._waiting.append((verdict, owner, place))
 
     def round(self) -> None:
-        """Send what has been collected: to the process itself, or handled here where it lives no more."""
+        """Send what has been collected: to the process itself, or handled here where it lives no more or has no room."""
         waiting, self._waiting = self._waiting, []
+        for box in self._boxes.values():
+            if box.spilled:
+                box.unspill()
         for verdict, owner, place in waiting:
             with guard("verdicts"):
                 self._pass_on(verdict, owner, place)
@@ -116,10 +119,18 @@ class Outbox:
     def _pass_on(self, verdict: Verdict, owner: str, place: Place | None) -> None:
         if self._folder is None or owner in ("", self._writer.owner):
             self._writer.inbox.deliver(verdict, place)
-        elif is_present(self._folder, owner):
-            self._box(self._folder, owner).append(_pack(verdict, place))
-        else:
+        elif not self._put(self._folder, owner, _pack(verdict, place)):
             self._writer.inbox.deliver(verdict, None)
+
+    def _put(self, folder: Path, owner: str, payload: bytes) -> bool:
+        """Whether ``owner`` lives, and there is room for a box of its own."""
+        if not is_present(folder, owner):
+            return False
+        try:
+            self._box(folder, owner).append(payload)
+        except OSError:
+            return False
+        return True
 
     def _box(self, folder: Path, owner: str) -> Journal:
         if owner not in self._boxes:

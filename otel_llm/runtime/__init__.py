@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 from weakref import WeakSet
 
@@ -91,6 +91,14 @@ def _flush_pools(runtime: Runtime) -> Callable[[], None]:
     return when_imported("multiprocessing.util", hook)
 
 
+_IN_NEED = (
+    "calls.track",
+    "reliability.breakers",
+    "reliability.caches",
+    "reliability.evaluations",
+    "reliability.fallbacks",
+)
+"""What a host may call for the first time when there is not one descriptor left to load it with."""
 _POOL_SECONDS = 5.0
 _LAST = 0  # multiprocessing runs finalizers of higher priority first
 
@@ -136,6 +144,8 @@ class Runtime:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels, self.config.baggage_labels)
+        for module in _IN_NEED:
+            import_module(f"otel_llm.{module}")
         self.member.start()
         if self.config.summary == "exit":
             atexit.register(self._sum_up)  # between the member's own and what is counted last

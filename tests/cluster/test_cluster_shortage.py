@@ -14,7 +14,20 @@ from typing import Any
 import pytest
 from cluster_lab import HERE, Echo, Worker, call, counted, crash, until
 
-from otel_llm.cluster import checkpoint, election, journal, membership, record_writer, rpc, statedir
+from otel_llm.aggregate import Verdict
+from otel_llm.aggregate.window import Crossing
+from otel_llm.cluster import (
+    checkpoint,
+    consumer,
+    election,
+    journal,
+    membership,
+    presence,
+    record_writer,
+    rpc,
+    statedir,
+    verdict_queue,
+)
 from otel_llm.cluster.rpc import Listener, RemoteAggregator
 from otel_llm.core import files, unpatched
 from otel_llm.core.config import Config
@@ -157,6 +170,59 @@ def test_who_stops_on_a_full_disk_lets_another_one_lead(worker: Make, monkeypatc
     monkeypatch.undo()
     until(lambda: second.role == "leader")
     assert shown(second) == 1
+
+
+def test_what_was_handed_over_for_want_of_room_outlives_its_leader(
+    worker: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in no journal: a checkpoint keeps it as soon as there is room for one."""
+    monkeypatch.setattr(consumer, "PRESSED_SECONDS", 0.0)
+    first, second = worker(), worker()
+    path = folder(first) / statedir.CHECKPOINT
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_reserve", full)
+        patch.setattr(checkpoint, "save", full)
+        for _ in range(5):
+            first.append(call())
+            second.append(call())
+        until(lambda: shown(first) == 10)
+        until(lambda: "no room for a checkpoint" in caplog.text)
+        before = path.read_bytes()
+    until(lambda: path.read_bytes() != before)
+    crash(first)
+    until(lambda: second.role == "leader")
+    assert shown(second) == 10
+    assert Guard.errors == {}
+    assert caplog.text.count("no room for a checkpoint") == 1
+
+
+def test_a_verdict_that_there_is_no_room_for_is_heard_by_the_leader(tmp_path: Path) -> None:
+    class Leader:
+        owner = "1-" + "1" * 12
+        heard: list[Verdict] = []  # noqa: RUF012
+        inbox = verdict_queue.Inbox(heard.append)
+
+    verdict = Verdict(1, call(), Crossing("all", "day", "warning", 8.0, 10.0))
+    owner = "2-" + "2" * 12
+    there = presence.Presence(tmp_path, owner)
+    outbox = verdict_queue.Outbox(tmp_path, Leader())
+    for reserve, heard in ((full, 1), (journal._reserve, 1)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "_reserve", reserve)
+            outbox.send(verdict, owner, (0, 16, 0))
+            outbox.round()
+        assert len(Leader.heard) == heard
+    assert (tmp_path / f"verdicts.{owner}.0").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "_reserve", full)
+        for _ in range(400):  # more than the first file of a box has room for
+            outbox.send(verdict, owner, (0, 16, 0))
+        outbox.round()
+    assert not (tmp_path / f"verdicts.{owner}.1").exists()
+    outbox.round()
+    assert (tmp_path / f"verdicts.{owner}.1").exists()
+    outbox.close()
+    there.leave()
 
 
 def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:

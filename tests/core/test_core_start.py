@@ -167,3 +167,30 @@ def test_a_version_that_nobody_knows_is_left_alone(run: Any) -> None:
     done = run(future + CALL + SHOW)
     assert counted(done.stdout) == 0
     assert done.stderr.count("openai 0.1 is outside >=1.26: it is left alone") == 1
+
+
+NO_DESCRIPTOR = """
+import otel_llm, resource
+otel_llm.instrument()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+held = []
+try:
+    while True:
+        held.append(open("/dev/null"))
+except OSError:
+    pass
+with otel_llm.observe(provider="acme", model="m") as call:
+    call.response.model = "m"
+otel_llm.record_fallback(from_model="m", to_model="m2")
+otel_llm.record_cache(hit=True, cache="redis")
+otel_llm.track_cost
+otel_llm.circuit_breaker
+otel_llm.record_evaluation
+while held:
+    held.pop().close()
+print(otel_llm.stats()["total"]["calls"])
+"""
+
+
+def test_what_a_host_calls_first_when_there_is_no_descriptor_left_reaches_it_with_no_error(run: Any) -> None:
+    assert run(NO_DESCRIPTOR).stdout == "1\n"
