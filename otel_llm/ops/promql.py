@@ -61,9 +61,19 @@ def fresh(metric: Metric, over: str, seconds: float, **where: str) -> str:
     )
 
 
-def unless_counted(rates: str) -> str:
-    """``rates`` of targets that do not show ``otel_llm_calls_total``: other packages that follow the conventions."""
-    return f"({rates}) unless on (job, instance) {BY_NAME['otel_llm_calls_total'].name}"
+def unless_counted(read: Reading, durations: Iterable[Metric], over: str, seconds: float, by: Iterable[str]) -> str:
+    """Calls per second of targets that do not show ``otel_llm_calls_total``: other packages that follow the conventions.
+
+    A series that was not there ``over`` ago counts in full, if its target had others then.
+    """
+    rates = []
+    for metric in durations:
+        count = read.selector(metric, "_count")
+        young = f"({count} unless {count} offset {over} and on (job, instance) {count} offset {over})"
+        rates.append(f"{read.part('_count', young)} / {seconds:g}\n  or\n  {read.over('rate', metric, '_count', over)}")
+    counted = BY_NAME["otel_llm_calls_total"].name
+    every = "\n  or\n  ".join(rates)
+    return f"sum by ({', '.join(by)}) (\n  ({every})\n  unless on (job, instance) {counted}\n)"
 
 
 def born(metric: Metric, over: str, by: Iterable[str], read: Reading = CLASSIC, **where: str) -> str:

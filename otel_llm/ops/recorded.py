@@ -18,12 +18,15 @@ PROVIDER_MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 OWN = "service:otel_llm_calls:count"  # series of otel-llm's own counter: what others emit beside it is not counted
+OTHERS = "other:otel_llm_calls:rate5m"  # of targets without otel-llm's own counter: what other packages count
+EACH = "call:otel_llm_calls:rate5m"  # calls per second by all but the instance: read by the records of calls
 CALLS_BY_ERROR = "provider_model_error:otel_llm_calls:rate5m"  # calls per second, error_type "" where they succeeded
 CALLS = "provider_model:otel_llm_calls:rate5m"  # calls per second
 FAILED_CALLS = "provider_model:otel_llm_failed_calls:rate5m"  # 0 where nothing failed
 ERRORS = "provider_model:otel_llm_errors:ratio_rate5m"  # 0 where nothing failed
 ERRORS_BY_TYPE = "provider_model_error:otel_llm_errors:ratio_rate5m"
 CALLS_BY_CUSTOM = "provider_model_custom:otel_llm_calls:rate5m"
+ENDS_BY_INSTANCE = "instance_error:otel_llm_calls:rate5m"
 CALLS_BY_INSTANCE = "instance:otel_llm_calls:rate5m"
 FAILED_BY_INSTANCE = "instance:otel_llm_failed_calls:rate5m"
 CALLS_BY_OPERATION = "operation:otel_llm_calls:rate5m"
@@ -122,6 +125,9 @@ RETRIEVED_SUM = "source:otel_llm_retrieval_documents_sum:rate5m"
 RETRIEVED_COUNT = "source:otel_llm_retrieval_documents_count:rate5m"
 
 OWN_ZSCORE = "provider_model_signal:otel_llm_zscore:worst"  # of all processes the farthest from zero, by kind
+OWN_HIGHEST, OWN_LOWEST = (
+    f"provider_model_signal:otel_llm_zscore:{fold}" for fold in ("max", "min")
+)  # of all processes, by kind
 OWN_BASELINE = "provider_model_signal:otel_llm_baseline:max"  # by part: samples, mean, stddev, shifted_seconds
 OUTPUT_CHANGE = "provider_model:otel_llm_output_tokens_change:worst"
 BREAKER_STEPS = "breaker:otel_llm_circuit_breaker_transitions:increase5m"
@@ -173,19 +179,22 @@ _MORE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("finish_reason",): (FINISHED, FINISH_REASONS, FINISH_BASELINE),
     ("reason",): (RETRIES, RETRY_WAIT, USAGE_UNKNOWN),
     ("signal",): (SIGNAL, BASELINE_MEAN, BASELINE_STDDEV, ZSCORE, HOUR_STDDEV, SPREAD, LEVEL),
-    ("signal", "kind"): (OWN_ZSCORE,),
+    ("signal", "kind"): (OWN_ZSCORE, OWN_HIGHEST, OWN_LOWEST),
     ("signal", "part"): (OWN_BASELINE,),
     ("signal", "season"): (SEASON,),
     ("signal", "severity"): (UPPER, LOWER),
     ("signal", "direction", "severity"): (ANOMALOUS, ODD_CALLS),
     ("slo",): (SLO_BUDGET_LEFT, *(SLO_ERRORS + window for window in WINDOWS)),
     CUSTOM: (CALLS_BY_CUSTOM, COST_BY_CUSTOM),
+    (*CUSTOM, "gen_ai_operation_name", "error_type"): (EACH,),
+    (*CUSTOM, "gen_ai_operation_name", "error_type", "instance", "pod"): (OTHERS,),
 }  # beside service, provider and model
 _OF_SERVICE: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("le",): (CHUNK_GAP_BUCKETS, OUTPUT_BUCKETS, THINKING_BUCKETS, COST_BUCKETS),
     ("error_type", "le"): (FAILED_BUCKETS,),
     (*CUSTOM, "le"): (CUSTOM_BUCKETS,),
     ("instance", "pod"): (CALLS_BY_INSTANCE, FAILED_BY_INSTANCE),
+    ("instance", "pod", "error_type"): (ENDS_BY_INSTANCE,),
     ("gen_ai_operation_name",): (CALLS_BY_OPERATION,),
     ("gen_ai_token_modality",): (MODALITIES,),
     ("from_model", "to_model", "reason"): (FALLBACK_PATHS,),

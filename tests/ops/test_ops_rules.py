@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -28,7 +29,9 @@ from tools.generate.rules import generated, test_files
 
 test_files.__test__ = False  # type: ignore[attr-defined]
 ROOT = Path(__file__).parents[2]
-NAMES = [name for name in test_files(RELEASED, CLASSIC) if not name.startswith("rules/")]
+TESTS = test_files(RELEASED, CLASSIC)
+NAMES = [name for name in TESTS if not name.startswith("rules/")]
+GENERATED = generated()
 
 
 def run(*command: str | Path) -> str:
@@ -41,14 +44,21 @@ def rules(v: Vocabulary, objectives: Objectives = DEFAULT) -> list[dict[str, Any
     return [rule for group in all_groups(Context(objectives, v)) for rule in group["rules"]]
 
 
-@pytest.mark.parametrize("path", list(generated()))
+@functools.cache
+def cases() -> list[dict[str, Any]]:
+    """Of all files for promtool."""
+    texts = (yaml.load(TESTS[name], yaml.CSafeLoader) for name in NAMES)
+    return [test for document in texts for test in document["tests"]]
+
+
+@pytest.mark.parametrize("path", list(GENERATED))
 def test_what_is_committed_is_what_is_generated(path: str) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path]
+    assert (ROOT / path).read_text(encoding="utf-8") == GENERATED[path]
 
 
 def test_nothing_else_is_committed_beside_it() -> None:
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "prometheus").rglob("*") if path.is_file()}
-    assert there == {path for path in generated() if path.startswith("prometheus/")}
+    assert there == {path for path in GENERATED if path.startswith("prometheus/")}
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)
@@ -71,19 +81,14 @@ def test_the_rules_of_the_latest_vocabulary_pass_them_too(tmp_path: Path, name: 
 
 
 def test_every_alert_is_tested_firing_and_just_short_of_it() -> None:
-    cases = [
-        (check["alertname"], check["exp_alerts"])
-        for text in test_files(RELEASED, CLASSIC).values()
-        for test in yaml.safe_load(text).get("tests", [])
-        for check in test.get("alert_rule_test", [])[-1:]
+    seen = [
+        (check["alertname"], check["exp_alerts"]) for test in cases() for check in test.get("alert_rule_test", [])[-1:]
     ]
-    assert {name for name, fires in cases if fires} == set(alert_names())
-    assert {name for name, fires in cases if not fires} == set(alert_names())
-    labels = [one["exp_labels"] for _, fires in cases for one in fires]
+    assert {name for name, fires in seen if fires} == set(alert_names())
+    assert {name for name, fires in seen if not fires} == set(alert_names())
+    labels = [one["exp_labels"] for _, fires in seen for one in fires]
     for alert in alerts(Context(DEFAULT, RELEASED)):
-        assert any(alert.labels.items() <= seen.items() and seen["severity"] == alert.severity for seen in labels), (
-            alert
-        )
+        assert any(alert.labels.items() <= one.items() and one["severity"] == alert.severity for one in labels), alert
 
 
 # sums of the same counters by other labels, and what only alerts are tested with
@@ -92,7 +97,8 @@ PARTS_OF_WHAT_IS_CHECKED = {
     recorded.USAGE_UNKNOWN, recorded.BREAKER_OPEN, recorded.SEEN, recorded.SAVINGS, recorded.COST_BY_ROUTE, recorded.NOW,
     recorded.FLEET_SPEND, recorded.UNPRICED, recorded.OVERFLOW, recorded.INTERNAL_ERRORS, recorded.CHUNK_GAP_BUCKETS,
     recorded.OUTPUT_BUCKETS, recorded.THINKING_BUCKETS, recorded.MODALITIES, recorded.AGENT_RUNS, recorded.FAILED_AGENT_RUNS,
-    recorded.TOOL_RUNS, recorded.FAILED_TOOL_RUNS, recorded.TOOL_REPEATS, recorded.OWN_ZSCORE, recorded.OWN_BASELINE,
+    recorded.TOOL_RUNS, recorded.FAILED_TOOL_RUNS, recorded.TOOL_REPEATS, recorded.OTHERS, recorded.OWN_ZSCORE, recorded.OWN_HIGHEST,
+    recorded.OWN_LOWEST, recorded.OWN_BASELINE,
     recorded.OUTPUT_CHANGE, recorded.BREAKER_STEPS, recorded.TARGETS, recorded.STARTED, recorded.PROCESSES, recorded.SERIES,
     recorded.SCRAPE, recorded.WATCHED, recorded.VERSIONS,
     recorded.PROMPT_CACHE_MISSES, recorded.AVOIDABLE, recorded.INCOMPLETE, recorded.DECISIONS,
@@ -108,8 +114,7 @@ PARTS_OF_WHAT_IS_CHECKED = {
 def test_every_recorded_metric_is_tested_with_a_value() -> None:
     checked = {
         re.match(r"round\(([\w:]+)", check["expr"])[1]  # type: ignore[index]
-        for text in test_files(RELEASED, CLASSIC).values()
-        for test in yaml.safe_load(text).get("tests", [])
+        for test in cases()
         for check in test.get("promql_expr_test", [])
     }
     assert checked | PARTS_OF_WHAT_IS_CHECKED == set(recorded.LABELS)
@@ -138,7 +143,7 @@ GROUPED = re.compile(r"by \(([^)]*)\) \(+(?:rate|increase)?\(?((?:gen_ai|otel_ll
 @pytest.fixture(scope="module", params=list(VOCABULARIES))
 def scraped(request: pytest.FixtureRequest) -> tuple[Vocabulary, dict[str, set[str]]]:
     """The labels of every series of a real store, by name, after a run that exercises everything."""
-    *_, (_, text) = scrapes(Script(1_790_000_000.0, 7_200), store(semconv=request.param))
+    *_, (_, text) = scrapes(Script(1_790_000_000.0, 7_200), store(semconv=request.param), 300)
     labels: dict[str, set[str]] = {
         "otel_llm_price_table_age_seconds": set(),  # shown where prices are
         "otel_llm_baseline_shifted_seconds": {

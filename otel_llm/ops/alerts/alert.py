@@ -25,7 +25,7 @@ SHARE = (
 DURATION = "{{ $value | humanizeDuration }}"
 NUMBER = "{{ $value | humanize }}"
 COUNT = '{{ $value | printf "%.0f" }}'
-MODEL = "{{ $labels.gen_ai_request_model }} ({{ $labels.gen_ai_provider_name }})"
+MODEL = "{{ $labels.gen_ai_request_model }}{{ with $labels.gen_ai_provider_name }} ({{ . }}){{ end }}"
 MODEL_VARIABLES = {"provider": "gen_ai_provider_name", "model": "gen_ai_request_model"}
 _DASHBOARDS = {
     "latency": "otel-llm-latency",
@@ -97,21 +97,23 @@ class Alert:
         """Who it is about, for a sentence. No colon follows: Alertmanager 0.30 and later read a detail with one as YAML."""
         if self.name == "LLMTelemetryAbsent":  # which is about nobody
             return ""
-        first = (
-            MODEL
-            if self.about == ("gen_ai_request_model",)
-            else " ".join(f"{{{{ $labels.{one} }}}}" for one in self.about)
-        )
+        first = "".join(f"{{{{ with $labels.{one} }}}}{{{{ . }}}} {{{{ end }}}}" for one in self.about)
+        first = f"{MODEL} " if self.about == ("gen_ai_request_model",) else first
+        # a budget of all calls has no name
+        joined = f"{{{{ with $labels.{self.about[-1]} }}}}in {{{{ end }}}}" if self.about else ""
         place = "".join(
-            f"{{{{ with $labels.{name} }}}}{', ' if name != 'job' else ' in ' if first else ''}{{{{ . }}}}{{{{ end }}}}"
+            f"{{{{ with $labels.{name} }}}}{', ' if name != 'job' else joined}{{{{ . }}}}{{{{ end }}}}"
             for name in it.service
         )
         return f"{first}{place} – "  # noqa: RUF001 - a dash is meant
 
     def _dashboard(self, it: Context) -> str:
-        variables = {"job": "job", **self.variables}
-        set_ = "&".join(f"var-{name}={{{{ $labels.{label} | urlquery }}}}" for name, label in variables.items())
-        return f"{it.objectives.grafana_url}/d/{_DASHBOARDS[self.category]}?{set_}"
+        narrowed = "".join(
+            f"{{{{ with $labels.{label} }}}}&var-{name}={{{{ . | urlquery }}}}{{{{ end }}}}"
+            for name, label in self.variables.items()
+        )
+        board = f"{it.objectives.grafana_url}/d/{_DASHBOARDS[self.category]}"
+        return f"{board}?var-job={{{{ $labels.job | urlquery }}}}{narrowed}"
 
 
 def judged(

@@ -6,7 +6,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
-from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
 from otel_llm.ops import recorded
 
@@ -78,14 +77,17 @@ def anomalies(it: Context) -> list[Alert]:
 
 def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str, ...] = PAGING) -> Alert:
     """What each process says of its recent calls: severity by how far they are, and for how long."""
-    zscore = BY_NAME["otel_llm_zscore"]
     sigmas, wait = (inf, 0.0) if level is None else (getattr(it.objectives, str(level.limit)), level.held)
-    high = zscore.selector(signal=f"=~{'|'.join(signals)}", kind="=~shift|trend")
-    low = zscore.selector(signal="|".join(one for one in signals if one in LOW_TOO), kind="=~shift|trend")
+    high = _of_processes(recorded.OWN_HIGHEST, signals)
+    low = _of_processes(recorded.OWN_LOWEST, tuple(one for one in signals if one in LOW_TOO))
     by = f"by ({it.model}, signal)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
     more = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
     return _anomaly("recent", severity, wait, expr, {"about": "mix"} if signals == SHAPES else more)
+
+
+def _of_processes(record: str, signals: tuple[str, ...]) -> str:
+    return f'{record}{{signal=~"{"|".join(signals)}",kind=~"shift|trend"}}'
 
 
 def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str, str] | None = None) -> Alert:

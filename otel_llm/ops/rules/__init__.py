@@ -28,16 +28,20 @@ def recording_groups(it: Context) -> dict[str, list[dict[str, Any]]]:
     """All recording rules: groups of Prometheus by the file that they stand in."""
     return {
         "otel-llm-recording.yml": [
-            _group(it, "aggregate", 30, [*calls(it), *latency(it), *tokens(it), *surroundings(it)]),
+            _group(it, "aggregate", 30, [*calls(it), *latency(it), *tokens(it)]),
+            _group(it, "around", 30, surroundings(it)),
             _group(it, "cost", 60, cost(it)),
             _group(it, "work", 60, [*work(it), *quality(it)]),
         ],
         "otel-llm-parts.yml": [
-            _group(it, "parts", 60, [*by_part(it), *own(it), *processes(it), *work_parts(it)]),
+            _group(it, "parts", 60, by_part(it)),
+            _group(it, "processes", 60, processes(it)),
+            _group(it, "work_parts", 60, work_parts(it)),
             _group(it, "period", 300, fleet(it)),
         ],
         "otel-llm-anomaly.yml": [
             _group(it, "anomaly", 60, [*anomaly(it), *baselines(it)]),
+            _group(it, "own", 60, own(it)),
             _group(it, "seasonal", 300, seasonal(it)),
         ],
         "otel-llm-slo.yml": [

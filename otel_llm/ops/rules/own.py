@@ -16,14 +16,20 @@ _PARTS = ("samples", "mean", "stddev", "shifted_seconds")
 def own(it: Context) -> list[Recording]:
     """Baselines and distances from them: of all processes the worst."""
     signal = it.by(*_PM, "signal")
+    change = BY_NAME["otel_llm_output_tokens_change_ratio"].selector()
     baseline = f"max by ({', '.join(signal)})"
     return [
-        Recording(recorded.OWN_ZSCORE, _worst((*signal, "kind"), BY_NAME["otel_llm_zscore"].selector())),
+        # each side once: to look up the series of all pods is what costs
+        *(
+            Recording(side, f"{fold} by ({', '.join((*signal, 'kind'))}) ({BY_NAME['otel_llm_zscore'].selector()})")
+            for fold, side in (("max", recorded.OWN_HIGHEST), ("min", recorded.OWN_LOWEST))
+        ),
+        Recording(recorded.OWN_ZSCORE, _worst(recorded.OWN_HIGHEST, recorded.OWN_LOWEST)),
         *(
             Recording(recorded.OWN_BASELINE, f"{baseline} ({BY_NAME[f'otel_llm_baseline_{part}'].selector()})", {"part": part})
             for part in _PARTS
         ),
-        Recording(recorded.OUTPUT_CHANGE, _worst(it.by(*_PM), BY_NAME["otel_llm_output_tokens_change_ratio"].selector())),
+        Recording(recorded.OUTPUT_CHANGE, _worst(*(f"{fold} by ({it.model}) ({change})" for fold in ("max", "min")))),
     ]  # fmt: skip
 
 
@@ -57,7 +63,6 @@ def processes(it: Context) -> list[Recording]:
     ]  # fmt: skip
 
 
-def _worst(by: tuple[str, ...], series: str) -> str:
-    """The value that is farthest from zero, with its sign."""
-    high, low = (f"{fold} by ({', '.join(by)}) ({series})" for fold in ("max", "min"))
+def _worst(high: str, low: str) -> str:
+    """What is farthest from zero of the highest and the lowest, with its sign."""
     return f"{high} > -1 * {low}\nor\n{low}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from otel_llm.core import objectives as normal
 from otel_llm.core.catalogue import BY_NAME
 from otel_llm.ops import recorded
@@ -11,13 +9,12 @@ from otel_llm.ops.promql import FAILED, SUCCEEDED, fresh, unless_counted
 
 from .made import Context, Recording, ratio, summed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 # What providers call an answer that hit its limit, and one that was withheld.
 TRUNCATED = "(?i)length|max_(output_|completion_)?tokens|model_context_window_exceeded"
 FILTERED = "(?i)content_filter(ed)?|refusal|safety|prohibited_content|blocklist|recitation|spii|guardrail_intervened"
 _PM = recorded.PROVIDER_MODEL
+_OF_CALL = (*_PM, "gen_ai_operation_name", "error_type")
+_OF_TARGET = ("instance", "pod")
 _QUANTILES = ("0.5", "0.95", "0.99")
 _USAGE = "gen_ai_client_inference_usage_"
 _KINDS = {
@@ -29,11 +26,13 @@ _KINDS = {
 def calls(it: Context) -> list[Recording]:
     """Calls by error, and the shares that failed."""
     by_error = recorded.CALLS_BY_ERROR
-    failed = f'{by_error}{{error_type{FAILED[:2]}"{FAILED[2:]}"}}'
+    failed = _failed(by_error)
     none = f"0 * {recorded.CALLS}"
     return [
         Recording(recorded.OWN, f"count by ({it.of_service}) ({BY_NAME['otel_llm_calls_total'].name})"),
-        Recording(by_error, counted(it, (*_PM, "error_type"))),
+        Recording(recorded.OTHERS, _others(it)),
+        Recording(recorded.EACH, counted(it, *_OF_CALL, *it.custom)),
+        Recording(by_error, summed(it.by(*_PM, "error_type"), recorded.EACH)),
         Recording(recorded.CALLS, summed(it.by(*_PM), by_error)),
         Recording(recorded.FAILED_CALLS, f"{summed(it.by(*_PM), failed)}\nor\n{none}"),
         Recording(recorded.ERRORS, f"{recorded.FAILED_CALLS}\n/\n({recorded.CALLS} > 0)"),
@@ -41,13 +40,20 @@ def calls(it: Context) -> list[Recording]:
     ]
 
 
-def counted(it: Context, labels: Iterable[str], **where: str) -> str:
-    """Calls per second by ``otel_llm_calls_total``; by the conventions' histogram where a target does not show that."""
-    over, by = it.over(normal.SHORT), it.by(*labels)
-    ours = fresh(BY_NAME["otel_llm_calls_total"], over, it.clock.seconds(normal.SHORT), **where)
-    durations = (it.read.over("rate", metric, "_count", over, **where) for metric in it.vocabulary.durations)
-    theirs = unless_counted(" or ".join(durations))
-    return f"{summed(by, ours)}\nor\n{summed(by, theirs)}"
+def _others(it: Context) -> str:
+    by, short = it.by(*_OF_CALL, *it.custom, *_OF_TARGET), normal.SHORT
+    return unless_counted(it.read, it.vocabulary.durations, it.over(short), it.clock.seconds(short), by)
+
+
+def _failed(record: str) -> str:
+    return f'{record}{{error_type{FAILED[:2]}"{FAILED[2:]}"}}'
+
+
+def counted(it: Context, *labels: str) -> str:
+    """Calls per second by ``otel_llm_calls_total``, and those of targets that do not show it. What reads every series of
+    every pod is dear, so few rules do: the others read their records."""
+    ours = fresh(BY_NAME["otel_llm_calls_total"], it.over(normal.SHORT), it.clock.seconds(normal.SHORT))
+    return summed(it.by(*labels), f"{ours}  or\n  {recorded.OTHERS}\n")
 
 
 def latency(it: Context) -> list[Recording]:
@@ -128,14 +134,15 @@ def by_part(it: Context) -> list[Recording]:
     output, where = v.output_tokens
     by_error, by_custom = it.by("error_type", "le"), it.by(*custom, "le")
     return [
-        Recording(recorded.CALLS_BY_INSTANCE, counted(it, ("instance", "pod"))),
-        Recording(recorded.FAILED_BY_INSTANCE, counted(it, ("instance", "pod"), error_type=FAILED)),
-        Recording(recorded.CALLS_BY_OPERATION, counted(it, ("gen_ai_operation_name",))),
+        Recording(recorded.ENDS_BY_INSTANCE, counted(it, *_OF_TARGET, "error_type")),
+        Recording(recorded.CALLS_BY_INSTANCE, summed(it.by(*_OF_TARGET), recorded.ENDS_BY_INSTANCE)),
+        Recording(recorded.FAILED_BY_INSTANCE, summed(it.by(*_OF_TARGET), _failed(recorded.ENDS_BY_INSTANCE))),
+        Recording(recorded.CALLS_BY_OPERATION, summed(it.by("gen_ai_operation_name"), recorded.EACH)),
         Recording(recorded.FAILED_BUCKETS, it.added(by_error, v.durations, "_bucket", error_type=FAILED)),
         Recording(recorded.CHUNK_GAP_BUCKETS, it.added(it.by("le"), v.per_chunk, "_bucket")),
         Recording(recorded.OUTPUT_BUCKETS, it.added(it.by("le"), output, "_bucket", **where)),
         Recording(recorded.THINKING_BUCKETS, it.added(it.by("le"), BY_NAME["otel_llm_thinking_tokens"], "_bucket")),
         Recording(recorded.MODALITIES, modality),
-        Recording(recorded.CALLS_BY_CUSTOM, counted(it, (*_PM, *custom))),
+        Recording(recorded.CALLS_BY_CUSTOM, summed(it.by(*_PM, *custom), recorded.EACH)),
         Recording(recorded.CUSTOM_BUCKETS, it.added(by_custom, v.durations, "_bucket", error_type=SUCCEEDED)),
     ]

@@ -147,6 +147,8 @@ def _aggregate() -> list[tuple[str, dict[str, str], float]]:
         (recorded.LOOKUPS, {"cache": "redis", "result": "hit"}, 0.5),
         (recorded.FINISHED, {"finish_reason": "length"}, 0.1),
         (recorded.FALLBACK_PATHS, {"from_model": "gpt-5"}, 0.05),
+        (recorded.EACH, {"gen_ai_operation_name": "chat", "error_type": "timeout"}, 0.25),
+        (recorded.ENDS_BY_INSTANCE, {"instance": "shop:9464", "error_type": "timeout"}, 0.25),
         (recorded.CALLS_BY_INSTANCE, {"instance": "shop:9464"}, 1.25),
         (recorded.FAILED_BY_INSTANCE, {"instance": "shop:9464"}, 0.25),
         (recorded.CALLS_BY_OPERATION, {"gen_ai_operation_name": "chat"}, 1.25),

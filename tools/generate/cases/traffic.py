@@ -106,7 +106,23 @@ def _failing(v: Vocabulary) -> list[Case]:
             20,
             (expected("warning", "100 %"), expected("critical", "100 %")),
         ),
+        Case(
+            name,
+            "another package's series is born with 20 failures",
+            _born(v),
+            14,
+            (expected("critical", "33 %"),),
+            (9, 20),
+        ),
     ]
+
+
+def _born(v: Vocabulary) -> tuple[Series, ...]:
+    count, chat = f"{v.durations[0].name}_count", {"gen_ai_operation_name": "chat"}
+    return (
+        series(count, ramp((8, 40)), **chat, error_type=""),
+        series(count, "_x10 20x30", **chat, error_type="timeout"),
+    )
 
 
 def _types(v: Vocabulary) -> list[Case]:
@@ -169,9 +185,9 @@ def _fallbacks(v: Vocabulary) -> list[Case]:
 
     uncalled = replace(
         expected("warning", "20 %"),
-        dashboard="otel-llm-reliability?var-job=shop&var-provider=&var-model=fast",
+        dashboard="otel-llm-reliability?var-job=shop&var-model=fast",
         about=" · fast · shop",
-        who="fast () in shop – ",  # noqa: RUF001 - a dash is meant
+        who="fast in shop – ",  # noqa: RUF001 - a dash is meant
         labels={"job": "shop", "gen_ai_request_model": "fast"},
     )
     name, most = "LLMFallbackRateHigh", (expected("critical", "60 %"), expected("warning", "60 %"))

@@ -27,21 +27,28 @@ def _budgets(_: Vocabulary) -> list[Case]:
     return [*_budget("Daily", "day", "today"), *_budget("Monthly", "month", "this month")]
 
 
+_TWELVE = f"0x33 12x{6 * 60}"  # between two scrapes that are both within a window of whole minutes
+
+
 def _budget(adjective: str, period: str, now: str) -> list[Case]:
+    # the budget of a team, and that of all calls, which has no name
+    labels = {"period": period, **({"budget": "acme"} if period == "day" else {})}
+    who = ("acme",) if period == "day" else ()
+
     def spent(values: str) -> tuple[Series, ...]:
-        budget = exactly("otel_llm_budget_usd", level((100, 200)), period=period, budget="acme")
-        return budget, exactly("otel_llm_spend_usd", values, period=period, budget="acme")
+        budget = exactly("otel_llm_budget_usd", level((100, 200)), **labels)
+        return budget, exactly("otel_llm_spend_usd", values, **labels)
 
     def forecast(ratio: float) -> tuple[Series, ...]:
-        return (exactly("otel_llm_budget_forecast_ratio", level((ratio, 40)), period=period, budget="acme"),)
+        return (exactly("otel_llm_budget_forecast_ratio", level((ratio, 40)), **labels),)
 
     def expected(severity: str, share: str) -> Expected:
         words = (f"{share} of the budget {verb} spent" for verb in ("is", "was"))
-        return of_service(severity, "cost", f"budget {now} {share}", *words, "acme", budget="acme", period=period)
+        return of_service(severity, "cost", f"budget {now} {share}", *words, *who, **labels)
 
     soon = of_service(
         "warning", "cost", f"budget {now} forecast 120 %", "120 % of the budget will be spent by the period's end",
-        "120 % of the budget would have been spent", "acme", budget="acme", period=period,
+        "120 % of the budget would have been spent", *who, **labels,
     )  # fmt: skip
     name = f"LLM{adjective}Budget"
     return [
@@ -128,9 +135,7 @@ def _overflow(_: Vocabulary) -> list[Case]:
         "12 label values cut", (text, text), "warning", "gen_ai_request_model", label="gen_ai_request_model"
     )
     return pair(
-        Case(
-            "LLMLabelOverflow", "twelve values", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
-        ),
+        Case("LLMLabelOverflow", "twelve values", fed(_TWELVE), 40, (expected,), (20, 95), every="15s"),
         ("none", fed("0x100")),
     )
 
@@ -145,9 +150,7 @@ def _internal(_: Vocabulary) -> list[Case]:
     )
     expected = _own("12 own errors", words, "warning", "reader", component="reader")
     return pair(
-        Case(
-            "LLMInternalErrors", "twelve errors", fed(f"0x30 3 6 9 12x{6 * 60}"), 40, (expected,), (20, 95), every="15s"
-        ),
+        Case("LLMInternalErrors", "twelve errors", fed(_TWELVE), 40, (expected,), (20, 95), every="15s"),
         ("none", fed("0x100")),
     )
 

@@ -64,7 +64,7 @@ def _circles() -> list[Case]:
     labels = {"gen_ai_agent_name": "support", "gen_ai_tool_name": "search"}
 
     def fed(step: int) -> tuple[Series, ...]:
-        values = f"0x27 {step} {2 * step} {3 * step} {4 * step}x200"
+        values = f"0x33 {4 * step}x200"  # between two scrapes that are both within a window of whole minutes
         return (exactly("otel_llm_tool_repeats_total", values, **labels),)
 
     def case(severity: str, name: str, step: int) -> Case:
