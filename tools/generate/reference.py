@@ -69,12 +69,12 @@ _METRICS = """\
 What `GET /metrics` shows. All of it comes from one catalogue in code, `otel_llm/core/catalogue.py`; rules, dashboards and
 this page are made from it too.
 
-The OpenTelemetry instrument of the same fact is named beside each metric; over OTLP, Prometheus's own receiver makes
-the same names out of it, and the same labels where they are the conventions'. Labels of ours have a
+The last column names the OpenTelemetry instrument of the same fact. Over OTLP, Prometheus's own receiver makes
+the same names out of it, and the same labels where OpenTelemetry defines them. Other labels have a
 namespace there: `outcome` is the attribute `otel_llm.outcome`, which Prometheus writes with an underscore
 ([rules for that](deployment.md#pushing-with-otlp)).
-Beside `server_address` there is `server_port`. A service of several
-instances is what the column says: their sum, the largest or smallest of them, or a weighted mean; percentiles come from the
+Beside `server_address` there is `server_port`. The column "of several instances" says how
+their values add up: their sum, the largest or smallest of them, or a weighted mean; percentiles come from the
 summed buckets of a histogram and are never averaged. Metrics marked with + also carry the labels of `OTEL_LLM_METRIC_LABELS`.
 
 ```text
@@ -189,11 +189,12 @@ def _default(value: Any) -> str:
 
 _PROVIDERS = """\
 The client libraries that are watched, from their declarations in `otel_llm/clients`. A library is watched when it is
-imported; a version outside of what is declared is left alone, with one warning. `otel-llm providers` shows this with
+imported. otel-llm does not watch a version outside of the declared ones, and logs one warning. `otel-llm providers` shows this with
 what is installed, `otel-llm doctor` what was patched.
 
 The base URL decides which provider a call is counted for: an `openai` client that talks to Azure, DeepSeek, OpenRouter, a
-local vLLM or another OpenAI-compatible server is counted as that. `OTEL_LLM_PROVIDERS` adds hosts of your own.
+local vLLM or another OpenAI-compatible server is counted as that. A server at a private address that does not name itself is
+`openai_compatible`; one on localhost is counted as `openai`. `OTEL_LLM_PROVIDERS` adds hosts of your own.
 
 ```text
 $ otel-llm doctor
