@@ -71,3 +71,9 @@ def test_no_page_names_a_registry_s_host_or_has_something_left_to_do() -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"pypi\.org|registry\.npmjs|files\.pythonhosted", text), name
         assert not re.search(r"\b(TODO|FIXME|TBD)\b", text), name
+
+
+def test_no_published_file_names_a_directory_of_the_machine_that_made_it() -> None:
+    for path in sorted((ROOT / "docs").rglob("*")):
+        if path.suffix in (".md", ".json", ".svg"):
+            assert not re.search(r"(?<![\w.])/(?:work|root|Users|home/\w)", path.read_text(encoding="utf-8")), path
