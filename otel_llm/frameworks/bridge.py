@@ -118,7 +118,7 @@ class Bridge:
                 duplicates.correct(span, step.sums)
         elif step.resolve() == "inference" and self._repeats(step, span):
             step.ended = True
-            duplicates.seen(step.source)
+            duplicates.note(step.source)
             duplicates.quiet(span)
 
     def _repeats(self, step: SpanStep, span: Any) -> bool:
