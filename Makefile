@@ -44,7 +44,7 @@ printed: $(VENV)/.stamp
 
 # Engines that run in the process, as they are: 6 GB of packages, and llama.cpp built from its source.
 engines: $(VENV)/.stamp
-	$(BIN)/python tests/matrix.py engines-transformers engines-llama-cpp
+	$(BIN)/python tests/matrix.py engines-transformers engines-llama-cpp engines-vllm
 
 # The fuzz of the wire formats for longer: 1000 changed replies for each way of asking, about 20 minutes.
 fuzz: $(VENV)/.stamp

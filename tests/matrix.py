@@ -234,7 +234,7 @@ _ROWS = (
             "langchain-openai>=1.7",
             "fastmcp>=4.2",
         ),
-        _framework("runs", "endings", "handover", "examples"),
+        _framework("runs", "endings", "handover", "numbers", "examples"),
         overrides=("certifi",),
         installed=True,
     ),
@@ -246,12 +246,12 @@ _ROWS = (
             "agent-framework-openai",
             "agent-framework-orchestrations>=1.4",
         ),
-        _framework("runs", "endings", "handover"),
+        _framework("runs", "endings", "handover", "numbers"),
     ),
     Row(
         "runs-hooks",
         ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8"),
-        _framework("runs", "endings", "handover"),
+        _framework("runs", "endings", "handover", "numbers"),
     ),
     Row(  # two minutes
         "runs-more",
@@ -263,7 +263,7 @@ _ROWS = (
             "haystack-ai>=3.4",
             "claude-agent-sdk>=0.2.189",
         ),
-        _framework("runs", "endings", "handover"),
+        _framework("runs", "endings", "handover", "numbers"),
     ),
     Row(  # one minute
         "stores",
@@ -281,7 +281,7 @@ _ROWS = (
     Row(
         "runs-kernels",
         ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"),
-        _framework("runs", "endings", "handover"),
+        _framework("runs", "endings", "handover", "numbers"),
     ),
     Row(
         "beside-v2",
@@ -298,6 +298,12 @@ _ROWS = (
         "engines-transformers",
         ("transformers>=5.24", "torch>=2.15", "numpy"),
         ("tests/engines/test_engines_transformers.py",),
+        asked_for=True,
+    ),
+    Row(  # 10 GB: its classes, driven without an accelerator
+        "engines-vllm",
+        ("vllm>=0.33",),
+        ("tests/engines/test_engines_vllm.py",),
         asked_for=True,
     ),
     Row(

@@ -12,7 +12,7 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import BATCH, Reader, Request
 
 from . import observe
-from .invocation import Invocation
+from .reported import Reported
 
 MOST = 100_000
 """Answers remembered as counted, the newest ones."""
@@ -29,7 +29,7 @@ def count(key: tuple[str, ...], provider: str, model: str | None, reader: Reader
     if len(_counted) > MOST:
         _counted.popitem(last=False)
     with _GUARD:
-        Invocation(observer, Request(provider, BATCH, model, reader, service_tier=BATCH), ()).unseen(answer)
+        Reported(observer, Request(provider, BATCH, model, reader, service_tier=BATCH), ()).bill(answer)
 
 
 def forget() -> None:

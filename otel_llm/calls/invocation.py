@@ -47,6 +47,7 @@ class _Ended:
     One thread or task enters it at a time.
     """
 
+    since: int | None = None  # when its span begins, nanoseconds since the epoch, where that is not now
     __slots__ = (
         "__weakref__", "along", "answered", "attempt", "began", "body", "busy", "covers", "done", "entered", "epoch", "error",
         "first_chunk", "foreign", "gap_sum", "gaps", "hold", "key", "labels", "last_chunk", "observer", "read_chunk", "recorded", "release",
@@ -169,18 +170,6 @@ class _Ended:
             background.keep(self)
         else:
             self.end()
-
-    def unseen(self, answer: Any) -> None:
-        """Count an answer whose request nobody waited for: it has no span and no duration, but it has a price."""
-        self.done = True
-        self.read(answer)
-        self.response.service_tier = self.request.service_tier
-        self._count(self._observed("", 0.0, time.time()))
-
-    def reported(self, error: str, duration: float) -> None:
-        """Count a call that was never open here: somebody else reports it whole, ``duration`` seconds after its start."""
-        self.done = True
-        self._count(self._observed(error, duration, time.time()))
 
     def left(self) -> None:
         """The caller closed or dropped the stream: the provider may have been done, or not."""

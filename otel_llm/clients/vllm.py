@@ -105,7 +105,7 @@ def _patch(method: str, read: Callable[[Any, Args, Kwargs], Request]) -> Patch:
 
 
 library = ClientLibrary(
-    name="vllm", distribution="vllm", requires=">=0.10", tested=("stand-in",),
+    name="vllm", distribution="vllm", requires=">=0.10", tested=("0.33.0",),
     operations=("text_completion", "chat", "embeddings"),
     hooks=(
         _patch("generate", _reading("text_completion", "prompts", "prompt")),
@@ -113,7 +113,7 @@ library = ClientLibrary(
         _patch("embed", _reading("embeddings", "prompts", "input")),
         Patch("vllm.v1.engine.async_llm", ("AsyncLLM.generate",), _read_stream, lazy=True),
     ),
-    notes="Tested on stand-ins: its wheel (0.33) needs CUDA, and those built for processors need a build of torch (`+cpu`) that is not "
-    "published beside them. A batch is one call. The text of AsyncLLM's streams is not "
-    "captured. No server address.",
+    notes="`make engines` imports its own classes from the wheel and drives them; what computes below them needs an accelerator, and "
+    "is a table there. Wheels built for processors need a build of torch (`+cpu`) that is not published beside them. A batch is one "
+    "call; `enqueue` and `AsyncLLM.encode` are not watched. The text of AsyncLLM's streams is not captured. No server address.",
 )  # fmt: skip

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_llm.calls.invocation import Invocation
 from otel_llm.calls.observe import active
 from otel_llm.calls.observer import Observer
+from otel_llm.calls.reported import Reported
 from otel_llm.calls.runs import Step
 from otel_llm.core.model import Reader, Request, Response, Usage
 
-from . import reading
+from . import reading, steps
 
 
 def _reads_nothing(_: Any, __: Response) -> None: ...
@@ -30,14 +30,14 @@ def count(observer: Observer, step: Step, span: Any, seconds: float, error: str)
         reading.provider(attributes), operation, str(model) if model else None, READER, host, port,
         attributes.get("gen_ai.request.stream") is True,
     )  # fmt: skip
-    call = Invocation(observer, request, ())
+    call = Reported(observer, request, ())
     call.step = step.parent
     response = call.response
     response.model = attributes.get("gen_ai.response.model")
     response.finish_reasons = reading.finish_reasons(attributes)
     response.usage = reading.usage(attributes)
     call.recorded = span.context if span.context.trace_flags.sampled else None
-    call.reported(error, seconds)
+    call.count(error, seconds)
 
 
 def reported(
@@ -51,16 +51,17 @@ def reported(
     reasons: tuple[str, ...] = (),
     error: str = "",
 ) -> None:
-    """Count the call of an inference step that a framework's hook reports, unless one inside of it was counted. ``error`` is an
-    error type of the closed set."""
+    """Count the call of an inference step that a framework's hook reports, unless one inside of it was counted, and make its
+    span. ``error`` is an error type of the closed set."""
     observer = active()
     if step.covered or observer is None:
         return
     name = reading.PROVIDERS.get(provider.lower(), provider.lower()) or "_OTHER"
-    call = Invocation(observer, Request(name, "chat", model or None, READER), ())
+    call = Reported(observer, Request(name, "chat", model or None, READER), ())
     call.step = step.parent
     call.response.model, call.response.usage, call.response.finish_reasons = answered or None, usage, list(reasons)
-    call.reported(error, seconds)
+    with steps.inside(step.parent):
+        call.show(error, seconds)
     above = step.parent
     while above is not None:  # a model that asks another for its answer: one call
         above.covered = above.covered or above.resolve() == "inference"

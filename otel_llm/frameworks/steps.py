@@ -136,6 +136,18 @@ def _nearest(step: Step | None) -> Any:
     return None if step is None else step.span
 
 
+@contextmanager
+def inside(step: Step | None) -> Iterator[None]:
+    """The nearest span of ``step`` and those around it is current, for a span that is made when its time is over."""
+    span = _nearest(step)
+    scope = attach(set_span_in_context(span)) if span is not None else None
+    try:
+        yield
+    finally:
+        if scope is not None:
+            detach(scope)
+
+
 def _close(step: Step, error_type: str, error: Any, tool_type: str) -> str:
     span = step.span
     if span is None or not span.is_recording():

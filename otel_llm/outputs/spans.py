@@ -50,10 +50,10 @@ class Spans:
         request = call.request
         if self._onlookers.any():
             attributes = start_attributes(request, call.labels)
-            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, attributes)
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, attributes, None, call.since)
             recorded = span.is_recording()
         else:
-            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT)
+            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, None, None, call.since)
             if recorded := span.is_recording():
                 put_first(span, start_attributes(request, call.labels))
         call.span, context = span, span.get_span_context()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 
-_NEEDS = {"transformers": ("transformers", "torch"), "llama_cpp": ("llama_cpp", "gguf")}
+_NEEDS = {"transformers": ("transformers", "torch"), "llama_cpp": ("llama_cpp", "gguf"), "vllm": ("vllm",)}
 collect_ignore = [
     f"test_engines_{name}.py" for name, modules in _NEEDS.items() if not all(map(importlib.util.find_spec, modules))
 ]

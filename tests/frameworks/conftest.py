@@ -67,7 +67,7 @@ def _installed(name: str) -> bool:
 if not any(map(_installed, ("chromadb", "qdrant_client", "pymilvus", "pinecone", "weaviate"))):
     collect_ignore.append("test_frameworks_stores.py")
 if not any(map(_installed, _RUNS)):
-    collect_ignore += [f"test_frameworks_{name}.py" for name in ("runs", "endings", "handover")]
+    collect_ignore += [f"test_frameworks_{name}.py" for name in ("runs", "endings", "handover", "numbers")]
 
 
 @dataclass

@@ -355,15 +355,15 @@ def test_a_budget_of_the_file_can_guard_a_block(start: Any, client: openai.OpenA
 def test_calls_that_no_guard_stands_in_count_for_the_service(start: Any, client: openai.OpenAI) -> None:
     start(budget_action="refuse", budget_daily=CALL * 2)
     observer = runtime.current().observer  # type: ignore[union-attr]
-    from otel_llm.calls.invocation import Invocation
+    from otel_llm.calls.reported import Reported
     from otel_llm.core.model import Reader, Request, Usage
 
-    made = Invocation(observer, Request("openai", "chat", "gpt-4.1", Reader(lambda *_: None)), ())
+    made = Reported(observer, Request("openai", "chat", "gpt-4.1", Reader(lambda *_: None)), ())
     made.response.usage = Usage.of(100, 20)
-    made.reported("", 1.0)
-    made = Invocation(observer, Request("openai", "chat", "gpt-4.1", Reader(lambda *_: None)), ())
+    made.count("", 1.0)
+    made = Reported(observer, Request("openai", "chat", "gpt-4.1", Reader(lambda *_: None)), ())
     made.response.usage = Usage.of(100, 20)
-    made.reported("", 1.0)
+    made.count("", 1.0)
     with pytest.raises(BudgetExceededError):
         ask(client)
 
