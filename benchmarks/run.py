@@ -234,7 +234,9 @@ def others(*, quick: bool) -> dict[str, Any]:
         told = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", *flags], capture_output=True, text=True, check=False, cwd=ROOT
         )
-        found[name] = json.loads(told.stdout) if told.returncode == 0 else {"failed": told.stderr.strip().splitlines()[-1:]}
+        found[name] = (
+            json.loads(told.stdout) if told.returncode == 0 else {"failed": told.stderr.strip().splitlines()[-1:]}
+        )
     if not quick:
         told = subprocess.run(
             [sys.executable, "-m", "benchmarks.workers"], capture_output=True, text=True, check=False, cwd=ROOT

@@ -60,7 +60,7 @@ class Cell:
     cost: float = 0.0
     costs: int = 0
     unpriced: int = 0
-    unknown: int = 0  # successes that brought no usage
+    unknown: int = 0  # successes that reported no usage
     answers: int = 0
     cut: int = 0
     withheld: int = 0

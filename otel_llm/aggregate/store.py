@@ -302,7 +302,7 @@ class Store:
             self._state.events.apply(event, inf)
 
     def _note_stream(self, key: Key) -> None:
-        """The first stream of a model that brought no usage: whoever runs the service can change that."""
+        """The first stream of a model that reported no usage: whoever runs the service can change that."""
         if len(self._without_usage) < MOST_NOTED:
             self._without_usage.add(key)
             self._on_stream_without_usage(key[0], key[1])

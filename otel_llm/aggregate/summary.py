@@ -74,7 +74,7 @@ class Traffic(TypedDict):
     cost_usd_median: float | None  # of successful calls
     cost_usd_max: float | None
     cost_count: int  # calls with a known cost
-    complete: float | None  # share of calls that brought usage and have a whole price
+    complete: float | None  # share of calls that reported usage and have a whole price
     prompt_cache: PromptCache
 
 

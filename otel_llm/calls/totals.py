@@ -29,7 +29,7 @@ class RequestTotals:
         self.cost = 0.0  # US dollars, of the calls that have a price
         self.priced = 0  # calls that have one
         self.unpriced = 0  # calls with usage that have none
-        self.usage_unknown = 0  # calls that brought no usage
+        self.usage_unknown = 0  # calls that reported no usage
         self.incomplete = 0  # calls whose cost lacks a part
         self.labels: tuple[str, ...] = ()
         self._spans: list[tuple[float, float]] = []

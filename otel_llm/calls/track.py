@@ -49,12 +49,12 @@ class track_cost:  # noqa: N801 - reads as a function, as contextlib's own
 
     @property
     def unpriced_calls(self) -> int:
-        """Calls that brought usage and have no known price."""
+        """Calls that reported usage and have no known price."""
         return self._totals.unpriced
 
     @property
     def complete(self) -> bool:
-        """Whether every call brought usage and has a price."""
+        """Whether every call reported usage and has a price."""
         return not (self._totals.unpriced or self._totals.usage_unknown)
 
     def __enter__(self) -> track_cost:  # noqa: PYI034 - typing.Self came with Python 3.11

@@ -247,7 +247,7 @@ def _events() -> tuple[Metric, ...]:
                "Calls whose cost lacks a part, because that part has no known price."),
         _event("otel_llm_prompt_cache_misses_total", "counter", "{request}",
                "Calls that missed the provider's prompt cache, by the provider's own reason.", (*CALL, "reason")),
-        _event("otel_llm_usage_unknown_total", "counter", "{request}", "Successful calls that brought no usage.", (*CALL, "reason")),
+        _event("otel_llm_usage_unknown_total", "counter", "{request}", "Successful calls that reported no usage.", (*CALL, "reason")),
         _event("otel_llm_thinking_tokens", "histogram", "{token}", "Thinking tokens per successful call.", buckets=TOKEN_BUCKETS),
         _event("otel_llm_finish_reasons_total", "counter", "{request}", "Answers by the reason of their end.", (*CALL, "finish_reason")),
         _event("otel_llm_answer_problems_total", "counter", "{answer}", "Answers that went wrong without an error.", (*CALL, "kind")),

@@ -350,7 +350,7 @@ def _telemetry() -> tuple[Condition, ...]:
             "usage_unknown", "incomplete", "Is usage missing?", "successful calls without usage over all calls", MEDIUM,
             "share", "above",
             Level("usage_unknown_share", 15 * MINUTE), None, {"min_failures": "calls"}, _OF_MODEL, "LLMUsageUnknown",
-            "{who}: {value} of calls bring no usage", "{who}: {value} of calls brought no usage",
+            "{who}: {value} of calls report no usage", "{who}: {value} of calls reported no usage",
         ),
         Condition(
             "endpoint", "telemetry", "Is the telemetry there?", "scrapes of the metrics port", 0, "state", "above",

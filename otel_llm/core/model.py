@@ -253,7 +253,7 @@ class Observation(NamedTuple):
     modalities: tuple[
         tuple[str, str, int], ...
     ] = ()  # ("input" | "output", modality, tokens), where the provider splits
-    usage_unknown: str = ""  # why a successful call brought no usage
+    usage_unknown: str = ""  # why a successful call reported no usage
     cost: float | None = None  # US dollars
     cost_source: str = ""  # provider, prices, unpriced or empty (nothing to price)
     cost_saved: float = 0.0  # US dollars that cached reads saved against uncached input

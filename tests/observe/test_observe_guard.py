@@ -195,7 +195,7 @@ def test_a_stream_is_settled_when_it_has_ended(start: Any, client: openai.OpenAI
         with pytest.raises(BudgetExceededError):
             ask(client)
         list(first)
-        second.close()  # left early, it brought no usage: its estimate stays
+        second.close()  # left early, it reported no usage: its estimate stays
         with pytest.raises(BudgetExceededError):
             ask(client)
 

@@ -160,7 +160,7 @@ def _models(q: Queries) -> Panel:
     return table(
         "models", "Models over the shown time", queries,
         "What each model cost and why: calls, price of a call, tokens, what the provider's prompt cache saved. Whole is the share of calls "
-        "that brought usage and have a price for all of it; the cost lacks the others, or a part of them.",
+        "that reported usage and have a price for all of it; the cost lacks the others, or a part of them.",
         width=24, height=8, sort="Cost", empty=NO_PRICE,
         columns=(
             Column("gen_ai_request_model", "Model"),

@@ -149,7 +149,7 @@ def _who(q: Queries) -> tuple[Panel, ...]:
             ),
         ),
         table(
-            "reasons", "Why calls brought no usage", [reasons], "Calls within the shown time.", sort="Calls", height=6,
+            "reasons", "Why calls reported no usage", [reasons], "Calls within the shown time.", sort="Calls", height=6,
             empty="Every call brought its usage",
             columns=(
                 Column("gen_ai_request_model", "Model"),

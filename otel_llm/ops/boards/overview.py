@@ -84,7 +84,7 @@ def _money(q: Queries, o: Objectives) -> Panel:
     queries = (Query(today, "today"), Query(f"max ({spend} / ({budget} > 0))", "of budget"))
     return stat(
         "money", "Burning money? Today", USD, queries,
-        "Spent since midnight (OTEL_LLM_TIMEZONE), restarts survived, and the share of the daily budget that it is "
+        "Spent since midnight (OTEL_LLM_TIMEZONE), also over restarts, and which share of the daily budget this is "
         "(OTEL_LLM_BUDGET_DAILY_USD; absent without one; of several budgets the one that is used most).", height=4,
         links=to("cost", "Cost"), empty="No priced call yet", base=NEUTRAL,
         columns=(
@@ -114,7 +114,7 @@ def _unusual(q: Queries, o: Objectives) -> Panel:
         "unusual", "Unusual? Largest z", SIGMA,
         Query(worst, "{{signal}} " + BY_SERVICE, instant=True),
         "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations, with its model and "
-        "service: as the process that is farthest has it; of services that push, as the fleet's last day has it.",
+        "service: by the process that is farthest; of services that push, by the fleet's last day.",
         height=4, sparkline=False, base=BAD, steps=around_zero(o), links=to("anomalies", "Anomalies"),
         empty="No baseline yet, or all usual", decimals=1,
     )

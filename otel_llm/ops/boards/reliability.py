@@ -278,7 +278,8 @@ def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     return (
         lines(
             "by_provider", "Failed calls by provider", SHARE, [Query(most(bad, 5), "{{gen_ai_provider_name}}")],
-            "One provider alone failing on all its models: them. All providers at once: us, or the way out.", width=6, low=0,
+            "If one provider fails on all its models, the fault is there. If all fail at once, it is this service or its network.",
+            width=6, low=0,
             steps=((o.error_rate, BAD),),
         ),
         lines(

@@ -51,7 +51,7 @@ def _failed(record: str) -> str:
 
 def counted(it: Context, *labels: str) -> str:
     """Calls per second by ``otel_llm_calls_total``, and those of targets that do not show it. What reads every series of
-    every pod is dear, so few rules do: the others read their records."""
+    every pod is expensive, so few rules do: the others read their records."""
     ours = fresh(BY_NAME["otel_llm_calls_total"], it.over(normal.SHORT), it.clock.seconds(normal.SHORT))
     return summed(it.by(*labels), f"{ours}  or\n  {recorded.OTHERS}\n")
 

@@ -110,7 +110,7 @@ def _usage(v: Vocabulary) -> list[Case]:
         name = "otel_llm_usage_unknown_total"
         return (*calls(v, (60, 40)), series(name, ramp((unknown, 40)), reason="stream_without_usage"))
 
-    words = (f"6 % of calls {verb} no usage" for verb in ("bring", "brought"))
+    words = (f"6 % of calls {verb} no usage" for verb in ("report", "reported"))
     expected = replace(
         of_model("warning", "telemetry", "no usage in 6 %", *words),
         dashboard="otel-llm-health?var-job=shop&var-provider=openai&var-model=gpt-5",
