@@ -247,8 +247,8 @@ def one(service: Service, kills: int, chance: random.Random) -> tuple[Tally, int
             break  # it does not bring its workers back
         if tally.pids:
             victim = chance.choice(tuple(tally.pids))
-            if victim != service.process.pid:
-                with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
+                if victim != service.process.pid and os.getsid(victim) == service.process.pid:  # nobody else's
                     os.kill(victim, signal.SIGKILL)
                     killed += 1
             tally.pids.clear()

@@ -55,8 +55,9 @@ def wsgi(environ, start_response):
         call()
     if environ["PATH_INFO"] == "/run":
         run()
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [str(os.getpid()).encode()]
+    pid = str(os.getpid())  # with its length, or a reply that is cut off would be the number of another process
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(pid)))])
+    return [pid.encode()]
 
 
 async def asgi(scope, receive, send):
@@ -67,5 +68,7 @@ async def asgi(scope, receive, send):
         return
     if scope["path"] == "/call":
         call()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+    pid = str(os.getpid()).encode()
+    headers = [(b"content-length", str(len(pid)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": pid})
