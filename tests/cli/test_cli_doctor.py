@@ -295,3 +295,26 @@ def test_an_exporter_that_cannot_be_made_is_no_end_of_the_doctor(monkeypatch):
     monkeypatch.setattr(inspect_exporters.exporters, "find", lambda *_: (Broken(), ""))
     (found,) = inspect_exporters.exporting(Config(traces_exporter=("broken",)))
     assert (found.status, found.says) == ("fail", "broken cannot send: RuntimeError: half installed")
+
+
+def test_exporters_that_do_not_come_back_are_told(monkeypatch):
+    """As that of SDK 1.30 over gRPC, which tries a collector that is gone for a minute."""
+    monkeypatch.setattr(inspect_exporters, "DEADLINE", 0.0)
+    never, both = threading.Event(), threading.Barrier(3)
+
+    class Endless:
+        name = "endless"
+
+        def load(self):
+            return Endless
+
+        def export(self, _):
+            both.wait(60)
+            never.wait()
+
+    monkeypatch.setattr(inspect_exporters.exporters, "find", lambda *_: (Endless(), ""))
+    findings = inspect_exporters.exporting(Config(traces_exporter=("endless",), logs_exporter=("endless",)))
+    both.wait(60)  # both were begun
+    never.set()
+    told = "endless cannot send: timed out, no answer within 0 s"
+    assert [(one.topic, one.status, one.says) for one in findings] == [("traces", "fail", told), ("logs", "fail", told)]
