@@ -40,12 +40,12 @@ def exporting(config: Config) -> Iterable[Finding]:
 def _try(signal: str, name: str, config: Config, logged: _Logged) -> Finding | _Attempt:
     entry, problem = exporters.find(signal, name, config)
     if entry is None:
-        return Finding("fail", signal, problem, "without it, nothing of this signal is sent by it")
+        return Finding("fail", signal, problem, "without it, this exporter sends nothing of this signal")
     attempt = _Attempt(signal, entry.name, logged)
     with foreign(attempt.fail):
         kind = entry.load()
         if _is_reader(kind):
-            return Finding("note", signal, f"{entry.name} is asked and sends nothing by itself: it was not tried")
+            return Finding("note", signal, f"{entry.name} is set, and sends nothing by itself: it was not tried")
         attempt.start(kind)
     return attempt
 
@@ -77,7 +77,7 @@ class _Attempt:
                 self._failures.append(f"timed out, no answer within {DEADLINE:g} s")
             logged = self._logged.messages.get(self._thread.ident, logged)
         if self._sent and not self._failures:
-            return Finding("ok", self.signal, f"{self.name} was made, and what it sends to took an empty request")
+            return Finding("ok", self.signal, f"{self.name} works: its endpoint accepted an empty request")
         why = "; ".join([*self._failures, *dict.fromkeys(logged)][:2]) or "it gives no reason"
         return Finding("fail", self.signal, f"{self.name} cannot send: {why}", ADDRESS)
 

@@ -138,7 +138,7 @@ def _library(declared: ClientLibrary, there: str, facts: dict[str, Any]) -> Find
         return Finding(
             "warn",
             name,
-            f"{there} is left alone: {facts['refused'] or facts['trouble']}",
+            f"{there} is not watched: {facts['refused'] or facts['trouble']}",
             f"tested versions: {', '.join(declared.tested)}",
         )
     if not facts["watched"] and facts["disabled"]:
@@ -174,7 +174,7 @@ def _tried(name: str, watched: str, facts: dict[str, Any]) -> Finding:
         return Finding(
             "ok", name, f"{watched}; a call could not be made here ({trial['raised'] or 'nothing was sent'})"
         )
-    return Finding("ok", name, f"{watched}; no call was made, ours is in the way of every one")
+    return Finding("ok", name, f"{watched}; no call was made, but every call passes our hooks")
 
 
 def _unseen(name: str, there: str, facts: dict[str, Any]) -> Finding:
@@ -182,7 +182,7 @@ def _unseen(name: str, there: str, facts: dict[str, Any]) -> Finding:
     if facts.get("timed_out"):
         says = f"{there}: timed out after {PROBE_SECONDS} s, nothing is known of it"
         return Finding("warn", name, says, "try again on a quieter machine")
-    return Finding("warn", name, f"{there}: its modules are not there to be imported", "reinstall it")
+    return Finding("warn", name, f"{there}: its modules cannot be imported", "reinstall it")
 
 
 def _others(name: str, facts: dict[str, Any]) -> Iterable[Finding]:

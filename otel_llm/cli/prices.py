@@ -80,7 +80,7 @@ def _count(name: str, text: str) -> float:
 
 def _named(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
     if name is not None and not name.strip():
-        raise click.BadParameter("a model has a name")
+        raise click.BadParameter("the name of the model is empty")
     return name
 
 

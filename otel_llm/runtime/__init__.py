@@ -222,7 +222,7 @@ class Runtime:
             return True
         if library.distribution not in self.refused:
             self.refused[library.distribution] = f"{library.distribution} {version} is outside {library.requires}"
-            logger.warning("%s: it is left alone, its calls are not seen", self.refused[library.distribution])
+            logger.warning("%s: it is not watched, its calls are not counted", self.refused[library.distribution])
         return False
 
     def _accepts(self, provider: ClientLibrary) -> bool:

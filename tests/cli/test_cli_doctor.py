@@ -269,9 +269,9 @@ def test_an_exporter_is_made_and_sends_an_empty_request(collector):
     with overridden({"OTEL_EXPORTER_OTLP_ENDPOINT": address}):
         found = {(one.topic, one.status): one.says for one in inspect_exporters.exporting(asked)}
     assert found == {
-        ("traces", "ok"): "otlp_proto_http was made, and what it sends to took an empty request",
-        ("metrics", "ok"): "otlp_proto_http was made, and what it sends to took an empty request",
-        ("metrics", "note"): "prometheus is asked and sends nothing by itself: it was not tried",
+        ("traces", "ok"): "otlp_proto_http works: its endpoint accepted an empty request",
+        ("metrics", "ok"): "otlp_proto_http works: its endpoint accepted an empty request",
+        ("metrics", "note"): "prometheus is set, and sends nothing by itself: it was not tried",
     }
     assert taken == [("/v1/traces", 0), ("/v1/metrics", 0)]
     nobody = f"http://127.0.0.1:{demo_environment.free_port(0)}"

@@ -32,12 +32,12 @@ def findings(libraries, **more):
 @pytest.mark.parametrize(
     ("facts", "status", "says"),
     [
-        ({"refused": "openai 9 is outside >=1"}, "warn", "is left alone: openai 9 is outside >=1"),
-        ({"trouble": "no module named x"}, "warn", "is left alone: no module named x"),
+        ({"refused": "openai 9 is outside >=1"}, "warn", "is not watched: openai 9 is outside >=1"),
+        ({"trouble": "no module named x"}, "warn", "is not watched: no module named x"),
         ({"watched": False, "disabled": True}, "note", "is switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
         ({"watched": False}, "fail", "is not watched: opentelemetry-instrument did not load otel_llm_openai"),
         ({"patched": []}, "fail", "nothing could be patched"),
-        ({}, "ok", "is watched, 2 hooks; no call was made, ours is in the way of every one"),
+        ({}, "ok", "is watched, 2 hooks; no call was made, but every call passes our hooks"),
         ({"trial": SEEN}, "ok", "is watched, 2 hooks; a call was made and counted"),
         ({"trial": SEEN, "hidden": ["m:C.f"]}, "ok", "a call was made and counted"),
         ({"trial": {**SEEN, "calls": 0}}, "fail", "but 1 requests were sent and 0 calls counted"),
@@ -94,7 +94,7 @@ def test_a_program_that_prints_nothing(monkeypatch):
 
 def test_a_library_that_printed_nothing_in_time_is_named():
     told = {each.topic: each for each in findings({})}
-    assert "its modules are not there to be imported" in told["openai"].says
+    assert "its modules cannot be imported" in told["openai"].says
 
 
 INSTALLED = [name for name in clients.NAMES if clients.load(name).trial is not None]

@@ -166,7 +166,7 @@ def test_a_version_that_nobody_knows_is_left_alone(run: Any) -> None:
     future = "import importlib.metadata as m\nknown = m.version\nm.version = lambda name: '0.1' if name == 'openai' else known(name)\n"
     done = run(future + CALL + SHOW)
     assert counted(done.stdout) == 0
-    assert done.stderr.count("openai 0.1 is outside >=1.26: it is left alone") == 1
+    assert done.stderr.count("openai 0.1 is outside >=1.26: it is not watched") == 1
 
 
 NO_DESCRIPTOR = """

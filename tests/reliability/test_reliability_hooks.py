@@ -50,7 +50,7 @@ def test_another_version_is_left_alone_with_one_warning(
         installed = hooks.install(Observer(), lambda found: found.name == "pybreaker" and watching._knows(found))
     assert vars(pybreaker.CircuitOpenState)["__init__"] is before
     assert [record.message for record in caplog.records] == [
-        "pybreaker 99.0 is outside >=1.0,<2: it is left alone, its calls are not seen"
+        "pybreaker 99.0 is outside >=1.0,<2: it is not watched, its calls are not counted"
     ]
     for found in installed:
         found.uninstall()
