@@ -29,7 +29,7 @@ _LIMITS: tuple[tuple[Limit, Literal["critical", "warning"]], ...] = (
 )
 # whose limit is reached, and need not be passed: a budget that is spent is spent
 _REACHED = ("breaker", "budget", "guard", "internal_errors", "label_overflow")
-_FALLS = ("length", "prompt_cache")  # whose limit is how far the value may fall below the usual one
+_FALLS = ("length", "prompt_cache", "variance_low")  # whose limit is how far the value may fall below the usual one
 _KNOWN = (
     "provider", "model", "budget", "period", "error_type", "signal", "kind", "slo", "cache", "breaker", "agent", "tool", "decision",
     "guardrail", "gen_ai_evaluation_name", "component", "label",

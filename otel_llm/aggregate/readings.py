@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
-from otel_llm.core.objectives import BURN_RATES, CALLER_ENDED, Objectives
+from otel_llm.core.objectives import ALIKE, BURN_RATES, CALLER_ENDED, Objectives
 
 from .judgement import Labels, Reading
 from .quality import severity
@@ -21,7 +21,6 @@ Readings = Iterator[Reading]
 YOUNG = 300.0  # seconds that a reading of a rate limit counts
 CACHED = 0.05  # a share of cached input below which there is nothing to lose
 _FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
-_ALIKE = 0.1  # of the mean: a smaller spread of lengths counts as this one
 _DAY = 86_400.0
 _SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
@@ -268,8 +267,16 @@ def _lengths(key: Key, model: Model, objectives: Objectives) -> Readings:
         value = _judged(condition, mean / usual[0], counts, objectives)
         yield Reading(condition, _of(key), _subject(key), value, cell.outputs, f"{mean:,.0f}")
     if model.variation is not None:
-        value = _judged("variance", model.variation / max(usual[1] / usual[0], _ALIKE), counts, objectives)
-        yield Reading("variance", _of(key), _subject(key), value, cell.outputs, percent(model.variation))
+        yield from _spread(key, cell.outputs, model.variation, usual[1] / usual[0], objectives)
+
+
+def _spread(key: Key, answers: int, variation: float, usual: float, objectives: Objectives) -> Readings:
+    ratios = {"variance": variation / max(usual, ALIKE)}
+    if usual > ALIKE:
+        ratios["variance_low"] = variation / usual
+    for condition, ratio in ratios.items():
+        value = _judged(condition, ratio, {"calls": answers}, objectives)
+        yield Reading(condition, _of(key), _subject(key), value, answers, percent(variation))
 
 
 def _costs(now: Situation, objectives: Objectives) -> Readings:

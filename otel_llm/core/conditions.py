@@ -289,6 +289,13 @@ def _answers() -> tuple[Condition, ...]:
             "{who}: lengths of answers spread by {value} of their mean",
         ),
         Condition(
+            "variance_low", "variance", "Do answers become alike?",
+            "deviation of output tokens over their mean in the sliding window, against the last day", BASELINE,
+            "factor", "below", Level("output_variance_drop", 10 * MINUTE), None, {"min_answers": "calls"}, _OF_MODEL,
+            "LLMOutputVarianceDrop", "{who}: lengths of answers are alike, they spread by {value} of their mean",
+            "{who}: lengths of answers were alike, they spread by {value} of their mean",
+        ),
+        Condition(
             "answer_problem", "answers", "Do answers go wrong?", "answers of one kind that went wrong over all calls", MEDIUM, "share",
             "above",
             Level("answer_problems", 5 * MINUTE), None, _CALLS, (*_OF_MODEL, "kind"), "LLMAnswerProblems",

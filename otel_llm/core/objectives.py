@@ -38,6 +38,8 @@ BURN_RATES = (
 
 CALLER_ENDED = ("cancelled", "abandoned")  # the caller went away: neither the provider's failure nor an SLO's
 
+ALIKE = 0.1  # of their mean: answers whose lengths spread by less are alike, and cannot become more so
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _URL = re.compile(r"https?://[^\s\"'{}<>]+")

@@ -30,6 +30,8 @@ def states() -> dict[str, dict]:
         "starting": Service(empty=True).facts(),
         "old": {**incident, "fresh": "old", "reason": "the leader does not answer", "at": "2026-11-29T12:08:00Z"},
         "hostile": renamed(incident, HOSTILE),
+        "agents": Service(agent="support").facts(),
+        "hostile agents": Service(agent=HOSTILE, circles=True).facts(),
     }
 
 
@@ -59,9 +61,9 @@ def open_page(browser, server, shown, monkeypatch):
     monkeypatch.setattr("otel_llm.exposition.snapshot.SECOND", 0.0)
     contexts, complaints = [], []
 
-    def run(facts: dict, now: datetime | None = None, **settings) -> Page:
+    def run(facts: dict, now: datetime | None = None, view: str = "", **settings) -> Page:
         shown["facts"] = facts
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -71,7 +73,7 @@ def open_page(browser, server, shown, monkeypatch):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         page.on("request", lambda asked: asked.url.startswith((address, "data:")) or complaints.append(asked.url))
-        page.goto(address)
+        page.goto(address + view)
         return page
 
     address = f"http://127.0.0.1:{server.port}/"
@@ -81,9 +83,15 @@ def open_page(browser, server, shown, monkeypatch):
     assert complaints == []
 
 
-@pytest.mark.parametrize("state", ["incident", "calm", "starting", "old", "hostile"])
-def test_it_fits_every_width_and_axe_finds_nothing_serious(open_page, states, state):
-    page = open_page(states[state])
+@pytest.mark.parametrize(
+    ("state", "view"),
+    [
+        ("incident", ""), ("calm", ""), ("starting", ""), ("old", ""), ("hostile", ""), ("agents", ""), ("agents", "?view=agents"),
+        ("hostile agents", "?view=agents"),
+    ],
+)  # fmt: skip
+def test_it_fits_every_width_and_axe_finds_nothing_serious(open_page, states, state, view):
+    page = open_page(states[state], view=view)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width
@@ -117,6 +125,25 @@ def test_no_answer_is_said_and_takes_the_colour(open_page, states):
     assert page.locator(".silent").inner_text().startswith("No answer since ")
     page.unroute("**/*")
     page.wait_for_selector("body:not([data-silent])")
+
+
+def test_agents_and_tools_are_a_tab_that_stays_through_refreshes(open_page, states, shown):
+    page = open_page(states["agents"], viewport={"width": 390, "height": 844})
+    page.get_by_role("link", name="Agents and tools").click()
+    assert page.locator("nav [aria-current=page]").inner_text() == "Agents and tools"
+    assert page.get_by_role("table", name="Agents").get_by_role("rowheader").inner_text() == "support"
+    assert page.get_by_role("table", name="Tools").get_by_role("rowheader").inner_text() == "search of support"
+    assert page.locator(".verdict h2").inner_text().startswith("agent support: 32")
+    shown["facts"] = Service(agent="billing").facts()
+    page.wait_for_function("document.querySelector('[aria-label=Agents] tbody th').innerText === 'billing'")
+    assert page.locator("nav [aria-current=page]").inner_text() == "Agents and tools"
+
+
+def test_an_agent_from_outside_stays_text(open_page, states):
+    page = open_page(states["hostile agents"], view="?view=agents")
+    assert page.locator("img").count() == 0
+    name = page.get_by_role("table", name="Agents").get_by_role("rowheader").inner_text()
+    assert name.startswith("?</bdi><script>")
 
 
 def test_names_from_outside_stay_text(open_page, states):

@@ -18,10 +18,18 @@ MODELS = (
 
 
 class Service:
-    """``name`` takes the place of the failing model's; the incident began 21 minutes before ``AT``."""
+    """``name`` takes the place of the failing model's; the incident began 21 minutes before ``AT``. ``agent`` names one that
+    has runs, of which some fail, and a tool of its own that it may call in ``circles``."""
 
     def __init__(
-        self, *, incident: bool = False, empty: bool = False, name: str = "gpt-4.1", until: float = AT
+        self,
+        *,
+        incident: bool = False,
+        empty: bool = False,
+        name: str = "gpt-4.1",
+        until: float = AT,
+        agent: str = "",
+        circles: bool = False,
     ) -> None:
         self.random = Random(4)
         self.name = name
@@ -29,6 +37,10 @@ class Service:
         self.store = Store(Config(metric_labels=("tenant",), service_name="checkout", budget_daily=400.0))
         if not empty:
             self._live(incident=incident)
+        if agent:
+            self._work(agent, circles=circles)
+            self.store.judge(self.until)
+            self.until += 330  # as long as an agent's failures last before they are a warning
 
     def _live(self, *, incident: bool) -> None:
         start = self.until - 3600
@@ -48,6 +60,19 @@ class Service:
             self._call(place, at, failed=bad and failing % 5 < 3)
         self.store.apply(Event("otel_llm_circuit_breaker_state", self.until - 600, ("openai", "closed"), 1.0))
         self.store.judge(self.until)
+
+    def _work(self, agent: str, *, circles: bool) -> None:
+        for number in range(60):
+            at, error = self.until - 1200 + 20 * number, "timeout" if number % 3 == 0 else ""
+            tool = f"search of {agent}"
+            for event in (
+                Event("gen_ai_invoke_agent_duration_seconds", at, (agent, error), 9.0),
+                Event("gen_ai_execute_tool_duration_seconds", at, (tool, "function", agent, error), 0.4),
+                Event("otel_llm_agent_cost_usd_total", at, (agent, "openai", "gpt-5-mini"), 0.05),
+                Event("otel_llm_run_cost_usd", at, (agent,), 0.05),
+                Event("otel_llm_tool_repeats_total", at, (agent, tool), float(circles)),
+            ):
+                self.store.apply(event)
 
     def _call(self, place: int, at: float, *, failed: bool) -> None:
         provider, model, _, seconds, cost, output = MODELS[place]

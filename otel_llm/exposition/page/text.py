@@ -19,11 +19,7 @@ def render(facts: Facts) -> str:
         lines.append(f"UNKNOWN  these numbers end at {facts['data_until']}: {facts['reason']}")
     lines += [f"{one['level'].upper():<9}{plain(one['text'], 200)} UTC" for one in facts["conditions"]]
     if not any(one["level"] in ("critical", "warning") for one in facts["conditions"]) and facts["fresh"] != "old":
-        judged = facts["judged"]
-        level, calm = (
-            ("CALM", "nothing is beyond a limit") if facts["totals"]["calls_hour"] else ("WAITING", "no call yet")
-        )
-        lines.append(f"{level:<9}{calm}; {judged['conditions']} of {judged['of']} conditions judged")
+        lines.append(_calm(facts))
     totals = facts["totals"]
     day = next((one for one in facts["budgets"] if one["period"] == "day" and not one["name"]), None)
     money = dollars(day["spend"]) if day else NONE
@@ -49,3 +45,12 @@ def render(facts: Facts) -> str:
             )
     lines += ["", "In a browser this is a page. /status.json has the same facts, /metrics the raw metrics."]
     return "\n".join(lines).replace("\N{NARROW NO-BREAK SPACE}", " ") + "\n"
+
+
+def _calm(facts: Facts) -> str:
+    judged, level, calm = facts["judged"], "CALM", "nothing is beyond a limit"
+    if not facts["totals"]["calls_hour"]:
+        level, calm = "WAITING", "no call yet"
+    elif any(one["level"] == "pending" for one in facts["conditions"]):
+        calm = "nothing has been beyond a limit for long enough to warn"
+    return f"{level:<9}{calm}; {judged['conditions']} of {judged['of']} conditions judged"

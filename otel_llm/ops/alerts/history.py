@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 def tokens(it: Context) -> list[Alert]:
     o, mean = it.objectives, recorded.OUTPUT_TOKENS_15M
     usual = f'ignoring (signal) ({{factor:g}} * {recorded.BASELINE_MEAN}{{{{signal="output_tokens"}}}})'
-    spread, enough = f"last_over_time({recorded.OUTPUT_VARIATION}[{it.over(KEPT)}])", busy(it, least="min_answers")
-    often = busy(it, KEPT + normal.MEDIUM, "min_answers")  # calls that a restart does not hide
+    spread, usually = (
+        f"last_over_time({one}[{it.over(KEPT)}])" for one in (recorded.OUTPUT_VARIATION, recorded.VARIATION_BASELINE)
+    )
+    enough = busy(it, least="min_answers")
     return [
         judged(
             "length_high", "warning", "tokens", f"{mean}\n> {usual.format(factor=o.output_tokens_factor)}{enough}",
@@ -33,18 +35,14 @@ def tokens(it: Context) -> list[Alert]:
             f"short answers, {NUMBER} tokens", NUMBER,
         ),
         judged(
-            "variance", "warning", "quality", f"{spread}\n>\n{o.output_variance_factor:g} * {recorded.VARIATION_BASELINE}{often}",
+            "variance", "warning", "quality",
+            f"{spread}\n> {o.output_variance_factor:g} * clamp_min(\n{usually},\n{normal.ALIKE:g}\n){enough}",
             f"answers vary by {SHARE}", SHARE,
         ),
-        Alert(
-            "LLMOutputVarianceDrop",
-            f"{spread}\n< {1 - o.output_variance_drop:g} * {recorded.VARIATION_BASELINE}{often}",
-            "warning",
-            "quality",
-            f"answers alike, {SHARE} spread",
-            f"lengths of answers are alike, they spread by {SHARE} of their mean",
-            f"lengths of answers were alike, they spread by {SHARE} of their mean",
-            10 * MINUTE,
+        judged(
+            "variance_low", "warning", "quality",
+            f"{spread}\n< {1 - o.output_variance_drop:g} * (\n{usually}\n> {normal.ALIKE:g}\n){enough}",
+            f"answers alike, {SHARE} spread", SHARE,
         ),
     ]  # fmt: skip
 

@@ -33,10 +33,17 @@ def baselines(it: Context) -> list[Recording]:
     return [
         Recording(recorded.ODD_CALLS, odd),
         Recording(recorded.ANOMALOUS, share),
-        Recording(recorded.VARIATION_BASELINE, baseline(it, "avg_over_time", recorded.OUTPUT_VARIATION)),
+        Recording(recorded.VARIATION_BASELINE, _usual_variation(it)),
         Recording(recorded.FINISH_BASELINE, baseline(it, "avg_over_time", recorded.FINISH_REASONS)),
         Recording(recorded.PROMPT_CACHE_BASELINE, baseline(it, "avg_over_time", recorded.PROMPT_CACHE)),
     ]
+
+
+def _usual_variation(it: Context) -> str:
+    """By the baseline that each process judges by, which its page shows as well."""
+    signal = "output_tokens"
+    spread, middle = (BY_NAME[f"otel_llm_baseline_{part}"].selector(signal=signal) for part in ("stddev", "mean"))
+    return f"avg by ({it.model}) (\n  {spread}\n  / ({middle} > 0)\n)"
 
 
 def baseline(it: Context, function: str, name: str) -> str:

@@ -70,6 +70,8 @@ def _spread(v: Vocabulary, before: float, after: float) -> tuple[Series, ...]:
     """A standard deviation that changes, around a mean of 100 tokens."""
     return (
         series("otel_llm_output_tokens_stddev", level(*_changed(before, after))),
+        series("otel_llm_baseline_stddev", level((before, _HISTORY + _SINCE)), signal="output_tokens"),
+        series("otel_llm_baseline_mean", level((100, _HISTORY + _SINCE)), signal="output_tokens"),
         series("otel_llm_tokens_per_request", level((100, _HISTORY + _SINCE)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
         *calls(v, (60, _HISTORY + _SINCE)),
     )
