@@ -287,7 +287,7 @@ def slot(outer: Entry, inner: Entry) -> Slot | None:
     outside, within = outer.reading.condition, inner.reading.condition
     if not _of_one_objective(outer, inner):
         return None
-    if within in _REASONS:
+    if within in _REASONS and (outside, within) != ("fallback", "breaker"):  # which is the outer one of these two
         return "why" if within in outer.condition.explained_by and _explains(inner, outer) else None
     if (outside, within) == ("errors", "burn"):  # the same calls, over an hour
         return "also"

@@ -71,6 +71,7 @@ class Situation(NamedTuple):
     hour: list[Cell | None]  # all models together, minute by minute
     rate_limits: tuple[RateLimit, ...]
     fallbacks: Mapping[tuple[str, str], float]  # from and to, in 15 minutes
+    fallback_reasons: Mapping[tuple[str, str], str]  # the most frequent one of each
     caches: Mapping[str, tuple[float, float, float | None]]  # hits and look-ups in 15 minutes, the usual share
     lookups: Mapping[
         tuple[str, str, str], tuple[float, float]

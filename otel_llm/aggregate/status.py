@@ -96,7 +96,7 @@ def status(
         "anomalies": _anomalies(now, entries),
         "rate_limits": _rate_limits(now, entries),
         "fallbacks": [
-            {"from": start, "to": end, "count": count}
+            {"from": start, "to": end, "count": count, "reason": now.fallback_reasons.get((start, end), "")}
             for (start, end), count in sorted(now.fallbacks.items(), key=lambda one: -one[1])
         ],
         "breakers": [

@@ -21,7 +21,7 @@ from .window.track import Track
 
 _USAGE = "gen_ai_client_inference_usage_"
 _FINISH = "otel_llm_finish_reasons_total"
-_FROM, _TO, _CACHE, _RESULT = 3, 4, 3, 4  # where the labels of a fallback and of a look-up have them
+_FROM, _TO, _REASON, _CACHE, _RESULT = 3, 4, 5, 3, 4  # where the labels of a fallback and of a look-up have them
 
 
 def survey(
@@ -57,6 +57,7 @@ def survey(
         hour=recent.hour(now) if shown else [],
         rate_limits=tuple(_rate_limits(state)),
         fallbacks=_sums(((labels[_FROM], labels[_TO]), count) for labels, count in away),
+        fallback_reasons=_reasons(away),
         caches=_caches(state, now),
         lookups=_by_model(state, now),
         misses=_misses(state, now),
@@ -90,6 +91,12 @@ def _sums(pairs: Iterable[tuple[Kind, float]]) -> dict[Kind, float]:
     for key, value in pairs:
         sums[key] = sums.get(key, 0.0) + value
     return sums
+
+
+def _reasons(away: Iterable[tuple[Labels, float]]) -> dict[tuple[str, str], str]:
+    """Why calls fell back for the most part, by from and to."""
+    counts = _sums(((labels[_FROM], labels[_TO], labels[_REASON]), count) for labels, count in away)
+    return {(start, end): reason for (start, end, reason), _ in sorted(counts.items(), key=lambda one: one[1])}
 
 
 def _values(state: State, name: str) -> Iterator[tuple[Labels, float]]:

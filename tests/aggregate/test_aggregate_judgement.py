@@ -8,10 +8,11 @@ import re
 import pytest
 
 from otel_llm.aggregate import Store
-from otel_llm.aggregate.judgement import Judge, Reading
+from otel_llm.aggregate.judgement import Entry, Judge, Reading, slot
 from otel_llm.aggregate.readings import _lengths
 from otel_llm.aggregate.recent import Cell
 from otel_llm.aggregate.situation import Model
+from otel_llm.core.conditions import CONDITIONS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 from otel_llm.core.objectives import DEFAULT
@@ -140,7 +141,7 @@ def test_a_rate_limit_explains_the_failures_and_the_fallback_follows_from_them(l
     assert one["next"].startswith("Slow these calls down")
     assert one["runbook"].endswith("runbook.md#llmerrorratehigh")
     assert facts["rate_limits"][0]["level"] == "critical"
-    assert facts["fallbacks"] == [{"from": "gpt-5", "to": "haiku", "count": 114.0}]  # of whole minutes
+    assert facts["fallbacks"] == [{"from": "gpt-5", "to": "haiku", "count": 114.0, "reason": "rate_limit"}]  # of whole minutes
     assert facts["models"][0]["levels"] == {"failed": "critical", "p95": "", "shift": ""}
     it.run(6, ("gpt-5", 0.0), labels=("acme",))  # the reading of the limit is old by now
     ended = it.facts()["conditions"]
@@ -163,6 +164,28 @@ def test_failing_models_of_one_provider_are_one_incident(lab):
     assert one["what"] == "{who}: 100 % of calls fail, on several models"
     assert "gpt-5: 100 % of calls fail (server_error)" in one["also"]
     assert "gpt-5-mini" in one["also"]
+
+
+def test_no_condition_is_inside_of_what_is_inside_of_it():
+    every = [Entry(Reading(one.id, (("provider", "openai"),), "gpt-5", 1.0, 9), "critical", AT) for one in CONDITIONS]
+    around = {
+        one.reading.condition: {other.reading.condition for other in every if other is not one and slot(other, one)}
+        for one in every
+    }
+    left = set(around)
+    while ends := {name for name in left if not left & around[name]}:
+        left -= ends
+    assert left == set()
+
+
+def test_an_open_breaker_without_failures_is_around_the_fallback():
+    judge = Judge()
+    breaker = Reading("breaker", (("provider", "openai"), ("breaker", "openai")), "breaker openai", 1.0, 1)
+    fallback = Reading("fallback", (("provider", "openai"), ("model", "gpt-5")), "gpt-5", 1.0, 60)
+    for at in (AT, AT + 600):
+        judge.judge([breaker, fallback], at)
+    (one,) = judge.shown()
+    assert (one.reading, [inner.reading for inner in one.folded]) == (breaker, [fallback])
 
 
 def test_an_open_breaker_is_said_with_the_fallback_that_follows_from_it(lab):

@@ -201,7 +201,7 @@ def _amount(row: Facts | None) -> str:
 
 def _around(facts: Facts) -> str:
     rows = [
-        (f"{name(one['from'], 32)} \N{RIGHTWARDS ARROW} {name(one['to'], 32)}", number(one["count"]))
+        (f"{name(one['from'], 32)} \N{RIGHTWARDS ARROW} {name(one['to'], 32)}{_reason(one)}", number(one["count"]))
         for one in facts["fallbacks"]
     ] or [("fallbacks", "0")]
     rows += [
@@ -213,6 +213,12 @@ def _around(facts: Facts) -> str:
     ]
     rows.append(("retries", number(facts["retries"])))
     return _panel("Fallbacks, caches, retries", "last 15 min", rows, "")
+
+
+def _reason(fallback: Facts) -> str:
+    """Why, for the most part; a page of an older service does not say it."""
+    reason = fallback.get("reason", "")
+    return f" <small>{name(reason.replace('_', ' '), 32)}</small>" if reason else ""
 
 
 def failures(facts: Facts, *, everything: bool) -> str:
