@@ -31,8 +31,8 @@ _LIMITS: tuple[tuple[Limit, Literal["critical", "warning"]], ...] = (
 _REACHED = ("breaker", "budget", "guard", "internal_errors", "label_overflow")
 _FALLS = ("length", "prompt_cache", "variance_low")  # whose limit is how far the value may fall below the usual one
 _KNOWN = (
-    "provider", "model", "budget", "period", "error_type", "signal", "kind", "slo", "cache", "breaker", "agent", "tool", "decision",
-    "guardrail", "gen_ai_evaluation_name", "component", "label",
+    "provider", "model", "budget", "period", "error_type", "signal", "direction", "kind", "slo", "cache", "breaker", "agent", "tool",
+    "decision", "guardrail", "gen_ai_evaluation_name", "component", "label",
 )  # fmt: skip
 _REASONS = (
     "rate_limit",

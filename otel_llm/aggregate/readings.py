@@ -15,7 +15,7 @@ from .quality import severity
 from .recent import Cell
 from .situation import Model, Situation
 from .window import Key
-from .words import dollars, percent, seconds
+from .words import dollars, moved, percent, seconds
 
 Readings = Iterator[Reading]
 YOUNG = 300.0  # seconds that a reading of a rate limit counts
@@ -189,13 +189,16 @@ _SIGNALS = {"latency": "latency", "output_tokens": "output length", "cost": "cos
 
 def _anomalies(now: Situation, _: Objectives) -> Readings:
     for key, model in now.models.items():
-        for signal, shift in model.scores.items():
+        for signal, shift in (*model.scores.items(), *model.against.items()):
             condition = "mix" if signal in SHAPES else "anomaly" if signal in PAGING else ""
             if condition:
                 sign = "+" if shift > 0 else "\N{MINUS SIGN}"
                 facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
+                if causes := model.causes.get(signal):
+                    facts["moved"] = moved(causes)
                 named = _SIGNALS.get(signal, signal.replace("_", " "))
-                labels, far = (*_of(key), ("signal", signal)), abs(shift) if shift > 0 or signal in LOW_TOO else 0.0
+                labels = (*_of(key), ("signal", signal), ("direction", "high" if shift > 0 else "low"))
+                far = abs(shift) if shift > 0 or signal in LOW_TOO else 0.0
                 shown = f"{sign}{abs(shift):.1f} {_SIGMA}"
                 yield Reading(condition, labels, _subject(key), far, 1, shown, named, facts)
 

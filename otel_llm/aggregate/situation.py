@@ -26,6 +26,7 @@ class Model(NamedTuple):
     usual_cost: float | None  # of a call, US dollars
     variation: float | None  # standard deviation of output tokens over their mean, in the window
     usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
+    against: Mapping[str, float] = {}  # where shift and trend point to different sides, the other one of ``scores``
     causes: Mapping[str, tuple[Cause, ...]] = {}  # by signal that has shifted: what moved most, where it is to be shown
 
 

@@ -18,9 +18,8 @@ from .recent import Cell, Failure, FailureKey
 from .situation import Model, Situation
 from .spenders import Spender
 from .window import Key
-from .window.facts import Cause
 from .window.sketch import add, quantiles
-from .words import percent
+from .words import moved
 
 SCHEMA = 1
 MINUTE, HOUR = 60.0, 3600.0
@@ -161,7 +160,7 @@ def condition(entry: Entry, objectives: Objectives) -> dict[str, Any]:
         "calls": facts.get("calls"),
         "share": facts.get("share"),
         "who": [{"label": label, "value": value, "share": share} for label, value, share in facts.get("who", ())],
-        "why": "; ".join(dict.fromkeys(_within(one, entry) for one in inside["why"])) or None,
+        "why": "; ".join(dict.fromkeys((*(_within(one, entry) for one in inside["why"]), *_moved(entry)))) or None,
         "meanwhile": "; ".join(map(_meanwhile, inside["meanwhile"])) or None,
         "also": "; ".join(_within(one, entry) for one in inside["also"] if one.reading.condition not in _SAME) or None,
         "cause_of": list(dict.fromkeys(one.reading.condition for one in entry.folded)),
@@ -169,6 +168,11 @@ def condition(entry: Entry, objectives: Objectives) -> dict[str, Any]:
         "next": NEXT.get(reason, ""),
         "runbook": f"{objectives.runbook_url}#{entry.condition.alert.lower()}",
     }
+
+
+def _moved(entry: Entry) -> tuple[str, ...]:
+    """What changed when a signal left what is usual; it is kept when that has ended."""
+    return (entry.reading.facts["moved"],) if entry.reading.facts.get("moved") else ()
 
 
 def _within(inner: Entry, outer: Entry) -> str:
@@ -275,20 +279,11 @@ def _model(key: Key, model: Model, now: Situation, entries: list[Entry]) -> dict
     }
 
 
-def _why(causes: Iterable[Cause]) -> str | None:
-    """What moved, in words: ``tenant acme: 12 % → 48 % of calls (80 % of the change)``."""
-    words = (
-        f"{dimension} {value}: {percent(before)} \N{RIGHTWARDS ARROW} {percent(now)} of calls ({percent(share)} of the change)"
-        for dimension, value, share, before, now in causes
-    )
-    return "; ".join(words) or None
-
-
 def _anomalies(now: Situation, entries: list[Entry]) -> list[dict[str, Any]]:
     return [
         {**_of(key), "signal": signal, "shift": shift, "peak": model.peaks.get(signal),
          "level": _level(entries, "mix" if signal in SHAPES else "anomaly", **_of(key), signal=signal),
-         "explanation": _why(model.causes.get(signal, ()))}
+         "explanation": moved(model.causes.get(signal, ())) or None}
         for key, model in now.models.items()
         for signal, shift in {**model.shifts, **_far(model.scores)}.items()
     ]  # fmt: skip

@@ -36,13 +36,13 @@ def survey(
     models = {}
     for key in recent.models:
         track = engine.tracks.get(key)
-        shifts, peaks, scores = ({}, {}, {}) if track is None else _scores(track, now)
+        shifts, peaks, scores, against = ({}, {}, {}, {}) if track is None else _scores(track, now)
         five, fifteen, hour = recent.total(key, now)
         models[key] = Model(
             five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, scores, peaks,
             None if track is None else _output(track), None if track is None else _cost(track),
             None if track is None else _variation(track, now), usual.of(key, (hour, fifteen)),
-            _causes(track, shifts) if shown and track is not None else {},
+            against, {} if track is None else _causes(track, scores, DEFAULT.zscore_warning if shown else DEFAULT.zscore_critical),
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
     decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()
@@ -104,7 +104,8 @@ def _values(state: State, name: str) -> Iterator[tuple[Labels, float]]:
     return ((labels, cell.value) for labels, cell in state.families.cells(name).items() if isinstance(cell, Number))
 
 
-def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+def _scores(track: Track, now: float) -> tuple[dict[str, float], ...]:
+    """Shifts, peaks, the farther of shift and trend, and what points to the other side of it."""
     at = track.grid.of(now)
     shifts: dict[str, float] = {}
     peaks: dict[str, float] = {}
@@ -116,18 +117,20 @@ def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float
             peaks[signal] = peak
         if (shift := track.shift(signal, at, baseline)) is not None:
             shifts[signal] = shift
-    every = dict(shifts)
+    every, against = dict(shifts), dict[str, float]()
     for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
+        if score * every.get(signal, 0.0) < 0:
+            against[signal] = min(score, every[signal], key=abs)
         if abs(score) > abs(every.get(signal, 0.0)):
             every[signal] = score
             if kind == "trend" and signal in shifts:
                 shifts[signal] = score
-    return shifts, peaks, every
+    return shifts, peaks, every, against
 
 
-def _causes(track: Track, shifts: Mapping[str, float]) -> dict[str, tuple[Cause, ...]]:
+def _causes(track: Track, scores: Mapping[str, float], least: float) -> dict[str, tuple[Cause, ...]]:
     """What moved most, of the signals that are far enough from usual to ask."""
-    far = (signal for signal in SIGNALS if abs(shifts.get(signal, 0.0)) >= DEFAULT.zscore_warning)
+    far = (signal for signal in SIGNALS if abs(scores.get(signal, 0.0)) >= least)
     return {signal: causes for signal in far if (causes := track.samples.causes(signal))}
 
 

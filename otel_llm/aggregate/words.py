@@ -1,8 +1,11 @@
-"""Numbers in sentences: short, with their unit, in ASCII."""
+"""Numbers in sentences: short, with their unit, and in ASCII but for an arrow."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+
+from .window.facts import Cause
 
 
 def percent(share: float) -> str:
@@ -27,3 +30,11 @@ def seconds(value: float) -> str:
     if value < 0.995:  # noqa: PLR2004 - below a second
         return f"{value * 1000:.0f} ms"
     return f"{value:.1f} s" if value < 9.95 else f"{value:,.0f} s"  # noqa: PLR2004 - two digits
+
+
+def moved(causes: Iterable[Cause]) -> str:
+    """What changed: ``tenant acme: 12 % → 48 % of calls (80 % of the change)``.."""
+    return "; ".join(
+        f"{dimension} {value}: {percent(before)} \N{RIGHTWARDS ARROW} {percent(now)} of calls ({percent(share)} of the change)"
+        for dimension, value, share, before, now in causes
+    )

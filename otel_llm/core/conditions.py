@@ -203,7 +203,7 @@ def _around() -> tuple[Condition, ...]:
             "anomaly", "anomaly", "Is something unusual?",
             "distance of recent means from the baseline, in standard deviations", 2 * MINUTE,
             "sigma", "above", Level("zscore_critical", 1 * MINUTE), Level("zscore_critical", 5 * MINUTE),
-            {"min_samples": "samples"}, (*_OF_MODEL, "signal"), "LLMAnomaly",
+            {"min_samples": "samples"}, (*_OF_MODEL, "signal", "direction"), "LLMAnomaly",
             "{who}: {detail} is {value} from usual", "{who}: {detail} was {value} from usual", ("prompt_cache",),
             grave=Level("zscore_grave", 2 * MINUTE),
         ),
@@ -211,7 +211,7 @@ def _around() -> tuple[Condition, ...]:
             "mix", "anomaly", "Has the mix of requests changed?",
             "distance of recent means from the baseline, in standard deviations", 2 * MINUTE,
             "sigma", "above", Level("zscore_critical", 5 * MINUTE), None,
-            {"min_samples": "samples"}, (*_OF_MODEL, "signal"), "LLMAnomaly",
+            {"min_samples": "samples"}, (*_OF_MODEL, "signal", "direction"), "LLMAnomaly",
             "{who}: {detail} is {value} from usual", "{who}: {detail} was {value} from usual", ("prompt_cache",),
         ),
     )  # fmt: skip

@@ -128,10 +128,11 @@ class Anomaly:
         key = dict(entry.reading.key)
         limit = limit_of(entry.condition, "critical" if severity == "critical" else "warning")
         inside = [one.text for one in entry.folded if one.reading.condition != "error_type"]
+        changed = [entry.reading.facts["moved"]] if entry.reading.facts.get("moved") and not ended else []
         return cls(
             type="condition_ended" if ended else "condition_open", severity=severity, value=entry.reading.value or 0.0, baseline=limit,
             provider=key.get("provider", ""), model=key.get("model", ""), condition=entry.reading.condition,
-            detail=entry.reading.subject if not key.get("model") else "", message="; ".join((entry.text, *inside)),
+            detail=entry.reading.subject if not key.get("model") else "", message="; ".join((entry.text, *inside, *changed)),
         )  # fmt: skip
 
     @classmethod

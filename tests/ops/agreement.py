@@ -32,10 +32,15 @@ EVERY = 30  # seconds between two evaluations
 BUDGETS = {f"LLM{period}Budget{level}" for period in ("Daily", "Monthly") for level in ("Near", "Reached", "Forecast")}
 ALERTS = frozenset({one.alert for one in CONDITIONS if not one.by_rules_only} - {"LLMBudgetReached"} | BUDGETS)
 LONGER = sorted({one.alert for one in CONDITIONS if one.rules_longer})
+# what is judged by its own past: of less than a day, the day's mean of rules holds the fault, and the page's does not
+BY_PAST = (
+    "LLMOutput.*", "LLMCostPerRequestHigh", "LLMPromptCacheHitRatioLow", "LLMTruncatedOutputs", "LLMContentFiltered",
+    "LLMGuardrailBlocking",
+)  # fmt: skip
 # the page's names of what a condition is about, and the labels of its alert
 ABOUT = {
-    "model": "gen_ai_request_model", "error_type": "error_type", "signal": "signal", "kind": "kind", "slo": "slo", "cache": "cache",
-    "breaker": "breaker", "budget": "budget", "period": "period", "decision": "decision", "guardrail": "guardrail",
+    "model": "gen_ai_request_model", "error_type": "error_type", "signal": "signal", "direction": "direction", "kind": "kind", "slo": "slo",
+    "cache": "cache", "breaker": "breaker", "budget": "budget", "period": "period", "decision": "decision", "guardrail": "guardrail",
     "agent": "gen_ai_agent_name", "tool": "gen_ai_tool_name", "gen_ai_evaluation_name": "gen_ai_evaluation_name",
     "component": "component", "label": "label",
 }  # fmt: skip
@@ -79,7 +84,7 @@ def watch(
             continue
         for change in store.incidents(at):
             anomaly = Anomaly.of_change(change)
-            who = (anomaly.condition, anomaly.model or anomaly.detail)
+            who = (anomaly.condition, "|".join(value for _, value in change.entry.reading.key))
             (heard.discard if anomaly.type == "condition_ended" else heard.add)(who)
         if passed % 60 == 0:
             status = store.status(at, {})
@@ -99,7 +104,7 @@ def _is_open(one: Mapping[str, Any]) -> bool:
 
 
 def _who(one: Mapping[str, Any]) -> str:
-    return str(one["key"].get("model") or one["subject"])
+    return "|".join(map(str, one["key"].values()))
 
 
 def _unfolded(conditions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -173,6 +178,10 @@ def _named(of: str) -> str:
     of = _replaced(of, "alertname", "LLMBudgetReached", "alertname", "LLM(?:Daily|Monthly)Budget(?:Near|Reached)")
     of = _replaced(of, "alertname", "LLMDailyBudgetForecast", "alertname", "LLMMonthlyBudgetForecast")
     of = _replaced(of, "kind", "", "kind", "recent")
+    for label in ("error_type", "signal"):  # of a record that an alert reads, and not of what it is about
+        of = _replaced(
+            of, label, "", "alertname", "|".join(sorted({one.alert for one in CONDITIONS if label not in one.key}))
+        )
     return f"label_join({of}, 'who', '|', {', '.join(map(repr, ABOUT.values()))})"
 
 
@@ -185,8 +194,11 @@ def firing(severity: str) -> str:
     return f"max by {_BY} ({_named(alerts)})"
 
 
-def disagreements(seen: Seen, step: int, folder: Path, first: int = 2) -> str:
-    """What promtool says about rules that fire while the page shows nothing of it for an evaluation around, or the other way."""
+def disagreements(seen: Seen, step: int, folder: Path, first: int = 2, ended: int = 10_000) -> str:
+    """What promtool says about rules that fire while the page shows nothing of it for an evaluation around, or the other way.
+
+    ``first`` is the minute from which on it is asked, ``ended`` the one in which faults end: until then all is compared.
+    """
     every, minutes = sorted({fact for page in seen.page for fact in page}), len(seen.page)
     of_page = [
         {
@@ -206,21 +218,19 @@ def disagreements(seen: Seen, step: int, folder: Path, first: int = 2) -> str:
         {"name": "all", "interval": f"{EVERY}s", "rules": [*rules(), *_compared()]},
     ]
     (folder / "rules.yml").write_text(json.dumps({"groups": groups}))
-    after = step + EVERY + EVERY // 2  # a scrape and an evaluation later or earlier
-    near, long = f"[{2 * after}s:{step}s] offset -{after}s", f"[45m:{step}s] offset -{after}s"
-    lasting = f"page{{alertname=~'{'|'.join(LONGER)}'}}"
-    only_rules = (
-        f"rules unless on {_BY} max_over_time((page == 1){near}) unless on {_BY} max_over_time(({lasting} == 1){long})"
-    )
-    only_page = f"(page == 1) unless on {_BY} max_over_time(rules_all{near})"
+    after = max(75, 2 * step + EVERY)  # an evaluation later or earlier, of what two scrapes tell
+    near, later = f"[{2 * after}s:{step}s] offset -{after}s", f'alertname!~"{"|".join(BY_PAST)}"'
     checks = [
         {"expr": expr, "eval_time": f"{minute}m", "exp_samples": []}
         for minute in range(first, minutes - 1)
-        for expr in (only_rules, only_page)
+        for expr in _differences("" if minute <= ended else later, near, f"[45m:{step}s] offset -{after}s")
     ]
-    # each of them fires in rules as well
-    fired = f"count(count by {_BY} (max_over_time(rules_all[{minutes}m]) and on {_BY} max_over_time(page[{minutes}m])))"
-    checks.append({"expr": fired, "eval_time": f"{minutes}m", "exp_samples": [{"value": len(every)}]})
+    # and each of them fires in rules as well, so that there is something to agree about
+    last = min(ended, minutes)
+    shown = {fact for page in seen.page[first : last - 4] for fact in page}
+    of = f"max_over_time((page == 1)[{last - 4 - first}m:{step}s] offset 4m)"
+    fired = f"count(count by {_BY} (max_over_time(rules_all[{last}m]) and on {_BY} {of}))"
+    checks.append({"expr": fired, "eval_time": f"{last}m", "exp_samples": [{"value": len(shown)}]})
     document = {
         "rule_files": ["rules.yml"], "evaluation_interval": f"{EVERY}s",
         "tests": [{"interval": f"{step}s", "input_series": [*fed, *of_page], "promql_expr_test": checks}],
@@ -230,6 +240,14 @@ def disagreements(seen: Seen, step: int, folder: Path, first: int = 2) -> str:
         [needed("promtool"), "test", "rules", str(folder / "test.yml")], capture_output=True, text=True, check=False
     )
     return done.stdout + done.stderr if done.returncode else ""
+
+
+def _differences(where: str, near: str, long: str) -> tuple[str, str]:
+    """What rules alone have and what the page alone has, of ``where``; rules know some things longer, and of a burning budget sooner."""
+    lasting = f"(page{{alertname=~'{'|'.join(LONGER)}'}} == 1){long}"
+    shown = f"max_over_time((page == 1){near}) unless on {_BY} max_over_time({lasting})"
+    only_rules = f"rules{{{where}}} unless on {_BY} {shown} unless rules{{alertname='LLMErrorBudgetBurn'}}"
+    return only_rules, f"(page{{{where}}} == 1) unless on {_BY} max_over_time(rules_all{near})"
 
 
 def _compared() -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def _all(*changes: Changed) -> Changed:
 FAULTS: Mapping[str, tuple[str, Changed]] = {  # by model, with its provider
     "healthy": ("openai", lambda call, _: call),
     "failing": ("google", _failing("server_error", 0.6)),
-    "limited": ("google", _failing("rate_limit", 0.35)),
+    "limited": ("google", _failing("rate_limit", 0.5)),
     "slow": ("openai", lambda call, _: call._replace(duration=call.duration * 25)),
     "late": ("openai", lambda call, _: call._replace(first_chunk=(call.first_chunk or 0) * 15, cost=(call.cost or 0) * 6)),
     "unknown": ("openai", _all(
@@ -64,7 +64,7 @@ FAULTS: Mapping[str, tuple[str, Changed]] = {  # by model, with its provider
     "long": ("openai", _longer(4.0)),
     "varying": ("openai", _varying),
     "odd": ("openai", _all(
-        _sometimes(0.2, problems=("invalid_json",)), _sometimes(0.3, finish_reasons=("length",)),
+        _sometimes(0.6, problems=("invalid_json",)), _sometimes(0.3, finish_reasons=("length",)),
         _sometimes(0.3, finish_reasons=("content_filter",)),
     )),
     "mixed": ("openai", lambda call, _: call._replace(input_tokens=(call.input_tokens or 0) * 4, cache_read_tokens=60)),
@@ -127,7 +127,7 @@ def _around(since: float, wrong: bool, dice: random.Random) -> Iterator[Record]:
 
 def _work(since: float, wrong: bool) -> Iterator[Record]:
     for number in range(6):
-        at, failed = BEGIN + since + number, wrong and number == 0
+        at, failed = BEGIN + since + number, wrong and number < 2
         error = "timeout" if failed else ""
         yield Event("gen_ai_invoke_agent_duration_seconds", at, ("support", error, "acme"), 3.0)
         yield Event("gen_ai_execute_tool_duration_seconds", at, ("search", "function", "support", error, "acme"), 0.3)

@@ -109,4 +109,4 @@ def test_rules_agree_with_the_page_each_minute_within_one_evaluation(seen: Seen,
 
 
 def test_rules_agree_with_the_page_on_every_condition(every: Seen, tmp_path: Path) -> None:
-    assert disagreements(every, 60, tmp_path, every_fault.CALM + 18) == ""
+    assert disagreements(every, 60, tmp_path, every_fault.CALM + 18, every_fault.ENDED) == ""

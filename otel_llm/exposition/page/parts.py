@@ -245,9 +245,11 @@ def others(rest: Sequence[Facts]) -> str:
         link = ""
         if one["runbook"]:
             link = f'<a href="{escape(one["runbook"])}">runbook<span class="sr"> of {escape(one["id"])}</span></a>'
+        why = f" <small>{_text(one['why'])}</small>" if one["why"] else ""
         css = f' class="is-{one["level"]}"' if one["level"] in ("ended", "pending") else ""
         rows.append(
-            f'<li{css}>{labelled(one["level"])}<span class="soft">{since}</span><span>{sentence(one)}</span>{link or "<span></span>"}</li>'
+            f'<li{css}>{labelled(one["level"])}<span class="soft">{since}</span><span>{sentence(one)}{why}</span>'
+            f"{link or '<span></span>'}</li>"
         )
     return f'<ol class="more" aria-label="Other conditions">{"".join(rows)}</ol>' if rows else ""
 
