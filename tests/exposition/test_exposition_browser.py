@@ -135,7 +135,7 @@ def test_agents_and_tools_are_a_tab_that_stays_through_refreshes(open_page, stat
     assert page.get_by_role("table", name="Tools").get_by_role("rowheader").inner_text() == "search of support"
     assert page.locator(".verdict h2").inner_text().startswith("agent support: 32")
     shown["facts"] = Service(agent="billing").facts()
-    page.wait_for_function("document.querySelector('[aria-label=Agents] tbody th').innerText === 'billing'")
+    page.get_by_role("rowheader", name="billing", exact=True).wait_for()
     assert page.locator("nav [aria-current=page]").inner_text() == "Agents and tools"
 
 
