@@ -321,4 +321,5 @@ def _together(outer: Entry, inner: Entry) -> bool:
     if any(name not in _KNOWN and theirs.get(name, value) != value for name, value in ours.items()):
         return False  # of services that have windows of their own
     over = (inner.level == "ended") == (outer.level == "ended")
-    return over and outer.level != "pending" and bool(common) and all(ours[name] == theirs[name] for name in common)
+    held = outer.level != "pending" or inner.level == "pending"  # what is no incident yet holds none
+    return over and held and bool(common) and all(ours[name] == theirs[name] for name in common)

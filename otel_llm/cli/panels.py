@@ -335,8 +335,9 @@ def _fallbacks(frame: Frame) -> Iterable[Line]:
     for way, count in list(frame.view.fallbacks.items())[:2]:
         start, _, end = way.partition(" -> ")
         reason = frame.view.fallback_reasons.get(way, "").replace("_", " ")
-        reason = f" {reason}" if frame.width >= 50 else ""
-        room = max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10 - len(reason)) // 2)
+        whole = len(f"{start} {frame.glyphs.arrow} {end}  {theme.number(count)} {reason}") <= frame.width - 4
+        reason = f" {reason}" if whole or frame.width >= 50 else ""
+        room = len(way) if whole else max(6, (frame.width - 4 - len(frame.glyphs.arrow) - 10 - len(reason)) // 2)
         names = (
             f"{theme.shorten(start, room, frame.glyphs)} {frame.glyphs.arrow} {theme.shorten(end, room, frame.glyphs)}"
         )

@@ -141,7 +141,9 @@ def test_a_rate_limit_explains_the_failures_and_the_fallback_follows_from_them(l
     assert one["next"].startswith("Slow these calls down")
     assert one["runbook"].endswith("runbook.md#llmerrorratehigh")
     assert facts["rate_limits"][0]["level"] == "critical"
-    assert facts["fallbacks"] == [{"from": "gpt-5", "to": "haiku", "count": 114.0, "reason": "rate_limit"}]  # of whole minutes
+    assert facts["fallbacks"] == [
+        {"from": "gpt-5", "to": "haiku", "count": 114.0, "reason": "rate_limit"}
+    ]  # of whole minutes
     assert facts["models"][0]["levels"] == {"failed": "critical", "p95": "", "shift": ""}
     it.run(6, ("gpt-5", 0.0), labels=("acme",))  # the reading of the limit is old by now
     ended = it.facts()["conditions"]
@@ -186,6 +188,12 @@ def test_an_open_breaker_without_failures_is_around_the_fallback():
         judge.judge([breaker, fallback], at)
     (one,) = judge.shown()
     assert (one.reading, [inner.reading for inner in one.folded]) == (breaker, [fallback])
+
+
+def test_what_is_not_held_for_long_enough_is_one_line_too(lab):
+    it = lab().run(1, ("gpt-5", 0.6), kind="timeout")
+    (one,) = it.facts()["conditions"]
+    assert (one["id"], one["level"], one["cause_of"]) == ("errors", "pending", ["error_type"])
 
 
 def test_an_open_breaker_is_said_with_the_fallback_that_follows_from_it(lab):
