@@ -1,4 +1,4 @@
-"""A call that is over when we hear of it: another library's span, a framework's hook or a batch's results tell of it."""
+"""A call that is over when it is reported: by another library's span, a framework's hook or a batch's results."""
 
 from __future__ import annotations
 
