@@ -13,7 +13,7 @@ from otel_llm.aggregate.window.memory import FULL, MOST, SAMPLE, Memory
 from otel_llm.aggregate.window.signals import Edges, Reading
 from otel_llm.aggregate.window.sketch import WIDTH, index
 from otel_llm.aggregate.window.slices import Slice
-from otel_llm.aggregate.window.trend import BLOCK, BLOCKS, LINE, SIZE, Line, Minutes, Trend
+from otel_llm.aggregate.window.trend import BLOCK, BLOCKS, FURTHER, LINE, SIZE, Line, Minutes, Trend
 from otel_llm.aggregate.window.watch import Alarms, Watch
 
 ANY = (None, None, None)
@@ -131,9 +131,10 @@ def test_a_line_lies_where_the_service_gets_by_itself() -> None:
     young = Line()
     young.take_up([])
     assert young.level == LINE
-    alike = Line()
-    alike.take_up([2.8] * BLOCKS)
-    assert alike.level == pytest.approx(4.0)
+    for further, level in ((1.0, 2.8), (FURTHER, 4.0)):
+        alike = Line(further)
+        alike.take_up([2.8] * BLOCKS)
+        assert alike.level == pytest.approx(level)
     calm = Line()
     calm.take_up([0.5] * BLOCKS)
     assert calm.level == pytest.approx(2.3)

@@ -35,16 +35,20 @@ CALM, BUSY, BEYOND = (
     0.8,
     3.0,
 )  # quantiles of the largest scores, and how many times their distance beyond the first the line lies
-FURTHER = LINE / BELIEVED[1]  # times the first quantile, at least: both lie close together by chance, too
+FURTHER = LINE / BELIEVED[1]  # times the first quantile, at least, for trends: theirs are alike by chance
 MOST = 6.0  # a score teaches the line at most so much
 
 
 class Line:
-    """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has."""
+    """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has.
 
-    __slots__ = ("block", "largest", "level", "maxima")
+    It is at least ``further`` times the middle one of the largest scores.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("block", "further", "largest", "level", "maxima")
+
+    def __init__(self, further: float = 1.0) -> None:
+        self.further = further
         self.block = -1
         self.largest = 0.0
         self.maxima: array[float] = array("f")
@@ -63,7 +67,7 @@ class Line:
         ordered = sorted([*self.maxima, *BELIEVED])
         calm, busy = _quantile(ordered, CALM), _quantile(ordered, BUSY)
         least = LINE if len(self.maxima) < SETTLED else LEAST_LINE
-        return max(least, calm + BEYOND * (busy - calm), calm * FURTHER)
+        return max(least, calm + BEYOND * (busy - calm), calm * self.further)
 
     def shown(self, score: float) -> float:
         """``score`` on the scale where 3 is the line."""
@@ -135,7 +139,7 @@ class Trend:
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
         self.weights = array("d", bytes(8 * PAIRS))
         self.squares = array("d", bytes(8 * PAIRS))
-        self.line, self.quick_line = Line(), Line()
+        self.line, self.quick_line = Line(FURTHER), Line()
         self.score = self.quick = 0.0
         self.known = False
 
