@@ -15,6 +15,7 @@ from .findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from otel_llm.core.config import Config
 
 SECONDS = "3"  # for one request, with all that an exporter tries again
