@@ -46,6 +46,7 @@ class Step:
         "ended",
         "handed_over",
         "inference_calls",
+        "inner",
         "kind",
         "name",
         "own_begun",
@@ -77,6 +78,7 @@ class Step:
         self.begun = 0  # calls that have begun inside
         self.own_begun = 0  # of those, calls of this agent run itself
         self.inference_calls = 0
+        self.inner: Any = None  # the ending of a step inside that told of this same request
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
         self.provider = ""  # of the first model call of this agent run
@@ -89,6 +91,10 @@ class Step:
 
     def model(self) -> str:
         """The model that an inference step asks, as far as it is known by now."""
+        return ""
+
+    def method(self) -> str:
+        """The method of an MCP request, where a span tells of it."""
         return ""
 
     def around(self, *kinds: Kind) -> Step | None:

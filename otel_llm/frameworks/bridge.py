@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_llm.calls import runs, shared_span
 from otel_llm.calls.invocation import CURRENT
@@ -56,6 +56,10 @@ class SpanStep(Step):
         """The model that the span names by now."""
         return reading.model(getattr(self.span, "attributes", None) or {})
 
+    def method(self) -> str:
+        """The method that the span names."""
+        return str((getattr(self.span, "attributes", None) or {}).get(reading.METHOD, ""))
+
     def label(self) -> str:
         """The name, from what the span has by now; else from the form of the span's name."""
         if not self.name and self.span is not None:
@@ -91,10 +95,12 @@ class Bridge:
         self._live[span.context.span_id] = self.begin(span, parent_context)
 
     def begin(self, span: Any, parent_context: Context | None) -> SpanStep:
-        """The step of a span that starts. A server's span has its caller elsewhere, also where that is in this process."""
+        """The step of a span that starts. A server's span has its caller elsewhere, also where that is in this process; where one
+        is open, it is the same request, whatever context was handed on with that."""
         parent = runs.current(parent_context)
-        if span.kind is SpanKind.SERVER and (parent is None or parent.resolve() != "mcp_server"):
-            parent = None
+        if span.kind is SpanKind.SERVER:
+            around = (parent, runs.of(get_current_span()))
+            parent = next((step for step in around if step is not None and step.resolve() == "mcp_server"), None)
         step = SpanStep(span, _scope(span), parent, self._observer.epoch)
         call = CURRENT.get()
         step.inside_call = call is not None and not call.done

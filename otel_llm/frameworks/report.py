@@ -46,20 +46,26 @@ def report(step: Step, ending: Ending) -> None:
         return
     step.ended = True
     record = _REPORTS.get(step.resolve())
-    if record is not None and not _same_above(step):
-        record(step, ending)
-
-
-def _same_above(step: Step) -> bool:
-    """Whether another reporter reports the same thing around this step: FastMCP's client over that of ``mcp``, an
-    instrumentation beside a hook. The outer one counts."""
+    if record is None:
+        return
     above = step.parent
     while above is not None and above.resolve() == "":
         above = above.parent
-    if above is None or above.resolve() != step.resolve():
+    if above is None or not _same(step, above, ending.method):
+        record(step, ending)
+    elif step.resolve() == "mcp_server":
+        above.inner = ending
+
+
+def _same(step: Step, above: Step, method: str) -> bool:
+    """Whether the step around this one reports the same thing: FastMCP's client over that of ``mcp``, an instrumentation beside a
+    hook. The outer one counts."""
+    if above.resolve() != step.resolve():
         return False
-    if step.resolve() in ("mcp_client", "mcp_server", "retrieval"):  # a retriever over a store: one look-up
+    if step.resolve() == "retrieval":  # a retriever over a store: one look-up
         return True
+    if step.resolve() in ("mcp_client", "mcp_server"):  # else a list of tools that a client asks for at a call of one
+        return above.method() in ("", method)
     if step.resolve() == "tool" and above.source == step.source:
         return above.name == step.name  # a tool that is called through a method of its own
     return above.source != step.source and above.name == step.name
@@ -102,8 +108,9 @@ def _tool(step: Step, ending: Ending) -> None:
 
 
 def _mcp(side: str) -> Callable[[Step, Ending], None]:
-    def record(_: Step, ending: Ending) -> None:
-        labels = ending.method, ending.tool, ending.error
+    def record(step: Step, ending: Ending) -> None:
+        inner = step.inner or ending  # FastMCP's server may name the tool and its failure in a span inside
+        labels = ending.method, ending.tool or inner.tool, ending.error or inner.error
         _emit(f"mcp_{side}_operation_duration_seconds", labels, ending, ending.seconds)
 
     return record

@@ -382,6 +382,22 @@ def test_each_mcp_request_once_on_each_side(recording: str) -> None:
     assert here.labels(TOOL) == []
 
 
+def test_what_fastmcp_tells_of_a_request_in_a_span_inside(recording: str) -> None:
+    with world(recording) as here:
+        with (
+            mcp(here, "fastmcp", "tools/call", SpanKind.SERVER),
+            mcp(here, "fastmcp", "tools/call t", SpanKind.SERVER, gen_ai__tool__name="t", error__type="tool_error"),
+        ):
+            pass
+        with (
+            mcp(here, "fastmcp", "tools/call", SpanKind.CLIENT, gen_ai__tool__name="t"),
+            mcp(here, "mcp-python-sdk", "MCP send tools/list", SpanKind.CLIENT, "tools/list"),
+        ):
+            pass
+    assert here.labels("mcp_server_operation_duration_seconds") == [("tools/call", "t", "tool_error")]
+    assert here.labels("mcp_client_operation_duration_seconds") == [("tools/list", "", ""), ("tools/call", "t", "")]
+
+
 @pytest.mark.parametrize(("answer", "repeats"), [(lambda _: "same", 19), (str, 0)], ids=["loop", "polling"])
 def test_a_loop_is_counted_and_polling_is_not(answer: Callable[[int], str], repeats: int) -> None:
     named: queue.Queue[Anomaly] = queue.Queue()
