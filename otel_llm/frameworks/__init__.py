@@ -20,7 +20,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "autogen": ("autogen_core.tools._base", "autogen_ext.models.openai._openai_client"),
     "chromadb": ("chromadb.api.models.Collection", "chromadb.api.models.AsyncCollection"),
     "claude_agent_sdk": ("claude_agent_sdk._internal.message_parser",),
-    "crewai": ("crewai.events.event_bus",),
+    "crewai": ("crewai.events.event_bus", "crewai.crew", "crewai.flow.runtime", "crewai.agent.core"),
     "dspy": ("dspy.primitives.module", "dspy.clients.execution", "dspy.adapters.types.tool"),
     "google_adk": ("google.adk.tools.function_tool",),
     "haystack": ("haystack.tracing.tracer",),

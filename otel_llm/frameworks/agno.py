@@ -4,7 +4,8 @@ which its owner sets."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
@@ -12,11 +13,12 @@ from otel_llm.calls.runs import Kind
 from otel_llm.core.model import Usage
 
 from . import asked, steps
-from .asked import Asked
+from .asked import Answer
 from .steps import Open
 from .streamed import follow, follow_async
 
 SOURCE = "agno"
+_MODELS = "agno.models.base"
 _KINDS: dict[str, Kind] = {"agent": "agent", "team": "workflow"}
 
 
@@ -33,20 +35,27 @@ def _failed(answer: Any) -> str | None:
     return {"ERROR": "_OTHER", "CANCELLED": "cancelled"}.get(str(status).upper())
 
 
+@contextmanager
+def _running(kind: str, args: Args, kwargs: Kwargs) -> Iterator[list[Any]]:
+    """A run is open while the block runs. Its answer, which the block puts into the list, may say that it has failed."""
+    opened = _begin(kind, args, kwargs)
+    answers: list[Any] = []
+    try:
+        with opened.current():
+            yield answers
+    except BaseException as error:
+        opened.end(error)
+        raise
+    opened.end(_failed(answers[0]))
+
+
 def _whole(kind: str) -> Callable[[Any, Any], Any]:
     def make(original: Any, _: Any) -> Any:
         @functools.wraps(original)
         def run(*args: Any, **kwargs: Any) -> Any:
-            opened = _begin(kind, args, kwargs)
-            answer = None
-            try:
-                with opened.current():
-                    answer = original(*args, **kwargs)
-            except BaseException as error:
-                opened.end(error)
-                raise
-            opened.end(_failed(answer))
-            return answer
+            with _running(kind, args, kwargs) as answers:
+                answers.append(original(*args, **kwargs))
+            return answers[0]
 
         return run
 
@@ -57,16 +66,9 @@ def _whole_async(kind: str) -> Callable[[Any, Any], Any]:
     def make(original: Any, _: Any) -> Any:
         @functools.wraps(original)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            opened = _begin(kind, args, kwargs)
-            answer = None
-            try:
-                with opened.current():
-                    answer = await original(*args, **kwargs)
-            except BaseException as error:
-                opened.end(error)
-                raise
-            opened.end(_failed(answer))
-            return answer
+            with _running(kind, args, kwargs) as answers:
+                answers.append(await original(*args, **kwargs))
+            return answers[0]
 
         return run
 
@@ -94,29 +96,12 @@ def _called(_: Any, begun: tuple[Open, Any], result: Any, error: BaseException |
     opened.end(failed, tool_type="function", arguments=arguments, result=str(getattr(result, "result", "")))
 
 
-def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
-    return asked.begin(SOURCE)
-
-
-def _answered(model: Any, call: Asked, response: Any, error: BaseException | None) -> None:
+def _read(model: Any, response: Any) -> Answer:
     counts = getattr(response, "response_usage", None)
     usage = None
     if counts is not None:
         usage = Usage(counts.input_tokens, counts.output_tokens, counts.cache_read_tokens, counts.cache_write_tokens)
-    asked.end(call, getattr(model, "provider", None), getattr(model, "id", None), usage, error)
-
-
-def _streams(follow: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    def make(original: Any, _: Any) -> Any:
-        @functools.wraps(original)
-        def invoke(model: Any, *args: Any, **kwargs: Any) -> Any:
-            call = asked.begin(SOURCE, enter=False)
-            ends = lambda _, last, error: _answered(model, call, last, error)  # noqa: E731 - its last item has the tokens
-            return follow(original(model, *args, **kwargs), call.opened, ends)
-
-        return invoke
-
-    return make
+    return Answer(getattr(model, "provider", None), getattr(model, "id", None), usage)
 
 
 def _hooks(kind: str) -> tuple[Replace, ...]:
@@ -138,9 +123,9 @@ framework = Framework(
         *_hooks("agent"),
         *_hooks("team"),
         Around("agno.tools.function", ("FunctionCall.execute", "FunctionCall.aexecute"), _called, _calls),
-        Around("agno.models.base", ("Model._invoke_with_retry", "Model._ainvoke_with_retry"), _answered, _asks),
-        Replace("agno.models.base", "Model._invoke_stream_with_retry", _streams(follow)),
-        Replace("agno.models.base", "Model._ainvoke_stream_with_retry", _streams(follow_async)),
+        asked.around(_MODELS, ("Model._invoke_with_retry", "Model._ainvoke_with_retry"), SOURCE, _read),
+        asked.streamed(_MODELS, "Model._invoke_stream_with_retry", SOURCE, _read, follow),
+        asked.streamed(_MODELS, "Model._ainvoke_stream_with_retry", SOURCE, _read, follow_async),
     ),
     notes="A team is a workflow; what its leader asks and calls is its own, and no agent's.",
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
+from otel_llm.calls.declarations import Args, Around, Framework, Kwargs
 from otel_llm.core.model import Usage
 
 from . import asked
-from .asked import Asked
+from .asked import Answer
 from .repeats import compare
 from .streamed import follow_async
 
@@ -25,26 +24,12 @@ def _answered(tool: Any, arguments: Any, result: Any, error: BaseException | Non
     compare(str(tool.name), arguments, str(result), error)
 
 
-def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
-    return asked.begin(SOURCE)
-
-
-def _answers(client: Any, call: Asked, result: Any, error: BaseException | None) -> None:
+def _read(client: Any, result: Any) -> Answer:
     counts = getattr(result, "usage", None)
     usage = None if counts is None else Usage(counts.prompt_tokens, counts.completion_tokens)
     provider = "azure.ai.openai" if "Azure" in type(client).__name__ else "openai"
     model = client._create_args.get("model")  # noqa: SLF001 - there is no public name for it
-    asked.end(call, provider, model, usage, error, reason=getattr(result, "finish_reason", None))
-
-
-def _streams(original: Any, _: Any) -> Any:
-    @functools.wraps(original)
-    def create_stream(client: Any, *args: Any, **kwargs: Any) -> Any:
-        call = asked.begin(SOURCE, enter=False)
-        ends = lambda _, last, error: _answers(client, call, last, error)  # noqa: E731 - its last item is the whole result
-        return follow_async(original(client, *args, **kwargs), call.opened, ends)
-
-    return create_stream
+    return Answer(provider, model, usage, getattr(result, "finish_reason", None))
 
 
 framework = Framework(
@@ -54,8 +39,8 @@ framework = Framework(
     tested=("0.7.5",),
     hooks=(
         Around("autogen_core.tools._base", ("BaseTool.run_json",), _answered, _asked),
-        Around(_CLIENT, ("BaseOpenAIChatCompletionClient.create",), _answers, _asks),
-        Replace(_CLIENT, "BaseOpenAIChatCompletionClient.create_stream", _streams),
+        asked.around(_CLIENT, ("BaseOpenAIChatCompletionClient.create",), SOURCE, _read),
+        asked.streamed(_CLIENT, "BaseOpenAIChatCompletionClient.create_stream", SOURCE, _read, follow_async),
     ),
     scope="autogen-core",
 )

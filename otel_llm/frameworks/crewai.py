@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs
-from otel_llm.calls.runs import Kind
+from otel_llm.calls.runs import Kind, Step
 from otel_llm.core.model import Usage
 
 from . import asked, steps
-from .asked import Asked
+from .asked import Answer, Asked
 from .steps import Open
 
 SOURCE = "crewai"
@@ -87,9 +88,8 @@ def _end(kind: str, source: Any, event: Any, *, failed: bool) -> None:
         counts = getattr(event, "usage", None) or {}
         usage = Usage(counts.get("prompt_tokens"), counts.get("completion_tokens"), counts.get("cached_prompt_tokens"))
         reason = getattr(event, "finish_reason", None)
-        asked.end(
-            step, getattr(source, "provider", None), event.model, usage, "_OTHER" if failed else None, reason=reason
-        )
+        answer = Answer(getattr(source, "provider", None), event.model, usage, reason)
+        asked.end(step, answer, "_OTHER" if failed else None)
         return
     if kind != "tool":
         step.end("_OTHER" if failed else None)
@@ -103,10 +103,49 @@ def _end(kind: str, source: Any, event: Any, *, failed: bool) -> None:
     )
 
 
+def _leaves(kind: Kind) -> Callable[[Any, Any, Any, BaseException | None], None]:
+    """The end of a method that runs a crew, a flow or an agent. CrewAI sends no event where it is cancelled or interrupted."""
+
+    def ended(runner: Any, _: Any, __: Any, error: BaseException | None) -> None:
+        run = _open.get((kind, id(runner))) if error is not None and not isinstance(error, Exception) else None
+        if run:
+            _leave(run[-1], error)
+
+    return ended
+
+
+def _leave(run: Open | Asked, error: BaseException | None) -> None:
+    """End a run that is left, and before it what is open inside of it, the innermost first."""
+    for key, opened in reversed(list(_open.items())):
+        for step in [step for step in opened if _opened(run).step in _around(step)]:
+            opened.remove(step)
+            _opened(step).end(error)
+        if not opened:
+            _open.pop(key, None)
+
+
+def _opened(step: Open | Asked) -> Open:
+    return step.opened if isinstance(step, Asked) else step
+
+
+def _around(step: Open | Asked) -> Iterator[Step]:
+    """The step, and those around it."""
+    around: Step | None = _opened(step).step
+    while around is not None:
+        yield around
+        around = around.parent
+
+
 framework = Framework(
     name="crewai",
     distribution="crewai",
     requires=">=1.0,<2",
     tested=("1.15.30",),
-    hooks=(Around("crewai.events.event_bus", ("CrewAIEventsBus.emit",), lambda *_: None, _sent),),
+    hooks=(
+        Around("crewai.events.event_bus", ("CrewAIEventsBus.emit",), lambda *_: None, _sent),
+        Around("crewai.crew", ("Crew.kickoff", "Crew.akickoff"), _leaves("workflow")),
+        Around("crewai.flow.runtime", ("Flow.kickoff_async",), _leaves("workflow")),
+        Around("crewai.agent.core", ("Agent.execute_task", "Agent.aexecute_task"), _leaves("agent")),
+        Around("crewai.agent.core", ("Agent.kickoff", "Agent.kickoff_async"), _leaves("agent")),
+    ),
 )

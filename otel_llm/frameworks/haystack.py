@@ -13,7 +13,7 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
 
 from . import asked, steps
-from .asked import Asked
+from .asked import Answer, Asked
 from .steps import Open
 
 SOURCE = "haystack"
@@ -105,7 +105,7 @@ def _end(opened: Open | Asked | None, attributes: dict[str, Any], error: BaseExc
             _answered(opened, attributes, error)
         elif opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if attributes.get("haystack.tool.error") else None)
-            arguments, result = attributes.get("haystack.tool.input"), attributes.get("haystack.tool.output")
+            arguments, result = attributes.get("haystack.agent.step.tool.input"), attributes.get("haystack.agent.step.tool.output")
             opened.end(failed, tool_type="function", arguments=arguments, result=result)
         elif opened.step.kind == "retrieval":
             output = attributes.get("haystack.component.output")
@@ -123,7 +123,7 @@ def _answered(call: Asked, attributes: dict[str, Any], error: BaseException | No
     counts = meta.get("usage") or {}
     read = (counts.get("prompt_tokens_details") or {}).get("cached_tokens")
     usage = Usage(counts.get("prompt_tokens"), counts.get("completion_tokens"), read)
-    asked.end(call, "", meta.get("model"), usage, error, reason=meta.get("finish_reason"))
+    asked.end(call, Answer("", meta.get("model"), usage, meta.get("finish_reason")), error)
 
 
 def put_in(module: Any) -> Callable[[], None]:

@@ -13,7 +13,7 @@ from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
 
 from . import asked, steps
-from .asked import Asked
+from .asked import Answer, Asked
 from .steps import Open
 
 SOURCE = "llama_index"
@@ -80,7 +80,7 @@ class Spans:
             return
         opened, about = entry
         if isinstance(opened, Asked):
-            asked.end(opened, _provider(about), getattr(about, "model", None), _usage(result), error)
+            asked.end(opened, Answer(_provider(about), getattr(about, "model", None), _usage(result)), error)
         elif opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if getattr(result, "is_error", False) else None)
             opened.end(failed, tool_type="function", arguments=about, result=str(getattr(result, "content", result)))

@@ -9,7 +9,7 @@ from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
 from otel_llm.core.model import Usage
 
 from . import asked, steps
-from .asked import Asked
+from .asked import Answer
 from .steps import Open
 from .streamed import follow
 
@@ -38,24 +38,10 @@ def _run(original: Any, _: Any) -> Any:
     return run
 
 
-def _asks(_: Any, __: Args, ___: Kwargs) -> Asked:
-    return asked.begin(SOURCE)
-
-
-def _answered(model: Any, call: Asked, message: Any, error: BaseException | None) -> None:
+def _read(model: Any, message: Any) -> Answer:
     counts = getattr(message, "token_usage", None)
     usage = None if counts is None else Usage(counts.input_tokens, counts.output_tokens)
-    asked.end(call, _PROVIDERS.get(type(model).__name__), getattr(model, "model_id", None), usage, error)
-
-
-def _streams(original: Any, _: Any) -> Any:
-    @functools.wraps(original)
-    def generate_stream(model: Any, *args: Any, **kwargs: Any) -> Any:
-        call = asked.begin(SOURCE, enter=False)
-        ends = lambda _, last, error: _answered(model, call, last, error)  # noqa: E731 - its last item has the tokens
-        return follow(original(model, *args, **kwargs), call.opened, ends)
-
-    return generate_stream
+    return Answer(_PROVIDERS.get(type(model).__name__), getattr(model, "model_id", None), usage)
 
 
 def _calls(_: Any, args: Args, kwargs: Kwargs) -> tuple[Open, Any] | None:
@@ -79,8 +65,11 @@ framework = Framework(
     hooks=(
         Replace("smolagents.agents", "MultiStepAgent.run", _run),
         Around("smolagents.agents", ("ToolCallingAgent.execute_tool_call",), _called, _calls),
-        Around("smolagents.models", ("Model.generate",), _answered, _asks, heirs=True),
-        *(Replace("smolagents.models", f"{model}.generate_stream", _streams) for model in _STREAMING),
+        asked.around("smolagents.models", ("Model.generate",), SOURCE, _read, heirs=True),
+        *(
+            asked.streamed("smolagents.models", f"{model}.generate_stream", SOURCE, _read, follow)
+            for model in _STREAMING
+        ),
     ),
     notes="Tools that a CodeAgent calls from its code are not seen as such.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .steps import Open
@@ -14,23 +15,30 @@ def _end(opened: Open, _: Any, error: BaseException | None) -> None:
     opened.end(error)
 
 
+@contextmanager
+def _read(opened: Open, ends: Ends) -> Iterator[list[Any]]:
+    """While the block reads: the step is open. The list has the last item."""
+    last: list[Any] = [None]
+    try:
+        yield last
+    except BaseException as error:
+        ends(opened, last[0], error)
+        raise
+    ends(opened, last[0], None)
+
+
 def follow(items: Iterator[Any], opened: Open, ends: Ends = _end) -> Iterator[Any]:
     """The items of a generator, which is the run of ``opened``. Who stops reading early has left the run."""
-    last: Any = None
     try:
-        while True:
-            with opened.current():
-                try:
-                    item = next(items)
-                except StopIteration:
-                    break
-            last = item
-            yield item
-    except BaseException as error:
-        ends(opened, last, error)
-        raise
-    else:
-        ends(opened, last, None)
+        with _read(opened, ends) as last:
+            while True:
+                with opened.current():
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        break
+                last[0] = item
+                yield item
     finally:
         close = getattr(items, "close", None)
         if close is not None:
@@ -39,21 +47,16 @@ def follow(items: Iterator[Any], opened: Open, ends: Ends = _end) -> Iterator[An
 
 async def follow_async(items: AsyncIterator[Any], opened: Open, ends: Ends = _end) -> AsyncIterator[Any]:
     """As ``follow``, of an asynchronous generator."""
-    last: Any = None
     try:
-        while True:
-            with opened.current():
-                try:
-                    item = await anext(items)
-                except StopAsyncIteration:
-                    break
-            last = item
-            yield item
-    except BaseException as error:
-        ends(opened, last, error)
-        raise
-    else:
-        ends(opened, last, None)
+        with _read(opened, ends) as last:
+            while True:
+                with opened.current():
+                    try:
+                        item = await anext(items)
+                    except StopAsyncIteration:
+                        break
+                last[0] = item
+                yield item
     finally:
         close = getattr(items, "aclose", None)
         if close is not None:

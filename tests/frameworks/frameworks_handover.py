@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from frameworks_common import autogen_client
+
 from otel_llm.testing.loopback import Reply, Request, answer
 
 DESK, SPECIALIST = "gpt-4o", "gpt-4o-mini"
@@ -20,14 +22,15 @@ _ARGUMENTS = {"agent_name": "specialist", "to_agent": "specialist", "coworker": 
 
 
 class Script:
-    """What the models say: at first a call of the tool ``get_weather`` where it is offered, else of the first one; then text."""
+    """What each model says: at first ``times`` calls of the tool ``get_weather`` where it is offered, else of the first one; then text."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: int = 1) -> None:
+        self.times = times
         self.asked: Counter[str] = Counter()
 
     def __call__(self, request: Request) -> Reply:
         self.asked[request.model] += 1
-        if self.asked[request.model] > 1:
+        if self.asked[request.model] > self.times:
             return answer(request)
         body = dict(request.body)
         if "contents" in body:
@@ -299,16 +302,9 @@ def autogen(url: str) -> None:
     from autogen_agentchat.agents import AssistantAgent
     from autogen_agentchat.conditions import TextMentionTermination
     from autogen_agentchat.teams import Swarm
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
-
-    info: Any = {
-        "vision": False, "function_calling": True, "json_output": False, "family": "unknown", "structured_output": False,
-    }  # fmt: skip
 
     def agent(name: str, model: str, **more: Any) -> Any:
-        client = OpenAIChatCompletionClient(
-            model=model, base_url=f"{url}/v1", api_key="k", model_info=info, include_name_in_message=False
-        )
+        client = autogen_client(url, model, include_name_in_message=False)
         return AssistantAgent(name, client, description="d", **more)
 
     desk = agent("desk", DESK, handoffs=["specialist"])

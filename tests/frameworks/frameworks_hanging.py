@@ -7,6 +7,8 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from frameworks_common import autogen_client, llama_index_model
+
 MODEL = "gpt-4o-hang"
 GEMINI = "gemini-2.5-flash-hang"
 
@@ -78,17 +80,18 @@ async def semantic_kernel(url: str) -> None:
     await ChatCompletionAgent(service=service, name="weather_agent").get_response(messages="hi")
 
 
+async def crewai(url: str) -> None:
+    from crewai import LLM, Agent, Crew, Task
+
+    llm = LLM(model=f"openai/{MODEL}", base_url=f"{url}/v1", api_key="k", max_retries=0)
+    agent = Agent(role="weather_agent", goal="g", backstory="b", llm=llm)
+    await Crew(agents=[agent], tasks=[Task(description="hi", expected_output="x", agent=agent)]).akickoff()
+
+
 async def llama_index(url: str) -> None:
     from llama_index.core.agent.workflow import FunctionAgent
-    from llama_index.core.base.llms.types import LLMMetadata
-    from llama_index.llms.openai import OpenAI
 
-    class Model(OpenAI):  # type: ignore[misc]
-        @property
-        def metadata(self) -> Any:
-            return LLMMetadata(model_name=MODEL, is_chat_model=True, is_function_calling_model=True)
-
-    model = Model(model=MODEL, api_base=f"{url}/v1", api_key="k", max_retries=0)
+    model = llama_index_model(url, MODEL, max_retries=0)
     handler = FunctionAgent(name="weather_agent", llm=model, tools=[], streaming=False).run("hi")
     try:
         await handler
@@ -99,17 +102,8 @@ async def llama_index(url: str) -> None:
 
 async def autogen(url: str) -> None:
     from autogen_agentchat.agents import AssistantAgent
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    info: Any = {
-        "vision": False,
-        "function_calling": True,
-        "json_output": False,
-        "family": "unknown",
-        "structured_output": False,
-    }
-    client = OpenAIChatCompletionClient(model=MODEL, base_url=f"{url}/v1", api_key="k", model_info=info, max_retries=0)
-    await AssistantAgent("weather_agent", client).run(task="hi")
+    await AssistantAgent("weather_agent", autogen_client(url, MODEL, max_retries=0)).run(task="hi")
 
 
 async def agno(url: str) -> None:
@@ -151,6 +145,7 @@ ALL: dict[Hanging, tuple[str, ...]] = {
     agent_framework: ("agent_framework.openai",),
     google_adk: ("google.adk.agents", "google.adk.runners"),
     semantic_kernel: ("semantic_kernel.agents", "semantic_kernel.connectors.ai.open_ai"),
+    crewai: ("crewai",),
     llama_index: ("llama_index.core.agent.workflow", "llama_index.llms.openai"),
     autogen: ("autogen_agentchat.agents", "autogen_ext.models.openai"),
     agno: ("agno.agent", "agno.models.openai"),

@@ -7,25 +7,19 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from frameworks_common import autogen_client
+
 MODEL = "gpt-4o-tools"
 Tool = Callable[..., str]
 
 
-def autogen(url: str, tool: Tool, *, stream: bool) -> None:
+def autogen(url: str, tool: Tool, *, stream: bool, turns: int = 1) -> None:
     from autogen_agentchat.agents import AssistantAgent
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    info: Any = {
-        "vision": False,
-        "function_calling": True,
-        "json_output": False,
-        "family": "unknown",
-        "structured_output": False,
-    }
-    client = OpenAIChatCompletionClient(
-        model=MODEL, base_url=f"{url}/v1", api_key="k", model_info=info, include_name_in_message=False
+    client = autogen_client(url, MODEL, include_name_in_message=False)
+    agent = AssistantAgent(
+        "weather_agent", client, tools=[tool], reflect_on_tool_use=True, description="d", max_tool_iterations=turns
     )
-    agent = AssistantAgent("weather_agent", client, tools=[tool], reflect_on_tool_use=True, description="d")
 
     async def run() -> None:
         if stream:

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from frameworks_common import installed, told
 from frameworks_hanging import ALL
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_llm.testing import Captured, capture
+from otel_llm.testing import capture
 from otel_llm.testing.loopback import Loopback
 
-os.environ |= {
-    "OPENAI_API_KEY": "k",
-    "GOOGLE_API_KEY": "k",
-    "SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS": "true",
-    "CREWAI_DISABLE_TELEMETRY": "true",
-    "CREWAI_TRACING_ENABLED": "false",
-}
 trace.set_tracer_provider(TracerProvider())
 
 
-def imported(*modules: str) -> bool:
-    """Import before any test does: at a high load these imports alone take longer than a test may."""
-    try:
-        return all(map(importlib.import_module, modules))
-    except ModuleNotFoundError:
-        return False
-
-
-HANGING = {run.__name__: run for run, modules in ALL.items() if imported(*modules)}
-imported("openai.resources.beta")  # which openai imports at the first call
+HANGING = installed(ALL)
+THREADED = "crewai"  # asks its model in a thread, whose call goes on
 NAMED = {"haystack": "agent"}  # runs of agents that have no names of their own
 
 
@@ -45,13 +29,9 @@ def server() -> Iterator[Loopback]:
         yield server
 
 
-def told(captured: Captured, metric: str) -> list[tuple[tuple[str, ...], float]]:
-    return [(event.labels, event.value) for event in captured.events if event.metric == metric]
-
-
 @pytest.mark.parametrize("name", HANGING)
-async def test_a_run_that_its_caller_cancels(name: str, server: Loopback) -> None:
-    with capture() as captured:
+async def test_a_run_that_its_caller_cancels(name: str) -> None:
+    with Loopback() as server, capture() as captured:
         run = asyncio.ensure_future(HANGING[name](server.url))
         await asyncio.to_thread(server.wait_for, 1, 60.0)
         run.cancel()
@@ -62,13 +42,16 @@ async def test_a_run_that_its_caller_cancels(name: str, server: Loopback) -> Non
         await asyncio.gather(*left, return_exceptions=True)
         calls = captured.calls
     agent = NAMED.get(name, "weather_agent")
-    assert [(call.error_type, call.agent) for call in calls] == [("cancelled", agent)]
+    ended = [] if name == THREADED else [("cancelled", agent)]
+    assert [(call.error_type, call.agent) for call in calls] == ended
     assert [labels for labels, _ in told(captured, "gen_ai_invoke_agent_duration_seconds")] == [(agent, "cancelled")]
     assert told(captured, "gen_ai_invoke_agent_inference_calls") == [((agent,), 1)]
 
 
 @pytest.mark.skipif("agno" not in HANGING, reason="no agno here")
-async def test_a_run_in_the_background(server: Loopback) -> None:
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_a_run_in_the_background(stream: bool, server: Loopback) -> None:
+    """Streamed, its reader goes after the first event: the run goes on."""
     from agno.agent import Agent
     from agno.db.in_memory import InMemoryDb
     from agno.models.openai import OpenAIChat
@@ -81,7 +64,12 @@ async def test_a_run_in_the_background(server: Loopback) -> None:
     model = OpenAIChat(id="gpt-4o-tools", base_url=f"{server.url}/v1", api_key="k")
     agent: Any = Agent(model=model, name="weather_agent", db=InMemoryDb(), tools=[get_weather], telemetry=False)
     with capture() as captured:
-        assert (await agent.arun("hi", background=True)).status.value == "PENDING"
+        if stream:
+            events = agent.arun("hi", background=True, stream=True)
+            assert await anext(events)
+            await events.aclose()
+        else:
+            assert (await agent.arun("hi", background=True)).status.value == "PENDING"
         await await_background_runs()
         calls = captured.calls
     assert [(call.agent, call.input_tokens, call.output_tokens) for call in calls] == [("weather_agent", 100, 20)] * 2

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections import Counter
 
 import pytest
+from frameworks_common import installed
 from frameworks_handover import ALL, DESK, GEMINI_DESK, GEMINI_SPECIALIST, SPECIALIST, Script
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,13 +17,6 @@ from otel_llm.pricing.pricer import Pricer
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
 
-os.environ |= {
-    "OPENAI_API_KEY": "k",
-    "GOOGLE_API_KEY": "k",
-    "SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS": "true",
-    "CREWAI_DISABLE_TELEMETRY": "true",
-    "CREWAI_TRACING_ENABLED": "false",
-}
 trace.set_tracer_provider(TracerProvider())
 CALL_USD = {DESK: 0.00045, SPECIALIST: 0.000027, GEMINI_DESK: 0.000325, GEMINI_SPECIALIST: 0.00008}
 """What 100 tokens in and 20 out cost, worked out by hand from the list prices."""
@@ -32,18 +24,10 @@ TEAM = "agno"  # whose leader is no agent
 NO_PROVIDER = "strands"  # which names itself as the provider: a call that only its span reports has no price
 
 
-def imported(*modules: str) -> bool:
-    try:
-        return all(map(importlib.import_module, modules))
-    except ModuleNotFoundError:
-        return False
+HERE = installed({run: modules for run, (_, modules) in ALL.items()})
 
 
-HERE = {run.__name__: run for run, (_, modules) in ALL.items() if imported(*modules)}
-imported("openai.resources.beta")  # which openai imports at the first call
-
-
-def told(captured: Captured, metric: str) -> dict[str, float]:
+def sums_of(captured: Captured, metric: str) -> dict[str, float]:
     """The sum of a metric's events by agent, without those of zero."""
     sums: Counter[str] = Counter()
     for event in captured.events:
@@ -85,9 +69,9 @@ def test_each_agent_has_its_own(name: str, libraries: tuple[str, ...]) -> None:
     others = {"langgraph": {("help", ""): 1}, TEAM: {("desk", ""): 0}}.get(name, {})
     assert runs == Counter({("desk", ""): 1, ("specialist", ""): 1, **others})
     agents = {"desk": calls, "specialist": 2} if desk else {"specialist": 2}
-    assert told(captured, "gen_ai_invoke_agent_inference_calls") == agents
+    assert sums_of(captured, "gen_ai_invoke_agent_inference_calls") == agents
     of_tools = {"desk": tools, "specialist": 1} if desk else {"specialist": 1}
-    assert told(captured, "gen_ai_invoke_agent_tool_calls") == {
+    assert sums_of(captured, "gen_ai_invoke_agent_tool_calls") == {
         agent: number for agent, number in of_tools.items() if number
     }
     named = Counter(

@@ -16,9 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_llm.calls.declarations import modules
 from otel_llm.core.config import Config
 from otel_llm.core.semconv.instruments import INSTRUMENTS
-from otel_llm.frameworks import steps
+from otel_llm.frameworks import MODULES, load, steps
 from otel_llm.frameworks._stores import argument, length, lookups
 from otel_llm.outputs.instruments import Instruments
 from otel_llm.testing import capture
@@ -26,6 +27,11 @@ from otel_llm.testing.loopback import Loopback
 
 OURS = ("gen_ai.invoke_agent.", "gen_ai.invoke_workflow.", "gen_ai.execute_tool.", "mcp.", "otel_llm.retrieval_")
 STORE = lookups("store", ("Store.search",), "store", argument("name"), length)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_with_a_hook_puts_it_in(name: str) -> None:
+    assert set(MODULES[name]) == set(modules(load(name)))
 
 
 @pytest.fixture(params=["released", "latest", "both"])
