@@ -34,9 +34,11 @@ covered: $(VENV)/.stamp
 matrix: $(VENV)/.stamp
 	$(BIN)/python tests/matrix.py $(ARGS)
 
-# Everything about rules, alerts, routes and boards again, on Prometheus 3 and Alertmanager 0.35 instead of Debian's: about six minutes.
+# Everything about rules, alerts, routes and boards again, on Prometheus 3 and Alertmanager 0.35 instead of Debian's, and agents
+# that push their metrics to it: about ten minutes.
 prometheus3: $(VENV)/.stamp
 	PATH="$$(tools/prometheus3.sh):$$PATH" $(BIN)/python -m pytest -q tests/ops tests/ops/on_prometheus3.py tests/ops/on_prometheus3_native.py tests/exposition/test_exposition_prometheus.py
+	PATH="$$(tools/prometheus3.sh):$$PATH" $(BIN)/python tests/matrix.py runs-agents-outlets runs-own-spans-outlets runs-hooks-outlets runs-kernels-outlets
 
 # Every shell block of README and docs as printed, in an environment that has what its page installs.
 printed: $(VENV)/.stamp

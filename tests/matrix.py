@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv-matrix"
@@ -24,6 +25,7 @@ BASE = ("pytest>=8", "pytest-asyncio", "pytest-timeout", "pyyaml")
 CONTRACT = "tests/contract/test_contract_"
 FRAMEWORK = "tests/frameworks/test_frameworks_"
 
+PUSHES = "opentelemetry-exporter-otlp-proto-http"
 LITELLM = ("fastapi", "orjson", "soundfile")  # without these a hit in its cache raises in litellm itself
 
 
@@ -34,8 +36,8 @@ class Row:
     ``overrides`` are pins of a dependency that a library sets too high. ``without`` leaves tests out whose names have one of
     its words, for a feature that the versions do not have. ``installed`` is for tests that start services, which find us by
     our entry points. ``python`` is another version than this one; the row is not run, and says so, where there is none.
-    ``asked_for`` rows take long, and run where they are named. ``built_by`` is a script that prints the directory of a wheel which
-    no index has.
+    ``asked_for`` rows run where they are named, as they take long or are a part of another row, whose environment they share.
+    ``built_by`` is a script that prints the directory of a wheel which no index has.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Row:
     without: tuple[str, ...] = ()
     installed: bool = False
     asked_for: bool = False
+    shares: str = ""
     python: str = ""
     built_by: str = ""
 
@@ -233,8 +236,9 @@ _ROWS = (
             "langchain>=1.5",
             "langchain-openai>=1.7",
             "fastmcp>=4.2",
+            PUSHES,
         ),
-        _framework("runs", "endings", "handover", "numbers", "examples"),
+        _framework("runs", "endings", "handover", "loops", "numbers", "outlets", "examples", "mcp"),
         overrides=("certifi",),
         installed=True,
     ),
@@ -245,13 +249,14 @@ _ROWS = (
             "agent-framework-core>=1.20",
             "agent-framework-openai",
             "agent-framework-orchestrations>=1.4",
+            PUSHES,
         ),
-        _framework("runs", "endings", "handover", "numbers"),
+        _framework("runs", "endings", "handover", "loops", "numbers", "outlets"),
     ),
     Row(
         "runs-hooks",
-        ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8"),
-        _framework("runs", "endings", "handover", "numbers"),
+        ("smolagents[openai]>=1.26", "llama-index-core>=0.14", "llama-index-llms-openai>=0.8", PUSHES),
+        _framework("runs", "endings", "handover", "loops", "numbers", "outlets"),
     ),
     Row(  # two minutes
         "runs-more",
@@ -259,11 +264,12 @@ _ROWS = (
             "autogen-agentchat>=0.7",
             "autogen-ext[openai]>=0.7",
             "agno>=3.1",
+            "fastapi",  # which a streamed run of agno in the background imports
             "dspy>=3.4",
             "haystack-ai>=3.4",
             "claude-agent-sdk>=0.2.189",
         ),
-        _framework("runs", "endings", "handover", "numbers"),
+        _framework("runs", "endings", "handover", "loops", "numbers"),
     ),
     Row(  # one minute
         "stores",
@@ -278,10 +284,22 @@ _ROWS = (
         ),
         _framework("stores"),
     ),
+    Row(  # PostgreSQL and its extension are in the wheel of pgserver
+        "pgvector",
+        (
+            "pgserver>=0.1.4",
+            "langchain-postgres>=0.0.17",
+            "langchain-openai>=1.7",
+            "llama-index-vector-stores-postgres>=0.9",
+            "psycopg[binary]",
+            "openai",
+        ),
+        _framework("pgvector"),
+    ),
     Row(
         "runs-kernels",
-        ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15"),
-        _framework("runs", "endings", "handover", "numbers"),
+        ("google-adk>=2.10", "semantic-kernel>=1.45", "crewai>=1.15", PUSHES),
+        _framework("runs", "endings", "handover", "loops", "numbers", "outlets"),
     ),
     Row(
         "beside-v2",
@@ -314,22 +332,15 @@ _ROWS = (
         built_by="tools/llama_cpp.sh",
     ),
 )
-# a service of each framework, its /metrics and, where Prometheus 3 is on the PATH, what it pushes; some minutes each
-_OUTLETS = ("runs-agents", "runs-own-spans", "runs-hooks", "runs-kernels")
-ROWS = (
-    *_ROWS,
-    *(
-        replace(
-            row,
-            name=f"{row.name}-outlets",
-            requires=(*row.requires, "opentelemetry-exporter-otlp-proto-http"),
-            tests=("tests/frameworks/on_outlets.py",),
-            asked_for=True,
-        )
-        for row in _ROWS
-        if row.name in _OUTLETS
-    ),
+# services that run agents, alone: `make prometheus3` has them push their metrics
+_OUTLETS = tuple(
+    replace(row, name=f"{row.name}-outlets", tests=_framework("outlets"), asked_for=True, shares=row.name)
+    for row in _ROWS
+    if f"{FRAMEWORK}outlets.py" in row.tests
 )
+ROWS = (*_ROWS, *_OUTLETS)
+_MAKING = {row.name: Lock() for row in ROWS}
+"""Held while the environment of a row is made, which another may share."""
 
 
 @dataclass(frozen=True)
@@ -351,7 +362,8 @@ def run(row: Row) -> Outcome:
     if row.python and not interpreter(row.python):
         return Outcome(row, True, 0.0, f"not run: there is no Python {row.python} here")
     try:
-        python = environment(row)
+        with _MAKING[row.shares or row.name]:
+            python = environment(row)
     except subprocess.CalledProcessError as error:
         print(error.stdout + error.stderr)
         return Outcome(row, False, time.monotonic() - began, "could not be installed")
@@ -381,7 +393,7 @@ def surroundings() -> dict[str, str]:
 
 def environment(row: Row) -> Path:
     """The interpreter of the row's environment, made if it is not there as the row has it."""
-    home = HOME / row.name
+    home = HOME / (row.shares or row.name)
     python, stamp = home / "bin" / "python", home / "stamp"
     requires = [*BASE, *dependencies(), *row.requires]
     wanted = hashlib.sha256(

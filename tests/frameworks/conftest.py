@@ -34,6 +34,7 @@ _NEEDS = {
     "llama_index": "llama_index",
     "examples": "langchain_openai",
     "pgvector": "pgserver",
+    "mcp": "fastmcp",
 }
 collect_ignore = [
     f"test_frameworks_{name}.py" for name, module in _NEEDS.items() if importlib.util.find_spec(module) is None
@@ -67,7 +68,9 @@ def _installed(name: str) -> bool:
 if not any(map(_installed, ("chromadb", "qdrant_client", "pymilvus", "pinecone", "weaviate"))):
     collect_ignore.append("test_frameworks_stores.py")
 if not any(map(_installed, _RUNS)):
-    collect_ignore += [f"test_frameworks_{name}.py" for name in ("runs", "endings", "handover", "numbers")]
+    collect_ignore += [
+        f"test_frameworks_{name}.py" for name in ("runs", "endings", "handover", "loops", "numbers", "outlets")
+    ]
 
 
 @dataclass

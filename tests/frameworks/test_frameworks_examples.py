@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
+from frameworks_common import free_port
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -19,12 +19,6 @@ from otel_llm.testing.loopback import Loopback
 
 ROOT = Path(__file__).parents[2]
 INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def values(page: str, metric: str) -> dict[str, float]:
