@@ -40,7 +40,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def told(captured: Captured, metric: str) -> list[tuple[tuple[str, ...], float]]:
+def recorded(captured: Captured, metric: str) -> list[tuple[tuple[str, ...], float]]:
     """Labels and value of each event of a metric, in order."""
     return [(event.labels, event.value) for event in captured.events if event.metric == metric]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from frameworks_common import installed, told
+from frameworks_common import installed, recorded
 from frameworks_hanging import ALL
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -44,8 +44,10 @@ async def test_a_run_that_its_caller_cancels(name: str) -> None:
     agent = NAMED.get(name, "weather_agent")
     ended = [] if name == THREADED else [("cancelled", agent)]
     assert [(call.error_type, call.agent) for call in calls] == ended
-    assert [labels for labels, _ in told(captured, "gen_ai_invoke_agent_duration_seconds")] == [(agent, "cancelled")]
-    assert told(captured, "gen_ai_invoke_agent_inference_calls") == [((agent,), 1)]
+    assert [labels for labels, _ in recorded(captured, "gen_ai_invoke_agent_duration_seconds")] == [
+        (agent, "cancelled")
+    ]
+    assert recorded(captured, "gen_ai_invoke_agent_inference_calls") == [((agent,), 1)]
 
 
 @pytest.mark.skipif("agno" not in HANGING, reason="no agno here")
@@ -73,6 +75,8 @@ async def test_a_run_in_the_background(stream: bool, server: Loopback) -> None:
         await await_background_runs()
         calls = captured.calls
     assert [(call.agent, call.input_tokens, call.output_tokens) for call in calls] == [("weather_agent", 100, 20)] * 2
-    assert [labels for labels, _ in told(captured, "gen_ai_invoke_agent_duration_seconds")] == [("weather_agent", "")]
-    assert told(captured, "gen_ai_invoke_agent_inference_calls") == [(("weather_agent",), 2)]
-    assert told(captured, "gen_ai_invoke_agent_tool_calls") == [(("weather_agent",), 1)]
+    assert [labels for labels, _ in recorded(captured, "gen_ai_invoke_agent_duration_seconds")] == [
+        ("weather_agent", "")
+    ]
+    assert recorded(captured, "gen_ai_invoke_agent_inference_calls") == [(("weather_agent",), 2)]
+    assert recorded(captured, "gen_ai_invoke_agent_tool_calls") == [(("weather_agent",), 1)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from frameworks_common import installed, told
+from frameworks_common import installed, recorded
 from frameworks_handover import Script
 from frameworks_runs import ALL
 from opentelemetry import trace
@@ -22,7 +22,7 @@ TIMES = 8
 """How often the model asks for its tool."""
 BOUNDED = ("dspy", "claude_agent_sdk", "semantic_kernel")
 """Runs of the first two are over here after one tool call; those of Semantic Kernel by themselves after five."""
-ASKED_FOR = ("smolagents", "autogen")  # which are told how often a tool may be called
+ASKED_FOR = ("smolagents", "autogen")  # they ask how often a tool may be called
 NAMED = {"haystack": "agent"}  # an agent without a name of its own
 FRAMEWORKS = installed({run: modules for run, modules in ALL.items() if run.__name__ not in BOUNDED})
 CHANGING = count()
@@ -45,8 +45,8 @@ def test_a_loop_is_named_and_polling_is_not(name: str, answer: Callable[[], str]
         more = {"turns": TIMES} if name in ASKED_FOR else {}
         FRAMEWORKS[name](server.url, get_weather, stream=False, **more)
     who = NAMED.get(name, "weather_agent"), "get_weather"
-    assert told(captured, "gen_ai_invoke_agent_tool_calls") == [(who[:1], TIMES)]
-    assert told(captured, "otel_llm_tool_repeats_total") == [(who, 1)] * repeats
+    assert recorded(captured, "gen_ai_invoke_agent_tool_calls") == [(who[:1], TIMES)]
+    assert recorded(captured, "otel_llm_tool_repeats_total") == [(who, 1)] * repeats
     if repeats:
         expected = f"[CRITICAL] runaway_run: value=5, detail=agent {who[0]}, tool {who[1]}"
         assert str(named.get(timeout=30)) == expected

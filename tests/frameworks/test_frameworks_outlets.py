@@ -90,7 +90,7 @@ def ran(name: str, workers: int, folder: Path, **environment: str) -> list[tuple
         **kept, "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE, HERE.parent / "support"))), "HOME": str(folder),
         "OTEL_EXPORTER_PROMETHEUS_PORT": str(free_port()), "OTEL_LLM_STATE_DIR": str(folder / "state"), **environment,
     }  # fmt: skip
-    file = folder / "told"
+    file = folder / "recorded"
     command = [sys.executable, "-W", "ignore", str(HERE / "frameworks_process.py"), name, str(workers), str(file)]
     done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -136,12 +136,12 @@ def pushed(prometheus: Prometheus, service: str) -> Table:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_way_of_running(name: str, tmp_path: Path, prometheus: Prometheus | None) -> None:
-    told: Any = ran(name, 0, tmp_path, **endpoint(prometheus, name))
+    answers: Any = ran(name, 0, tmp_path, **endpoint(prometheus, name))
     table: Table = Counter()
-    for way, text in told:
+    for way, text in answers:
         table += expected(name, way)
         assert (way, text) == (way, table)
-    assert [way for way, _ in told if way != "cancelled"] == ["whole", "failing", "streamed", "handed over"]
+    assert [way for way, _ in answers if way != "cancelled"] == ["whole", "failing", "streamed", "handed over"]
     if prometheus is not None:
         assert pushed(prometheus, name) == table
 
@@ -151,8 +151,8 @@ def test_four_workers_that_watch_no_client_and_drop_all_spans(
     name: str, tmp_path: Path, prometheus: Prometheus | None
 ) -> None:
     off = {"UNPATCHED": "1", "OTEL_TRACES_SAMPLER": "always_off"}
-    told = ran(name, 4, tmp_path, **off, **endpoint(prometheus, f"{name}-workers"))
+    answers = ran(name, 4, tmp_path, **off, **endpoint(prometheus, f"{name}-workers"))
     table: Table = Counter({key: 4 * value for key, value in one(ME, 2, 1).items()})
-    assert told == [("workers", table)]
+    assert answers == [("workers", table)]
     if prometheus is not None:
         assert pushed(prometheus, f"{name}-workers") == table

@@ -7,7 +7,7 @@ from typing import Any
 
 import conformance
 import pytest
-from frameworks_common import installed, told
+from frameworks_common import installed, recorded
 from frameworks_runs import ALL, Tool
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider, sampling
@@ -57,7 +57,7 @@ class World:
         return get_weather
 
     def events(self, metric: str) -> list[tuple[tuple[str, ...], float]]:
-        return told(self.captured, metric)
+        return recorded(self.captured, metric)
 
 
 @pytest.fixture(params=["patched", "unpatched"])
