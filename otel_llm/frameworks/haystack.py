@@ -105,7 +105,10 @@ def _end(opened: Open | Asked | None, attributes: dict[str, Any], error: BaseExc
             _answered(opened, attributes, error)
         elif opened.step.kind == "tool":
             failed: Any = error or ("_OTHER" if attributes.get("haystack.tool.error") else None)
-            arguments, result = attributes.get("haystack.agent.step.tool.input"), attributes.get("haystack.agent.step.tool.output")
+            arguments, result = (
+                attributes.get("haystack.agent.step.tool.input"),
+                attributes.get("haystack.agent.step.tool.output"),
+            )
             opened.end(failed, tool_type="function", arguments=arguments, result=result)
         elif opened.step.kind == "retrieval":
             output = attributes.get("haystack.component.output")
