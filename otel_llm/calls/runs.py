@@ -78,7 +78,7 @@ class Step:
         self.begun = 0  # calls that have begun inside
         self.own_begun = 0  # of those, calls of this agent run itself
         self.inference_calls = 0
-        self.inner: Any = None  # the ending of a step inside that told of this same request
+        self.inner: Any = None  # the ending of a step inside that reports this same request
         self.tool_calls = 0
         self.tally: RequestTotals | None = None  # of the calls inside an outermost agent run
         self.provider = ""  # of the first model call of this agent run
