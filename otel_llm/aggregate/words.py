@@ -1,4 +1,4 @@
-"""Numbers in sentences: short, with their unit, and in ASCII but for an arrow."""
+"""Numbers in sentences: short, with their unit, and in ASCII except for an arrow."""
 
 from __future__ import annotations
 
