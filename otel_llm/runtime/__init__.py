@@ -144,8 +144,6 @@ class Runtime:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels, self.config.baggage_labels)
-        for module in _IN_NEED:
-            import_module(f"otel_llm.{module}")
         self.member.start()
         if self.config.summary == "exit":
             atexit.register(self._sum_up)  # between the member's own and what is counted last
@@ -158,6 +156,9 @@ class Runtime:
         self.beside = signals.install(self.observer, self._knows)
         self.frameworks = Frameworks(self.observer, self._knows, self._watches, self.config.semconv)
         _OBSERVERS.add(self.observer)
+        with guard("start"):
+            for module in _IN_NEED:
+                import_module(f"otel_llm.{module}")
 
     def stop(self) -> None:
         """Take every hook out, and leave."""

@@ -297,7 +297,7 @@ def test_an_exporter_that_cannot_be_made_is_no_end_of_the_doctor(monkeypatch):
     assert (found.status, found.says) == ("fail", "broken cannot send: RuntimeError: half installed")
 
 
-def test_exporters_that_do_not_come_back_are_told(monkeypatch):
+def test_exporters_that_do_not_come_back_are_reported(monkeypatch):
     """As that of SDK 1.30 over gRPC, which tries a collector that is gone for a minute."""
     monkeypatch.setattr(inspect_exporters, "DEADLINE", 0.0)
     never, both = threading.Event(), threading.Barrier(3)
@@ -316,5 +316,8 @@ def test_exporters_that_do_not_come_back_are_told(monkeypatch):
     findings = inspect_exporters.exporting(Config(traces_exporter=("endless",), logs_exporter=("endless",)))
     both.wait(60)  # both were begun
     never.set()
-    told = "endless cannot send: timed out, no answer within 0 s"
-    assert [(one.topic, one.status, one.says) for one in findings] == [("traces", "fail", told), ("logs", "fail", told)]
+    reason = "endless cannot send: timed out, no answer within 0 s"
+    assert [(one.topic, one.status, one.says) for one in findings] == [
+        ("traces", "fail", reason),
+        ("logs", "fail", reason),
+    ]

@@ -53,6 +53,10 @@ if QUEUE == "arq":
         functions = (ask,)
         redis_settings = RedisSettings(port=PORT)
         max_tries = 1
+        max_jobs, job_timeout = (
+            1,
+            2 * _SECONDS,
+        )  # what a killed worker had taken is locked for so long, and stands in the way of others
 
 
 def send(number: int) -> None:
