@@ -263,7 +263,7 @@ def _reading(method: Callable[..., Any], name: str) -> Callable[..., Any]:
                 if call is not None:
                     call.fail(error)
                 raise
-            _came(self, name, args, kwargs, result)
+            _piece(self, name, args, kwargs, result)
             return result
 
         return read_async
@@ -277,7 +277,7 @@ def _reading(method: Callable[..., Any], name: str) -> Callable[..., Any]:
             if call is not None:
                 call.fail(error)
             raise
-        _came(self, name, args, kwargs, result)
+        _piece(self, name, args, kwargs, result)
         return result
 
     return read
@@ -288,7 +288,7 @@ def _call_of(body: Any) -> Invocation | None:
     return None if entry is None else entry[0]
 
 
-def _came(body: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+def _piece(body: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """A piece of a body came, or its end: an empty piece, or the last byte that was announced."""
     call, whole = body.__dict__.get(_BODY, (None, None))
     if call is None or whole is None or call.done:

@@ -51,8 +51,8 @@ class labels(ContextDecorator):  # noqa: N801
     def _carried(self) -> Context:
         context = get_current()
         for key, value in self._values.items():
-            gone = value is None
-            context = baggage.remove_baggage(key, context) if gone else baggage.set_baggage(key, str(value), context)
+            removed = value is None
+            context = baggage.remove_baggage(key, context) if removed else baggage.set_baggage(key, str(value), context)
         return context
 
     def __exit__(
@@ -97,8 +97,10 @@ def given() -> Mapping[str, str]:
     own = LABELS.get()
     if not baggage_keys:
         return own
-    came = {key: str(value)[:_LONGEST] for key in baggage_keys if (value := baggage.get_baggage(key)) is not None}
-    return ChainMap(own, came) if came else own  # type: ignore[arg-type]
+    from_baggage = {
+        key: str(value)[:_LONGEST] for key in baggage_keys if (value := baggage.get_baggage(key)) is not None
+    }
+    return ChainMap(own, from_baggage) if from_baggage else own  # type: ignore[arg-type]
 
 
 def custom_values() -> tuple[str, ...]:

@@ -161,7 +161,7 @@ class Gateway:
             every = list(calls)
             fresh = {call.key: call for call in every if resolver.is_new(call.key)}
             if fresh or links:
-                self._log.came(fresh.values(), links)
+                self._log.received(fresh.values(), links)
             for instance in selves:
                 resolver.counts_itself(instance, now)
             for link in links:
@@ -271,7 +271,7 @@ class Gateway:
         self._resolver.restore(kept.calls, kept.links, done, self.clock())
         known = set(done)
         if left := {call.key: call for call in kept.calls if call.key not in known}:
-            log.came(left.values(), ())  # their files may go before they are decided, where one start follows the other
+            log.received(left.values(), ())  # their files may go before they are decided, where one start follows the other
 
     def _deliver(self, verdict: Verdict) -> None:
         """Hand a verdict to handlers, with whose call it is about."""

@@ -28,7 +28,7 @@ MOST_EPOCHS = 64
 _PREFIX = "spans"
 _NAME = re.compile(rf"{_PREFIX}\.(\d{{12}}-\d{{6}})\.(\d+)")
 _VERSION = 1
-_CAME, _DECIDED = 0, 1
+_RECEIVED, _DECIDED = 0, 1
 
 
 class NoRoomError(OSError):
@@ -54,10 +54,10 @@ class SpanLog:
         self._until = 0.0
         self._size = 0
 
-    def came(self, calls: Iterable[Call], links: Iterable[Link]) -> None:
+    def received(self, calls: Iterable[Call], links: Iterable[Link]) -> None:
         """Keep a batch. Raises ``NoRoomError``, and nothing is kept then."""
         packed = b"".join(link.key + link.parent[16:].ljust(8, b"\0") + bytes((link.server,)) for link in links)
-        self._append((_VERSION, _CAME, packed, [_plain(call) for call in calls]))
+        self._append((_VERSION, _RECEIVED, packed, [_plain(call) for call in calls]))
 
     def decided(self, keys: Iterable[bytes]) -> None:
         """These calls are counted, or never will be."""

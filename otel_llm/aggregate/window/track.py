@@ -215,8 +215,8 @@ class Track:
         last = (minute + 1) * self.grid.per_minute - 1
         block = self._block(last)
         for signal, kind, score in (*self._shift_scores(last), *self.watch.scores(minute)):
-            came = self.returning.get(signal) if kind == "trend" else None
-            if came is not None and came.lately(block, 1 if score > 0 else -1):
+            pattern = self.returning.get(signal) if kind == "trend" else None
+            if pattern is not None and pattern.lately(block, 1 if score > 0 else -1):
                 continue  # by the minute it is the shift that says whether it is larger than it was
             severity = self.watch.lasting(signal, kind, score)
             if severity is not None:
@@ -488,9 +488,9 @@ class Track:
         self.memory = Memory.load(memory)
         self.watch.load(watch)
         self.before = {signal: (int(since), float(mean)) for signal, (since, mean) in before}
-        for signal, line, came in zip(SIGNALS, lines, returning, strict=True):
+        for signal, line, pattern in zip(SIGNALS, lines, returning, strict=True):
             self.lines[signal].load(line)
-            self.returning[signal].load(came)
+            self.returning[signal].load(pattern)
 
     def keep(self, now: int) -> None:
         """Have ready what outlives a restart, so that nobody waits for all models at once."""
@@ -507,7 +507,7 @@ class Track:
             "memory": memory.dump(),
             "watch": self.watch.learned(),
             "lines": {signal: line.short() for signal, line in self.lines.items()},
-            "returning": {signal: came.dump() for signal, came in self.returning.items()},
+            "returning": {signal: pattern.dump() for signal, pattern in self.returning.items()},
         }
 
     def take_up(self, state: Any) -> None:
