@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_llm.calls import runs, shared_span
+from otel_llm.calls.context import given
 from otel_llm.calls.invocation import CURRENT
 from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Kind, Step
@@ -20,6 +21,7 @@ from otel_llm.core.guard import guarded
 from . import duplicates, reading
 from .inference import count
 from .report import Ending, report
+from .steps import CONVERSATION
 
 COMPARED = ("agent_framework", "gcp.vertex.agent", "semantic_kernel")
 """Scopes whose tool calls a hook of ours compares: their spans have arguments and results only where content is captured."""
@@ -92,7 +94,10 @@ class Bridge:
         if _scope(span) == OURS:
             runs.mark(span, runs.current(parent_context))
             return
-        self._live[span.context.span_id] = self.begin(span, parent_context)
+        step = self._live[span.context.span_id] = self.begin(span, parent_context)
+        conversation = given().get("conversation")
+        if conversation is not None and step.resolve() == "agent" and CONVERSATION not in (span.attributes or {}):
+            span.set_attribute(CONVERSATION, conversation)
 
     def begin(self, span: Any, parent_context: Context | None) -> SpanStep:
         """The step of a span that starts. A server's span has its caller elsewhere, also where that is in this process; where one

@@ -13,6 +13,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from otel_llm.calls import runs
+from otel_llm.calls.context import given
 from otel_llm.calls.runs import Kind, Step
 from otel_llm.core.semconv.steps import OPERATIONS, STEPS
 from otel_llm.core.semconv.table import SCHEMA_URL
@@ -33,6 +34,7 @@ def speak(switch: str) -> None:
 
 
 PROVIDER = "gen_ai.provider.name"
+CONVERSATION = "gen_ai.conversation.id"
 _TYPES: Mapping[str, type] = {"int": int, "double": float}
 HERE: Any = object()
 """As a parent: the step that is current."""
@@ -116,6 +118,8 @@ def _span(step: Step, more: Mapping[str, Any], since: int | None) -> Any:
     attributes = {reading.OPERATION: operation}
     if step.kind == "agent":
         attributes[PROVIDER] = step.source  # which the provider of its first model call takes the place of
+        if (conversation := given().get("conversation")) is not None:  # a framework's own, below, comes first
+            attributes[CONVERSATION] = conversation
     if step.name or step.kind == "tool":
         attributes[subject] = step.label()
     for key, value in more.items():

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+import otel_llm
 from otel_llm.frameworks import duplicates
 from otel_llm.frameworks.bridge import client_library
 from otel_llm.outputs.alerts import Anomaly, on_anomaly
@@ -133,6 +134,21 @@ def test_a_foreign_span_of_the_same_call_is_enriched() -> None:
     assert first.attributes["gen_ai.provider.name"] == "openai"
     assert first.attributes["gen_ai.response.model"] == "gpt-4o"
     assert first.attributes["gen_ai.response.finish_reasons"] == ("stop",)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_is_part_of_the_conversation_that_labels_name(late: bool) -> None:
+    """Also where its span says what it is only at its end, as long as its name does; the framework's own word comes first."""
+    with world("on", "openai") as here:
+        with otel_llm.labels(conversation="c-1"):
+            run(here, "pydantic-ai", late=late)
+            own = {"gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": "c-2"}
+            with here.tracer("x").start_as_current_span("invoke_agent b", attributes=own):
+                pass
+        run(here, "pydantic-ai", late=late)
+    spans = here.spans.get_finished_spans()
+    talks = [span.attributes.get("gen_ai.conversation.id") for span in spans if span.name.startswith("invoke_agent")]
+    assert talks == ["c-1", "c-2", None]
 
 
 def test_two_tries_in_one_foreign_span_add_up() -> None:

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import otel_llm
 from otel_llm.calls.declarations import modules
 from otel_llm.core.config import Config
 from otel_llm.core.semconv.instruments import INSTRUMENTS
@@ -27,6 +28,16 @@ from otel_llm.testing.loopback import Loopback
 
 OURS = ("gen_ai.invoke_agent.", "gen_ai.invoke_workflow.", "gen_ai.execute_tool.", "mcp.", "otel_llm.retrieval_")
 STORE = lookups("store", ("Store.search",), "store", argument("name"), length)
+
+
+def test_a_run_is_part_of_the_conversation_that_labels_name(spans: InMemorySpanExporter) -> None:
+    """A framework's own word comes first."""
+    with capture(), otel_llm.labels(conversation="c-1"):
+        steps.begin("agent", "support", "x").end()
+        steps.begin("agent", "support", "x", gen_ai__conversation__id="c-2").end()
+        steps.begin("tool", "look", "x").end()
+    talks = [(span.attributes or {}).get("gen_ai.conversation.id") for span in spans.get_finished_spans()]
+    assert talks == ["c-1", "c-2", None]
 
 
 @pytest.mark.parametrize("name", MODULES)
