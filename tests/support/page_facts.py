@@ -85,7 +85,9 @@ class Service:
         }  # fmt: skip
         if failed:
             trace = f"{self.random.getrandbits(128):032x}"
-            self.store.apply(Observation(**plain, error_type="rate_limit", duration=0.3, trace_id=trace))
+            self.store.apply(
+                Observation(**plain, error_type="rate_limit", duration=0.3, trace_id=trace, failure=(429, "/chat"))
+            )
             labels = ("anthropic", "claude-haiku-4-5", "chat", model, "claude-haiku-4-5", "rate_limit", tenant)
             self.store.apply(Event("otel_llm_fallbacks_total", at, labels, 1.0))
         else:

@@ -285,3 +285,14 @@ def test_causes_are_the_values_that_moved_most() -> None:
     assert samples.causes("errors")[0][:3] == ("error_type", "timeout", pytest.approx(1.0))
     assert samples.causes("cost") == ()  # too few of now have one
     assert Samples().causes("latency") == ()
+
+
+def test_what_nearly_all_calls_have_explains_nothing():
+    samples = Samples(("tenant", "feature"))
+    for minute in range(20):
+        for number in range(30):
+            feature = "plan" if number % 3 else "chat"
+            tokens = 900 if minute > 12 and feature == "plan" else 100
+            samples.add((1.0, tokens, 500, 0.01, "", ("globex" if number == 7 else "acme", feature)))
+        samples.close()
+    assert [cause[:2] for cause in samples.causes("output_tokens")] == [("feature", "plan")]

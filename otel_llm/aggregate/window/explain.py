@@ -14,6 +14,7 @@ A_MINUTE = 3  # of the newest become past each minute
 TOP = 3
 LEAST = 20  # calls on each side
 SMALLEST = 0.1  # share of the change below which nothing is named
+NEARLY_ALL = 0.9  # of the calls, before and now: a value that so many have explains nothing
 
 # latency, output tokens, input tokens, cost, error type, label values
 Sample = tuple[float, "int | None", "int | None", "float | None", str, tuple[str, ...]]
@@ -72,6 +73,8 @@ def _moved(name: str, read: Read, past: list[Known], now: list[Known], change: f
     for value in sorted(before.keys() | after.keys()):
         calls_before, total_before = before.get(value, (0, 0.0))
         calls, total = after.get(value, (0, 0.0))
+        if min(calls_before / len(past), calls / len(now)) >= NEARLY_ALL:
+            continue
         pull = (total - calls * usual) / len(now) - (total_before - calls_before * usual) / len(past)
         if value and pull / change >= SMALLEST:
             yield name, value, pull / change, calls_before / len(past), calls / len(now)

@@ -155,7 +155,7 @@ def _panel(title: str, window: str, rows: Sequence[tuple[str, str]], empty: str)
 def _unusual(facts: Facts) -> str:
     rows = []
     for one in sorted(facts["anomalies"], key=lambda one: -abs(one["shift"])):
-        why = f"<small>{name(one['explanation'], 120)}</small>" if one["explanation"] else ""
+        why = f"<small>{name(one['explanation'], 300)}</small>" if one["explanation"] else ""
         signal = escape(_SIGNALS.get(one["signal"], one["signal"].replace("_", " ")))
         rows.append((f"{name(one['model'], 32)} {signal}{why}", mark(one["level"], sigma(one["shift"]))))
     empty = "no baseline yet: it takes 20 earlier calls of a model"
