@@ -54,16 +54,16 @@ The vocabulary of the conventions' main branch since October 2026, not released 
     "events": (
         "Events",
         """\
-Counters and histograms of what the conventions have no name for. A counter whose first event matters is there from the
-moment its labels are known, at 0.""",
+Counters and histograms for which the conventions have no name. Counters that alerts need from the first event on are
+shown at 0 as soon as their labels are known.""",
     ),
     "derived": (
         "Derived",
         """\
-Gauges over the sliding window (`OTEL_LLM_WINDOW_SECONDS`, an hour by default), worked out at the scrape. A gauge that
-has nothing to say is absent, not 0; a z-score needs 20 calls before it.""",
+Gauges over the sliding window (`OTEL_LLM_WINDOW_SECONDS`, an hour by default), computed at the scrape. A gauge without
+data is absent, not 0. A z-score needs 20 earlier calls.""",
     ),
-    "self": ("otel-llm itself", "What the telemetry says about itself."),
+    "self": ("otel-llm itself", "What otel-llm reports about itself."),
 }
 _METRICS = """\
 What `GET /metrics` shows. All of it comes from one catalogue in code, `otel_llm/core/catalogue.py`; rules, dashboards and
@@ -81,8 +81,8 @@ summed buckets of a histogram and are never averaged. Metrics marked with + also
 otel_llm_calls_total{gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o-mini",gen_ai_operation_name="chat",outcome="ok"} 12
 ```"""
 _LABELS = """\
-`gen_ai_provider_name` is who is really behind the client: an `openai` client whose base URL is Azure, DeepSeek or a
-local server says so. `error_type` is empty for a success, otherwise one of {types}. The span keeps the class name, the
+`gen_ai_provider_name` is the provider that answers: an `openai` client whose base URL is Azure, DeepSeek or a
+local server is counted under that name. `error_type` is empty for a success, otherwise one of {types}. The span keeps the class name, the
 provider's code and the HTTP status.
 
 Labels of your own come from `otel_llm.labels(tenant="acme")`, for the keys that `OTEL_LLM_METRIC_LABELS` allows. Every
