@@ -18,6 +18,7 @@ OBJECTIVES = Objectives(
     p95=1.0, latency_slo_threshold=2.56, min_requests=2, min_samples=2, min_change=0.5, budget_forecast_factor=100
 )
 
+BASELINE = 'count(provider_model:otel_llm_signal:baseline_mean1d{signal="output_tokens"}) >= 5'
 AT_ONCE = (
     ("suppressed", {"alertname": "LLMErrorRateHigh", "gen_ai_provider_name": "anthropic"}),
     ("active", {"alertname": "LLMErrorBudgetBurn", "gen_ai_request_model": "gpt-4.1", "severity": "critical"}),
@@ -61,8 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def _calm(seen: Run, service: Service, manager: Alertmanager, server: Prometheus) -> None:
-    baseline = 'count(provider_model:otel_llm_signal:baseline_mean1d{signal="output_tokens"}) >= 5'
-    within(60, "a baseline", lambda: _now(server, baseline), server)
+    within(60, "a baseline", lambda: _now(server, BASELINE), server)
     seen.calm = manager.alerts()
     manager.silence(alertname="LLMLatencyP95High", gen_ai_request_model="gpt-5-nano")
 

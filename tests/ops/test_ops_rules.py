@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,16 @@ def test_nothing_reads_more_than_ten_minutes_of_what_pods_expose() -> None:
         for rule in rules(v):
             for number, unit in PODS.findall(rule["expr"]):
                 assert int(number) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit] <= 600, rule
+
+
+def test_few_rules_look_up_the_same_series_of_all_pods() -> None:
+    """A look-up costs more than what is then done with the series: what several rules need, one records."""
+    of_targets = {"otel_llm_build_info", "otel_llm_start_time_seconds"}  # one series each
+    for v in VOCABULARIES.values():
+        bare = [re.sub(r"\b(by|on|ignoring) \([^)]*\)|\w+\{[^}]*\}", "", rule["expr"]) for rule in rules(v)]
+        read = Counter(name for expr in bare for name in set(NAME.findall(expr)) - of_targets)
+        # calls by model and by instance, whether there are any, and who has none
+        assert {name: count for name, count in read.items() if count > 2} == {"otel_llm_calls_total": 4}
 
 
 def test_no_text_of_an_alert_reads_as_yaml() -> None:

@@ -23,8 +23,8 @@ def cost(it: Context) -> list[Recording]:
     budget = ", ".join(it.by("budget", "period"))
     hourly = f"{summed(it.service, it.total(recorded.COST, 3600))} / {it.clock.seconds(3600):g}"
     return [
-        Recording(recorded.COST, spent.rate(short, it.by(*_PM))),
         Recording(recorded.COST_BY_CUSTOM, spent.rate(short, it.by(*_PM, *it.custom))),
+        Recording(recorded.COST, summed(it.by(*_PM), recorded.COST_BY_CUSTOM)),
         Recording(recorded.COST_BY_SOURCE, spent.rate(short, it.by("cost_source"))),
         Recording(recorded.COST_BY_ROUTE, it.added(it.by("http_route"), routes, "_sum")),
         Recording(recorded.COST_BUCKETS, it.added(it.by("le"), each, "_bucket")),
