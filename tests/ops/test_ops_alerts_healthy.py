@@ -23,14 +23,16 @@ from otel_llm.aggregate import Store
 from otel_llm.cluster.text import render
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation, Record
+from otel_llm.core.objectives import DEFAULT
+from otel_llm.ops.prometheus import rule_files
+from otel_llm.ops.promql import RELEASED
+from otel_llm.ops.rules import Context
 from tools.generate.promtests import document
-from tools.generate.rules import generated
 
 ROOT = Path(__file__).parents[2]
 BEGIN = 1_790_000_000.0
 SCRAPE = 30
 HOUR, HOURS, QUIET = 3600, 4, 1800  # seconds; the trace's hour again and again, then no traffic any more
-END = HOUR * HOURS + QUIET
 # deciles of the trace: seconds between two arrivals, tokens in, tokens out
 GAPS = (0.0, 0.016, 0.037, 0.061, 0.087, 0.118, 0.159, 0.214, 0.289, 0.421, 4.315)
 CONTEXT = (2, 207, 387, 403, 703, 1020, 1071, 1130, 1315, 2734, 14050)
@@ -99,13 +101,13 @@ def records(arrivals: list[Arrival], dice: random.Random) -> Iterator[Record]:
         yield Event("otel_llm_rate_limit_remaining", call.at, (*three, "requests"), 600 + 200 * dice.random())
 
 
-def service(arrivals: list[Arrival]) -> Iterator[str]:
+def service(arrivals: list[Arrival], seconds: int) -> Iterator[str]:
     """What each scrape of the service shows, with its traffic and after it."""
     store = Store(Config(budget_daily=10_000.0, budget_monthly=200_000.0))
     store.apply(Event("otel_llm_circuit_breaker_state", BEGIN, ("openai", "closed"), 1))
     todo = records(arrivals, random.Random(1))
     record = next(todo, None)
-    for at in range(0, END, SCRAPE):
+    for at in range(0, seconds, SCRAPE):
         while record is not None and record.at <= BEGIN + at:
             store.apply(record)
             record = next(todo, None)
@@ -131,13 +133,16 @@ def series(scraped: Iterator[str], used: set[str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("traffic", ["healthy", "none"])
 def test_no_alert_fires(tmp_path: Path, traffic: str) -> None:
-    rules = {path: text for path, text in generated().items() if path.startswith("prometheus/rules/")}
+    rules = rule_files(Context(DEFAULT, RELEASED))
+    seconds = (
+        HOUR * (HOURS if traffic == "healthy" else 1) + QUIET
+    )  # no window of an alert is longer than an hour where nothing was
     (tmp_path / "rules").mkdir()
     for path, text in rules.items():
-        (tmp_path / "rules" / Path(path).name).write_text(text, encoding="utf-8")
+        (tmp_path / "rules" / path).write_text(text, encoding="utf-8")
     used = set(re.findall(r"(?<![\w:])(?:gen_ai|otel_llm)_\w+(?![\w:])", "".join(rules.values())))
-    fed = series(service(trace() if traffic == "healthy" else []), used)
-    end = f"{END - SCRAPE}s"
+    fed = series(service(trace() if traffic == "healthy" else [], seconds), used)
+    end = f"{seconds - SCRAPE}s"
     fires = {"expr": 'max_over_time(ALERTS{alertstate="firing"}[6h])', "eval_time": end, "exp_samples": []}
     was = "count(count_over_time(provider_model:otel_llm_signal:zscore1d[6h]))"
     judged = {
@@ -149,8 +154,6 @@ def test_no_alert_fires(tmp_path: Path, traffic: str) -> None:
     (tmp_path / "tests").mkdir()
     path = tmp_path / "tests" / "traffic.yml"
     # JSON is YAML, and ten times as fast to read
-    path.write_text(
-        json.dumps(document([test], [f"../rules/{Path(name).name}" for name in rules], "30s")), encoding="utf-8"
-    )
+    path.write_text(json.dumps(document([test], [f"../rules/{name}" for name in rules], "30s")), encoding="utf-8")
     done = subprocess.run([needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

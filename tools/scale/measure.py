@@ -52,9 +52,9 @@ def page(**more: Any) -> str:
 
 
 def asked(prometheus: lab.Prometheus, path: str, given: dict[str, Any]) -> tuple[int, float]:
-    """Samples read and seconds taken."""
-    stats = prometheus.ask(path, {**given, "stats": "all"})["stats"]
-    return stats["samples"]["totalQueryableSamples"], stats["timings"]["execTotalTime"]
+    """Samples read, and seconds taken by the faster of two: a server that scrapes has its newest samples in memory."""
+    both = [prometheus.ask(path, {**given, "stats": "all"})["stats"] for _ in range(2)]
+    return both[0]["samples"]["totalQueryableSamples"], min(one["timings"]["execTotalTime"] for one in both)
 
 
 def measured(pods: int, program: Path) -> dict[str, Any]:
