@@ -94,7 +94,7 @@ class Step:
         return ""
 
     def method(self) -> str:
-        """The method of an MCP request, where a span tells of it."""
+        """The method of an MCP request, where a span names it."""
         return ""
 
     def around(self, *kinds: Kind) -> Step | None:
