@@ -6,19 +6,23 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scripted_run
 import yaml
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from prometheus_lab import Prometheus, filled_in
+from prometheus_lab import Prometheus, filled_in, free_port
 
+from otel_llm.cluster.text import render
+from otel_llm.core.model import Observation
 from otel_llm.core.objectives import DEFAULT
+from otel_llm.exposition.server import serve
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.queries import Queries
 from otel_llm.ops.dashboards import asked
@@ -46,6 +50,7 @@ with Loopback() as server:
             durations.record(90, labels)
             tokens.record(1e6, {**labels, "gen_ai.token.type": "output"})
 """
+INGESTED = "--enable-feature=created-timestamp-zero-ingestion"
 OTHER = 'otel_scope_name="other.instrumentation"'
 
 
@@ -172,3 +177,47 @@ def test_a_service_with_another_package_alone_is_judged_by_it(pushed: tuple[Prom
     prometheus.until(lambda: recorded_value(p95), "the other's quantile")
     assert recorded_value('provider_model:otel_llm_calls:rate5m{job="elsewhere"} > 0')
     provider.shutdown()
+
+
+@pytest.mark.parametrize("options", [(), (INGESTED,)], ids=["as they are", "with their times of creation"])
+def test_what_fails_in_a_fresh_pod_before_its_first_scrape_counts(tmp_path: Path, options: tuple[str, ...]) -> None:
+    for name, text in rule_files(Context(DEFAULT, RELEASED, Clock(60))).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    port = free_port()
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [f"{tmp_path}/*.yml"],
+        "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}],
+    }
+    (tmp_path / "server").mkdir()
+    prometheus = Prometheus(tmp_path / "server", yaml.safe_dump(config), options=options)
+
+    def recorded_value(expr: str) -> list[Any]:
+        prometheus.end = time.time()
+        return prometheus.instant(expr)
+
+    with prometheus.running():
+        prometheus.until(lambda: recorded_value('up{job="shop"} == 0'), "a scrape without an answer")
+        server = serve(scripted_run.config(host="127.0.0.1", port=port), _thirty_failures())
+        try:
+            failed = 'max_over_time(provider_model:otel_llm_failed_calls:rate5m{job="shop"}[1m]) > 0'
+            prometheus.until(lambda: recorded_value(failed), "failures")
+            (found,) = recorded_value(failed)
+        finally:
+            server.close()
+    assert float(found["value"][1]) * 5 == 30  # a second of this clock is a minute
+
+
+def _thirty_failures() -> Callable[[str], tuple[str, bytes]]:
+    """What a process shows that has just begun, and whose first calls have all failed."""
+    store = scripted_run.store()
+    for _ in range(30):
+        store.apply(
+            Observation(time.time(), "openai", "gpt-5-mini", "chat", "", "", "authentication", 0.1, labels=("",))
+        )
+
+    def scrape(_: str) -> tuple[str, bytes]:
+        body = render(store.views(time.time()), store.lock, openmetrics=True)
+        return "application/openmetrics-text; version=1.0.0; charset=utf-8", body + b"# EOF\n"
+
+    return scrape
