@@ -107,10 +107,10 @@ def _read(model: Any, response: Any) -> Answer:
 def _hooks(kind: str) -> tuple[Replace, ...]:
     module = f"agno.{kind}._run"
     return (
-        Replace(module, "_run", _whole(kind)),
-        Replace(module, "_arun", _whole_async(kind)),
-        Replace(module, "_run_stream", _streamed(kind, follow)),
-        Replace(module, "_arun_stream", _streamed(kind, follow_async)),
+        *(Replace(module, name, _whole(kind)) for name in ("_run", "_continue_run")),
+        *(Replace(module, name, _whole_async(kind)) for name in ("_arun", "_acontinue_run")),
+        *(Replace(module, name, _streamed(kind, follow)) for name in ("_run_stream", "_continue_run_stream")),
+        *(Replace(module, name, _streamed(kind, follow_async)) for name in ("_arun_stream", "_acontinue_run_stream")),
     )
 
 
@@ -127,5 +127,6 @@ framework = Framework(
         asked.streamed(_MODELS, "Model._invoke_stream_with_retry", SOURCE, _read, follow),
         asked.streamed(_MODELS, "Model._ainvoke_stream_with_retry", SOURCE, _read, follow_async),
     ),
-    notes="A team is a workflow; what its leader asks and calls is its own, and no agent's.",
+    notes="A team is a workflow; what its leader asks and calls is its own, and no agent's. "
+    "A run that goes on after it has waited for a human is one more run.",
 )

@@ -271,7 +271,9 @@ class Gateway:
         self._resolver.restore(kept.calls, kept.links, done, self.clock())
         known = set(done)
         if left := {call.key: call for call in kept.calls if call.key not in known}:
-            log.received(left.values(), ())  # their files may go before they are decided, where one start follows the other
+            log.received(
+                left.values(), ()
+            )  # their files may go before they are decided, where one start follows the other
 
     def _deliver(self, verdict: Verdict) -> None:
         """Hand a verdict to handlers, with whose call it is about."""

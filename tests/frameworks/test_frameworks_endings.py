@@ -80,3 +80,36 @@ async def test_a_run_in_the_background(stream: bool, server: Loopback) -> None:
     ]
     assert recorded(captured, "gen_ai_invoke_agent_inference_calls") == [(("weather_agent",), 2)]
     assert recorded(captured, "gen_ai_invoke_agent_tool_calls") == [(("weather_agent",), 1)]
+
+
+@pytest.mark.skipif("agno" not in HANGING, reason="no agno here")
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+async def test_a_run_that_waits_for_a_human(awaited: bool, stream: bool, server: Loopback) -> None:
+    """It goes on as another run of its agent, whose tool is called then."""
+    from agno.agent import Agent
+    from agno.db.in_memory import InMemoryDb
+    from agno.models.openai import OpenAIChat
+    from agno.tools import tool
+
+    @tool(requires_confirmation=True)
+    def get_weather(city: str = "x") -> str:
+        """The weather of a city."""
+        return "sunny"
+
+    model = OpenAIChat(id="gpt-4o-tools", base_url=f"{server.url}/v1", api_key="k")
+    agent: Any = Agent(model=model, name="weather_agent", db=InMemoryDb(), tools=[get_weather], telemetry=False)
+    with capture() as captured:
+        paused = await agent.arun("hi") if awaited else agent.run("hi")
+        for asked in paused.tools_requiring_confirmation:
+            asked.confirmed = True
+        goes_on = agent.acontinue_run if awaited else agent.continue_run
+        rest = goes_on(run_response=paused, stream=stream)
+        if not stream:
+            assert (await rest if awaited else rest).status.value == "COMPLETED"
+        else:
+            assert [event async for event in rest] if awaited else list(rest)
+        assert [call.agent for call in captured.calls] == ["weather_agent"] * 2
+    runs = [labels for labels, _ in recorded(captured, "gen_ai_invoke_agent_duration_seconds")]
+    assert runs == [("weather_agent", "")] * 2
+    assert recorded(captured, "gen_ai_invoke_agent_tool_calls") == [(("weather_agent",), 0), (("weather_agent",), 1)]
