@@ -16,7 +16,7 @@ from otel_llm.core.model import Event, ReadValue
 
 from .current import outside
 from .declarations import Around, Attempt, HostCallback, Retry, SubRequest
-from .invocation import CURRENT, Invocation
+from .invocation import Invocation, current_call
 from .wrap import Wrapper
 
 _HOOK = guard("hook")
@@ -62,7 +62,7 @@ def retrying(retry: Retry) -> Wrapper:
     """The wrapper of the wait before an attempt after the first."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-        call = CURRENT.get()
+        call = current_call()
         if call is None:
             return wrapped(*args, **kwargs)
         cause: Any = None
@@ -117,7 +117,7 @@ def attempting(attempt: Attempt) -> Wrapper:
     """The wrapper of a method that is entered once for each attempt."""
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-        call = CURRENT.get()
+        call = current_call()
         if call is None:
             return wrapped(*args, **kwargs)
         this = _Attempting(call, attempt)
@@ -139,7 +139,7 @@ def adding(sub_request: SubRequest) -> Wrapper:
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         result = wrapped(*args, **kwargs)
-        call = CURRENT.get()
+        call = current_call()
         if call is None or call.request.reader is not sub_request.reader:
             return result
         if isinstance(result, CoroutineType):

@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span
 
-from .invocation import CURRENT
+from .invocation import CURRENT, current_call
 
 
 @contextmanager
@@ -26,14 +26,14 @@ class _Shadow:
     """A tracer that starts no span of its own: each is the open call's, for a library to propagate but not to write on."""
 
     def start_span(self, *_: Any, **__: Any) -> Span:
-        call = CURRENT.get()
+        call = current_call()
         span = get_current_span() if call is None or call.span is None else call.span
         return NonRecordingSpan(span.get_span_context())
 
 
 def shadow() -> Any:
     """What a library that traces itself is given while a call with a span is open, ours or another's; None where none is."""
-    call = CURRENT.get()
+    call = current_call()
     return _SHADOW if call is not None and (call.scope is not None or call.foreign is not None) else None
 
 

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from os import getpid
 from types import TracebackType
 from typing import Any
+from weakref import ref
 
 from opentelemetry.context import attach, detach
 
@@ -28,10 +29,18 @@ from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
 
-Entered = tuple[Token["Invocation | None"], Any, "Entered | None"]
+Entered = tuple[Token["ref[Invocation] | None"], Any, "Entered | None"]
 
-CURRENT: ContextVar[Invocation | None] = ContextVar("otel_llm_call", default=None)
-"""The call that is open here: current while provider code runs, so that what happens inside finds it."""
+CURRENT: ContextVar[ref[Invocation] | None] = ContextVar("otel_llm_call", default=None)
+"""The call that is open here: current while provider code runs, so that what happens inside finds it. A weak reference, as an event
+loop keeps the context of a timeout for its whole time, and with it a call that everybody else has dropped."""
+
+
+def current_call() -> Invocation | None:
+    """The call that is open here."""
+    here = CURRENT.get()
+    return None if here is None else here()
+
 
 REPLY_SECONDS = 0.2
 """Between two good replies of one model that ``on_reply`` sees: reading headers costs more than the rest of a call."""
@@ -110,7 +119,7 @@ class _Ended:
 
     def __enter__(self) -> None:
         this: Any = self  # an open one
-        token = CURRENT.set(this)
+        token = CURRENT.set(ref(this))
         try:
             self.entered = (token, None if self.scope is None else attach(self.scope), self.entered)
         except BaseException:

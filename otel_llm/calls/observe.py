@@ -11,7 +11,7 @@ from otel_llm.core.guard import guarded
 from otel_llm.core.model import Reader, ReadValue, Request, Response
 
 from .declarations import Args, ClientLibrary, Kwargs, Patch
-from .invocation import CURRENT, Invocation
+from .invocation import Invocation, current_call
 from .observer import Observer
 from .wrap import Function, kind_of, later, watching
 
@@ -126,7 +126,7 @@ class observe:  # noqa: N801 - used as a decorator and in with statements
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        inner = CURRENT.get()  # of several threads and tasks inside, this one's
+        inner = current_call()  # of several threads and tasks inside, this one's
         call = next((entered for entered in reversed(self._entered) if entered is inner), self._entered[-1])
         self._entered.remove(call)  # and not by its place, which other threads change
         if call is None:

@@ -23,7 +23,7 @@ from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.model import Request
 
 from .declarations import DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
-from .invocation import CURRENT, Invocation
+from .invocation import CURRENT, Invocation, current_call
 from .iterate import CARRIED, follow, tap
 from .limits import STATE, SWITCHED_FROM, admit
 from .observer import Observer
@@ -41,7 +41,8 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
     watch = guarded("follow", patch.watch, 2) if patch.watch is not None else _by_shape
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        outer = CURRENT.get()
+        here = CURRENT.get()
+        outer = None if here is None else here()
         if outer is not None and not outer.done and (library in outer.covers or "*" in outer.covers):
             return wrapped(*args, **kwargs)
         request = read(instance, args, kwargs)
@@ -61,8 +62,8 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
                 result = wrapped(*args, **kwargs)
         finally:
             CURRENT.set(
-                outer
-            )  # an interrupt may come upon ``__exit__`` before its first line; none comes between here and C
+                here
+            )  # an interrupt may have come upon the first line of ``__exit__``; none comes upon this one
         return outcome(call, result, watch)
 
     return patched
@@ -150,7 +151,7 @@ def replying(reply: Reply) -> Wrapper:
     report = guarded("hook", announce, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-        call = CURRENT.get()
+        call = current_call()
         if call is not None:
             report(call, args, kwargs)
         return wrapped(*args, **kwargs)

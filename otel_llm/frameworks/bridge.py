@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_llm.calls import runs, shared_span
 from otel_llm.calls.context import given
-from otel_llm.calls.invocation import CURRENT
+from otel_llm.calls.invocation import current_call
 from otel_llm.calls.observer import Observer
 from otel_llm.calls.runs import Kind, Step
 from otel_llm.clients import NAMES
@@ -107,7 +107,7 @@ class Bridge:
             around = (parent, runs.of(get_current_span()))
             parent = next((step for step in around if step is not None and step.resolve() == "mcp_server"), None)
         step = SpanStep(span, _scope(span), parent, self._observer.epoch)
-        call = CURRENT.get()
+        call = current_call()
         step.inside_call = call is not None and not call.done
         step.doubled = step.inside_call and call is not None and call.span is not None
         runs.mark(span, step)

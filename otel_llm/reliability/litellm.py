@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_llm.calls import checks
 from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
-from otel_llm.calls.invocation import CURRENT
+from otel_llm.calls.invocation import current_call
 from otel_llm.core.errors import error_type
 
 from .breakers import circuit_breaker
@@ -166,7 +166,7 @@ def _looks(cache: Any, _: Args, kwargs: Kwargs) -> tuple[str, str, str] | None:
     """Provider, model and operation of a look-up; None where the cache is not asked."""
     if cache.should_use_cache(**kwargs) is not True:
         return None
-    call = CURRENT.get()
+    call = current_call()
     return call.key if call is not None else ("", str(kwargs.get("model") or ""), "chat")
 
 
@@ -184,7 +184,7 @@ def _has_usage(_: Any, args: Args, kwargs: Kwargs) -> bool:
 
 def _counts(_: Any, reported: bool, __: Any, error: BaseException | None) -> None:
     """Where no chunk of a stream had its usage, litellm counts tokens itself."""
-    call = CURRENT.get()
+    call = current_call()
     if call is not None and not reported and error is None:
         call.response.attributes["otel_llm.usage.estimated"] = True
 

@@ -76,8 +76,10 @@ def test_sync(exporter: InMemorySpanExporter, ask: str) -> None:
             assert ended(exporter) == ["abandoned"] * (number + 1)
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["dropped before", "collected with it"])
 @pytest.mark.parametrize("ask", ASKED)
-def test_async(exporter: InMemorySpanExporter, ask: str) -> None:
+def test_async(exporter: InMemorySpanExporter, ask: str, kept: bool) -> None:
+    """``kept``: the iterator is part of the cycle. One that is dropped before has a task of the loop's close it, and keep the stream."""
     library, asked = ASKED[ask]
 
     async def ran(url: str) -> None:
@@ -88,12 +90,14 @@ def test_async(exporter: InMemorySpanExporter, ask: str) -> None:
         )
         for number in range(ROUNDS):
             stream = await asked(client)
-            await anext(aiter(stream))
-            cycled(stream)
-            del stream
+            iterator = aiter(stream)
+            await anext(iterator)
+            cycled((stream, iterator if kept else None))
+            del stream, iterator
             assert ended(exporter) == ["abandoned"] * number
             gc.collect()
-            await asyncio.wait_for(closed(exporter, number), 60)
+            if not kept:
+                await asyncio.wait_for(closed(exporter, number), 60)
             assert ended(exporter) == ["abandoned"] * (number + 1)
 
     with Loopback() as server:

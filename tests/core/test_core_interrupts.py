@@ -12,7 +12,7 @@ import pytest
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_llm.calls.invocation import CURRENT
+from otel_llm.calls.invocation import current_call
 from otel_llm.calls.observe import active
 from otel_llm.testing import capture
 from otel_llm.testing.loopback import Loopback
@@ -67,7 +67,7 @@ def test_an_interrupt_anywhere_leaves_nothing_open(stream: bool, recwarn: pytest
                 break
             reached = number
             gc.collect()
-            assert CURRENT.get() is None, number
+            assert current_call() is None, number
             assert not trace.get_current_span().get_span_context().is_valid, number
             assert dict(context.get_current()) == {}, number
             assert observer.open == {}, number

@@ -20,7 +20,7 @@ import pytest
 
 import otel_llm
 from otel_llm.calls.context import LABELS
-from otel_llm.calls.current import CURRENT
+from otel_llm.calls.invocation import current_call
 from otel_llm.core.model import Response, Usage
 from otel_llm.middleware import ASGIMiddleware
 from otel_llm.testing import Captured, capture
@@ -187,14 +187,14 @@ async def test_one_block_in_two_tasks(captured: Captured) -> None:
             call.reply((1, 2))
             await both.wait()
         first_left.set()
-        return CURRENT.get()
+        return current_call()
 
     async def second() -> Any:
         with block as call:
             call.reply((3, 4))
             both.set()
             await first_left.wait()
-        return CURRENT.get()
+        return current_call()
 
     assert await asyncio.gather(first(), second()) == [None, None]
     assert [call.input_tokens for call in captured.calls] == [1, 3]  # in the order in which they were left
