@@ -17,6 +17,7 @@ from otel_llm.ops.rules import Context
 from otel_llm.ops.series import HISTOGRAMS, Reading
 
 from .problems import Problem
+from .terminal import busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,7 +135,8 @@ def command(
             custom=labels or recorded.CUSTOM,
             read=Reading(histograms == "native"),
         )
-        written = _write(kind, directory, it, labels, raw=vocabulary if without_rules else None)
+        with busy(f"Writing {kind}"):
+            written = _write(kind, directory, it, labels, raw=vocabulary if without_rules else None)
         for path in written if otlp else ():
             path.write_text(renamed(path.read_text("utf-8")), "utf-8")
     except OSError as error:

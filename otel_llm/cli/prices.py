@@ -18,6 +18,7 @@ from otel_llm.pricing.pricer import Pricer
 from . import prices_as
 from .doctor_checks import price_file_trouble
 from .problems import Failed, Problem
+from .terminal import busy
 
 HELP = """Show the price that a model's name leads to, and what a call would cost.
 
@@ -89,7 +90,9 @@ def _build(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
     try:
-        click.echo(update.build())
+        with busy("Compiling the prices of genai-prices"):
+            path = update.build()
+        click.echo(path)
     except update.UnavailableError as why:
         raise Problem(f"the table of prices cannot be built: {why}") from why
     ctx.exit()

@@ -19,6 +19,7 @@ from otel_llm.core.config import Config
 
 from . import report_top
 from .problems import Problem
+from .terminal import busy
 
 HELP = """Show what was used and spent, from the ledger that a service keeps in its state directory for 400 days.
 
@@ -87,7 +88,8 @@ def command(
         click.echo(report_top.shown(config, f"{first}" if day else f"{first:%Y-%m}", label, csv=as_csv, json=as_json))
         return
     names = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
-    spent = read(config, first, last)
+    with busy(f"Reading the ledger from {first} to {last}"):
+        spent = read(config, first, last)
     _refuse_unknown(names, spent, config)
     rows, total = grouped(spent, names), summed(spent)
     if as_json:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from rich.console import Console, RenderableType
 
@@ -17,6 +21,19 @@ def default_url(config: Config | None = None) -> str:
     config = Config.from_env() if config is None else config
     host = "localhost" if config.host in ("", "0.0.0.0", "::") else config.host  # noqa: S104 - asked, not bound
     return f"{'https' if config.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{config.port}/metrics"
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """While the block runs, a line on the terminal says what takes its time. Where standard error is no terminal, nothing is written."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    click.echo(f"{what} ...", err=True, nl=False)
+    try:
+        yield
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
 
 
 class _Screen(Console):

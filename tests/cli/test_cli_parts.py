@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from random import Random
 
@@ -17,6 +18,7 @@ from otel_llm.cli.problems import Problem
 from otel_llm.cli.scenario.draws import CONTEXT_TOKENS, GENERATED_TOKENS, RANKS
 from otel_llm.cli.scenario.plot import STORY, Plot
 from otel_llm.cli.scrape import Endpoint, fetch
+from otel_llm.cli.terminal import busy
 
 
 @pytest.mark.parametrize(
@@ -173,3 +175,13 @@ def test_a_password_goes_to_the_host_that_it_is_for_and_not_where_that_one_point
     assert fetch(Endpoint.parse(f"me:secret@{elsewhere.address}")).text == "otel_llm_series 1\n"
     with pytest.raises(Problem):
         fetch(Endpoint.parse(f"me:secret@{here.address}"))
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "Writing rules ...\r\x1b[K"), (False, "")])
+def test_work_that_takes_long_is_named_on_a_terminal_and_nowhere_else(monkeypatch, terminal, shown):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stderr", stream)
+    with pytest.raises(OSError, match="full"), busy("Writing rules"):
+        raise OSError("the disk is full")
+    assert stream.getvalue() == shown

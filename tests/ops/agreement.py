@@ -62,7 +62,7 @@ class Seen:
     def quiet(self) -> None:
         """A minute at which nobody looks."""
         for seen in (self.page, self.outer, self.whole, self.top, self.handlers):
-            seen.append(set())  # type: ignore[attr-defined]
+            seen.append(set())
 
 
 def watch(
@@ -220,7 +220,7 @@ def disagreements(seen: Seen, step: int, folder: Path, first: int = 2, ended: in
     (folder / "rules.yml").write_text(json.dumps({"groups": groups}))
     after = max(75, 2 * step + EVERY)  # an evaluation later or earlier, of what two scrapes tell
     near, later = f"[{2 * after}s:{step}s] offset -{after}s", f'alertname!~"{"|".join(BY_PAST)}"'
-    checks = [
+    checks: list[dict[str, Any]] = [
         {"expr": expr, "eval_time": f"{minute}m", "exp_samples": []}
         for minute in range(first, minutes - 1)
         for expr in _differences("" if minute <= ended else later, near, f"[45m:{step}s] offset -{after}s")

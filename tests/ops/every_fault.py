@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from agreement import BEGIN
 
@@ -29,7 +30,7 @@ def _failing(kind: str, share: float) -> Changed:
     return fail
 
 
-def _sometimes(share: float, **fields: object) -> Changed:
+def _sometimes(share: float, **fields: Any) -> Changed:
     return lambda call, dice: call._replace(**fields) if dice.random() < share else call
 
 
