@@ -24,6 +24,7 @@ import otel_llm
 otel_llm.instrument(*(() if sys.argv[3] == "1" else ("ollama",)))
 
 import test_frameworks_runs as frameworks  # noqa: E402 - its imports of frameworks come after, as a service's may
+import wire_formats  # noqa: E402, F401 - Gemini is one of them
 from prometheus_client import generate_latest  # noqa: E402
 
 from otel_llm.core.guard import Guard  # noqa: E402
