@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 MAKE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -41,6 +42,14 @@ def test_nox_runs_all_of_it_by_itself() -> None:
 
 def test_ci_runs_make_test() -> None:
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "make test"
+
+
+def test_ci_runs_rules_and_boards_on_prometheus_3_too() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+    assert {name: job["steps"][-1]["run"].rpartition('" ')[2] for name, job in jobs.items()} == {
+        "gate": "bash .ci/run",
+        "prometheus3": "make system prometheus3",
+    }
 
 
 def test_before_a_commit_the_quick_gates_run() -> None:
