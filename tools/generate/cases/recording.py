@@ -105,6 +105,8 @@ def _fed(v: Vocabulary) -> list[Series]:
         *histogram(v.first_chunk.name, v.first_chunk.buckets, 0.5, *always),
         *means(sums.name, (1000, _MINUTES), **where),
         *means(output.name, *_waves(), **where_output),
+        series("otel_llm_baseline_stddev", level((40, _MINUTES)), signal="output_tokens"),
+        series("otel_llm_baseline_mean", level((100, _MINUTES)), signal="output_tokens"),
         series("otel_llm_output_tokens_stddev", level((40, _MINUTES))),
         series("otel_llm_baseline_stddev", level((40, _MINUTES)), signal="output_tokens"),
         series("otel_llm_baseline_mean", level((100, _MINUTES)), signal="output_tokens"),
