@@ -29,7 +29,9 @@ from .filesystem import may_map
 FIRST_SEGMENT = 256 * 1024
 SEGMENT = 1024 * 1024
 SPILL = 50_000
-"""Records that wait in memory while the disk is full; past it the oldest is dropped."""
+"""Records that wait in memory while the disk is full; past it the oldest is dropped, and counted."""
+MOST_FILES = 256
+"""Of one process, about a million calls, that no leader has read: one that was stopped for a day, say, fills no disk."""
 
 _START = 16  # committed length, and eight bytes to spare
 _NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
@@ -62,21 +64,42 @@ def owners(folder: Path) -> dict[str, int]:
     return oldest
 
 
+class Waiting(deque[bytes]):
+    """Records that wait in memory for room. ``dropped`` counts those that waited too long."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=SPILL)
+        self.dropped = 0
+
+    def append(self, payload: bytes) -> None:
+        if len(self) == SPILL:
+            self.dropped += 1
+        super().append(payload)
+
+
 class Journal:
     """The writing end. One process writes, any of its threads; reading goes on meanwhile.
 
-    Raises ``OSError`` where the first file cannot be made. Later, while there is no room for another, records wait in memory.
+    Raises ``OSError`` where the first file cannot be made. Later, while there is no room for another, or ``most`` wait to be read,
+    records wait in memory.
     """
 
     def __init__(
-        self, folder: Path, owner: str, prefix: str = "journal", first: int = FIRST_SEGMENT, after: int = -1
+        self,
+        folder: Path,
+        owner: str,
+        prefix: str = "journal",
+        first: int = FIRST_SEGMENT,
+        after: int = -1,
+        most: int | None = None,
     ) -> None:
         self.owner = owner
-        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.spilled = Waiting()
         self.lock = RLock()
         self._folder = folder
         self._prefix = prefix
         self._number = after
+        self._most = most
         self._busy = False
         self._late: list[bytes] = []
         self._map: mmap.mmap | _File
@@ -165,9 +188,14 @@ class Journal:
             return False
         return True
 
+    def _path(self, number: int) -> Path:
+        return segment_path(self._folder, self.owner, number, self._prefix)
+
     def _open(self, size: int) -> None:
         """The next file, its blocks reserved: writing to mapped memory without a block behind it kills the process."""
-        path = segment_path(self._folder, self.owner, self._number + 1, self._prefix)
+        path = self._path(self._number + 1)
+        if self._most is not None and self._path(self._number + 1 - self._most).exists():
+            raise OSError(errno.EDQUOT, "nobody has read the journal for long")
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW | os.O_CLOEXEC, 0o600)
         try:
             written: mmap.mmap | _File
@@ -229,7 +257,7 @@ class Memory:
     def __init__(self, owner: str, *, keep: bool = False) -> None:
         self.owner = owner
         self.lock = RLock()
-        self.spilled: deque[bytes] = deque(maxlen=SPILL)
+        self.spilled = Waiting()
         self.kept: list[bytes] | None = [] if keep else None
         """Every record so far, to be written to a journal once there is a directory; None where they became too many."""
         self.append: Callable[[bytes], object] = self._append if keep else self.spilled.append

@@ -319,6 +319,8 @@ class Member:
                 self._let_others_lead()
 
     def _count_errors(self) -> None:
+        if dropped := self._writer.dropped():
+            Guard.errors["workers"] = Guard.errors.get("workers", 0) + dropped
         for component, count in tuple(Guard.errors.items()):
             new = count - self._errors.get(component, 0)
             self._errors[component] = count

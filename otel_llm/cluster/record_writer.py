@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .journal import Journal, Memory
+from .journal import MOST_FILES, Journal, Memory
 from .presence import InFlight, Presence, presence_path
 from .rpc import RemoteAggregator, UnreachableError
 from .statedir import SOCKET
@@ -79,6 +79,15 @@ class RecordWriter:
                 self.append = self._appender(journal)
         while self._outgrown is not None and self._outgrown.spilled:  # looked at again and again: a thread may be late
             self.append(self._outgrown.spilled.popleft())
+
+    def dropped(self) -> int:
+        """How many records were dropped since this was asked."""
+        if self.journal is None:
+            return 0
+        count, self.journal.spilled.dropped = self.journal.spilled.dropped, 0
+        if count:
+            self._warn("calls are not counted: there is no room for them, or nobody has read them for long")
+        return count
 
     def hand_over(self) -> None:
         """Give the leader what waits for room."""
@@ -167,7 +176,7 @@ class RecordWriter:
         owner = _name()
         presence = Presence(folder, owner)
         try:
-            journal = Journal(folder, owner)
+            journal = Journal(folder, owner, most=MOST_FILES)
         except OSError:
             presence.leave()
             presence_path(folder, owner).unlink(missing_ok=True)

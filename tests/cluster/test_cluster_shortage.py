@@ -225,6 +225,26 @@ def test_a_verdict_that_there_is_no_room_for_is_heard_by_the_leader(tmp_path: Pa
     there.leave()
 
 
+def test_what_nobody_reads_is_bounded_and_what_is_dropped_is_counted(
+    worker: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(record_writer, "MOST_FILES", 3)
+    monkeypatch.setattr(journal, "SPILL", 1000)
+    first, second = worker(), worker()
+    second.append(call())
+    assert shown(first) == 1
+    with first.lock, second.lock:  # no round is done, nor can anybody ask
+        for _ in range(20_000):
+            second.append(call())
+        files = sorted(folder(first).glob(f"journal.{second._writer.owner}.*"))
+        dropped = second._writer.journal.spilled.dropped
+    assert (len(files), dropped > 0) == (3, True)
+    until(lambda: second._writer.journal.spilled.dropped == 0 and not second._writer.journal.spilled)
+    assert Guard.errors["workers"] >= dropped  # to say so takes a record, too
+    until(lambda: shown(first) == 20_001 - Guard.errors["workers"])
+    assert caplog.text.count("calls are not counted") == 1
+
+
 def test_who_stops_in_a_failing_round_lets_another_one_lead(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = worker(), worker()
     first.append(call())
