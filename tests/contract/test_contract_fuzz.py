@@ -22,10 +22,16 @@ import openai
 import pytest
 import together
 import writerai
+from ai21 import AI21Client
+from ai21.models.chat import ChatMessage
+from azure.ai.inference import ChatCompletionsClient
+from azure.core.credentials import AzureKeyCredential
 from cerebras.cloud.sdk import Cerebras
 from google import genai
 from huggingface_hub import InferenceClient
 from mistralai.client import Mistral
+from openrouter import OpenRouter
+from openrouter.utils import BackoffStrategy, RetryConfig
 from wire_formats import eventstream
 
 from otel_llm.core.guard import Guard
@@ -33,6 +39,7 @@ from otel_llm.testing import capture
 from otel_llm.testing.loopback import Loopback, Reply, answer
 
 MESSAGES: Any = [{"role": "user", "content": "x"}]
+PLAIN: Any = [ChatMessage(role="user", content="x")]
 TURNS: Any = [{"role": "user", "content": [{"text": "x"}]}]
 INVOKED = b'{"messages": [], "max_tokens": 9}'
 MODELS = ("m", "m-thinking", "m-cached", "m-tools", "m-audio-image", "m-search", "m-length")
@@ -53,6 +60,11 @@ def keys() -> dict[str, Any]:
 
 def bedrock(url: str) -> Any:
     return boto3.client("bedrock-runtime", endpoint_url=url, **keys())
+
+
+def openrouter(url: str) -> Any:
+    never = RetryConfig("none", BackoffStrategy(0, 0, 1.0, 60_000, 0), retry_connection_errors=False)
+    return OpenRouter(api_key="k", server_url=f"{url}/api/v1", retry_config=never)
 
 
 def gemini(url: str) -> Any:
@@ -115,6 +127,22 @@ ASKS: dict[str, tuple[str, Callable[[str], Any], Callable[[Any, str], Any]]] = {
     "cohere stream": (
         "cohere", lambda url: cohere.ClientV2(api_key="k", base_url=url),
         lambda client, model: list(client.chat_stream(model=model, messages=MESSAGES))),
+    "ai21": (
+        "ai21", lambda url: AI21Client(api_key="k", api_host=url, num_retries=0),
+        lambda client, model: client.chat.completions.create(messages=PLAIN, model=model)),
+    "ai21 stream": (
+        "ai21", lambda url: AI21Client(api_key="k", api_host=url, num_retries=0),
+        lambda client, model: list(client.chat.completions.create(messages=PLAIN, model=model, stream=True))),
+    "azure": (
+        "azure_inference", lambda url: ChatCompletionsClient(endpoint=url, credential=AzureKeyCredential("k"), retry_total=0),
+        lambda client, model: client.complete(messages=MESSAGES, model=model)),
+    "azure stream": (
+        "azure_inference", lambda url: ChatCompletionsClient(endpoint=url, credential=AzureKeyCredential("k"), retry_total=0),
+        lambda client, model: list(client.complete(messages=MESSAGES, model=model, stream=True))),
+    "openrouter": (
+        "openrouter", openrouter, lambda client, model: client.chat.send(model=model, messages=MESSAGES)),
+    "openrouter stream": (
+        "openrouter", openrouter, lambda client, model: list(client.chat.send(model=model, messages=MESSAGES, stream=True))),
     "ollama": ("ollama", lambda url: ollama.Client(host=url), lambda client, model: client.chat(model=model, messages=MESSAGES)),
     "ollama stream": (
         "ollama", lambda url: ollama.Client(host=url),
