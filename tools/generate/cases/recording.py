@@ -108,8 +108,6 @@ def _fed(v: Vocabulary) -> list[Series]:
         series("otel_llm_baseline_stddev", level((40, _MINUTES)), signal="output_tokens"),
         series("otel_llm_baseline_mean", level((100, _MINUTES)), signal="output_tokens"),
         series("otel_llm_output_tokens_stddev", level((40, _MINUTES))),
-        series("otel_llm_baseline_stddev", level((40, _MINUTES)), signal="output_tokens"),
-        series("otel_llm_baseline_mean", level((100, _MINUTES)), signal="output_tokens"),
         series("otel_llm_tokens_per_request", level((100, _MINUTES)), gen_ai_token_type="output"),  # noqa: S106 - tokens of text
         exactly("otel_llm_fallbacks_total", ramp((3, _MINUTES)), **names),
         series("otel_llm_cache_requests_total", ramp((30, _MINUTES)), cache="redis", result="hit"),
