@@ -367,7 +367,7 @@ def run(row: Row) -> Outcome:
     except subprocess.CalledProcessError as error:
         print(error.stdout + error.stderr)
         return Outcome(row, False, time.monotonic() - began, "could not be installed")
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=120", *row.tests]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *row.tests]
     if row.without:
         command += ["-k", " and ".join(f"not {word}" for word in row.without)]
     if any(test.startswith("tests/frameworks/") for test in row.tests):

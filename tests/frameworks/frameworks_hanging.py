@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from frameworks_common import autogen_client, llama_index_model
+from frameworks_runs import ALL as RUNS
 
 MODEL = "gpt-4o-hang"
 GEMINI = "gemini-2.5-flash-hang"
@@ -137,18 +138,10 @@ async def haystack(url: str) -> None:
 
 
 Hanging = Callable[[str], Awaitable[None]]
-ALL: dict[Hanging, tuple[str, ...]] = {
-    agents: ("agents",),
-    pydantic_ai: ("pydantic_ai.models.openai", "pydantic_ai.providers.openai"),
-    langchain: ("langchain.agents", "langchain_openai"),
-    strands: ("strands.models.openai",),
-    agent_framework: ("agent_framework.openai",),
-    google_adk: ("google.adk.agents", "google.adk.runners"),
-    semantic_kernel: ("semantic_kernel.agents", "semantic_kernel.connectors.ai.open_ai"),
-    crewai: ("crewai",),
-    llama_index: ("llama_index.core.agent.workflow", "llama_index.llms.openai"),
-    autogen: ("autogen_agentchat.agents", "autogen_ext.models.openai"),
-    agno: ("agno.agent", "agno.models.openai"),
-    dspy: ("dspy",),
-    haystack: ("haystack.components.agents", "haystack.components.generators.chat"),
-}
+_NEEDED = {run.__name__: modules for run, modules in RUNS.items()}
+_RUNS: tuple[Hanging, ...] = (
+    agents, pydantic_ai, langchain, strands, agent_framework, google_adk, semantic_kernel, crewai, llama_index, autogen, agno, dspy,
+    haystack,
+)  # fmt: skip
+ALL = {run: _NEEDED[run.__name__] for run in _RUNS}
+"""How each is run, and what is imported for it."""

@@ -50,21 +50,27 @@ async def test_a_run_that_its_caller_cancels(name: str) -> None:
     assert recorded(captured, "gen_ai_invoke_agent_inference_calls") == [((agent,), 1)]
 
 
+def keeping(url: str, tool: Any) -> Any:
+    """An agent of agno that keeps its runs."""
+    from agno.agent import Agent
+    from agno.db.in_memory import InMemoryDb
+    from agno.models.openai import OpenAIChat
+
+    model = OpenAIChat(id="gpt-4o-tools", base_url=f"{url}/v1", api_key="k")
+    return Agent(model=model, name="weather_agent", db=InMemoryDb(), tools=[tool], telemetry=False)
+
+
 @pytest.mark.skipif("agno" not in HANGING, reason="no agno here")
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_a_run_in_the_background(stream: bool, server: Loopback) -> None:
     """Streamed, its reader goes after the first event: the run goes on."""
-    from agno.agent import Agent
-    from agno.db.in_memory import InMemoryDb
-    from agno.models.openai import OpenAIChat
     from agno.run.background import await_background_runs
 
     def get_weather(city: str = "x") -> str:
         """The weather of a city."""
         return "sunny"
 
-    model = OpenAIChat(id="gpt-4o-tools", base_url=f"{server.url}/v1", api_key="k")
-    agent: Any = Agent(model=model, name="weather_agent", db=InMemoryDb(), tools=[get_weather], telemetry=False)
+    agent = keeping(server.url, get_weather)
     with capture() as captured:
         if stream:
             events = agent.arun("hi", background=True, stream=True)
@@ -87,9 +93,6 @@ async def test_a_run_in_the_background(stream: bool, server: Loopback) -> None:
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
 async def test_a_run_that_waits_for_a_human(awaited: bool, stream: bool, server: Loopback) -> None:
     """It goes on as another run of its agent, whose tool is called then."""
-    from agno.agent import Agent
-    from agno.db.in_memory import InMemoryDb
-    from agno.models.openai import OpenAIChat
     from agno.tools import tool
 
     @tool(requires_confirmation=True)
@@ -97,8 +100,7 @@ async def test_a_run_that_waits_for_a_human(awaited: bool, stream: bool, server:
         """The weather of a city."""
         return "sunny"
 
-    model = OpenAIChat(id="gpt-4o-tools", base_url=f"{server.url}/v1", api_key="k")
-    agent: Any = Agent(model=model, name="weather_agent", db=InMemoryDb(), tools=[get_weather], telemetry=False)
+    agent = keeping(server.url, get_weather)
     with capture() as captured:
         paused = await agent.arun("hi") if awaited else agent.run("hi")
         for asked in paused.tools_requiring_confirmation:
