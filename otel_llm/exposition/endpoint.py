@@ -121,7 +121,7 @@ class Endpoint:
             self._server = serve(self._config, self.scrape, self._member.status)
             if self._config.host == ANY_IPV4 and ipv6_only():
                 self._member.warn(
-                    f"/metrics on {ANY_IPV4} is reached by IPv4 only, and this machine has no IPv4 address; {BY_IPV6}"
+                    f"/metrics on {ANY_IPV4} is reached by IPv4 only, and this machine has no route by IPv4; {BY_IPV6}"
                 )
         except ServeError as error:
             if again:
