@@ -23,11 +23,11 @@ lint: $(VENV)/.stamp
 	$(BIN)/otel-llm generate --check
 
 unit: $(VENV)/.stamp
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 # All tests once, and the floors of coverage.
 covered: $(VENV)/.stamp
-	$(BIN)/python -m pytest -n 2 --cover
+	$(BIN)/python -m pytest -n 4 --cover
 	$(BIN)/python tests/covered.py
 
 # The oldest client libraries that are supported, under the same contract.

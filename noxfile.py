@@ -54,7 +54,7 @@ def package(session: nox.Session) -> None:
 def covered(session: nox.Session) -> None:
     """All tests and the floors of coverage, on each Python."""
     install(session)
-    session.run("python", "-m", "pytest", "-n", "2", "--cover")
+    session.run("python", "-m", "pytest", "-n", "4", "--cover")
     session.run("python", "tests/covered.py")
 
 
@@ -62,7 +62,7 @@ def covered(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Some tests, on each Python: ``nox -s unit -- tests/contract``."""
     install(session)
-    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "4", *session.posargs)
 
 
 @nox.session

@@ -455,7 +455,7 @@ def told(*command: str) -> str:
 
 
 def main(names: list[str]) -> int:
-    """Run the rows called ``names`` (all by default), two at a time, and sum up."""
+    """Run the rows called ``names`` (all by default), three at a time, as they wait for servers and processes, and sum up."""
     unknown = sorted(set(names) - {row.name for row in ROWS})
     if unknown:
         print(f"no row is called {unknown[0]!r}; there are {', '.join(row.name for row in ROWS)}")
@@ -463,8 +463,8 @@ def main(names: list[str]) -> int:
     rows = [row for row in ROWS if row.name in names or not (names or row.asked_for)]
     HOME.mkdir(exist_ok=True)
     uv()
-    with ThreadPoolExecutor(max_workers=2) as two:
-        outcomes = list(two.map(run, rows))
+    with ThreadPoolExecutor(max_workers=3) as three:
+        outcomes = list(three.map(run, rows))
     print("\n".join(map(str, outcomes)))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
