@@ -13,11 +13,12 @@ from otel_llm.aggregate.window.watch import Watch
 START = 1_700_006_400.0
 
 
-def used_to_four() -> CallAlarms:
+def used_to_four(shift: float = 0.0) -> CallAlarms:
+    """Four within some seconds every two hours for a day, recent calls being ``shift`` from their usual place."""
     alarms = CallAlarms()
     for block in range(13):
         for second in range(4):
-            alarms.critical(7200.0 * block + second, 0.0, 3)
+            alarms.critical(7200.0 * block + second, shift, 3)
         alarms.close(120 * block)
     return alarms
 
@@ -40,12 +41,7 @@ def test_with_a_shift_the_third_is_critical_whatever_the_service_has() -> None:
 
 
 def test_alarms_with_a_shift_teach_nothing() -> None:
-    alarms = CallAlarms()
-    for block in range(13):
-        for second in range(4):
-            alarms.critical(7200.0 * block + second, 2.5, 3)
-        alarms.close(120 * block)
-    assert alarms.usual == 0.0
+    assert used_to_four(shift=2.5).usual == 0.0
 
 
 def test_what_a_service_has_by_itself_outlives_a_restart() -> None:
