@@ -184,7 +184,12 @@ def _budgets(now: Situation, _: Objectives) -> Readings:
             yield Reading("budget_forecast", labels, subject, one.forecast, 1, percent(one.forecast))
 
 
-_SIGNALS = {"latency": "latency", "output_tokens": "output length", "cost": "cost of a call"}
+_SIGNALS = {
+    "output_tokens": "output length", "input_tokens": "input length", "cost": "cost of a call", "latency_slow": "share of slow calls",
+    "output_long": "share of long answers", "output_short": "share of short answers", "output_spread": "spread of output lengths",
+    "errors": "share of failed calls", "calls": "number of calls",
+}  # fmt: skip
+"""Signals as one thing, so that a sentence goes on with ``is``; the others' names are such words already."""
 
 
 def _anomalies(now: Situation, _: Objectives) -> Readings:

@@ -25,7 +25,8 @@ def panel_of(frame: Frame) -> Panel:
         ("red", "critical: look at it now", RED),
         ("z lat", f"distance of the latency's mean from usual, in {sigma}; z out, z cost likewise", INK),
         ("not in it", "calls without a price or without usage: amounts are higher than shown", INK),
-        ("/s, p95", "over the service's window; calls, tokens and cost since its start", INK),
+        ("window", "what rates, percentiles and shares are over; before the first minute ends, since the start", INK),
+        ("start", "calls, tokens and errors by type are since then; and a table by a label of your own", INK),
     )  # fmt: skip
     lines = [Text.assemble((f"{key:<10}", f"bold {INK}"), (words, DIM)) for key, words in _KEYS]
     lines += [

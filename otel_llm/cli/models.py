@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +13,7 @@ from .panels import Frame, panel
 from .theme import AMBER, DIM, GREEN, HINT, INK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.panel import Panel
 
@@ -21,9 +21,16 @@ if TYPE_CHECKING:
     from .theme import Glyphs
 
 
+Period = Literal["window", "start"]
+PERIODS: dict[Period, str] = {"window": "over the service's window", "start": "since the start"}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column says of a row, what it sorts by, and from which screen width on it is shown."""
+    """What a column says of a row, what it sorts by, and from which screen width on it is shown.
+
+    ``period`` is what its values are over; without one it is the row's, which is the same for all columns of a table.
+    """
 
     key: str
     title: str
@@ -31,6 +38,7 @@ class Column:
     least: int
     value: Callable[[Row], float | None]
     cell: Callable[[Row, Frame], Text]
+    period: Period | Literal[""] = ""
 
 
 def _plain(
@@ -38,6 +46,10 @@ def _plain(
     write: Callable[[float | None], str],
 ) -> Column:  # fmt: skip
     return Column(key, title, width, least, value, lambda row, _: Text(write(value(row)), INK))
+
+
+def _of(period: Period, column: Column) -> Column:
+    return replace(column, period=period)
 
 
 def _latency(field: str, key: str, least: int) -> Column:
@@ -48,7 +60,7 @@ def _latency(field: str, key: str, least: int) -> Column:
 
 
 def _tokens(kind: str, title: str) -> Column:
-    return _plain(kind, title, 6, 150, value=lambda row: row.tokens.get(kind), write=theme.number)
+    return _of("start", _plain(kind, title, 6, 125, value=lambda row: row.tokens.get(kind), write=theme.number))
 
 
 def _zscore(signal: str, key: str, title: str) -> Column:
@@ -56,17 +68,25 @@ def _zscore(signal: str, key: str, title: str) -> Column:
         zscore = row.zscores.get(signal)
         return Text(theme.sigma(zscore), theme.COLOURS[theme.severity(zscore)])
 
-    return Column(key, title, 6, 110, lambda row: abs(row.zscores.get(signal, 0.0)), cell)
+    return Column(key, title, 6, 110, lambda row: abs(row.zscores.get(signal, 0.0)), cell, "window")
 
 
 def _errors(row: Row, _: Frame) -> Text:
     return Text(theme.percent(row.error_ratio), theme.share_colour(row.error_ratio, 0.01, 0.05))
 
 
-def _cost(row: Row, _: Frame) -> Text:
-    if row.cost_usd is None and row.unpriced:
-        return Text("unpriced", AMBER)
-    return Text(theme.dollars(row.cost_usd), f"bold {GREEN}")
+def _cost(title: str, width: int, period: Period) -> Column:
+    """What is spent: in all, or per hour."""
+
+    def value(row: Row) -> float | None:
+        return row.cost_usd if period == "start" else row.cost_per_hour
+
+    def cell(row: Row, _: Frame) -> Text:
+        if row.cost_usd is None and row.unpriced:
+            return Text("unpriced", AMBER)
+        return Text(theme.dollars(value(row)), f"bold {GREEN}")
+
+    return Column("cost", title, width, 0, value, cell, period)
 
 
 def _moved(row: Row, frame: Frame) -> Text:
@@ -84,15 +104,16 @@ _MUCH = 1.5  # times as much, or as little, to be marked
 
 
 def _share(row: Row, frame: Frame) -> Text:
-    spent = sum(other.cost_usd or 0.0 for other in frame.view.rows)
-    return theme.bar((row.cost_usd or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
+    cost = _column("cost", period_of(frame.view.rows)).value
+    spent = sum(cost(other) or 0.0 for other in frame.view.rows)
+    return theme.bar((cost(row) or 0.0) / spent if spent else 0.0, 10, GREEN, frame.glyphs)
 
 
 COLUMNS = (
-    _plain("requests", "calls", 6, 0, value=lambda row: row.requests, write=theme.number),
-    _plain("rate", "/s", 5, 100, value=lambda row: row.per_second, write=theme.number),
+    _of("start", _plain("requests", "calls", 6, 60, value=lambda row: row.requests, write=theme.number)),
+    _of("window", _plain("requests", "/s", 6, 60, value=lambda row: row.per_second, write=theme.number)),
     _latency("p50", "p50", 100),
-    _latency("p95", "latency", 0),
+    _latency("p95", "latency", 50),
     _latency("p99", "p99", 100),
     _latency("max", "max", 150),
     Column("errors", "errors", 6, 0, lambda row: row.error_ratio, _errors),
@@ -103,28 +124,44 @@ COLUMNS = (
     _zscore("latency", "z-latency", "z lat"),
     _zscore("output_tokens", "z-output", "z out"),
     _zscore("cost", "z-cost", "z cost"),
-    _plain("per-call", "per call", 9, 0, value=lambda row: row.cost_per_request, write=theme.dollars),
-    _plain("per-hour", "per hour", 8, 130, value=lambda row: row.cost_per_hour, write=theme.dollars),
-    Column("cost", "cost", 9, 0, lambda row: row.cost_usd, _cost),
-    Column("moved", "$/h before \N{RIGHTWARDS ARROW} now", 20, 180, lambda row: row.cost_usd, _moved),
+    _plain("per-call", "per call", 9, 70, value=lambda row: row.cost_per_request, write=theme.dollars),
+    _cost("per hour", 9, "window"),
+    _cost("cost", 9, "start"),
+    Column("moved", "$/h before \N{RIGHTWARDS ARROW} now", 20, 140, lambda row: row.cost_usd, _moved),
     Column("share", "share", 10, 110, lambda row: row.cost_usd, _share),
 )
 SORTS = ("cost", "requests", "latency", "errors", "output", "z-latency", "z-output", "z-cost", "name")
 
 
+def period_of(rows: Iterable[Row]) -> Period:
+    """What the rows of a table are over: the service has a window by provider and model only."""
+    return "window" if any(row.per_second is not None for row in rows) else "start"
+
+
+def _columns(period: Period) -> Sequence[Column]:
+    return [column for column in COLUMNS if column.period in ("", period)]
+
+
+def _column(key: str, period: Period) -> Column:
+    """The one to sort by; what the rows' own period does not have is sorted by that of the other, which has it."""
+    return next(column for column in (*_columns(period), *COLUMNS) if column.key == key)
+
+
 def ordered(rows: Iterable[Row], sort: str, *, reverse: bool = False) -> list[Row]:
     """Largest first, names from a to z; ``reverse`` the other way round."""
+    rows = list(rows)
     by_name = sorted(rows, key=lambda row: (row.name, row.provider), reverse=reverse and sort == "name")
     if sort == "name":
         return by_name
-    value = next(column.value for column in COLUMNS if column.key == sort)
+    value = _column(sort, period_of(rows)).value
     return sorted(by_name, key=lambda row: value(row) or 0.0, reverse=not reverse)
 
 
 def table(frame: Frame, title: str, sort: str, limit: int | None, *, reverse: bool = False) -> Panel:
-    """One row per model, at most ``limit``; as many columns as the width allows."""
+    """One row per model, at most ``limit``; as many columns as the width allows, all over one period, which the title names."""
     live = frame.history is not None  # one page knows no before
-    columns = [column for column in COLUMNS if frame.width >= column.least and (live or column.key != "moved")]
+    period = period_of(frame.view.rows)
+    columns = [column for column in _columns(period) if frame.width >= column.least and (live or column.key != "moved")]
     grid = Table(box=None, expand=True, padding=(0, 0, 0, 1), header_style=DIM, show_edge=False, pad_edge=False)
     grid.add_column(_heading("name", "name", frame.glyphs, sort, reverse=reverse), no_wrap=True, ratio=1)
     for column in columns:
@@ -134,6 +171,7 @@ def table(frame: Frame, title: str, sort: str, limit: int | None, *, reverse: bo
     rows = ordered(frame.view.rows, sort, reverse=reverse)
     for row in rows[:limit]:
         grid.add_row(_name(row, room, frame.glyphs), *(column.cell(row, frame) for column in columns))
+    title = f"{title} {PERIODS[period]}" if rows else title
     if limit is not None and len(rows) > limit:
         title = f"{title} ({limit} of {len(rows)})"
     return panel(title, INK, grid if rows else Text("no calls yet", DIM), frame, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,24 @@ def parse(text: str, at: float, where: str) -> Page:
                 series[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
     except (ValueError, KeyError, IndexError):
         raise Problem(f"{where} does not answer in Prometheus's text format: is this the port of /metrics?") from None
+    _stretch(series, at)
     page = Page(at, dict(series), kinds)
     if "otel_llm_build_info" not in page.series:
         raise Problem(f"{where} serves metrics, but not otel-llm's: is otel-llm loaded there (otel-llm doctor)?")
     return page
+
+
+def _stretch(series: Mapping[str, dict[Labels, float]], at: float) -> None:
+    """Make rates of a service that is younger than a minute what they have been since it began: it has them over a whole minute."""
+    began = max(series.get("otel_llm_start_time_seconds", {}).values(), default=-math.inf)
+    if SHORTEST <= at - began < MINUTE:
+        for name in _RATES:
+            for labels, value in series.get(name, {}).items():
+                series[name][labels] = value * MINUTE / (at - began)
+
+
+MINUTE, SHORTEST = 60.0, 1.0  # seconds
+_RATES = ("otel_llm_requests_per_second", "otel_llm_tokens_per_second", "otel_llm_cost_usd_per_hour")
 
 
 def merge(pages: Iterable[Page]) -> Page:

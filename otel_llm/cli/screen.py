@@ -145,9 +145,17 @@ def _guessed(view: View) -> tuple[str, str, str]:
 
 
 def _judged(view: View) -> tuple[str, str, str]:
-    """What the service itself says is wrong: the same as its page, its alerts and its handlers."""
+    """What the service itself says is wrong: the same as its page, its alerts and its handlers.
+
+    Of several instances each knows its own part of what they spend of one budget: that is judged here, of their sum.
+    """
     by_level: dict[str, list[str]] = {}
+    several = len(view.endpoints) > 1
+    for words, critical in _overspent(view) if several else ():
+        by_level.setdefault("critical" if critical else "warning", []).append(words)
     for one in view.conditions or ():
+        if several and one["id"] == "budget":
+            continue
         by_level.setdefault(one["level"], []).append(" ".join(one["what"].replace("{who}", one["subject"], 1).split()))
     for level, colour in (("critical", RED), ("warning", AMBER)):
         if level in by_level:
@@ -167,12 +175,19 @@ def _troubles(view: View) -> list[tuple[str, bool]]:
     troubles = [(f"breaker {name} open", True) for name, state in view.breakers.items() if state == "open"]
     if (ratio := view.total.error_ratio) is not None and ratio >= DEFAULT.error_rate:
         troubles.append((f"{theme.percent(ratio)} errors", True))
-    troubles += [
-        (f"{_PERIODS.get(budget.period, budget.period)} {theme.percent(budget.used)} of budget {budget.name}".rstrip(),
-         budget.used >= DEFAULT.daily_budget_factor)
-        for budget in view.budgets if budget.used is not None and budget.used >= 1.0
-    ]  # fmt: skip
+    troubles += _overspent(view)
     return troubles + [troubles for zscore in view.zscores for troubles in _unusual(zscore)][:MENTIONED]
+
+
+def _overspent(view: View) -> list[tuple[str, bool]]:
+    return [
+        (
+            f"{_PERIODS.get(budget.period, budget.period)} {theme.percent(budget.used)} of budget {budget.name}".rstrip(),
+            budget.used >= DEFAULT.budget_reached,
+        )
+        for budget in view.budgets
+        if budget.used is not None and budget.used >= DEFAULT.budget_warning
+    ]
 
 
 def _unusual(zscore: Zscore) -> Iterable[tuple[str, bool]]:

@@ -8,7 +8,7 @@ from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Judge, Reading, limit_of
 from otel_llm.aggregate.readings import read
 from otel_llm.aggregate.situation import Situation
-from otel_llm.core.conditions import BY_ID
+from otel_llm.core.conditions import BY_ID, PAGING, SHAPES
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 from otel_llm.core.objectives import DEFAULT
@@ -112,3 +112,21 @@ def test_a_signal_is_judged_where_it_matters_only(
     situation = situation._replace(models={key: model._replace(scores={signal: score})})
     found = [(one.condition, one.value) for one in read(situation, DEFAULT) if "signal" in dict(one.key)]
     assert found == ([(condition, value)] if condition else [])
+
+
+def test_a_signal_is_one_thing_in_its_sentence(call) -> None:
+    store = Store(Config())
+    store.apply(call(at=AT))
+    situation: Situation = store._survey(AT + 1, shown=True)
+    ((key, model),) = situation.models.items()
+    situation = situation._replace(models={key: model._replace(scores=dict.fromkeys((*PAGING, *SHAPES), 3.0))})
+    named = {dict(one.key)["signal"]: one.detail for one in read(situation, DEFAULT) if "signal" in dict(one.key)}
+    assert named == {
+        "latency": "latency", "output_tokens": "output length", "cost": "cost of a call", "time_to_first_chunk": "time to first chunk",
+        "errors": "share of failed calls", "calls": "number of calls", "spend": "spend", "input_tokens": "input length",
+        "latency_slow": "share of slow calls", "output_long": "share of long answers", "output_short": "share of short answers",
+        "output_spread": "spread of output lengths",
+    }  # fmt: skip
+    assert (
+        BY_ID["mix"].sentence("gpt-5", "3 sigma", named["input_tokens"]) == "gpt-5: input length is 3 sigma from usual"
+    )

@@ -33,7 +33,7 @@ PATIENCE = 60.0  # seconds that a busy machine may take; nothing waits that long
 
 @dataclass
 class Served:
-    """A server; ``text``, ``status`` and ``content_type`` may be changed while it runs."""
+    """A server; ``text``, ``status`` and ``content_type`` may be changed while it runs. ``judged`` is its /status.json."""
 
     text: str
     status: int = 200
@@ -41,6 +41,7 @@ class Served:
     port: int = 0
     password: str = ""
     asked: list[str] = field(default_factory=list)
+    judged: str = ""
     raw: bytes = b""  # said instead of HTTP
 
     @property
@@ -57,7 +58,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(self.served.raw)
             return
         allowed = not self.served.password or self.headers.get("Authorization") == self.served.password
-        body = self.served.text.encode()
+        asked_judged = self.served.judged and self.path == "/status.json"
+        body = (self.served.judged if asked_judged else self.served.text).encode()
         self.send_response(self.served.status if allowed else 401)
         self.send_header("Content-Type", self.served.content_type)
         self.send_header("Content-Length", str(len(body)))

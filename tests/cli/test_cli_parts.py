@@ -185,3 +185,17 @@ def test_work_that_takes_long_is_named_on_a_terminal_and_nowhere_else(monkeypatc
     with pytest.raises(OSError, match="full"), busy("Writing rules"):
         raise OSError("the disk is full")
     assert stream.getvalue() == shown
+
+
+@pytest.mark.parametrize(
+    ("age", "per_second"), [(0.5, 0.5), (15.0, 2.0), (59.0, 0.5 * 60 / 59), (60.0, 0.5), (3600.0, 0.5)]
+)
+def test_rates_of_the_first_minute_are_over_what_there_is_of_it(age, per_second):
+    """A service has its rates over a minute at least, of which one that has just begun has lived a part."""
+    text = (
+        'otel_llm_build_info{version="1"} 1\n'
+        "otel_llm_start_time_seconds 1000\n"
+        'otel_llm_requests_per_second{gen_ai_request_model="a"} 0.5\n'
+    )
+    page = samples.parse(text, 1000.0 + age, "a test")
+    assert page.total("otel_llm_requests_per_second") == pytest.approx(per_second)

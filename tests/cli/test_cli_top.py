@@ -22,7 +22,7 @@ def test_one_frame_at_every_width(serve, otel_llm, same_screen, width):
 @pytest.mark.parametrize(
     ("width", "line"),
     [
-        (60, r" ● otel-llm CRITICAL breaker openai open, slow gpt-4\.1, mon…"),
+        (60, r" ● otel-llm CRITICAL breaker openai open, monthly spend 123…"),
         (118, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5"),
         (130, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5 +\d\d:\d\d:\d\d"),
         (150, r" ● otel-llm CRITICAL breaker .*, short answers claude-sonnet-4-5 +127\.0\.0\.1:\d+  \d\d:\d\d:\d\d"),
@@ -108,6 +108,46 @@ def test_several_services_are_added_up(serve, otel_llm):
     assert day["used"] == pytest.approx(3.054 * 4 / 4)
     assert month["used"] == pytest.approx(61.5 * 4 / 50)
     assert found["cache_hit_ratio"] == 0.3
+
+
+def test_narrow_screens_keep_names(serve, otel_llm):
+    ran = otel_llm("top", serve(cli_pages.busy().text()).address, "--once", "--width", 40)
+    table = ran.out.partition("MODELS")[2].splitlines()[1:5]
+    assert table == [
+        "│ name                errors per hour▼ │",
+        "│ gpt-4.1 openai       5.0 %    $29.38 │",
+        "│ claude-sonnet-4-5        -    $24.30 │",
+        "│ gpt-5-mini openai        -     $1.30 │",
+    ]
+
+
+def test_all_of_a_row_is_over_the_period_that_the_title_names(serve, otel_llm):
+    address = serve(cli_pages.busy().text()).address
+    models, tenants = (
+        otel_llm("top", address, "--once", "--by", group, "--width", 200)
+        .out.partition(f"─ {group.upper()}S ")[2]
+        .splitlines()[:2]
+        for group in ("model", "tenant")
+    )
+    assert models[0].startswith("over the service's window ─")
+    assert models[1].strip("│").replace("z ", "z_").replace("per ", "per_").split() == [
+        "name", "/s", "p50", "p95", "p99", "max", "errors", "z_lat", "z_out", "z_cost", "per_call", "per_hour▼", "share",
+    ]  # fmt: skip
+    assert tenants[0].startswith("since the start ─")
+    assert tenants[1].strip("│").replace("per ", "per_").split() == [
+        "name", "calls", "p50", "p95", "p99", "max", "errors", "in", "out", "think", "cached", "per_call", "cost▼", "share",
+    ]  # fmt: skip
+
+
+def test_several_instances_have_one_budget(serve, otel_llm):
+    """Each is within it; together they are not, and a rule would say so."""
+    page = cli_pages.busy()
+    judged = json.dumps({"schema": 1, "conditions": [], "fresh": "live"})
+    addresses = [serve(page.text(), judged=judged).address for _ in range(2)]
+    one = otel_llm("top", addresses[0], "--once", "--width", 100).out.splitlines()[0]
+    two = otel_llm("top", *addresses, "--once", "--width", 100).out.splitlines()[0]
+    assert one.startswith(" ● otel-llm CALM")
+    assert two.startswith(" ● otel-llm CRITICAL daily spend 153 % of budget; monthly spend 246 % of budget")
 
 
 def test_rows_by_a_label_of_ones_own(serve, otel_llm):
