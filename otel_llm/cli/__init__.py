@@ -10,10 +10,15 @@ NEEDED = ("click", "rich", "yaml")
 
 def main() -> None:
     """Entry point of ``otel-llm``. Exits 0 while nothing is wrong, 1 when a check failed, 2 on bad input or nothing to do."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"otel-llm: the command line needs {' and '.join(missing)}: pip install 'otel-llm[cli]'", file=sys.stderr)
+    if missing := lacking(*NEEDED):
+        print(f"otel-llm: the command line {missing}", file=sys.stderr)
         raise SystemExit(2)
     from .app import run  # noqa: PLC0415 - they may be absent until here
 
     run()
+
+
+def lacking(*names: str) -> str:
+    """Which of the extra's ``names`` are not installed, with the remedy. Empty if all are."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"needs {' and '.join(missing)}: pip install 'otel-llm[cli]'" if missing else ""

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from otel_llm import runtime
 
+from . import lacking
+
 
 def dashboard(width: int = 100) -> str:
     """What ``otel-llm top --once`` prints, for a log or a notebook; ``width`` in columns. Empty where nothing is watched.
@@ -17,6 +19,8 @@ def dashboard(width: int = 100) -> str:
     running = runtime.current()
     if running is None:
         return ""
+    if missing := lacking("rich"):
+        raise ImportError(f"dashboard() {missing}")
     from rich.console import Console  # noqa: PLC0415 - an extra
 
     from . import screen, view  # noqa: PLC0415 - as above

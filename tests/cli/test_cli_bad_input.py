@@ -214,13 +214,26 @@ def test_a_port_that_is_taken(otel_llm):
         )
 
 
+WITHOUT = "import sys; sys.modules['click'] = sys.modules['rich'] = sys.modules['yaml'] = None; "
+
+
 def test_without_the_extra():
     """``otel-llm`` of a plain installation says what to install."""
-    script = "import sys; sys.modules['click'] = sys.modules['rich'] = sys.modules['yaml'] = None; from otel_llm.cli import main; main()"
+    script = WITHOUT + "from otel_llm.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == "otel-llm: the command line needs click and rich and yaml: pip install 'otel-llm[cli]'\n"
+
+
+def test_the_dashboard_without_the_extra():
+    """A notebook's cell says what to install, too."""
+    script = WITHOUT + "import otel_llm; otel_llm.instrument(); print(otel_llm.dashboard())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        env={**os.environ, "OTEL_LLM_METRICS_SERVER": "off"},
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "ImportError: dashboard() needs rich: pip install 'otel-llm[cli]'"
 
 
 def test_a_closed_pipe_is_no_failed_check(serve):

@@ -3,7 +3,7 @@
 With ``forking``, two forked children make as many each, and end.
 
 ``page``: how many calls this container's own port shows, or why it does not. ``cost``: their dollars. ``call N``: makes N more.
-``role``: what this process is.
+``role``: what this process is. ``end``: ends it, as the end of its input does.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def main(calls: int, *, own_network: bool, forking: bool) -> None:
             os._exit(0)
         os.waitpid(child, 0)
     print("made", flush=True)
-    for line in sys.stdin:
+    for line in iter(sys.stdin.readline, ""):
+        if line == "end\n":
+            break
         print(answer(line.strip()), flush=True)
 
 

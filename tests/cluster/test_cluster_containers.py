@@ -76,6 +76,10 @@ def asked(program: subprocess.Popen[str], question: str) -> str:
     return program.stdout.readline().strip()
 
 
+def all_show(programs: list[subprocess.Popen[str]], calls: int) -> None:
+    until(lambda: {asked(program, "page") for program in programs} == {str(calls)})
+
+
 def ended(program: subprocess.Popen[str]) -> str:
     """What it logged, once it has ended by itself."""
     _, logged = program.communicate(timeout=60)
@@ -122,19 +126,31 @@ def test_containers_on_one_volume_each_serve_what_all_have_counted(start: Start,
     named = environment(open_path, OTEL_LLM_STATE_DIR=str(open_path / "state"))
     first = start(5, "own-network", namespaces=CONTAINER, environment=named)
     second = start(7, "own-network", namespaces=CONTAINER, environment=named)
-    until(lambda: asked(first, "page") == "12")
-    until(lambda: asked(second, "page") == "12")
+    all_show([first, second], 12)
     assert {asked(first, "role"), asked(second, "role")} == {"leader", "follower"}
     first.kill()
     first.wait()
     until(lambda: asked(second, "role") == "leader")
     third = start(3, "own-network", namespaces=CONTAINER, environment=named)
-    until(lambda: asked(second, "page") == "15")
-    until(lambda: asked(third, "page") == "15")
+    all_show([second, third], 15)
     assert ended(second) == ""
     until(lambda: asked(third, "page") == "15")
     assert asked(third, "role") == "leader"
     assert ended(third) == ""
+
+
+def test_three_containers_on_one_volume_lose_nothing_while_each_is_replaced(start: Start, open_path: Path) -> None:
+    """As ``compose --scale`` and a rolling update have it: the old one ends, its calls just made, while the new one starts."""
+    named = environment(open_path, OTEL_LLM_STATE_DIR=str(open_path / "state"))
+    members = [start(calls, "own-network", namespaces=CONTAINER, environment=named) for calls in (5, 7, 9)]
+    all_show(members, 21)
+    for turn, old in enumerate(tuple(members), 1):
+        assert asked(old, "call 1000") == "made"
+        old.stdin.write("end\n")
+        members = [*members[1:], start(3, "own-network", namespaces=CONTAINER, environment=named)]
+        assert ended(old) == ""
+        all_show(members, 21 + 1003 * turn)
+    assert sorted(asked(member, "role") for member in members) == ["follower", "follower", "leader"]
 
 
 def test_containers_that_share_a_network_have_one_port(start: Start, open_path: Path) -> None:
@@ -142,7 +158,7 @@ def test_containers_that_share_a_network_have_one_port(start: Start, open_path: 
     pids_only = ("--mount", "--pid", "--mount-proc")
     first = start(5, namespaces=pids_only, environment=named)
     second = start(7, namespaces=pids_only, environment=named)
-    until(lambda: asked(first, "page") == asked(second, "page") == "12")
+    all_show([first, second], 12)
     assert ended(second) == ""
     assert asked(first, "page") == "12"
     assert ended(first) == ""
