@@ -19,7 +19,7 @@ from typing import Any
 # What Grafana puts in for its variables. "All" is .* as the boards say.
 GRAFANA = {
     "__rate_interval": "4m", "__interval": "1m", "__range": "1h", "__range_s": "3600", "datasource": "prometheus",
-    "job": ".*", "provider": ".*", "model": ".*", "label": "tenant", "value": ".*", "instance": ".*",
+    "job": ".*", "provider": ".*", "model": ".*", "label": "tenant", "value": ".*", "instance": ".*", "pod": ".*",
 }  # fmt: skip
 _VARIABLE = re.compile(r"\$\{?([a-z_]\w*)\}?")
 

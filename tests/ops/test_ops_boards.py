@@ -194,10 +194,18 @@ def test_every_answer_of_the_overview_is_one_click_from_its_board() -> None:
 def test_boards_share_variables_links_and_annotations(vocabulary: str | None) -> None:
     for name, board in built(vocabulary).items():
         variables = {one["name"]: one for one in board["templating"]["list"]}
-        assert list(variables) == ["datasource", "job", "instance", "provider", "model", "label", "value", "traces"], (
-            name
-        )
-        for many in ("job", "instance", "provider", "model", "value"):
+        assert list(variables) == [
+            "datasource",
+            "job",
+            "instance",
+            "pod",
+            "provider",
+            "model",
+            "label",
+            "value",
+            "traces",
+        ], name
+        for many in ("job", "instance", "pod", "provider", "model", "value"):
             assert (variables[many]["multi"], variables[many]["includeAll"], variables[many]["allValue"]) == (
                 True,
                 True,

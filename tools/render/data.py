@@ -20,6 +20,7 @@ import prometheus_lab as lab  # noqa: E402 - the paths come first
 import scripted_run  # noqa: E402
 
 from otel_llm.core.objectives import DEFAULT  # noqa: E402
+from otel_llm.ops import recorded  # noqa: E402
 from otel_llm.ops.alerts import alerts  # noqa: E402
 from otel_llm.ops.promql import RELEASED  # noqa: E402
 from otel_llm.ops.rules import Context, recording_groups  # noqa: E402
@@ -28,6 +29,7 @@ from tools.generate.boards import generated  # noqa: E402
 END = datetime(2026, 11, 20, 16, 56, tzinfo=timezone.utc).timestamp()
 LENGTH, SCRAPE, STEPS = 8 * 3600, 60, 240
 SHOWN = {"otel-llm-overview": 3 * 3600, "otel-llm-cost": LENGTH}
+OF_DAYS = (recorded.HOUR_STDDEV, recorded.SPREAD, recorded.SEASON, recorded.UPPER, recorded.LOWER)
 _EXEMPLAR = re.compile(r"^(\w+)_bucket\{(.*)\} \S+ # \{trace_id=\"(\w+)\".*\} (\S+) (\S+)$")
 _TIMED = {"__rate_interval": "4m", "__interval": "1m"}
 
@@ -99,11 +101,10 @@ def layers() -> Iterator[list[dict[str, Any]]]:
     """Rules in the order in which they need each other, and at last the alerts, as if they were recorded."""
     it = Context(DEFAULT, RELEASED)
     groups = [group for groups in recording_groups(it).values() for group in groups]
-    left = [rule for group in groups if "seasonal" not in group["name"] for rule in group["rules"]]  # it needs days
+    left = [rule for group in groups for rule in group["rules"] if rule["record"] not in OF_DAYS]
     while left:
         waiting = {rule["record"] for rule in left}
-        ready = [rule for rule in left if not any(name in rule["expr"] for name in waiting)]
-        ready = ready or left  # those that read what they recorded before
+        ready = [rule for rule in left if not any(name in rule["expr"] for name in waiting - {rule["record"]})]
         yield ready
         left = [rule for rule in left if rule not in ready]
     yield [record for alert in alerts(it) for record in as_recorded(alert.rule(it))]
@@ -156,7 +157,9 @@ def answered(prometheus: lab.Prometheus, board: dict[str, Any]) -> dict[str, Any
         for target in panel["targets"]
     }
     notes = {
-        note["name"]: prometheus.course(note["expr"], seconds, step, **values) for note in board["annotations"]["list"]
+        note["name"]: prometheus.course(note["expr"], seconds, step, **values)
+        for note in board["annotations"]["list"]
+        if note["enable"]
     }
     return {
         "board": board,

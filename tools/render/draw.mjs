@@ -35,7 +35,7 @@ async function draw(one) {
   const bottom = Math.max(...one.board.panels.map(({ gridPos: { y, h } }) => y + h));
   const height = Math.max(SCREEN, TOP + bottom * CELL);
   const data = JSON.stringify({ ...one, exemplars, width: WIDTH, height, unfolded }).replace(/</g, '\\u003c');
-  const html = `<!doctype html><meta charset=utf-8><link rel=stylesheet href=bundle.css><style>body{margin:0}</style><script>window.__grafana_public_path__="/public/"</script><div id=root></div><script>window.__DATA__=${data}</script><script src=bundle.js></script>`;
+  const html = `<!doctype html><meta charset=utf-8><link rel=stylesheet href=bundle.css><style>body{margin:0}</style><script>window.__grafana_public_path__="/public/";Date.now=()=>${one.to}</script><div id=root></div><script>window.__DATA__=${data}</script><script src=bundle.js></script>`;
   const file = path.resolve('build', `${one.board.uid}.html`);
   fs.writeFileSync(file, html);
   const page = await browser.newPage();

@@ -93,7 +93,7 @@ def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str
         "recent": 'is {{ $value | printf "%.1f" }} standard errors from what is usual for this service',
         "fleet": 'is {{ $value | printf "%.1f" }} standard deviations from its daily average',
         "season": "is at {{ $value | humanize }}, outside of what is usual at this time",
-        "share": "is unusual in {{ $value | humanizePercentage }} of the calls",
+        "share": f"is unusual in {SHARE} of calls",
     }
     words = says[kind]
     return Alert(

@@ -236,7 +236,7 @@ def breakers(it: Context) -> list[Alert]:
             "critical",
             "reliability",
             "circuit breaker open",
-            refused.sentence("", "").strip() + ", or it was in the last 5 minutes",
+            refused.sentence("", "").strip().replace("is open", "is open or was in the last 5 minutes", 1),
             refused.sentence("", "", ended=True).strip(),
             about=("breaker",),
             variables={},

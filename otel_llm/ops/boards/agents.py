@@ -93,7 +93,7 @@ def _money(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     return (
         lines(
             "cost_by_agent", "Spend by agent", "suffix: $/h", [Query(most(spent), BY_AGENT)],
-            "US dollars per hour by the innermost agent; _none is what no agent's run is part of, so the lines add up to all.", low=0,
+            "US dollars per hour by the innermost agent; _none is spent outside of any agent's run, so the lines add up to all.", low=0,
             stack="normal", width=6, empty=NO_RUNS,
         ),
         lines(

@@ -86,7 +86,8 @@ def _count(q: Queries, severity: str) -> Panel:
 def _share_now(q: Queries, o: Objectives) -> Panel:
     return stat(
         "odd_share", "Share of odd calls", SHARE, Query(f"{q.rate(ODD)} / ({q.rate('duration')} > 0)", "share"),
-        f"Anomalies for each call. The alert fires at {o.anomalous_share_warning:.0%} of a model's calls.",
+        "Odd calls as a share of all; a call that is odd in two signals counts twice. The alert fires at "
+        f"{o.anomalous_share_warning:.0%} of a model's calls.",
         steps=warn_above(o.anomalous_share_warning), empty="No odd call", decimals=1,
     )
 
@@ -136,7 +137,8 @@ def _events(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     return (
         lines(
             "by_severity", "Odd calls by severity", COUNT,
-            [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")], "Single calls beyond the sensitivity.",
+            [Query(q.increase(ODD, ("severity",), RATE), "{{severity}}")],
+            "Single calls farther from usual than the limit of each severity.",
             bars=True, stack="normal", low=0, empty="No odd call in this time range",
             colours=(("warning", WARN), ("critical", BAD)),
         ),

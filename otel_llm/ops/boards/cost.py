@@ -56,7 +56,7 @@ def board(q: Queries, o: Objectives) -> Board:
         Row("What costs it?", _what(q)),
         Row("Why did it change?", _why(q)),
         Row("Does the provider's prompt cache work?", _prompt_cache(q)),
-        Row("Who and what is not counted in full, and what was refused?", _unpriced(q), folded=True),
+        Row("What is not counted in full, and what do guards refuse?", _unpriced(q), folded=True),
     )
     return Board("otel-llm-cost", "LLM / Cost and budgets", DESCRIPTION, rows, "now-24h")
 
@@ -103,8 +103,8 @@ def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) ->
 
 def _levels(o: Objectives, factor: float) -> str:
     return (
-        f"Spend over budget. Orange from {o.budget_warning:.0%} on, red from {o.budget_reached:.0%} on; at {factor:.0%} the alert "
-        "pages again."
+        f"Spend as a share of the budget. Orange from {o.budget_warning:.0%} on, red from {o.budget_reached:.0%} on; at {factor:.0%} the "
+        "alert pages again."
     )
 
 
@@ -129,7 +129,8 @@ def _what(q: Queries) -> tuple[Panel, ...]:
         ),
         lines(
             "by_label", "Cost per hour by $label", USD, [Query(by_label, "{{$label}}")],
-            "The ten most expensive values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
+            "The ten most expensive values of the custom label that is picked above (OTEL_LLM_METRIC_LABELS); without it, one line without "
+            "a name.",
             stack="normal", low=0, empty=NO_PRICE,
         ),
         bars(
@@ -160,7 +161,7 @@ def _models(q: Queries) -> Panel:
     return table(
         "models", "Models over the shown time", queries,
         "What each model cost and why: calls, price of a call, tokens, what the provider's prompt cache saved. Whole is the share of calls "
-        "that reported usage and have a price for all of it; the cost lacks the others, or a part of them.",
+        "whose cost is complete; of the others, all of it or a part is missing here.",
         width=24, height=8, sort="Cost", empty=NO_PRICE,
         columns=(
             Column("gen_ai_request_model", "Model"),
@@ -209,8 +210,8 @@ def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
     return (
         lines(
             "cached", "Cached share of the input", SHARE, [Query(most(read), BY_MODEL)],
-            "Input tokens read from the provider's prompt cache. A fall by half against the last day alerts: tools or a system prompt "
-            "have changed, or the cache's time has run out.", low=0, high=1, empty=nothing,
+            "Share of input tokens that the provider read from its prompt cache. An alert fires when it falls far below the last day's: "
+            "tools or a system prompt have changed, or the cache's time has run out.", low=0, high=1, empty=nothing,
         ),
         lines(
             "misses", "Misses per hour by reason", COUNT, [Query(misses, "{{reason}} {{gen_ai_request_model}}")],
@@ -219,7 +220,8 @@ def _prompt_cache(q: Queries) -> tuple[Panel, ...]:
         ),
         lines(
             "savings", "Saved and avoidable per hour", USD, [Query(saved, "saved"), Query(avoidable, "avoidable")],
-            "What cached input would have cost more at the full price; and what misses cost that the provider names.", low=0,
+            "Saved: what cached input would have cost on top at the full price. Avoidable: what misses cost whose reason the "
+            "provider names.", low=0,
             empty=nothing,
         ),
     )
@@ -244,7 +246,7 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
         ),
         lines(
             "rate", "Cost per hour, all models", USD,
-            whole, "The last hour's rate with the recording rules; without them the present one, next to that of otel-llm's window.",
+            whole, "With the recording rules, the rate of the last hour; without them, that of the moment and that of otel-llm's window.",
             low=0, empty=NO_PRICE,
         ),
         lines(

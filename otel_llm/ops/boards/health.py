@@ -30,7 +30,7 @@ def board(q: Queries, o: Objectives) -> Board:
     rows = (
         Row("Is everything there?", (*_now(q, o), *_there(q))),
         Row("Is anything missing from the numbers?", _missing(q, o)),
-        Row("Who is watched, and with which version?", _who(q)),
+        Row("What is watched, and by which version?", _who(q)),
         Row("Do rules run and alerts leave?", _rules()),
     )
     return Board("otel-llm-health", "LLM / Telemetry health", DESCRIPTION, rows)
@@ -51,7 +51,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         ),
         stat(
             "series", "Series", COUNT, Query(q.gauge("otel_llm_series", "sum"), "series"),
-            "What otel-llm costs in Prometheus, over all targets.", base=NEUTRAL, empty="No target has answered",
+            "Series that otel-llm shows, over all targets: what it costs in Prometheus.", base=NEUTRAL, empty="No target has answered",
         ),
         stat(
             "scrape", "Slowest scrape", SECONDS, Query(q.gauge("otel_llm_scrape_duration_seconds"), "scrape"),
@@ -117,7 +117,7 @@ def _missing(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         lines(
             "internal_errors", "Own errors by component", RATE,
             [Query(q.rate("otel_llm_internal_errors_total", ("component",)), "{{component}}")],
-            "Errors of otel-llm itself, swallowed; the log has them.", width=6, low=0, steps=warn_above(NOT_ZERO),
+            "Errors of otel-llm itself. Callers saw none of them; the log has them.", width=6, low=0, steps=warn_above(NOT_ZERO),
             empty="otel-llm has had no error of its own",
         ),
     )

@@ -185,7 +185,8 @@ def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         lines(
             "by_label", "p95 by $label", SECONDS,
             [Query(most(q.quantile(0.95, "duration", (LABEL,), **OK)), "{{$label}}")],
-            "Of the ten slowest values of the picked custom label (OTEL_LLM_METRIC_LABELS); one unnamed line without it.",
+            "The ten slowest values of the custom label that is picked above (OTEL_LLM_METRIC_LABELS); without it, one line without a "
+            "name.",
             width=12, steps=((o.p95, WARN),), log=True,
         ),
         lines(

@@ -114,7 +114,7 @@ def _unusual(q: Queries, o: Objectives) -> Panel:
         "unusual", "Unusual? Largest z", SIGMA,
         Query(worst, "{{signal}} " + BY_SERVICE, instant=True),
         "The signal (latency, output tokens, cost) that is farthest from its baseline, in standard deviations, with its model and "
-        "service: by the process that is farthest; of services that push, by the fleet's last day.",
+        "service. Each process judges its own calls; those of services that push are judged by the fleet's last day.",
         height=4, sparkline=False, base=BAD, steps=around_zero(o), links=to("anomalies", "Anomalies"),
         empty="No baseline yet, or all usual", decimals=1,
     )
@@ -192,13 +192,13 @@ def _models(q: Queries, o: Objectives) -> Panel:
         sort="Calls",
         columns=(
             Column("gen_ai_request_model", "Model", links=(to_model("latency", "Latency"),)),
-            Column("gen_ai_provider_name", "Provider", width=95),
-            Column("job", "Service", width=95),
+            Column("gen_ai_provider_name", "Provider", width=75),
+            Column("job", "Service", width=75),
             Column("Value #A", "Calls", CALLS, width=80, decimals=2),
             Column("Value #B", "p95", SECONDS, ((o.p95, WARN),), 70),
             Column("Value #C", "Errors", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 65, 1),
-            Column("Value #D", "$ per hour", USD, width=85, decimals=2),
-            Column("Value #E", "$ per call", USD, width=85, decimals=5),
+            Column("Value #D", "$/hour", USD, width=70, decimals=2),
+            Column("Value #E", "$/call", USD, width=80, decimals=5),
             Column("Value #F", "Answer", TOKENS, width=75),
             Column("Value #G", "Length", SHARE, length_limits(o), 65, 0, base=WARN),
         ),
@@ -212,11 +212,11 @@ def _alerts(o: Objectives) -> Panel:
         "an alert for what to do.",
         width=10, height=8, empty="No alert is firing, or Prometheus has not loaded otel-llm's rules", sort="Severity", ascending=True,
         columns=(
-            Column("severity", "Severity", width=75, words=(("critical", BAD), ("warning", WARN))),
+            Column("severity", "Severity", width=70, words=(("critical", BAD), ("warning", WARN))),
             Column("alertname", "Alert", links=(Link("What to do", f"{o.runbook_url}#${{__data.fields.Runbook}}"),)),
-            Column("job", "Service", width=100),
-            Column("gen_ai_request_model", "Model", width=110),
-            Column("Value #A", "Since", "dateTimeFromNow", width=110),
-            Column("runbook", "Runbook", width=75),
+            Column("job", "Service", width=65),
+            Column("gen_ai_request_model", "Model", width=90),
+            Column("Value #A", "Since", "dateTimeFromNow", width=105),
+            Column("runbook", "Runbook", width=70),
         ),
     )

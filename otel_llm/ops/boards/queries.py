@@ -15,6 +15,7 @@ RATE = "$__rate_interval"  # Grafana's: never under four scrapes
 RANGE = "$__range"  # all of the time that is shown
 LABEL = "$label"  # the custom label that the reader splits by
 PROVIDER, NAME = MODEL
+PLACES = ("instance", "pod")  # labels of a target, which the reader can pick where a panel is split by them
 
 # a selector with its range, if it has one: where an offset goes; in a subquery, within it
 _MOVABLE = re.compile(r"(?:[a-z_]\w*:)*[a-z_]\w*\{[^}]*\}(?:\[[^\]:]+\])?")
@@ -89,7 +90,8 @@ class Queries:
 
     def gauge(self, name: str, fold: str = "max", by: Iterable[str] = (), **where: str) -> str:
         """A gauge, folded over processes and whatever else is not in ``by``."""
-        return f"{fold}{by_names(by)} ({self.select(name, **where)})"
+        by = tuple(by)
+        return f"{fold}{by_names(by)} ({self.select(name, **_picked(by), **where)})"
 
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
         """Nothing: there are no rules. Takes what records have, so that a board asks for the same in both variants."""
@@ -134,11 +136,12 @@ class Queries:
     def _sum(
         self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]
     ) -> str:
-        known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", "instance"}
+        by = tuple(by)
+        known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", *PLACES}
         if unknown := set(by) - known:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
         series = " or ".join(
-            self._once(function, metric, suffix, over, {**_scope(metric), **own, **where})
+            self._once(function, metric, suffix, over, {**_scope(metric), **_picked(by), **own, **where})
             for metric, own in self._parts(name)
         )
         return f"sum{by_names(by)} ({series})"
@@ -190,6 +193,11 @@ def _scope(metric: Metric) -> dict[str, str]:
     if metric.custom:
         scope[LABEL] = "=~$value"
     return scope
+
+
+def _picked(by: Iterable[str]) -> dict[str, str]:
+    """What narrows a panel about instances to the picked ones. "All" matches what has no pod, too."""
+    return {one: f"=~${one}" for one in PLACES if one in by}
 
 
 def series(name: str, matchers: Mapping[str, str]) -> str:

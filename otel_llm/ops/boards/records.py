@@ -14,7 +14,7 @@ from otel_llm.ops import recorded
 from otel_llm.ops.promql import CLASSIC, VOCABULARIES
 from otel_llm.ops.series import Reading
 
-from .queries import LABEL, NAME, PROVIDER, RANGE, RATE, Queries, by_names, ratio, series
+from .queries import LABEL, NAME, PLACES, PROVIDER, RANGE, RATE, Queries, by_names, ratio, series
 
 _OF_FIVE = 300  # seconds that a record named increase5m is over
 _USAGE = "gen_ai_client_inference_usage_"
@@ -201,8 +201,7 @@ class Recorded(Queries):
         scope = {"job": "=~$job"}
         if PROVIDER in labels:
             scope |= {PROVIDER: "=~$provider", NAME: "=~$model"}
-        if "instance" in labels:
-            scope["instance"] = "=~$instance"
+        scope |= {one: f"=~${one}" for one in PLACES if one in labels}
         if "tenant" in labels:
             scope[LABEL] = "=~$value"
         return series(name, {**scope, **where})

@@ -26,7 +26,7 @@ from .parts import (
     stat,
     table,
 )
-from .queries import RANGE, Queries, either, most, share, split
+from .queries import PLACES, RANGE, Queries, either, most, share, split
 from .queries import RATE as INTERVAL
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         "latency": (o.latency_slo, "" if q.rules else _too_slow(q, o, RANGE)),
     }
 
-    def budget(slo: str, title: str) -> Panel:
+    def budget(slo: str, title: str, words: str) -> Panel:
         objective, bad = left[slo]
         raw = "" if q.rules else f"1 - ({bad}) / {1 - objective:.6g}"
         return stat(
             f"{slo}_left", title, SHARE,
             Query(f"bottomk(1, {q.pick(_left(q, slo), raw)})", BY_MODEL, instant=True),
-            f"What is left of the errors that an objective of {objective:.6g} allows, of the model with least: over 30 days "
-            "with the recording rules, over the shown time without.", base=BAD, steps=((0.0, WARN), (0.5, GOOD)),
+            f"The objective allows that {100 * (1 - objective):.6g} % of calls {words}. How much of that is left, of the model with least: "
+            "over 30 days with the recording rules, over the shown time without.", base=BAD, steps=((0.0, WARN), (0.5, GOOD)),
             decimals=0, sparkline=False,
         )
 
@@ -77,6 +77,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     window = [] if q.rules else [q.gauge("otel_llm_fallback_ratio"), q.gauge("otel_llm_cache_hit_ratio", "min")]
     fallback = q.first(served, *window[:1])
     hits = q.first(_hits(q, ()), *window[1:])
+    threshold = duration(o.latency_slo_threshold)
     is_open = f"sum (max by (breaker) ({_is_open(q)}))"
     return (
         stat(
@@ -86,8 +87,8 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             sparkline=False,
             steps=((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), decimals=1,
         ),
-        budget("availability", "Error budget left"),
-        budget("latency", f"Slow budget left ({duration(o.latency_slo_threshold)})"),
+        budget("availability", "Error budget left", "fail"),
+        budget("latency", f"Slow budget left ({threshold})", f"take longer than {threshold}"),
         stat(
             "fallback", "Served by a fallback", SHARE, Query(fallback, "fallbacks"),
             "Fallbacks for each call, all picked models together.",
@@ -143,9 +144,9 @@ def _errors(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "cancelled and abandoned calls were ended by the caller).", sort="Share", empty=NOTHING_FAILED,
             columns=(
                 Column("gen_ai_request_model", "Model"),
-                Column("job", "Service", width=110),
-                Column("error_type", "Error", width=150),
-                Column("Value #A", "Share", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 90, 1),
+                Column("job", "Service", width=80),
+                Column("error_type", "Error", width=125),
+                Column("Value #A", "Share", SHARE, ((round(1 - o.slo, 6), WARN), (o.error_rate, BAD)), 75, 1),
             ),
         ),
     )
@@ -192,7 +193,7 @@ def lower(one: str, other: str) -> str:
 
 def _instances(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     """One bad pod among a hundred good ones."""
-    place = ("job", "instance", "pod") if q.rules else ("job", "instance")
+    place = ("job", *PLACES)
     calls = q.rate("duration", place)
     failed = q.rule(recorded.FAILED_BY_INSTANCE, place) if q.rules else q.rate("duration", place, **FAILED)
     bad = f"({failed} or 0 * {calls}) / ({calls} > 0)"
@@ -206,7 +207,7 @@ def _instances(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "instances", "Instances", [calls, bad], "Calls per second and the share that failed.", width=12, sort="Errors",
             columns=(
                 Column("job", "Service", width=150),
-                *((Column("pod", "Pod"),) if q.rules else ()),
+                Column("pod", "Pod"),
                 Column("instance", "Instance"),
                 Column("Value #A", "Calls", CALLS, width=100, decimals=2),
                 Column("Value #B", "Errors", SHARE, ((o.error_rate, BAD),), 90, 1),
@@ -219,40 +220,33 @@ def _help(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     raw = one_line(fell_back(q.rate("otel_llm_fallbacks_total", ("from_model",)), q.rate("duration", PM)))
     fallbacks = q.pick(q.rule(recorded.FALLBACKS), raw)
     paths = f"round({q.increase('otel_llm_fallbacks_total', ('from_model', 'to_model', 'reason'))}) > 0"
-    states = f"max by (breaker) ({q.pick(f'2 * {q.record(recorded.BREAKER_OPEN)}', _worst_state(q))})"
     steps = f"{q.increase('otel_llm_circuit_breaker_transitions_total', ('breaker', 'to_state'), INTERVAL)} > 0"
     by_cache = (*PM, "cache")
     hits = f"min by (cache) ({q.pick(q.record(recorded.CACHE_HITS, by_cache), _hits(q, by_cache))})"
     return (
-        Panel(
-            kind="state-timeline", key="breakers", title="Circuit breakers", unit="none",
-            queries=(Query(states, "{{breaker}}"),), description="The worst state of each breaker over all instances.",
-            base=GOOD, steps=((1.0, WARN), (2.0, BAD)),
-            states=((0, "closed", GOOD), (1, "half open", WARN), (2, "open", BAD)), empty=NO_BREAKER,
-        ),
         lines(
             "breaker_steps", "Breaker steps", COUNT, [Query(steps, "{{breaker}} to {{to_state}}")],
-            "Steps of breakers; many in a row mean that a breaker flaps.", bars=True, low=0, empty="No breaker moved",
+            "Steps of breakers; many in a row mean that a breaker flaps.", width=6, bars=True, low=0, empty="No breaker moved",
         ),
         lines(
             "fallback_rate", "Fell back to another model, ten most", SHARE, [Query(most(fallbacks), BY_MODEL)],
-            "The share of a model's calls that fell back from it; of all calls, where it is not called itself. The dashed line "
-            "is the alert's.", low=0,
+            "The share of a model's calls that fell back from it; where a router never calls the model itself, the share of all "
+            "calls. The dashed line is the alert's.", width=6, low=0,
             steps=((o.fallback_rate, WARN),),
         ),
         table(
-            "paths", "Fallbacks from, to and why", [paths], "Fallbacks within the shown time.", sort="Count",
+            "paths", "Fallbacks from, to and why", [paths], "Fallbacks within the shown time.", width=6, sort="Count",
             empty="No fallback in this time range",
             columns=(
-                Column("from_model", "From", width=140),
-                Column("to_model", "To", width=110),
-                Column("reason", "Reason", width=120),
-                Column("Value #A", "Count", COUNT, width=65),
+                Column("from_model", "From"),
+                Column("to_model", "To", width=90),
+                Column("reason", "Reason", width=90),
+                Column("Value #A", "Count", COUNT, width=60),
             ),
         ),
         lines(
             "hits", "Response cache hits", SHARE, [Query(hits, "{{cache}}")],
-            "Share of look-ups that hit, of the model with fewest. The dashed line is the alert's.", low=0, high=1,
+            "Share of look-ups that hit, of the model with the lowest share. The dashed line is the alert's.", width=6, low=0, high=1,
             steps=((o.cache_hit_ratio, WARN),), empty=NO_CACHE,
         ),
     )
@@ -275,6 +269,7 @@ def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     remaining, limit = (q.select(f"otel_llm_rate_limit_{part}") for part in ("remaining", "limit"))
     reading = q.pick(q.record(recorded.RATE_LIMIT_LEFT, limited), f"{remaining} / ({limit} > 0)")
     left = f"min by ({', '.join(limited)}) ({reading})"
+    states = f"max by (breaker) ({q.pick(f'2 * {q.record(recorded.BREAKER_OPEN)}', _worst_state(q))})"
     return (
         lines(
             "by_provider", "Failed calls by provider", SHARE, [Query(most(bad, 5), "{{gen_ai_provider_name}}")],
@@ -292,5 +287,11 @@ def _pressure(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             "retries", "Retries by reason", RATE, [Query(q.rate("otel_llm_retries_total", ("reason",)), "{{reason}}")],
             "HTTP attempts after the first, per second; a call that succeeds at last is no error, but was slow.", width=6, low=0,
             stack="normal", empty="No retry in this time range",
+        ),
+        Panel(
+            kind="state-timeline", key="breakers", title="Circuit breakers", unit="none",
+            queries=(Query(states, "{{breaker}}"),), description="The worst state of each breaker over all instances.",
+            width=6, base=GOOD, steps=((1.0, WARN), (2.0, BAD)),
+            states=((0, "closed", GOOD), (1, "half open", WARN), (2, "open", BAD)), empty=NO_BREAKER,
         ),
     )

@@ -154,7 +154,7 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         ),
         lines(
             "change", "Change against the baseline", SHARE, [Query(extreme(changed(q, PM), 10), BY_MODEL)],
-            f"Mean answer over its average of a day (recording rules) or over otel-llm's own baseline, minus 1. Alerts at "
+            f"How much longer or shorter the mean answer is than its daily average (recording rules) or otel-llm's own baseline. Alerts at "
             f"{-o.output_drop:.0%} and {o.output_tokens_factor - 1:+.0%}.",
             steps=((-o.output_drop, WARN), (o.output_tokens_factor - 1, WARN)), empty=NO_BASELINE, decimals=0,
         ),
@@ -179,7 +179,7 @@ def _ends(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         ),
         lines(
             "reasons", "What ended answers", SHARE, [Query(reasons, "{{finish_reason}}")],
-            "Share of answers by finish reason; length means cut short, content_filter means refused.", low=0, high=1,
+            "Share of answers by finish reason; length means cut short, content_filter means withheld by a filter.", low=0, high=1,
             stack="normal", empty="No answer in this time range",
         ),
         lines(

@@ -65,6 +65,7 @@ def values_of(q: Queries) -> tuple[tuple[str, str, str], ...]:
     return (
         ("job", "Job", f"label_values({info}, job)"),
         ("instance", "Instance", f'label_values({info}{{job=~"$job"}}, instance)'),
+        ("pod", "Pod", f'label_values({info}{{job=~"$job"}}, pod)'),
         ("provider", "Provider", f"label_values({of_job}, {PROVIDER})"),
         ("model", "Model", f"label_values({of_provider}, {NAME})"),
         ("value", "Value", f"label_values({of_job}, {LABEL})"),
@@ -77,6 +78,7 @@ def _values_of_records() -> tuple[tuple[str, str, str], ...]:
     return (
         ("job", "Job", f"label_values({calls}, job)"),
         ("instance", "Instance", f"label_values({recorded.CALLS_BY_INSTANCE}{of_job}, instance)"),
+        ("pod", "Pod", f"label_values({recorded.CALLS_BY_INSTANCE}{of_job}, pod)"),
         ("provider", "Provider", f"label_values({calls}{of_job}, {PROVIDER})"),
         ("model", "Model", f"label_values({calls}{of_provider}, {NAME})"),
         ("value", "Value", f"label_values({custom}{of_job}, {LABEL})"),

@@ -24,7 +24,8 @@ def own(it: Context) -> list[Recording]:
             Recording(side, f"{fold} by ({', '.join((*signal, 'kind'))}) ({BY_NAME['otel_llm_zscore'].selector()})")
             for fold, side in (("max", recorded.OWN_HIGHEST), ("min", recorded.OWN_LOWEST))
         ),
-        Recording(recorded.OWN_ZSCORE, _worst(recorded.OWN_HIGHEST, recorded.OWN_LOWEST)),
+        # without the sides' names: over a range they would be two series, which promtool cannot backfill as one
+        Recording(recorded.OWN_ZSCORE, _worst(f"1 * {recorded.OWN_HIGHEST}", f"1 * {recorded.OWN_LOWEST}")),
         *(
             Recording(recorded.OWN_BASELINE, f"{baseline} ({BY_NAME[f'otel_llm_baseline_{part}'].selector()})", {"part": part})
             for part in _PARTS

@@ -272,7 +272,7 @@ _BREAKER = of_service(
     "critical",
     "reliability",
     "circuit breaker open",
-    "is open, calls are refused without being tried, or it was in the last 5 minutes",
+    "is open or was in the last 5 minutes, calls are refused without being tried",
     "was open, calls were refused without being tried",
     "openai:chat",
     breaker="openai:chat",
@@ -332,9 +332,9 @@ def _share(v: Vocabulary) -> list[Case]:
         labels = {"signal": "latency", "direction": "high", "severity": severity}
         return (*calls(v, (100, 40)), series("otel_llm_anomalies_total", ramp((odd, 40)), **labels))
 
-    says = "is unusual in {} of the calls"
-    warning = anomaly("share", "warning", "latency", "high", says.format("16%"))
-    critical = anomaly("share", "critical", "latency", "high", says.format("9%"))
+    says = "is unusual in {} of calls"
+    warning = anomaly("share", "warning", "latency", "high", says.format("16 %"))
+    critical = anomaly("share", "critical", "latency", "high", says.format("9 %"))
     return [
         Case("LLMAnomaly", "16 % of the calls are odd", fed(16, "warning"), 20, (warning,), (10,)),
         Case("LLMAnomaly", "15 % of the calls are odd", fed(14.9, "warning"), 20),

@@ -47,13 +47,17 @@ function tableOf(panel, answers) {
   const sorted = [...rows.values()];
   const by = panel.options.sortBy?.[0];
   const source = by && names.find((one) => titles[one] === by.displayName);
-  if (source) sorted.sort((a, b) => (b[source] ?? -Infinity) - (a[source] ?? -Infinity));
+  if (source) sorted.sort((a, b) => (by.desc ? compared(b[source], a[source]) : compared(a[source], b[source])));
   return toDataFrame({
     refId: 'A',
     fields: names.map((one) => ({
       name: titles[one], type: one.startsWith('Value') ? FieldType.number : FieldType.string, values: sorted.map((row) => row[one] ?? null), config: {},
     })),
   });
+}
+
+function compared(one, other) {
+  return typeof (one ?? other) === 'string' ? (one ?? '').localeCompare(other ?? '') : (one ?? -Infinity) - (other ?? -Infinity) || 0;
 }
 
 function configure(field, panel, index, theme) {
