@@ -530,11 +530,17 @@ def test_new_passwords_are_taken_up_and_broken_files_are_not(start: Serve, users
     assert get(server, Authorization=basic("prom:changed-since"))[0] == 200
 
 
-class Routes:
-    """A socket module of a machine that has a way out by some families of addresses, and lacks others altogether."""
+BOTH = (socket.AF_INET, socket.AF_INET6)
 
-    def __init__(self, *families: int, lacks: tuple[int, ...] = ()) -> None:
-        self.families, self.lacks = families, lacks
+
+class Routes:
+    """A socket module of a machine that has a way out by some families of addresses, and lacks others altogether.
+
+    ``here``: the families of its loopback.
+    """
+
+    def __init__(self, *families: int, lacks: tuple[int, ...] = (), here: tuple[int, ...] = BOTH) -> None:
+        self.families, self.lacks, self.here = families, lacks, here
         self.closed = 0
 
     def __call__(self, family: int, kind: int) -> Routes:
@@ -544,8 +550,8 @@ class Routes:
         self.family = family
         return self
 
-    def connect(self, _: tuple[str, int]) -> None:
-        if self.family not in self.families:
+    def connect(self, address: tuple[str, int]) -> None:
+        if self.family not in (self.here if address[0] in ("127.0.0.1", "::1") else self.families):
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
     def close(self) -> None:
@@ -560,6 +566,8 @@ class Routes:
         (Routes(socket.AF_INET, socket.AF_INET6), False),
         (Routes(socket.AF_INET), False),
         (Routes(), False),
+        (Routes(here=(socket.AF_INET6,)), True),
+        (Routes(socket.AF_INET, here=(socket.AF_INET6,)), False),
     ],
 )
 def test_a_machine_that_only_ipv6_reaches_is_known(monkeypatch: pytest.MonkeyPatch, routes: Routes, only: bool) -> None:
