@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 Period = Literal["window", "start"]
-PERIODS: dict[Period, str] = {"window": "over the service's window", "start": "since the start"}
+PERIODS: dict[Period, str] = {"window": "over the window", "start": "since the start"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ class Metric:
     ``vocabulary`` says under which ``OTEL_LLM_SEMCONV`` the metric is shown; empty means always. ``created`` asks for a
     ``_created`` sample beside each series of OpenMetrics.
 
-    ``adds`` is how the values of several instances of a service become one: their sum, largest, smallest, or their mean
-    weighted by the metric ``weight``; ``none`` where they do not (a percentile, a z-score): then the worst one is shown by name.
+    ``adds`` is how the values of several instances of a service become one: their sum, largest, smallest, or their mean,
+    weighted by the metric ``weight`` if it has one; ``none`` where they do not (a percentile, a z-score): then the worst one is
+    shown by name.
     """
 
     name: str
@@ -343,7 +344,7 @@ def _derived() -> tuple[Metric, ...]:
         _gauge("otel_llm_budget_forecast_ratio", "1", "Spend by the period's end at the present rate, over the budget.",
                "period", "budget", on=()),
         _gauge("otel_llm_evaluation_mean", "{score}", "Mean score of an evaluation over the window.", "gen_ai_evaluation_name",
-               adds="none"),
+               adds="mean"),
         _gauge("otel_llm_evaluation_zscore", "{sigma}", "Distance of recent scores from the usual mean.",
                "gen_ai_evaluation_name", adds="none"),
         _gauge("otel_llm_zscore", "{sigma}", "Distance of the last minutes from the baseline.",
@@ -353,7 +354,7 @@ def _derived() -> tuple[Metric, ...]:
         _gauge("otel_llm_baseline_stddev", "{value}", "Standard deviation of the baseline.", "signal", adds="none"),
         _gauge("otel_llm_baseline_shifted_seconds", "s",
                "Time since a lasting shift became the baseline.", "signal", adds="none"),
-        _gauge("otel_llm_baseline_samples", "{sample}", "Calls in the baseline.", "signal"),
+        _gauge("otel_llm_baseline_samples", "{sample}", "Calls in the baseline.", "signal", adds="max"),
     )  # fmt: skip
 
 

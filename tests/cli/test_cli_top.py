@@ -129,7 +129,7 @@ def test_all_of_a_row_is_over_the_period_that_the_title_names(serve, otel_llm):
         .splitlines()[:2]
         for group in ("model", "tenant")
     )
-    assert models[0].startswith("over the service's window ─")
+    assert models[0].startswith("over the window ─")
     assert models[1].strip("│").replace("z ", "z_").replace("per ", "per_").split() == [
         "name", "/s", "p50", "p95", "p99", "max", "errors", "z_lat", "z_out", "z_cost", "per_call", "per_hour▼", "share",
     ]  # fmt: skip

@@ -14,15 +14,18 @@ from typing import Any
 import prometheus_lab as lab
 import pytest
 
-from otel_llm.core.catalogue import shown
+from otel_llm.core.catalogue import METRICS, shown
 from otel_llm.core.objectives import BURN_RATES, DEFAULT, Objectives
 from otel_llm.ops import recorded
 from otel_llm.ops.boards import boards
 from otel_llm.ops.boards.model import Board, Panel
-from otel_llm.ops.boards.queries import Queries
+from otel_llm.ops.boards.parts import failing
+from otel_llm.ops.boards.queries import FOLDS, Queries
 from otel_llm.ops.boards.records import Recorded
 from otel_llm.ops.boards.variables import notes, values_of
 from otel_llm.ops.dashboards import asked, write_grafana
+from otel_llm.ops.prometheus import write_prometheus
+from otel_llm.ops.promql import VOCABULARIES
 from tools.generate.boards import generated
 from tools.generate.sdk import to_json
 
@@ -417,3 +420,72 @@ def test_unknown_labels_are_refused() -> None:
         records.gauge("otel_llm_processes", tenant="acme")
     with pytest.raises(ValueError, match=r"1h is neither \$__rate_interval nor \$__range"):
         records.rate("duration", over="1h")
+
+
+_INSTANCES = """\
+tests:
+  - interval: 1m
+    input_series:
+{series}
+    promql_expr_test:
+{expected}
+"""
+
+
+def _two(name: str, one: float, two: float, **labels: str) -> str:
+    """A gauge of one model on two instances."""
+    who = {"job": "shop", "gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5", **labels}
+    labels_of_both = ",".join(f'{key}="{each}"' for key, each in who.items())
+    return "".join(
+        f"      - series: '{name}{{{labels_of_both}{pod}}}'\n        values: '{value}'\n"
+        for pod, value in ((',instance="a"', one), (',instance="b"', two))
+    )
+
+
+def _asked(expr: str) -> str:
+    """With all of Grafana's variables at All."""
+    return re.sub(r'"[$][^"]+"', '".*"', expr).replace("$__rate_interval", "5m").replace("$label", "tenant")
+
+
+def test_boards_make_one_of_instances_as_the_catalogue_s_table_says(tmp_path: Path) -> None:
+    q = Queries()
+    series = (
+        _two("otel_llm_requests_per_second", 3, 1)
+        + _two("otel_llm_cost_usd_per_request", 0.1, 0.5)
+        + _two("otel_llm_error_ratio", 0.5, 0.1, error_type="timeout")
+        + _two("otel_llm_spend_usd", 4, 5, period="day", budget="")
+        + _two("otel_llm_budget_usd", 6, 6, period="day", budget="")
+        + _two("otel_llm_scrape_duration_seconds", 0.1, 0.2)
+    )
+    values = {
+        q.gauge("otel_llm_requests_per_second"): 4,
+        q.gauge("otel_llm_cost_usd_per_request"): 0.2,  # 3 calls at 0.1 and one at 0.5
+        q.gauge("otel_llm_error_ratio", error_type="timeout"): 0.4,
+        failing(q): 0.4,
+        q.gauge("otel_llm_spend_usd", period="day"): 9,
+        q.gauge("otel_llm_budget_usd", period="day"): 6,
+        q.gauge("otel_llm_scrape_duration_seconds"): 0.2,
+    }
+    expected = "".join(
+        f"      - expr: 'round({_asked(expr)}, 0.001)'\n"
+        f"        eval_time: 0m\n        exp_samples: [{{value: {value}}}]\n"
+        for expr, value in values.items()
+    )
+    path = tmp_path / "instances.yml"
+    path.write_text(_INSTANCES.format(series=series, expected=expected))
+    ran = subprocess.run([lab.needed("promtool"), "test", "rules", path], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("vocabulary", list(VOCABULARIES))
+def test_rules_make_one_of_instances_as_the_catalogue_s_table_says(tmp_path: Path, vocabulary: str) -> None:
+    rules = " ".join(" ".join(path.read_text().split()) for path in write_prometheus(tmp_path, vocabulary))
+    gauges = {metric.name: metric for metric in METRICS if metric.kind == "gauge"}
+    folded = re.findall(r"\b(sum|max|min|avg) by \(([^)]*)\) \((\w+)(?:\{[^}]*\})?\)", rules)
+    wrong = [
+        (fold, name)
+        for fold, by, name in folded
+        if name in gauges and "instance" not in by and gauges[name].adds != "none" and fold != FOLDS[gauges[name].adds]
+    ]
+    assert len([name for _, _, name in folded if name in gauges]) > 10
+    assert wrong == []

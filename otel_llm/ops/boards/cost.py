@@ -62,12 +62,12 @@ def board(q: Queries, o: Objectives) -> Board:
 
 
 def _used(q: Queries, period: str) -> str:
-    spend = q.gauge("otel_llm_spend_usd", "sum", BUDGET, period=period)
-    return _named(f"{spend} / ({q.gauge('otel_llm_budget_usd', 'max', BUDGET, period=period)} > 0)")
+    spend = q.gauge("otel_llm_spend_usd", BUDGET, period=period)
+    return _named(f"{spend} / ({q.gauge('otel_llm_budget_usd', BUDGET, period=period)} > 0)")
 
 
 def _forecast(q: Queries, period: str) -> str:
-    return _named(q.gauge("otel_llm_budget_forecast_ratio", "sum", BUDGET, period=period))
+    return _named(q.gauge("otel_llm_budget_forecast_ratio", BUDGET, period=period))
 
 
 def _named(expr: str) -> str:
@@ -78,7 +78,7 @@ def _named(expr: str) -> str:
 def _period(q: Queries, o: Objectives, period: str, word: str, factor: float) -> tuple[Panel, ...]:
     begins = "midnight" if period == "day" else "the first of the month"
     steps = ((o.budget_warning, WARN), (o.budget_reached, BAD), (factor, "dark-red"))
-    spend = f"sum (max by (job) ({q.gauge('otel_llm_spend_usd', 'sum', BUDGET, period=period)}))"
+    spend = f"sum (max by (job) ({q.gauge('otel_llm_spend_usd', BUDGET, period=period)}))"
     if q.rules:  # services that push have no gauge of it: by the counter, in days of UTC
         spend = f"{spend} or {q.rule(recorded.FLEET_SPEND, (), period=period)}"
     return (
@@ -145,8 +145,8 @@ def _what(q: Queries) -> tuple[Panel, ...]:
 def _models(q: Queries) -> Panel:
     cost, calls = q.increase(COST, PM), q.increase("duration", PM)
     window = () if q.rules else (
-        f"{q.gauge('otel_llm_cost_usd_per_hour', 'sum', PM)} * $__range_s / 3600",
-        f"{q.gauge('otel_llm_requests_per_second', 'sum', PM)} * $__range_s",
+        f"{q.gauge('otel_llm_cost_usd_per_hour', PM)} * $__range_s / 3600",
+        f"{q.gauge('otel_llm_requests_per_second', PM)} * $__range_s",
         q.gauge("otel_llm_cost_usd_per_request", by=PM),
     )
     queries = (
@@ -232,7 +232,7 @@ def _unpriced(q: Queries) -> tuple[Panel, ...]:
     source = f"3600 * {q.rate(COST, ('cost_source',))}"
     whole = [Query(q.pick(f"3600 * {q.rule(recorded.COST_ALL, ())}", f"3600 * {q.rate(COST)}"), "all models")]
     if not q.rules:
-        whole.append(Query(q.gauge("otel_llm_cost_usd_per_hour", "sum"), "of the window"))
+        whole.append(Query(q.gauge("otel_llm_cost_usd_per_hour"), "of the window"))
     return (
         lines(
             "unpriced", "Calls without a known price", RATE,

@@ -45,12 +45,12 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
             empty="No target has answered", decimals=0,
         ),
         stat(
-            "processes", "Live processes", COUNT, Query(q.gauge("otel_llm_processes", "sum", state="live"), "live"),
+            "processes", "Live processes", COUNT, Query(q.gauge("otel_llm_processes", state="live"), "live"),
             "Processes whose calls are shown, over all targets.", base=NEUTRAL, empty="No target has answered",
             decimals=0,
         ),
         stat(
-            "series", "Series", COUNT, Query(q.gauge("otel_llm_series", "sum"), "series"),
+            "series", "Series", COUNT, Query(q.gauge("otel_llm_series"), "series"),
             "Series that otel-llm shows, over all targets: what it costs in Prometheus.", base=NEUTRAL, empty="No target has answered",
         ),
         stat(
@@ -73,7 +73,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
 
 
 def _there(q: Queries) -> tuple[Panel, ...]:
-    processes = q.gauge("otel_llm_processes", "sum", ("job", "state"))
+    processes = q.gauge("otel_llm_processes", ("job", "state"))
     return (
         lines(
             "process_course", "Processes", COUNT, [Query(processes, "{{job}} {{state}}")],

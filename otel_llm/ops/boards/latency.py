@@ -167,7 +167,7 @@ def _elsewhere(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     failed = q.quantile(0.95, "duration", ("error_type",), error_type="!=")
     return (
         lines(
-            "in_flight", "Open calls", COUNT, [Query(most(q.gauge("otel_llm_in_flight_requests", "sum", PM)), MODEL)],
+            "in_flight", "Open calls", COUNT, [Query(most(q.gauge("otel_llm_in_flight_requests", PM)), MODEL)],
             "Calls that are waiting for an answer now. Growing while calls per second do not: the provider is slowing down.",
             width=6, low=0, stack="normal", empty="No open call was seen",
         ),

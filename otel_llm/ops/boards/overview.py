@@ -76,8 +76,8 @@ def _failing(q: Queries, o: Objectives) -> Panel:
 
 
 def _money(q: Queries, o: Objectives) -> Panel:
-    spend = q.gauge("otel_llm_spend_usd", "sum", BUDGET, period="day")
-    budget = q.gauge("otel_llm_budget_usd", "max", BUDGET, period="day")
+    spend = q.gauge("otel_llm_spend_usd", BUDGET, period="day")
+    budget = q.gauge("otel_llm_budget_usd", BUDGET, period="day")
     today = f"sum (max by (job) ({spend}))"
     if q.rules:  # services that push have no gauge of it
         today = f"{today} or {q.rule(recorded.FLEET_SPEND, (), period='day')}"
@@ -172,8 +172,8 @@ def _models(q: Queries, o: Objectives) -> Panel:
     p95 = q.pick(q.rule(recorded.DURATION, WHO, quantile="0.95"), q.quantile(0.95, "duration", WHO, RANGE, **OK))
     each = ratio(q.rate("otel_llm_cost_usd_total", WHO, RANGE), q.rate("duration", WHO, RANGE))
     window = [] if q.rules else [
-        q.gauge("otel_llm_requests_per_second", "sum", WHO), q.gauge("otel_llm_latency_seconds", by=WHO, quantile="0.95"),
-        q.gauge("otel_llm_cost_usd_per_hour", "sum", WHO), q.gauge("otel_llm_cost_usd_per_request", by=WHO),
+        q.gauge("otel_llm_requests_per_second", WHO), q.gauge("otel_llm_latency_seconds", by=WHO, quantile="0.95"),
+        q.gauge("otel_llm_cost_usd_per_hour", WHO), q.gauge("otel_llm_cost_usd_per_request", by=WHO),
         q.gauge("otel_llm_tokens_per_request", by=WHO, **OUTPUT),
     ]  # before there are rates
     queries = (

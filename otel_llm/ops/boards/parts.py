@@ -99,9 +99,10 @@ def failing(q: Queries, by: tuple[str, ...] = ()) -> str:
     recent = share(q.rate("duration", by, **FAILED), q.rate("duration", by))
     if q.rules or by:
         return recent
-    speed = q.gauge("otel_llm_requests_per_second", "sum", PM)
-    failed = f"sum ({q.gauge('otel_llm_error_ratio', 'sum', PM, **FAILED)} * {speed})"
-    return q.first(recent, share(failed, f"sum ({speed})"))
+    speed = q.gauge("otel_llm_requests_per_second", PM)
+    types = f"sum by (job, instance, {', '.join(PM)}) ({q.select('otel_llm_error_ratio', **FAILED)})"
+    own = f"sum by (job, instance, {', '.join(PM)}) ({q.select('otel_llm_requests_per_second')})"
+    return q.first(recent, share(f"sum ({types} * {own})", f"sum ({speed})"))
 
 
 def changed(q: Queries, by: tuple[str, ...]) -> str:

@@ -20,6 +20,9 @@ PLACES = ("instance", "pod")  # labels of a target, which the reader can pick wh
 # a selector with its range, if it has one: where an offset goes; in a subquery, within it
 _MOVABLE = re.compile(r"(?:[a-z_]\w*:)*[a-z_]\w*\{[^}]*\}(?:\[[^\]:]+\])?")
 
+FOLDS = {"sum": "sum", "max": "max", "min": "min", "mean": "avg", "none": "max"}
+"""PromQL for how values become one; what does not add up is shown at its worst."""
+
 _Part = tuple[Metric, Mapping[str, str]]
 
 
@@ -88,10 +91,19 @@ class Queries:
         by = tuple(by)
         return ratio(self.total(name, by, over, **where), self.rate(name, by, over, **where))
 
-    def gauge(self, name: str, fold: str = "max", by: Iterable[str] = (), **where: str) -> str:
-        """A gauge, folded over processes and whatever else is not in ``by``."""
-        by = tuple(by)
-        return f"{fold}{by_names(by)} ({self.select(name, **_picked(by), **where)})"
+    def gauge(self, name: str, by: Iterable[str] = (), **where: str) -> str:
+        """A gauge of instances and whatever else is not in ``by``, made one as the catalogue's table says."""
+        by, metric, values = tuple(by), BY_NAME[name], self.select(name, **_picked(by), **where)
+        if metric.weight:
+            return self._mean(values, metric.weight, by)
+        return f"{FOLDS[metric.adds]}{by_names(by)} ({values})"
+
+    def _mean(self, values: str, weight: str, by: tuple[str, ...]) -> str:
+        """The mean of ``values`` weighted by another metric of the same instance and model."""
+        each = ("job", "instance", *MODEL)
+        weights = f"on ({', '.join(each)}) group_left () sum{by_names(each)} ({self.select(weight)})"
+        names = by_names(by)
+        return f"sum{names} ({values} * {weights}) / (sum{names} (0 * {values} + {weights}) > 0)"
 
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
         """Nothing: there are no rules. Takes what records have, so that a board asks for the same in both variants."""

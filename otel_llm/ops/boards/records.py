@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from otel_llm.core.catalogue import MODEL
+from otel_llm.core.catalogue import BY_NAME, MODEL
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import CLASSIC, VOCABULARIES
 from otel_llm.ops.series import Reading
 
-from .queries import LABEL, NAME, PLACES, PROVIDER, RANGE, RATE, Queries, by_names, ratio, series
+from .queries import FOLDS, LABEL, NAME, PLACES, PROVIDER, RANGE, RATE, Queries, by_names, ratio, series
 
 _OF_FIVE = 300  # seconds that a record named increase5m is over
 _USAGE = "gen_ai_client_inference_usage_"
@@ -150,9 +150,9 @@ class Recorded(Queries):
             return self.rule(recorded.COST_PER_REQUEST, by, **where)
         return ratio(self.total(name, by, over, **where), self.rate(name, by, over, **where))
 
-    def gauge(self, name: str, fold: str = "max", by: Iterable[str] = (), **where: str) -> str:
+    def gauge(self, name: str, by: Iterable[str] = (), **where: str) -> str:
         """A record of a gauge, folded over whatever is not in ``by``."""
-        return f"{fold}{by_names(by)} ({self._narrowed(_GAUGES[name], by, where)})"
+        return f"{FOLDS[BY_NAME[name].adds]}{by_names(by)} ({self._narrowed(_GAUGES[name], by, where)})"
 
     def rule(self, name: str, by: Iterable[str] = MODEL, **where: str) -> str:
         """A record, folded to ``by``: rates add up over services, other values show the largest."""

@@ -74,7 +74,7 @@ def _now(q: Queries, o: Objectives) -> tuple[Panel, ...]:
         )
 
     served = share(q.rate("otel_llm_fallbacks_total"), q.rate("duration"))
-    window = [] if q.rules else [q.gauge("otel_llm_fallback_ratio"), q.gauge("otel_llm_cache_hit_ratio", "min")]
+    window = [] if q.rules else [q.gauge("otel_llm_fallback_ratio"), q.gauge("otel_llm_cache_hit_ratio")]
     fallback = q.first(served, *window[:1])
     hits = q.first(_hits(q, ()), *window[1:])
     threshold = duration(o.latency_slo_threshold)

@@ -127,7 +127,7 @@ def _length(q: Queries, o: Objectives) -> tuple[Panel, ...]:
     checks = "otel_llm_guardrail_checks_total"
     blocked = ratio(q.rate(checks, ("guardrail",), result="blocked"), q.rate(checks, ("guardrail",)))
     of = (*PM, "gen_ai_evaluation_name")
-    scores = q.gauge("otel_llm_evaluation_mean", "avg", of) if q.rules else q.mean("otel_llm_evaluation_score", of)
+    scores = q.gauge("otel_llm_evaluation_mean", of) if q.rules else q.mean("otel_llm_evaluation_score", of)
     wrong = split(q.rate("otel_llm_answer_problems_total", ("kind",)), q.rate("duration", **OK))
     mean = q.pick(q.rule(recorded.OUTPUT_TOKENS), q.mean("output", PM))
     spread = q.rule(recorded.OUTPUT_VARIATION) if q.rules else ratio(
@@ -206,7 +206,7 @@ def _window(q: Queries) -> tuple[Panel, ...]:
     """What there is after one scrape, where no rules are."""
     if q.rules:
         return ()
-    rates = [Query(q.gauge("otel_llm_tokens_per_second", "sum", ("gen_ai_token_type",)), "{{gen_ai_token_type}}")]
+    rates = [Query(q.gauge("otel_llm_tokens_per_second", ("gen_ai_token_type",)), "{{gen_ai_token_type}}")]
     return (lines("window_rates", "Tokens per second of the window", TOKEN_RATE, rates, WINDOW, width=6, low=0, empty=NO_USAGE),)
 
 
