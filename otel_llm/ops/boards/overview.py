@@ -215,8 +215,8 @@ def _alerts(o: Objectives) -> Panel:
             Column("severity", "Severity", width=70, words=(("critical", BAD), ("warning", WARN))),
             Column("alertname", "Alert", links=(Link("What to do", f"{o.runbook_url}#${{__data.fields.Runbook}}"),)),
             Column("job", "Service", width=65),
-            Column("gen_ai_request_model", "Model", width=90),
-            Column("Value #A", "Since", "dateTimeFromNow", width=105),
-            Column("runbook", "Runbook", width=70),
+            Column("gen_ai_request_model", "Model", width=80),
+            Column("Value #A", "Since", "dateTimeFromNow", width=120),
+            Column("runbook", "Runbook", width=65),
         ),
     )
