@@ -165,10 +165,14 @@ def _print_summary(console: Console, running: Stage) -> None:
 
 
 def judged(page: Page) -> str:
-    """The judgement that page, top and handlers share: what is wrong, or that nothing is."""
+    """The judgement that page, top and handlers share: what is wrong, or that nothing is; and what is pending, as the page shows it.
+
+    An alert of the demo's Prometheus, whose windows are short, fires while its condition is pending here.
+    """
     conditions = () if page.status is None else page.status["conditions"]
     wrong = [one["text"] for one in conditions if one["level"] in ("critical", "warning")]
-    return "; ".join(wrong) or "calm"
+    pending = [one["text"] for one in conditions if one["level"] == "pending"]
+    return ("; ".join(wrong) or "calm") + (f"; pending: {'; '.join(pending)}" if pending else "")
 
 
 def alerts(asked: Iterable[Mapping[str, Any]]) -> str:

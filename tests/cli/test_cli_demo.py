@@ -166,7 +166,8 @@ def test_page_top_and_alerts_are_shown_beside_each_other():
     page = samples.Page(1.0, {}, {}, {"conditions": conditions})
     assert (
         demo.judged(page)
-        == "breaker openai is open, since 20:59; gpt-4.1: 5 % of calls take longer than 31 s, since 20:57"
+        == "breaker openai is open, since 20:59; gpt-4.1: 5 % of calls take longer than 31 s, since 20:57; "
+        "pending: gpt-5-mini: 15 % of calls fail, since 20:59"
     )
     assert demo.judged(samples.Page(1.0, {}, {}, None)) == "calm"
     asked = [
