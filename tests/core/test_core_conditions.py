@@ -84,6 +84,8 @@ def test_every_metric_says_how_it_adds_up() -> None:
     for metric in METRICS:
         if metric.kind != "gauge":
             assert metric.adds == "sum", metric.name
-        assert bool(metric.weight) == (metric.adds == "mean"), metric.name
+        assert not metric.weight or metric.adds == "mean", metric.name
         assert not metric.weight or metric.weight in BY_NAME, metric.name
+    unweighted = {metric.name for metric in METRICS if metric.adds == "mean" and not metric.weight}
+    assert unweighted == {"otel_llm_evaluation_mean"}  # no gauge counts the scores of the window
     assert {metric.name for metric in METRICS if metric.created} == {"otel_llm_calls_total"}
