@@ -103,9 +103,6 @@ class _Ended:
         """Start the clock and the span. The parent is whatever span is current now."""
         if collected.ENDED:
             collected.conclude()
-        observer = self.observer
-        if self.request.counted:
-            observer.open[id(self)] = self.key
         if fallbacks := FALLBACK.get():
             with suppress(IndexError):  # another thread's call may be first
                 self.response.fallback = fallbacks.pop()  # the first call inside claims it
@@ -113,7 +110,10 @@ class _Ended:
             self.step = runs.around_call(self.request.model)
             if self.step is not None:
                 self.step.calling()
-        self.began = _CLOCK()
+        observer = self.observer
+        self.began = _CLOCK()  # from here on ``__del__`` ends what an interrupt leaves
+        if self.request.counted:
+            observer.open[id(self)] = self.key
         for opened in observer.sinks_opened:
             opened(self)
 

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_llm.calls import runs
 from otel_llm.calls.invocation import current_call
 from otel_llm.calls.observe import active
 from otel_llm.testing import capture
@@ -46,8 +47,12 @@ def interrupted(number: int, ask: Any) -> bool:
     return False
 
 
+@pytest.mark.parametrize("agents", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_interrupt_anywhere_leaves_nothing_open(stream: bool, recwarn: pytest.WarningsRecorder) -> None:
+def test_an_interrupt_anywhere_leaves_nothing_open(
+    stream: bool, agents: bool, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs.STATE, "used", agents)  # whether a call looks for the agent that it is made for
     tracer = TracerProvider().get_tracer("otel_llm")
     with Loopback() as server, capture("openai", tracer=tracer) as captured:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0)
