@@ -108,8 +108,9 @@ def test_search_finds_a_metric(browser: Browser, site: tuple[str, list[str]]) ->
     page.goto(f"{site[0]}/")
     first = page.locator(".md-search-result__item a").first
     for _ in range(10):  # what is typed before the index is there finds nothing
-        page.locator("input.md-search__input").fill("")
-        page.locator("input.md-search__input").fill("otel_llm_prompt_cache_read_ratio")
+        for text in ("", "otel_llm_prompt_cache_read_ratio"):
+            page.locator("input.md-search__input").fill(text)
+            page.locator("input.md-search__input").press("End")  # the page looks at its box when a key is let go
         with contextlib.suppress(Error):
             first.wait_for(timeout=PATIENCE / 10)
             break
