@@ -1,0 +1,109 @@
+"""What happened, by time: cells for the last minutes, slices for the rest of the window, and a little of what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from .baseline import Pool
+from .memory import KEPT, Memory
+from .sketch import Bins, add
+from .slices import SIGNALS, SLICES, Grid, Slice
+from .summary import Summary
+
+
+class Timeline:
+    """Slices of one model by number. ``cells`` hold what is not older than a shift looks back, ``slices`` the rest."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.cells: dict[int, Slice] = {}
+        self.slices: dict[int, Slice] = {}
+        self.memory = Memory()
+        self.folded = 0  # cells before this number are in slices
+        self.number = 0  # of the current cell
+        self.start, self.end = inf, -inf  # the same in seconds
+        self.current = Slice()
+        self.past = Pool()  # latencies of all slices
+        self.closed = Slice()  # all slices, without sketches
+        self.pools = {signal: Pool() for signal in SIGNALS}  # of the slices that teach
+
+    def _late(self, of_slice: int) -> Slice:
+        """A slice that was thought complete: the pools that hold it begin again."""
+        self._restart_pools()
+        late = self.slices.setdefault(of_slice, Slice())
+        late.thaw()
+        return late
+
+    def _restart_pools(self) -> None:
+        self.past = Pool()
+        self.pools = {signal: Pool() for signal in SIGNALS}
+
+    def _bound(self) -> None:
+        """Where nobody forgets, keep the newest slices: by number, not by time, as a call's time may be wrong."""
+        for number in sorted(self.slices)[: -3 * SLICES]:
+            del self.slices[number]
+
+    def _fold(self, before: int) -> None:
+        """Move cells before that number into their slices. After a clock that went back, the number may be a lower one."""
+        self.folded = before
+        self.start, self.end = inf, -inf
+        touched = False
+        filled: set[int] = set()
+        for number in sorted(number for number in self.cells if number < before):
+            of_slice = number // self.grid.per_slice
+            touched = touched or of_slice in self.past.members
+            filled.add(of_slice)
+            self.slices.setdefault(of_slice, Slice()).merge(self.cells.pop(number))
+        for of_slice in filled:
+            self.slices[of_slice].freeze()
+        if touched:
+            self._restart_pools()
+
+    def _window(self, now: int) -> Iterator[tuple[int, Slice]]:
+        return ((number, one) for number, one in sorted(self.slices.items()) if now - SLICES < number <= now)
+
+    def _first_recent(self, now: int) -> int:
+        """The first slice that cells which are recent may lie in; those before it are complete."""
+        return now + -self.grid.recent // self.grid.per_slice
+
+    def total(self, at: int) -> Slice:
+        """Everything in the window, but of the signals only latency with its sketch. The baselines have been made for ``at``."""
+        whole = Slice()
+        whole.merge_bare(self.closed)
+        whole.latency.bins = dict(self.past.bins)
+        now = at // self.grid.per_slice
+        for number, one in self.cells.items():
+            if now - SLICES < number // self.grid.per_slice and number <= at:
+                whole.merge_bare(one)
+                add(whole.latency.bins, one.latency.bins)
+        return whole
+
+    def outputs(self, at: int) -> Summary:
+        """Output tokens of the window, without their sketch. The baselines have been made for ``at``."""
+        outputs = Summary()
+        outputs.merge_moments(self.closed.output_tokens)
+        oldest = at // self.grid.per_slice - SLICES
+        for number, one in self.cells.items():
+            if oldest < number // self.grid.per_slice and number <= at:
+                outputs.merge_moments(one.output_tokens)
+        return outputs
+
+    def costs(self, at: int) -> Bins:
+        """The sketch of all costs in the window."""
+        now, bins = at // self.grid.per_slice, dict[int, int]()
+        for kept, per_slice in ((self.slices, 1), (self.cells, self.grid.per_slice)):
+            for number, one in kept.items():
+                if now - SLICES < number // per_slice <= now:
+                    add(bins, one.cost.bins)
+        return bins
+
+    def forget(self, at: int) -> None:
+        """Drop what is past the window, and what a clock that went back left in the future."""
+        now = at // self.grid.per_slice
+        for kept, per_slice in ((self.slices, 1), (self.cells, self.grid.per_slice)):
+            for number in sorted(number for number in kept if not now - SLICES < number // per_slice <= now + SLICES):
+                leaving = kept.pop(number)
+                if number // per_slice <= now:
+                    self.memory.take(number // per_slice, leaving)
+        self.memory.forget(now - int(KEPT / self.grid.slice))
