@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from hashlib import blake2b
 from os import getpid
 from types import TracebackType
 from typing import Any
@@ -24,7 +23,7 @@ from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
-from . import answers, background, checks, collected, context, limits, runs
+from . import answers, background, checks, collected, context, limits, recalled, runs
 from .context import FALLBACK, LABELS
 from .observer import Observer, Priced
 from .totals import TOTALS
@@ -268,7 +267,7 @@ class _Ended:
             return
         response = self.response
         if response.cached or self.request.recalled:
-            self._recalled()
+            recalled.conclude(self)
         else:
             if response.late is not None:
                 _late(response.late, response)
@@ -305,19 +304,6 @@ class _Ended:
             limits.settle(self, observation)
         for record in dispatch.recorders:
             record(observation)
-
-    def _recalled(self) -> None:
-        """A response cache answered: the span says so, and there is no call of a provider to count."""
-        if self.hold is not None:
-            _return(self.hold)
-        if self.span is not None:
-            with _END:
-                self.span.set_attributes({**self.request.attributes, "otel_llm.cache.hit": True})
-            with _END:
-                if self.foreign is None:
-                    self.span.end()
-                else:
-                    self.foreign.over(self)
 
     def _observed(self, error: str, duration: float, at: float) -> Observation:
         request, response, observer = self.request, self.response, self.observer
@@ -356,15 +342,9 @@ class _Ended:
             problems,
             observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
             request.server_port,
-            self._turn(conversation) if conversation is not None else (),
+            runs.turn(conversation, self.step) if conversation is not None else (),
             failure(self.error, self.status, self.labels.get("route", "")) if error else (),
         ))  # fmt: skip
-
-    def _turn(self, conversation: object) -> tuple[str, int]:
-        """The conversation, as a hash, and whether this call begins a turn: an outermost agent run is one, a call outside of any too."""
-        run = None if self.step is None else runs.outermost(self.step)
-        digest = blake2b(str(conversation).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        return digest, int(run is None or run.tally is None)
 
     observation = guarded("end", _observed, 4)
 
@@ -398,7 +378,6 @@ _release = guarded("end", lambda release: release(), 1)
 _TALK = "gen_ai.conversation.id"
 _report = guarded("end", checks.report, 2)
 _problems = guarded("end", answers.problems, 4)
-_return = guarded("limits", lambda hold: hold.settle(0, 0), 1)
 _NO_USAGE = Usage()
 _NONE: tuple[str, ...] = ()
 _STOPPED, _STOP = ["stop"], ("stop",)  # why nearly all calls end: nothing is wrong with those

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from hashlib import blake2b
 from typing import Any, Literal
 from weakref import ref
 
@@ -156,6 +157,13 @@ def outermost(step: Step) -> Step | None:
             inner = above
         above = above.parent
     return inner
+
+
+def turn(conversation: object, step: Step | None) -> tuple[str, int]:
+    """The conversation, as a hash, and 1 where a call in ``step`` begins a turn, as outermost agent runs and calls outside of any do."""
+    run = None if step is None else outermost(step)
+    digest = blake2b(str(conversation).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return digest, int(run is None or run.tally is None)
 
 
 STEP: ContextVar[Step | None] = ContextVar("otel_llm_step", default=None)
