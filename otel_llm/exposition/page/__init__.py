@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from . import parts, tables, work
+from . import judgement, tables, tiles, work
+from .marks import MARKS
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text("utf-8")
@@ -39,7 +40,7 @@ def render(facts: dict[str, Any], *, sort: str = "", everything: bool = False, b
     ``sort`` is ``worst``, ``name`` or a column of the models; ``everything`` leaves no row out; ``base`` is the path that the
     page's links are under, without a slash at its end. ``view`` is one of ``work.VIEWS``.
     """
-    icon = f"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'%3E{_ICONS[parts.level(facts)]}%3C/svg%3E"
+    icon = f"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'%3E{_ICONS[judgement.level(facts)]}%3C/svg%3E"
     css = ' class="is-old"' if facts["fresh"] == "old" else ""
     lower = (
         f'<div class="wide">{tables.models(facts, sort, everything=everything)}{tables.panels(facts)}'
@@ -53,9 +54,9 @@ def render(facts: dict[str, Any], *, sort: str = "", everything: bool = False, b
     base = escape(base)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="referrer" content="no-referrer"><title>{parts.title(facts)}</title><link rel="icon" href="{icon}">'
-        f'<style>{STYLE}</style></head><body{css} data-schema="{facts["schema"]}">{parts.MARKS}{parts.header(facts)}'
-        f"<main>{parts.verdict(facts)}{parts.tiles(facts)}{parts.hour(facts)}{work.tabs(facts, view)}{lower}</main>"
+        f'<meta name="referrer" content="no-referrer"><title>{judgement.title(facts)}</title><link rel="icon" href="{icon}">'
+        f'<style>{STYLE}</style></head><body{css} data-schema="{facts["schema"]}">{MARKS}{judgement.header(facts)}'
+        f"<main>{judgement.verdict(facts)}{tiles.tiles(facts)}{tiles.hour(facts)}{work.tabs(facts, view)}{lower}</main>"
         f'<footer class="soft"><a href="{base}/metrics">raw metrics</a><a href="{base}/status.json">status.json</a>'
         f'<a href="{DOCS}">how to read this</a><span>numbers: last 5 min unless noted · charts: last hour</span></footer>'
         f"<script>{SCRIPT}</script></body></html>"

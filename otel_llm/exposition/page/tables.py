@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from . import charts
-from .parts import grown, mark
+from .marks import mark
+from .tiles import grown
 from .words import NONE, dollars, moment, name, number, percent, seconds, sigma
 
 Facts = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .parts import mark
+from .marks import mark
 from .words import dollars, name, number, percent, seconds
 
 Facts = Mapping[str, Any]
