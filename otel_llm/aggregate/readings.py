@@ -12,7 +12,7 @@ from otel_llm.core.objectives import ALIKE, BURN_RATES, CALLER_ENDED, Objectives
 
 from .judgement import Labels, Reading
 from .quality import severity
-from .recent import Cell
+from .recent_cell import Cell
 from .situation import Model, Situation
 from .window import Key
 from .words import dollars, moved, percent, seconds

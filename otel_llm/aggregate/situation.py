@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .quality import Standing
-from .recent import Cell
+from .recent_cell import Cell
 from .spenders import Spender
 from .window import Key
 from .window.facts import Cause

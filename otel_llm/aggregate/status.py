@@ -14,7 +14,8 @@ from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.core.version import __version__
 
 from .judgement import WHO, Entry, Judge, Reading, limit_of, slot
-from .recent import Cell, Failure, FailureKey
+from .recent import Failure, FailureKey
+from .recent_cell import Cell
 from .situation import Model, Situation
 from .spenders import Spender
 from .window import Key

@@ -9,7 +9,8 @@ from typing import TypeVar
 from otel_llm.core.objectives import CALLER_ENDED, DEFAULT
 
 from .cells import Labels, Number
-from .recent import CUT, FINE, HOUR, OVERFLOW, QUARTER, RUN_COST, WITHHELD, Cell, Recent
+from .recent import CUT, FINE, HOUR, OVERFLOW, QUARTER, RUN_COST, WITHHELD, Recent
+from .recent_cell import Cell
 from .situation import Model, Money, RateLimit, Runs, Situation
 from .spenders import Spender
 from .state import State

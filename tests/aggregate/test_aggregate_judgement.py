@@ -10,7 +10,7 @@ import pytest
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Entry, Judge, Reading, slot
 from otel_llm.aggregate.readings import _lengths
-from otel_llm.aggregate.recent import Cell
+from otel_llm.aggregate.recent_cell import Cell
 from otel_llm.aggregate.situation import Model
 from otel_llm.core.conditions import CONDITIONS
 from otel_llm.core.config import Config
