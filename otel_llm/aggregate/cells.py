@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from otel_llm.core.catalogue import Metric
+from otel_llm.core.metric import Metric
 
 Labels = tuple[str, ...]
 Exemplar = tuple[str, str, float, float]  # trace id, span id, value, seconds since the epoch

@@ -8,7 +8,8 @@ from itertools import chain
 from math import isfinite
 from typing import NamedTuple
 
-from otel_llm.core.catalogue import METRICS, Metric
+from otel_llm.core.catalogue import METRICS
+from otel_llm.core.metric import Metric
 from otel_llm.core.version import __version__
 
 from .cells import Labels, Number, Row, lines_per_row

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
-from otel_llm.core.catalogue import BY_NAME, METRICS, Metric, shown
+from otel_llm.core.catalogue import BY_NAME, METRICS, shown
+from otel_llm.core.metric import Metric
 
 from . import samples, scrape, view
 from .findings import Finding, some

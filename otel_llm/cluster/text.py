@@ -9,8 +9,8 @@ from itertools import accumulate
 from prometheus_client.utils import floatToGoString
 
 from otel_llm.aggregate import Histogram, Row, View
-from otel_llm.core.catalogue import Metric
 from otel_llm.core.described import described
+from otel_llm.core.metric import Metric
 from otel_llm.core.unpatched import original
 
 SLICE = 1000

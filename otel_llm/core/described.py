@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .catalogue import Metric
+    from .metric import Metric
 
 ALWAYS = "Never absent."
 _FIRST = "Absent before the first one."

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives
-from otel_llm.core.catalogue import BY_NAME, Metric
+from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.metric import Metric
 
 from .series import Reading
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_llm.core.catalogue import Metric
+    from otel_llm.core.metric import Metric
 
 SCOPE = "otel_scope_name"
 """The label that says by which package's meter a series was recorded, where the way to Prometheus keeps it."""

@@ -12,7 +12,7 @@ from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
 from otel_llm.aggregate.conversations import Conversations
-from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, Metric, shown
+from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, shown
 from otel_llm.core.config import Config
 from otel_llm.core.described import described
 from otel_llm.core.measures import (
@@ -26,6 +26,7 @@ from otel_llm.core.measures import (
     takes_part,
     tokens_by_modality,
 )
+from otel_llm.core.metric import Metric
 from otel_llm.core.model import Event, Observation
 from otel_llm.core.semconv.labels import attribute
 

@@ -15,11 +15,10 @@ from otel_llm.core.catalogue import (
     METRICS,
     SCORE_BUCKETS,
     TOKEN_BUCKETS,
-    Metric,
-    Section,
 )
 from otel_llm.core.config import Config
 from otel_llm.core.described import described
+from otel_llm.core.metric import Metric, Section
 from otel_llm.core.objectives import DEFAULT
 from otel_llm.ops import dashboards
 from otel_llm.ops.alerts import alerts

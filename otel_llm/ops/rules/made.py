@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.core import objectives as normal
-from otel_llm.core.catalogue import TargetLabel
+from otel_llm.core.metric import TargetLabel
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import CLASSIC, Clock, Vocabulary, born
 from otel_llm.ops.series import OTHERS, OURS, SCOPE, Reading, is_shared
@@ -14,7 +14,7 @@ from otel_llm.ops.series import OTHERS, OURS, SCOPE, Reading, is_shared
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from otel_llm.core.catalogue import Metric
+    from otel_llm.core.metric import Metric
     from otel_llm.core.objectives import Objectives
 
 STEP = 60  # seconds between the values that a sum over a longer window adds up
