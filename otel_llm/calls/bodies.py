@@ -8,6 +8,7 @@ import inspect
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from otel_llm.core.guard import guard
@@ -16,6 +17,7 @@ from otel_llm.core.model import ReadValue
 
 from .declarations import Body
 from .invocation import Invocation
+from .reporting import Reporting
 
 _CHUNK = guard("chunk")
 _LONGEST = 16 * 1024 * 1024  # bytes of an event, or of a whole answer, past which it passes unread
@@ -157,44 +159,35 @@ def _streaming(method: Callable[..., Any], name: str, hook: str) -> Callable[...
     return pieces
 
 
-def _passing(source: Iterator[bytes], call: Invocation) -> Iterator[bytes]:
+@contextmanager
+def _reading_along(call: Invocation) -> Iterator[Along]:
+    """While the block has the pieces pass: their end ends the call, an error fails it, and who closes the generator has left it."""
     along: Along = call.along
     call.busy = True
     try:
+        with Reporting(call.fail):
+            yield along
+    finally:
+        call.busy = False
+    along.over(call)
+
+
+def _passing(source: Iterator[bytes], call: Invocation) -> Iterator[bytes]:
+    with _reading_along(call) as along:
         for piece in source:
             call.busy = False
             along.feed(call, piece)
             yield piece
             call.busy = True
-    except GeneratorExit:
-        call.left()
-        raise
-    except BaseException as error:
-        call.fail(error)
-        raise
-    finally:
-        call.busy = False
-    along.over(call)
 
 
 async def _passing_async(source: AsyncIterator[bytes], call: Invocation) -> AsyncIterator[bytes]:
-    along: Along = call.along
-    call.busy = True
-    try:
+    with _reading_along(call) as along:
         async for piece in source:
             call.busy = False
             along.feed(call, piece)
             yield piece
             call.busy = True
-    except GeneratorExit:
-        call.left()
-        raise
-    except BaseException as error:
-        call.fail(error)
-        raise
-    finally:
-        call.busy = False
-    along.over(call)
 
 
 def read_along(call: Invocation, watched: Body) -> None:
@@ -256,13 +249,8 @@ def _reading(method: Callable[..., Any], name: str) -> Callable[..., Any]:
 
         @functools.wraps(method)
         async def read_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _call_of(self)
-            try:
+            with _failing(self):
                 result = await method(self, *args, **kwargs)
-            except BaseException as error:
-                if call is not None:
-                    call.fail(error)
-                raise
             _piece(self, name, args, kwargs, result)
             return result
 
@@ -270,22 +258,18 @@ def _reading(method: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def read(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = _call_of(self)
-        try:
+        with _failing(self):
             result = method(self, *args, **kwargs)
-        except BaseException as error:
-            if call is not None:
-                call.fail(error)
-            raise
         _piece(self, name, args, kwargs, result)
         return result
 
     return read
 
 
-def _call_of(body: Any) -> Invocation | None:
-    entry = body.__dict__.get(_BODY)
-    return None if entry is None else entry[0]
+def _failing(body: Any) -> Reporting:
+    """While ``body`` is read: an error fails its call, where that has not ended yet."""
+    call, _ = body.__dict__.get(_BODY, (None, None))
+    return Reporting(None if call is None else call.fail)
 
 
 def _piece(body: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:

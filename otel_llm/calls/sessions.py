@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from types import CoroutineType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from .context import Place, at, here
 from .declarations import Session, SessionEvent, SessionReader
 from .invocation import Invocation
 from .observer import Observer
+from .reporting import Reporting
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 _HOOK = guard("hook")
@@ -184,22 +186,16 @@ def _sends(find: Find, arguments: Callable[[tuple[Any, ...], dict[str, Any]], An
         wish = None if line is None else line.sending(arguments(args, kwargs))
         if line is None or wish is None:
             return wrapped(*args, **kwargs)
-        try:
+        with Reporting(partial(line.unsent, wish)):
             result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            line.unsent(wish, error)
-            raise
         return _sent(line, wish, result) if isinstance(result, CoroutineType) else result
 
     return patched
 
 
 async def _sent(line: SessionTracker, wish: PendingRequest, pending: Coroutine[Any, Any, Any]) -> Any:
-    try:
+    with Reporting(partial(line.unsent, wish)):
         return await pending
-    except BaseException as error:
-        line.unsent(wish, error)
-        raise
 
 
 def _receives(find: Find) -> Wrapper:
@@ -207,11 +203,8 @@ def _receives(find: Find) -> Wrapper:
         line = find(connection)
         if line is None:
             return wrapped(*args, **kwargs)
-        try:
+        with Reporting(line.failed):
             result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            line.failed(error)
-            raise
         if isinstance(result, CoroutineType):
             return _receiving(line, result)
         line.received(result)
@@ -221,11 +214,8 @@ def _receives(find: Find) -> Wrapper:
 
 
 async def _receiving(line: SessionTracker, pending: Coroutine[Any, Any, Any]) -> Any:
-    try:
+    with Reporting(line.failed):
         event = await pending
-    except BaseException as error:
-        line.failed(error)
-        raise
     line.received(event)
     return event
 

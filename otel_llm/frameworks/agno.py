@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
+from otel_llm.calls.reporting import Reporting
 from otel_llm.calls.runs import Kind
 from otel_llm.core.model import Usage
 
@@ -40,12 +41,8 @@ def _running(kind: str, args: Args, kwargs: Kwargs) -> Iterator[list[Any]]:
     """A run is open while the block runs. Its answer, which the block puts into the list, may say that it has failed."""
     opened = _begin(kind, args, kwargs)
     answers: list[Any] = []
-    try:
-        with opened.current():
-            yield answers
-    except BaseException as error:
-        opened.end(error)
-        raise
+    with Reporting(opened.end), opened.current():
+        yield answers
     opened.end(_failed(answers[0]))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from otel_llm.calls.declarations import Around, Framework, Register
+from otel_llm.calls.reporting import Reporting
 from otel_llm.calls.runs import Kind
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Usage
@@ -63,12 +65,11 @@ class Tracer:
         opened: Open | Asked | None = None
         with _HOOK:
             opened = _begun(operation_name, attributes)
-        try:
-            with self.host.trace(operation_name, tags=tags, parent_span=parent) as span:
-                yield _Span(span, attributes)
-        except BaseException as error:
-            _end(opened, attributes, error)
-            raise
+        with (
+            Reporting(partial(_end, opened, attributes)),
+            self.host.trace(operation_name, tags=tags, parent_span=parent) as span,
+        ):
+            yield _Span(span, attributes)
         _end(opened, attributes, None)
 
     def current_span(self) -> Any:

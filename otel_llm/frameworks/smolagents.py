@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from otel_llm.calls.declarations import Args, Around, Framework, Kwargs, Replace
+from otel_llm.calls.reporting import Reporting
 from otel_llm.core.model import Usage
 
 from . import asked, steps
@@ -27,11 +28,8 @@ def _run(original: Any, _: Any) -> Any:
                 original(agent, task, stream, *args, **kwargs), steps.begin("agent", name, SOURCE, enter=False)
             )
         opened = steps.begin("agent", name, SOURCE)
-        try:
+        with Reporting(opened.end):
             answer = original(agent, task, stream, *args, **kwargs)
-        except BaseException as error:
-            opened.end(error)
-            raise
         opened.end()
         return answer
 

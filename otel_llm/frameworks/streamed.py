@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from otel_llm.calls.reporting import Reporting
+
 from .steps import Open
 
 Ends = Callable[[Open, Any, BaseException | None], None]  # what ends a step: its last item, or the error
@@ -19,11 +21,8 @@ def _end(opened: Open, _: Any, error: BaseException | None) -> None:
 def _read(opened: Open, ends: Ends) -> Iterator[list[Any]]:
     """While the block reads: the step is open. The list has the last item."""
     last: list[Any] = [None]
-    try:
+    with Reporting(lambda error: ends(opened, last[0], error)):
         yield last
-    except BaseException as error:
-        ends(opened, last[0], error)
-        raise
     ends(opened, last[0], None)
 
 
