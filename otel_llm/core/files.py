@@ -22,6 +22,7 @@ LOCKS = fcntl is not None and hasattr(os, "register_at_fork")
 """Whether this system has locks that processes can share."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _SAFE = getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
+_PRIVATE = 0o600
 
 
 def user() -> int:
@@ -37,19 +38,22 @@ def temporary() -> Path | None:
         return None
 
 
-def replace(path: Path, data: bytes, *, sync: bool = False) -> None:
-    """Write ``path`` whole or not at all, readable by this user only; with ``sync``, also if the machine stops right after.
+def replace(path: Path, data: bytes, *, sync: bool = False, mode: int = _PRIVATE) -> None:
+    """Write ``path`` whole or not at all, readable by this user only unless ``mode`` says more; with ``sync``, also if the machine stops
+    right after.
 
     Raises ``OSError``; the former file is then still there.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFE, 0o600)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFE, _PRIVATE)
     try:
         with os.fdopen(file, "wb") as out:
             out.write(data)
             if sync:
                 out.flush()
                 os.fsync(file)
+        if mode != _PRIVATE:
+            draft.chmod(mode)  # whatever the umask
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
@@ -70,11 +74,17 @@ def own_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
-        state = path.lstat()
-        if not stat.S_ISDIR(state.st_mode) or (hasattr(os, "geteuid") and state.st_uid != user()):
+        if not is_own(path):
             raise PermissionError(f"{path} belongs to somebody else") from None
-        if os.name == "posix" and state.st_mode & 0o077:
+        if not is_own(path, closed=0o077):
             raise PermissionError(f"{path} is open to other users") from None
+
+
+def is_own(path: Path, *, closed: int = 0) -> bool:
+    """Whether ``path`` is a directory of this user's and no link, without any of the permissions ``closed``. Raises ``OSError``."""
+    state = path.lstat()
+    mine = not hasattr(os, "geteuid") or state.st_uid == user()
+    return stat.S_ISDIR(state.st_mode) and mine and not (os.name == "posix" and state.st_mode & closed)
 
 
 class FileLock:

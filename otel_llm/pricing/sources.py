@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from otel_llm.core.files import temporary
+from otel_llm.core.files import is_own, temporary, user
 
 from .table import DAY, FORMAT, Table, head
 
@@ -50,7 +49,7 @@ def places(state_dir: str = "") -> list[Path]:
     except RuntimeError:
         logger.debug("this user has no home directory")  # a container that runs under any user's number
     shared = temporary()
-    return known if shared is None else [*known, shared / f"otel-llm-{getattr(os, 'getuid', int)()}"]
+    return known if shared is None else [*known, shared / f"otel-llm-{user()}"]
 
 
 def environment_place() -> Path:
@@ -75,8 +74,7 @@ def trusted(place: Path) -> bool:
     """Whether a directory is ours: one under a name that anybody can foresee is so only if we made it. Raises OSError."""
     if place.parent != temporary():
         return True
-    status = place.lstat()
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return is_own(place, closed=0o022)
 
 
 def _read(path: Path) -> Table | None:

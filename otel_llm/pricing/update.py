@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from otel_llm.core.files import temporary
+from otel_llm.core.files import LOCKS, FileLock, replace, temporary
 
 from . import sources
 from .table import Table, head
@@ -119,28 +118,23 @@ def _write(place: Path, name: str, text: str) -> None:
     place.mkdir(mode=0o700 if shared else 0o755, parents=True, exist_ok=True)
     if not sources.trusted(place):
         raise PermissionError(f"{place} is open to other users")
-    with tempfile.NamedTemporaryFile("w", dir=place, prefix=".prices-", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(place / name)
+    replace(place / name, text.encode(), mode=0o644)
 
 
 @contextmanager
 def _lock(state_dir: str) -> Iterator[None]:
-    """Hold a file lock while fetching, where there is a place for one; the kernel drops it when a process dies."""
-    try:
-        import fcntl  # noqa: PLC0415 - not every system has it
-    except ImportError:
-        yield
-        return
-    for place in sources.places(state_dir):
+    """Hold a file lock while fetching, where the system has locks and there is a place for one."""
+    lock = None
+    for place in sources.places(state_dir) if LOCKS else ():
+        lock = FileLock(place / f".{sources.FETCHED}.lock")
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(place / f".{sources.FETCHED}.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock.take(wait=True)
         except OSError:
             continue
-        with os.fdopen(descriptor, "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-        return
-    yield
+        break
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.drop()
