@@ -110,6 +110,26 @@ def test_no_module_imports_itself_on_a_detour() -> None:
     TopologicalSorter(GRAPH).prepare()  # raises CycleError
 
 
+def test_no_file_is_over_400_lines() -> None:
+    """One that would be does several things: split it by what they are."""
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+
+
+def test_what_foreign_code_raises_is_reported_in_one_frame() -> None:
+    """Sync and async: ``with call:`` where a call is current, ``with Reporting(...)`` where none is. What is left ends no call."""
+    caught = {
+        f"{path.relative_to(ROOT)}: {ast.unparse(node.type)}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ExceptHandler) and node.type is not None and "BaseException" in ast.unparse(node.type)
+    }
+    assert caught == {
+        "calls/invocation.py: BaseException",  # an interrupt on the way into ``with call:``
+        "middleware/wsgi.py: BaseException",  # a host's request, which has ended then
+    }
+
+
 def test_a_room_needs_few_distributions() -> None:
     here = MODULES.keys() | sys.stdlib_module_names | {"otel_llm", "__future__"}
     foreign = {(name, other) for name, others in IMPORTS.items() for other in others - here}
