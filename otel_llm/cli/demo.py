@@ -160,8 +160,8 @@ def _print_summary(console: Console, running: Stage) -> None:
     console.print(f"        {facts(page)}")
     console.print(f"        page and top: {judged(page)}")
     if running.prometheus:
-        asked = Prometheus(Endpoint.parse(running.prometheus)).ask("alerts")["alerts"]
-        console.print(f"        alerts: {alerts(asked)}")
+        active = Prometheus(Endpoint.parse(running.prometheus)).ask("alerts")["alerts"]
+        console.print(f"        alerts: {alerts(active)}")
 
 
 def judged(page: Page) -> str:
@@ -175,9 +175,9 @@ def judged(page: Page) -> str:
     return ("; ".join(wrong) or "calm") + (f"; pending: {'; '.join(pending)}" if pending else "")
 
 
-def alerts(asked: Iterable[Mapping[str, Any]]) -> str:
+def alerts(active: Iterable[Mapping[str, Any]]) -> str:
     """The alerts that fire, each once, with what it is about."""
-    firing = [one["labels"] for one in asked if one["state"] == "firing"]
+    firing = [one["labels"] for one in active if one["state"] == "firing"]
     about = ("gen_ai_request_model", "breaker", "budget")
     names = {" ".join((one["alertname"], *(one[label] for label in about if one.get(label)))) for one in firing}
     return ", ".join(sorted(names)) or "none"

@@ -88,8 +88,8 @@ def configuration(config: Config) -> Iterable[Finding]:
     for spec in fields(Config):
         if spec.metadata and spec.metadata["variable"] in config.given:
             value = getattr(config, spec.name)
-            shown = f"{len(value)} set" if spec.name in _SECRET else json.dumps(value, default=str)
-            yield Finding("ok", "environment", f"{spec.metadata['variable']} = {_PASSWORD.sub('//...@', shown)}")
+            text = f"{len(value)} set" if spec.name in _SECRET else json.dumps(value, default=str)
+            yield Finding("ok", "environment", f"{spec.metadata['variable']} = {_PASSWORD.sub('//...@', text)}")
     for problem in config.problems:
         yield Finding("fail", "mistake", problem)
     settings = sum(1 for spec in fields(Config) if spec.metadata)
@@ -98,11 +98,11 @@ def configuration(config: Config) -> Iterable[Finding]:
 
 def prices(config: Config) -> Iterable[Finding]:
     """Whether there is a table, from when, and the file of one's own."""
-    made = Prices(config).date()
-    if made is None:
+    table_date = Prices(config).date()
+    if table_date is None:
         yield Finding("fail", "table", "there are no list prices: every call counts as unpriced", REINSTALL)
     else:
-        day, days = datetime.fromtimestamp(made, timezone.utc), (time.time() - made) / DAY
+        day, days = datetime.fromtimestamp(table_date, timezone.utc), (time.time() - table_date) / DAY
         text = f"list prices of {day:%Y-%m-%d}"
         if days > OLD_DAYS:
             yield Finding("warn", "table", f"{text}, {days:.0f} days old", "pip install --upgrade otel-llm")

@@ -30,8 +30,8 @@ def exporting(config: Config) -> Iterable[Finding]:
     logger.addHandler(logged)
     try:
         with overridden({"OTEL_EXPORTER_OTLP_TIMEOUT": SECONDS}):
-            asked = exporters.names(config).items()
-            tried = [_try(signal, name, config, logged) for signal, names in asked for name in names]
+            configured = exporters.names(config).items()
+            tried = [_try(signal, name, config, logged) for signal, names in configured for name in names]
             until = time.monotonic() + DEADLINE
             return [one if isinstance(one, Finding) else one.finding(until) for one in tried]
     finally:

@@ -103,9 +103,9 @@ def _complete(page: Page) -> Iterable[Finding]:
 
 
 def _names(page: Page) -> Iterable[Finding]:
-    known = {name for metric in METRICS for name in (*metric.samples, metric.family, f"{metric.family}_created")}
+    our_names = {name for metric in METRICS for name in (*metric.samples, metric.family, f"{metric.family}_created")}
     ours = [name for name in page.series if name.startswith(("otel_llm_", "gen_ai_client_"))]
-    strange = [name for name in ours if name not in known]
+    strange = [name for name in ours if name not in our_names]
     if strange:
         yield Finding("warn", "names", f"not in the catalogue: {some(strange)}",
                       "another version of otel-llm, or a second instrumentation, writes them")  # fmt: skip

@@ -119,10 +119,10 @@ def _rules(rules: list[dict[str, Any]]) -> Iterable[Finding]:
 
 def _alerts(prometheus: Prometheus, rules: list[dict[str, Any]], present: set[str]) -> Iterable[Finding]:
     recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
-    known = recorded | {name for metric in METRICS for name in metric.samples}
+    ours = recorded | {name for metric in METRICS for name in metric.samples}
     for rule in {rule["name"]: rule for rule in rules if rule["type"] == "alerting"}.values():
         same = [other for other in rules if other["name"] == rule["name"]]
-        inputs = {name for other in same for name in _NAME.findall(_bare(other["query"])) if name in known}
+        inputs = {name for other in same for name in _NAME.findall(_bare(other["query"])) if name in ours}
         yield _alert(prometheus, rule["name"], same, sorted(inputs - present))
 
 

@@ -79,8 +79,8 @@ def state(config: Config) -> Finding:
     folder: Path | str = config.state_dir
     try:
         folder = statedir.base(config)
-        made = os.path.lexists(folder)
-        if made:
+        existed = os.path.lexists(folder)
+        if existed:
             _meet(config)
         else:
             nearest = next(parent for parent in folder.parents if parent.exists())
@@ -94,7 +94,7 @@ def state(config: Config) -> Finding:
             f"processes do not find each other: {why}",
             "set OTEL_LLM_STATE_DIR to a directory of the service's user, closed to others (chmod 700)",
         )
-    return Finding("ok", "state", f"{folder}{'' if made else ' (made when a service starts)'}")
+    return Finding("ok", "state", f"{folder}{'' if existed else ' (made when a service starts)'}")
 
 
 def _meet(config: Config) -> None:

@@ -86,10 +86,10 @@ class Watch:
             return self.banner() or Text(
                 self.state.trouble or "asking " + ", ".join(endpoint.url for endpoint in self.endpoints)
             )
-        shown = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
-        self.history.note(page.at, self.state.group, {row.key: row.cost_usd or 0.0 for row in shown.rows})
+        frame = filtered(view.read(page, names(self.endpoints), group_labels(self.state.group)), self.state.filter)
+        self.history.note(page.at, self.state.group, {row.key: row.cost_usd or 0.0 for row in frame.rows})
         return screen.render(
-            Frame(shown, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
+            Frame(frame, self.history, max(size[0], 40), self.glyphs), self.state, size[1], self.banner()
         )
 
     def run(self, console: Console) -> None:
@@ -97,14 +97,14 @@ class Watch:
         poller = threading.Thread(target=self.poll, name="otel-llm top", daemon=True)
         poller.start()
         try:
-            with Keys() as keys, Live(console=console, screen=True, auto_refresh=False, transient=True) as shown:
-                self._loop(console, keys, shown)
+            with Keys() as keys, Live(console=console, screen=True, auto_refresh=False, transient=True) as screen:
+                self._loop(console, keys, screen)
         except KeyboardInterrupt:
             pass
         finally:
             self._stop.set()
 
-    def _loop(self, console: Console, keys: Keys, shown: Live) -> None:
+    def _loop(self, console: Console, keys: Keys, screen: Live) -> None:
         size = (0, 0)
         while not self.done():
             key = keys.wait(TICK)
@@ -114,7 +114,7 @@ class Watch:
             if key or self._fresh.is_set() or now != size or self.page is None:
                 self._fresh.clear()
                 size = now
-                shown.update(self.frame(size), refresh=True)
+                screen.update(self.frame(size), refresh=True)
 
     def press(self, key: str) -> bool:
         """Do what the key is for; False ends the view."""

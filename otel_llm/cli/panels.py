@@ -52,11 +52,11 @@ def line(label: str, value: str, colour: str, tail: Text | str = "", label_colou
 
 
 def _fit(frame: Frame, lines: Iterable[Line]) -> Group:
-    shown = list(lines)
-    for text in shown:
+    visible = list(lines)
+    for text in visible:
         text.truncate(max(1, frame.width - 4))
         text.no_wrap = True
-    return Group(*shown)
+    return Group(*visible)
 
 
 Series = Callable[[History, int], Sequence[float | None]]
@@ -264,14 +264,14 @@ def _balance(zscore: float, width: int, colour: str, glyphs: Glyphs) -> Text:
 
 def spenders(frame: Frame) -> Panel:
     """Who spent most this month, by the labels that calls have, two to a line."""
-    shown = [
+    rows = [
         Text.assemble(
             (f"{label:<{LABEL}.{LABEL}}", DIM), (f"{theme.dollars(usd):>{VALUE}} ", GREEN), (theme.shorten(value, 40, frame.glyphs), INK),
             (f"  or {theme.dollars(error)} less" if error else "", HINT),
         )
         for label, value, usd, error in frame.view.spenders
     ]  # fmt: skip
-    return panel("TOP SPENDERS THIS MONTH", GREEN, _fit(frame, shown), frame, None)
+    return panel("TOP SPENDERS THIS MONTH", GREEN, _fit(frame, rows), frame, None)
 
 
 def health(frame: Frame) -> Panel:
@@ -324,8 +324,8 @@ def _breaker(name: str, state: str, glyphs: Glyphs) -> Iterable[tuple[str, str]]
 
 def _errors(frame: Frame) -> Iterable[Line]:
     total = sum(frame.view.errors.values())
-    shown = list(frame.view.errors.items())[: CARD_LINES - 2]
-    for kind, count in shown:
+    errors = list(frame.view.errors.items())[: CARD_LINES - 2]
+    for kind, count in errors:
         words = f"{kind:<16.16}{theme.number(count):>6} "
         cells = max(0, frame.width - 4 - len(words))
         yield Text.assemble((words, INK), theme.bar(count / total, cells, RED, frame.glyphs))

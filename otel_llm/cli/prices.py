@@ -158,8 +158,8 @@ def _compare(
     if model is not None and not (used := {key: one for key, one in used.items() if key[1] == model}):
         raise Problem(f"no calls of {model} in {when}")
     rows = prices_as.compared(used, other, provider, tier, Pricer(config))
-    shown = prices_as.as_json if as_json else prices_as.as_text
-    click.echo(shown(rows, other, when))
+    form = prices_as.as_json if as_json else prices_as.as_text
+    click.echo(form(rows, other, when))
 
 
 def _refuse_bad_file(config: Config) -> None:

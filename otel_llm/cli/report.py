@@ -146,9 +146,9 @@ def _refuse_unknown(names: tuple[str, ...], spent: list[Spent], config: Config) 
     labels = {*config.metric_labels, *(name for one in spent for name in one.labels)}
     for name in names:
         if name not in _OWN and name not in labels:
-            known = ", ".join([*_OWN, *sorted(labels)])
+            accepted = ", ".join([*_OWN, *sorted(labels)])
             raise Problem(
-                f"--by {name}: known are {known}; other labels need OTEL_LLM_METRIC_LABELS={name} in the service"
+                f"--by {name}: known are {accepted}; other labels need OTEL_LLM_METRIC_LABELS={name} in the service"
             )
 
 

@@ -24,13 +24,13 @@ def shown(config: Config, period: str, label: str, *, csv: bool, json: bool) -> 
     labels = periods.get(period, {})
     if label not in labels:
         names = sorted({name for labels_of in periods.values() for name in labels_of})
-        known = (
+        counted = (
             f"there are {', '.join(names)} in {', '.join(sorted(periods))}"
             if names
             else "no labels were counted at all"
         )
         raise Problem(
-            f"--top {label}: no calls of {period} have that label; {known}. Give calls one with otel_llm.labels({label}=...)"
+            f"--top {label}: no calls of {period} have that label; {counted}. Give calls one with otel_llm.labels({label}=...)"
         )
     if json:
         return plain_json.dumps({"period": period, "label": label, **_facts(labels[label])}, indent=2)

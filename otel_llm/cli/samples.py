@@ -101,25 +101,28 @@ def merge(pages: Iterable[Page]) -> Page:
         combine = _COMBINE[metric.adds if metric is not None else "sum"]
         series[name] = {labels: combine(values) for labels, values in gathered.items()}
     _latencies(pages, series)
-    known = [page.status for page in pages if page.status is not None]
+    statuses = [page.status for page in pages if page.status is not None]
     return Page(
-        max(page.at for page in pages), series, pages[0].kinds, _statuses(known) if len(known) == len(pages) else None
+        max(page.at for page in pages),
+        series,
+        pages[0].kinds,
+        _statuses(statuses) if len(statuses) == len(pages) else None,
     )
 
 
-def _statuses(known: list[Status]) -> Status:
+def _statuses(statuses: list[Status]) -> Status:
     """The conditions of all instances, the worst first; one that several have is one."""
-    conditions = {one["text"]: one for status in known for one in status["conditions"]}
+    conditions = {one["text"]: one for status in statuses for one in status["conditions"]}
     order = ("critical", "warning", "pending", "ended")
     spenders: dict[str, dict[str, tuple[float, float]]] = {}
-    for status in known:
+    for status in statuses:
         for one in status.get("top_spenders", ()):
             values = spenders.setdefault(one["label"], {})
             for row in one["rows"]:
                 usd, error = values.get(row["value"], (0.0, 0.0))
                 values[row["value"]] = (usd + row["usd"], error + row["error_usd"])
     return {
-        **known[0],
+        **statuses[0],
         "top_spenders": [
             {
                 "label": label,

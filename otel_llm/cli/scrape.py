@@ -179,5 +179,5 @@ def explain(error: Exception) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted ({cause.verify_message}): give --cacert FILE, or --insecure"
-    known = [words for kind, words in _CAUSES if isinstance(cause, kind)]
-    return known[0] if known else f"cannot be read: {cause}"
+    causes = [words for kind, words in _CAUSES if isinstance(cause, kind)]
+    return causes[0] if causes else f"cannot be read: {cause}"

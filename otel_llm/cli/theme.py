@@ -162,10 +162,10 @@ def stacked(parts: Iterable[tuple[float, str]], width: int, glyphs: Glyphs) -> T
 
 def spark(values: Sequence[float | None], width: int, colour: str, glyphs: Glyphs, top: float | None = None) -> Text:
     """The last ``width`` values as columns from 0 to the highest, the newest at the right; gaps stay blank."""
-    shown = list(values)[-width:] if width > 0 else []
-    highest = max([top or 0.0, *(value for value in shown if value is not None)])
-    text = Text(" " * (width - len(shown)))
-    for value in shown:
+    latest = list(values)[-width:] if width > 0 else []
+    highest = max([top or 0.0, *(value for value in latest if value is not None)])
+    text = Text(" " * (width - len(latest)))
+    for value in latest:
         if value is None:
             text.append(" ")
             continue

@@ -85,8 +85,8 @@ def command(
     console = screen_for(width)
     watch = Watch(endpoints, state, screen.glyphs_for(console, plain=plain), page=page, history=History(interval))
     if once or not is_live(console):
-        shown = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
-        put(console, screen.render(Frame(shown, None, console.width, watch.glyphs), state, None))
+        frame = filtered(view.read(page, live.names(endpoints), live.group_labels(group)), wanted)
+        put(console, screen.render(Frame(frame, None, console.width, watch.glyphs), state, None))
     else:
         watch.history.add(page)
         watch.run(console)
@@ -96,10 +96,10 @@ def command(
 
 def to_json(page: Page, endpoints: list[Endpoint], state: State) -> str:
     """The view as JSON: the fields of ``facts.View``, rows in the asked order, null where nothing is known."""
-    shown = filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
-    document = asdict(shown)
-    document["rows"] = [_row(row) for row in ordered(shown.rows, state.sort, reverse=state.reverse)]
-    document["total"] = _row(shown.total)
+    frame = filtered(view.read(page, live.names(endpoints), live.group_labels(state.group)), state.filter)
+    document = asdict(frame)
+    document["rows"] = [_row(row) for row in ordered(frame.rows, state.sort, reverse=state.reverse)]
+    document["total"] = _row(frame.total)
     return json.dumps(_finite(document), indent=2)
 
 

@@ -100,8 +100,8 @@ def requests(page: Page, *keys: str) -> tuple[dict[tuple[str, ...], float], dict
 def buckets(page: Page, names: tuple[str, ...], **where: str) -> dict[float, float]:
     """Cumulative counts by upper bound, summed over everything else."""
     sums: dict[float, float] = defaultdict(float)
-    shown = [name for name in names if f"{name}_bucket" in page.series]
-    for name in shown[:1] if names == FIRST_CHUNK else shown:
+    histograms = [name for name in names if f"{name}_bucket" in page.series]
+    for name in histograms[:1] if names == FIRST_CHUNK else histograms:
         for (bound,), count in page.by(f"{name}_bucket", "le", **where).items():
             sums[float(bound)] += count
     return dict(sums)
@@ -200,16 +200,16 @@ def _total(rows: tuple[Row, ...]) -> Row:
 
 
 def _add(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    reported = [value for value in values if value is not None]
+    return sum(reported) if reported else None
 
 
 def _per_request(rows: tuple[Row, ...]) -> float | None:
-    known = [
+    priced = [
         (row.cost_per_request, row.per_second) for row in rows if row.cost_per_request is not None and row.per_second
     ]
-    weight = sum(rate for _, rate in known)
-    return sum(cost * rate for cost, rate in known) / weight if weight else None
+    weight = sum(rate for _, rate in priced)
+    return sum(cost * rate for cost, rate in priced) / weight if weight else None
 
 
 def _weighted(page: Page, name: str, by: str = "otel_llm_requests_per_second") -> float | None:

@@ -75,26 +75,26 @@ def _plain(content: Any) -> Any:
     return " ".join(words for block in items(content) if (words := text(attr(block, "text"))) is not None)
 
 
-def keep_message(kept: list[Any], message: Any) -> None:
+def keep_message(messages: list[Any], message: Any) -> None:
     """Keep a message; in a stream this is the empty one that its blocks will fill."""
     reason = text(attr(message, "stop_reason")) or ""
-    kept.append({"role": "assistant", "parts": _parts(attr(message, "content")), "finish_reason": reason})
+    messages.append({"role": "assistant", "parts": _parts(attr(message, "content")), "finish_reason": reason})
 
 
-def keep_block(kept: list[Any], block: Any) -> None:
+def keep_block(messages: list[Any], block: Any) -> None:
     """A content block opens."""
-    if kept:
+    if messages:
         part = _part(block)
         if part["type"] == "tool_call":
             part["arguments"] = ""
-        kept[-1]["parts"].append(part)
+        messages[-1]["parts"].append(part)
 
 
-def keep_delta(kept: list[Any], event: Any) -> None:
+def keep_delta(messages: list[Any], event: Any) -> None:
     """A piece of the content block that is open."""
-    if not kept or not kept[-1]["parts"]:
+    if not messages or not messages[-1]["parts"]:
         return
-    part, delta = kept[-1]["parts"][-1], attr(event, "delta")
+    part, delta = messages[-1]["parts"][-1], attr(event, "delta")
     if isinstance(part.get("arguments"), str):
         part["arguments"] += text(attr(delta, "partial_json")) or ""
     elif "content" in part:

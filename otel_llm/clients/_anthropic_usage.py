@@ -52,11 +52,11 @@ def _add_iterations(parts: list[Any], into: Response) -> None:
     usage = into.usage or Usage()
     for part in parts:
         plain, read, written, output = (count(attr(part, name)) or 0 for name in _COUNTS)
-        asked = plain + read + written
-        usage.longest = max(usage.longest or 0, asked) or None
+        total = plain + read + written
+        usage.longest = max(usage.longest or 0, total) or None
         if attr(part, "type") == "compaction":
             hour = count(attr(part, "cache_creation", "ephemeral_1h_input_tokens")) or 0
-            usage = usage.plus(Usage(asked, output, read or None, written or None, hour or None, longest=asked))
+            usage = usage.plus(Usage(total, output, read or None, written or None, hour or None, longest=total))
     into.usage = usage
 
 

@@ -52,10 +52,10 @@ def _read_plain(answer: dict[str, Any], into: Response) -> None:
     if answer.get("usage") is not None:
         read_usage(answer["usage"], into)
         return
-    asked = next((tokens for name in _INPUT if (tokens := count(answer.get(name))) is not None), None)
+    input_tokens = next((tokens for name in _INPUT if (tokens := count(answer.get(name))) is not None), None)
     output = count(answer.get("generation_token_count"))
     if output is None and choices:
         output = count(attr(choices[0], "tokenCount"))
-    usage = Usage(asked, output)
+    usage = Usage(input_tokens, output)
     if usage.known:
         into.usage = usage

@@ -51,27 +51,27 @@ def _part(block: Any) -> Message:
     return {"type": next(iter(block), "unknown") if isinstance(block, dict) else "unknown"}  # named, not kept
 
 
-def keep_message(kept: list[Any], message: Any, reason: str | None) -> None:
+def keep_message(messages: list[Any], message: Any, reason: str | None) -> None:
     """Keep a whole message."""
-    kept.append({**_message(message), "finish_reason": reason or ""})
+    messages.append({**_message(message), "finish_reason": reason or ""})
 
 
-def _open(kept: list[Any]) -> list[Message]:
-    if not kept:
-        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
-    parts: list[Message] = kept[-1]["parts"]
+def _open(messages: list[Any]) -> list[Message]:
+    if not messages:
+        messages.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    parts: list[Message] = messages[-1]["parts"]
     return parts
 
 
-def keep_block(kept: list[Any], event: Any) -> None:
+def keep_block(messages: list[Any], event: Any) -> None:
     """A block opens: only those of tools say so."""
     if attr(event, "start", "toolUse") is not None:
-        _open(kept).append({**_part(attr(event, "start")), "arguments": ""})
+        _open(messages).append({**_part(attr(event, "start")), "arguments": ""})
 
 
-def keep_delta(kept: list[Any], event: Any) -> None:
+def keep_delta(messages: list[Any], event: Any) -> None:
     """A piece of the block that is open."""
-    parts, delta = _open(kept), attr(event, "delta")
+    parts, delta = _open(messages), attr(event, "delta")
     if (piece := text(attr(delta, "toolUse", "input"))) is not None:
         if parts and parts[-1]["type"] == "tool_call":
             parts[-1]["arguments"] += piece

@@ -41,12 +41,12 @@ def _bedrock(body: Mapping[str, Any]) -> Any:
 
 
 def _asks_for_json(body: Mapping[str, Any]) -> bool:
-    asked = body.get("response_format") or body.get("output_format")
+    format_ = body.get("response_format") or body.get("output_format")
     nested = attr(body.get("text"), "format") or attr(body.get("output_config"), "format")
-    if any(text(attr(one, "type")) in _JSON for one in (asked, nested)):
+    if any(text(attr(one, "type")) in _JSON for one in (format_, nested)):
         return True
     bare = body.get("format")  # Ollama's: a word, or a schema
-    return bare == "json" or isinstance(bare, dict) or isinstance(asked, type)
+    return bare == "json" or isinstance(bare, dict) or isinstance(format_, type)
 
 
 def _tools(offered: Any) -> frozenset[str] | None:

@@ -41,10 +41,10 @@ def header_reader(name: str, host: str | None, port: int | None, _edition: int) 
 
     ``_edition`` is that of the settings, which may name the host.
     """
-    known = _hosts.named(host or "", port)
-    if known is not None and not _hosts.configured(host or "", port) and known not in _GATEWAYS:
+    provider = _hosts.named(host or "", port)
+    if provider is not None and not _hosts.configured(host or "", port) and provider not in _GATEWAYS:
         return None
-    return _read_name_and_price if known is None and name in ("openai", _hosts.COMPATIBLE) else _read_price
+    return _read_name_and_price if provider is None and name in ("openai", _hosts.COMPATIBLE) else _read_price
 
 
 def _read_name_and_price(headers: Mapping[str, str], request: Request, response: Response) -> None:

@@ -72,14 +72,14 @@ def _part(part: Any) -> Message:
     return {"type": "blob" if attr(part, "inline_data") is not None else "file"}  # named, not kept
 
 
-def keep(kept: list[Any], candidate: Any) -> None:
+def keep(messages: list[Any], candidate: Any) -> None:
     """Keep what a candidate says: a whole answer, or the next piece of one."""
     index = count(attr(candidate, "index")) or 0
-    if index > len(kept):
+    if index > len(messages):
         return  # candidates come in order
-    if index == len(kept):
-        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
-    message = kept[index]
+    if index == len(messages):
+        messages.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    message = messages[index]
     for part in _parts(attr(candidate, "content")):
         join(message["parts"], part)
     message["finish_reason"] = word(attr(candidate, "finish_reason")) or message["finish_reason"]

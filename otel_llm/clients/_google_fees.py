@@ -27,12 +27,12 @@ def add_grounding(reply: Any, into: Response) -> None:
 def _add(metadata: Any, into: Response) -> None:
     queries = {query for query in items(attr(metadata, "web_search_queries")) if text(query)}
     chunks = items(attr(metadata, "grounding_chunks"))
-    asked = max(len(queries), 1) if _by_query(into.model) else 1
+    queries_billed = max(len(queries), 1) if _by_query(into.model) else 1
     by_web, by_maps = (any(attr(chunk, kind) is not None for chunk in chunks) for kind in ("web", "maps"))
     if by_web or (queries and not by_maps):
-        _raise(into, "grounding", asked)
+        _raise(into, "grounding", queries_billed)
     if by_maps:  # beside the web, nobody says whose the queries are: they count once
-        _raise(into, "maps_grounding", 1 if by_web else asked)
+        _raise(into, "maps_grounding", 1 if by_web else queries_billed)
 
 
 def _raise(into: Response, name: str, count: int) -> None:

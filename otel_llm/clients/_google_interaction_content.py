@@ -9,24 +9,24 @@ from ._google_usage import word
 from ._read import attr, items, text
 
 
-def keep_steps(kept: list[Any], interaction: Any) -> None:
+def keep_steps(messages: list[Any], interaction: Any) -> None:
     """A whole interaction: its steps, or its outputs, as the first versions called them."""
-    parts = _open(kept)
+    parts = _open(messages)
     for step in items(attr(interaction, "steps")) or items(attr(interaction, "outputs")):
         for part in _parts(step):
             join(parts, part)
-    kept[-1]["finish_reason"] = word(attr(interaction, "status")) or ""
+    messages[-1]["finish_reason"] = word(attr(interaction, "status")) or ""
 
 
-def keep_start(kept: list[Any], step: Any) -> None:
+def keep_start(messages: list[Any], step: Any) -> None:
     """A step of a stream begins: only the call of a function says more than its kind."""
     if word(attr(step, "type")) == "function_call":
-        _open(kept).append(_call(step, ""))
+        _open(messages).append(_call(step, ""))
 
 
-def keep_delta(kept: list[Any], delta: Any) -> None:
+def keep_delta(messages: list[Any], delta: Any) -> None:
     """A piece of the step that is open."""
-    parts = _open(kept)
+    parts = _open(messages)
     if (piece := text(attr(delta, "arguments"))) is not None:
         if parts and parts[-1]["type"] == "tool_call":
             parts[-1]["arguments"] += piece
@@ -36,10 +36,10 @@ def keep_delta(kept: list[Any], delta: Any) -> None:
         join(parts, {"type": "text", "content": _text(delta)})
 
 
-def _open(kept: list[Any]) -> list[Message]:
-    if not kept:
-        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
-    parts: list[Message] = kept[-1]["parts"]
+def _open(messages: list[Any]) -> list[Message]:
+    if not messages:
+        messages.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    parts: list[Message] = messages[-1]["parts"]
     return parts
 
 

@@ -116,8 +116,8 @@ def read_message(message: Any, into: Response) -> bool:
     if (usage := attr(message, "usage_metadata")) is not None:
         read_usage(usage, into)
     if into.content is not None:
-        shown = [*items(attr(parts, "parts")), *({"text": spoken} for _ in (spoken,) if spoken)]
-        keep(into.content, {"content": {"parts": [*shown, *({"function_call": call} for call in calls)]}})
+        answered = [*items(attr(parts, "parts")), *({"text": spoken} for _ in (spoken,) if spoken)]
+        keep(into.content, {"content": {"parts": [*answered, *({"function_call": call} for call in calls)]}})
     return bool(attr(parts, "parts") or spoken or calls)
 
 

@@ -81,9 +81,9 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 def _split(fields: Fields, usage: Usage) -> None:
     """Tokens by modality, where a call has others than text."""
-    if asked := _modalities(fields.get("prompt_tokens_details")):
-        usage.input_text_tokens, usage.input_audio_tokens = asked.get("TEXT"), asked.get("AUDIO")
-        usage.input_image_tokens, usage.input_video_tokens = asked.get("IMAGE"), asked.get("VIDEO")
+    if by_modality := _modalities(fields.get("prompt_tokens_details")):
+        usage.input_text_tokens, usage.input_audio_tokens = by_modality.get("TEXT"), by_modality.get("AUDIO")
+        usage.input_image_tokens, usage.input_video_tokens = by_modality.get("IMAGE"), by_modality.get("VIDEO")
         cached = _modalities(fields.get("cache_tokens_details"))
         usage.cache_audio_read_tokens, usage.cache_image_read_tokens = cached.get("AUDIO"), cached.get("IMAGE")
     if answered := _modalities(fields.get("candidates_tokens_details") or fields.get("response_tokens_details")):

@@ -71,9 +71,9 @@ def read_applied(reply: Any, into: Response) -> None:
 def _assessed(name: str, assessments: list[Any], into: Response) -> None:
     actions = {action for one in assessments for action in _actions(one)}
     latencies = [number(attr(one, "invocationMetrics", "guardrailProcessingLatency")) for one in assessments]
-    known = [one for one in latencies if one is not None]
+    measured = [one for one in latencies if one is not None]
     result = "blocked" if "BLOCKED" in actions else "changed" if "ANONYMIZED" in actions else "passed"
-    into.checked(name, result, sum(known) / 1000 if known else None)
+    into.checked(name, result, sum(measured) / 1000 if measured else None)
 
 
 def _actions(value: Any) -> Iterable[str]:

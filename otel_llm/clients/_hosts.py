@@ -87,9 +87,9 @@ def behind(url: Any, default: str, client: Any = None, better: Callable[[Any, st
     A host that no pattern knows is ``default``. Where the URL names no port, it is the scheme's own. ``better`` may know the provider
     better than the host, by the ``client`` that has the URL; it is asked once.
     """
-    known = BEHIND.get(id(url))
-    if known is not None and known[0] is url and known[1] is type(client):
-        return known[2]
+    behind = BEHIND.get(id(url))
+    if behind is not None and behind[0] is url and behind[1] is type(client):
+        return behind[2]
     host, port = url.host or None, url.port or port_of(getattr(url, "scheme", ""))
     provider = named(host or "", port) or _unnamed(host or "", port, default)
     place = (provider if better is None else better(client, provider), host, port)

@@ -29,7 +29,7 @@ def hooks(package: str, readers: dict[str, Reader]) -> tuple[Around, ...]:
 
 def _viewed(value: Any) -> Any:
     if isinstance(value, dict):
-        made = View()
-        made.__dict__.update({key: _viewed(part) for key, part in value.items()})
-        return made
+        reply = View()
+        reply.__dict__.update({key: _viewed(part) for key, part in value.items()})
+        return reply
     return [_viewed(part) for part in value] if isinstance(value, list) else value

@@ -29,8 +29,8 @@ def describer(  # noqa: C901 - of what is inside
     def describe(client: Any, options: Any, stream: bool) -> Request | None:
         given, base = options.__dict__, client.__dict__.get("_base_url")  # models are slow to return an attribute
         url, body = given.get("url"), given.get("json_data")
-        known = _hosts.BEHIND.get(id(base))
-        way = known[3].get(url) if known is not None and known[0] is base and known[1] is type(client) else None
+        behind = _hosts.BEHIND.get(id(base))
+        way = behind[3].get(url) if behind is not None and behind[0] is base and behind[1] is type(client) else None
         if (way is None and (way := find(client, url)) is None) or given.get("method") not in ("post", "POST"):
             return _fetch(client, options, named, stream=stream) if default == "openai" else None
         operation, reader, api, name, host, port, region, headers_count = way

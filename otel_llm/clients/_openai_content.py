@@ -71,12 +71,12 @@ def _plain(content: Any) -> Any:
     return " ".join(words for part in items(content) if (words := text(attr(part, "text"))) is not None)
 
 
-def keep_answer(kept: list[Any], choice: Any) -> None:
+def keep_answer(messages: list[Any], choice: Any) -> None:
     """Keep a whole choice of a chat completion or completion."""
     message = attr(choice, "message")
     content = attr(message, "content") if message is not None else attr(choice, "text")
     calls = [_tool_call(call) for call in items(attr(message, "tool_calls"))]
-    kept.append(
+    messages.append(
         {
             "role": "assistant",
             "parts": [*_parts(content), *calls],
@@ -85,10 +85,10 @@ def keep_answer(kept: list[Any], choice: Any) -> None:
     )
 
 
-def keep_delta(kept: list[Any], choice: Any) -> None:
+def keep_delta(messages: list[Any], choice: Any) -> None:
     """Add a chunk's choice to what was kept of it before."""
     index = attr(choice, "index")
-    message = opened(kept, index if type(index) is int and 0 <= index < 16 else 0)  # noqa: PLR2004
+    message = opened(messages, index if type(index) is int and 0 <= index < 16 else 0)  # noqa: PLR2004
     words = text(attr(choice, "delta", "content")) or text(attr(choice, "text"))
     if words is not None:
         append(message["parts"], words)
@@ -97,17 +97,17 @@ def keep_delta(kept: list[Any], choice: Any) -> None:
     message["finish_reason"] = text(attr(choice, "finish_reason")) or message["finish_reason"]
 
 
-def opened(kept: list[Any], index: int = 0) -> Message:
+def opened(messages: list[Any], index: int = 0) -> Message:
     """The answer at ``index``, begun where it was not."""
-    while len(kept) <= index:
-        kept.append({"role": "assistant", "parts": [], "finish_reason": ""})
-    message: Message = kept[index]
+    while len(messages) <= index:
+        messages.append({"role": "assistant", "parts": [], "finish_reason": ""})
+    message: Message = messages[index]
     return message
 
 
-def keep_text(kept: list[Any], value: Any, finish_reason: str | None = None) -> None:
+def keep_text(messages: list[Any], value: Any, finish_reason: str | None = None) -> None:
     """Add a text, or a piece of one, to the one answer there is."""
-    message = opened(kept)
+    message = opened(messages)
     if (words := text(value)) is not None:
         append(message["parts"], words)
     message["finish_reason"] = finish_reason or message["finish_reason"]
@@ -129,7 +129,7 @@ def _append_call(parts: list[Message], call: Any) -> None:
         parts.append(begun)
 
 
-def keep_output(kept: list[Any], reply: Any) -> None:
+def keep_output(messages: list[Any], reply: Any) -> None:
     """Keep the output items of a response."""
     parts: list[Message] = []
     for item in items(attr(reply, "output")):
@@ -144,4 +144,4 @@ def keep_output(kept: list[Any], reply: Any) -> None:
             )
         else:
             parts += _parts(attr(item, "content"))
-    kept.append({"role": "assistant", "parts": parts, "finish_reason": text(attr(reply, "status")) or ""})
+    messages.append({"role": "assistant", "parts": parts, "finish_reason": text(attr(reply, "status")) or ""})

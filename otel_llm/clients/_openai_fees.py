@@ -53,9 +53,9 @@ def read_response_fees(fields: Fields, into: Response) -> None:
         set_searches(searches, into)
     into.fee("file_search", counts.get("file_search_call"))
     into.fee("code_interpreter", len(containers))
-    made = _image_usage(attr(usage, "image_gen"))
-    into.others = () if made is None else ((_image_model(fields.get("tools")), made),)
-    into.fee("image_generation", counts.get("image_generation_call") if made is None else 0)
+    images = _image_usage(attr(usage, "image_gen"))
+    into.others = () if images is None else ((_image_model(fields.get("tools")), images),)
+    into.fee("image_generation", counts.get("image_generation_call") if images is None else 0)
 
 
 def _previews(tools: Any, model: str | None) -> bool:
@@ -72,15 +72,15 @@ def _image_model(tools: Any) -> str:
 
 def _image_usage(usage: Any) -> Usage | None:
     """``tool_usage.image_gen``: the tokens of images that were made, apart from the usage of the model that asked for them."""
-    made = Usage(count(attr(usage, "input_tokens")), count(attr(usage, "output_tokens")))
-    if not (made.input_tokens or made.output_tokens):
+    image_usage = Usage(count(attr(usage, "input_tokens")), count(attr(usage, "output_tokens")))
+    if not (image_usage.input_tokens or image_usage.output_tokens):
         return None
-    made.input_text_tokens = count(attr(usage, "input_tokens_details", "text_tokens"))
-    made.input_image_tokens = count(attr(usage, "input_tokens_details", "image_tokens"))
-    made.output_text_tokens = count(attr(usage, "output_tokens_details", "text_tokens"))
-    made.output_image_tokens = count(attr(usage, "output_tokens_details", "image_tokens"))
-    if made.output_image_tokens is None:
-        made.output_image_tokens = made.output_tokens
-    made.cache_read_tokens = count(attr(usage, "cached_tokens"))
-    made.cache_image_read_tokens = count(attr(usage, "cached_tokens_details", "cached_image_tokens"))
-    return made
+    image_usage.input_text_tokens = count(attr(usage, "input_tokens_details", "text_tokens"))
+    image_usage.input_image_tokens = count(attr(usage, "input_tokens_details", "image_tokens"))
+    image_usage.output_text_tokens = count(attr(usage, "output_tokens_details", "text_tokens"))
+    image_usage.output_image_tokens = count(attr(usage, "output_tokens_details", "image_tokens"))
+    if image_usage.output_image_tokens is None:
+        image_usage.output_image_tokens = image_usage.output_tokens
+    image_usage.cache_read_tokens = count(attr(usage, "cached_tokens"))
+    image_usage.cache_image_read_tokens = count(attr(usage, "cached_tokens_details", "cached_image_tokens"))
+    return image_usage

@@ -82,11 +82,11 @@ def attr(value: Any, *path: str) -> Any:
     return value
 
 
-def parameters(body: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, AttributeValue]:
+def parameters(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, AttributeValue]:
     """The request parameters among ``known`` (name in the body -> span attribute) that were given as plain values."""
     given: dict[str, AttributeValue] = {}
     for name, value in body.items():
-        attribute = known.get(name)
+        attribute = names.get(name)
         if attribute is not None and value is not None and (plain := typed(attribute, value)) is not None:
             given[attribute] = plain
     return given

@@ -54,11 +54,11 @@ def hooks(package: str, describe: Describe) -> tuple[Hook, ...]:
 
 def watch(result: Any, request: Request) -> Watched:
     """How to follow what ``request`` returned: a stream, a raw response (read or unread), or a parsed model."""
-    kept = getattr(result, "__dict__", _NOTHING)  # a model that is asked for what it lacks is slow to say so
-    if "_iterator" in kept or (request.stream and hasattr(type(result), "_iterator")):
-        http = kept.get("response")
+    fields = getattr(result, "__dict__", _NOTHING)  # a model that is asked for what it lacks is slow to say so
+    if "_iterator" in fields or (request.stream and hasattr(type(result), "_iterator")):
+        http = fields.get("response")
         return Stream(result, "_iterator", http, getattr(http, "extensions", None))
-    http = kept.get("http_response")
+    http = fields.get("http_response")
     if http is None or not hasattr(result, "parse"):
         return Value(result)
     unread = http.request.headers.get(RAW) != "true"

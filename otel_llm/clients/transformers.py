@@ -47,14 +47,14 @@ def read_forward(result: Any, into: Response) -> None:
     ``generated_sequence`` has the shape (prompts, answers of each, tokens). Several in one tensor are filled up to the same
     length, and nothing there says by how much, so only what one prompt and one answer are made of is counted.
     """
-    given, made = attr(result, "input_ids"), _size(attr(result, "generated_sequence"))
+    given, generated = attr(result, "input_ids"), _size(attr(result, "generated_sequence"))
     prompt = (1, 0) if given is None else _size(given)
     if into.requests > 1 and into.earlier is None:
         return  # one before was not counted: a part of the sum would pass for the whole
-    if made[:2] != (1, 1) or len(made) != 3 or len(prompt) != 2:  # noqa: PLR2004 - the shapes above
+    if generated[:2] != (1, 1) or len(generated) != 3 or len(prompt) != 2:  # noqa: PLR2004 - the shapes above
         into.usage = None
         return
-    used = Usage(prompt[1], max(0, made[2] - prompt[1]))
+    used = Usage(prompt[1], max(0, generated[2] - prompt[1]))
     into.usage = used if into.earlier is None else into.earlier.plus(used)
 
 

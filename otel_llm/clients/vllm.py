@@ -56,11 +56,11 @@ class _Answers:
             self._lengths[index] = length + (self._lengths.get(index, 0) if self._deltas else 0)
             if (reason := text(attr(answer, "finish_reason"))) is not None:
                 into.finish_reasons.append(reason)
-        used, known = _read_prompt(output), into.usage or Usage()
+        used, before_it = _read_prompt(output), into.usage or Usage()
         if used.input_tokens is None:
-            used.input_tokens = known.input_tokens
+            used.input_tokens = before_it.input_tokens
         if used.cache_read_tokens is None:
-            used.cache_read_tokens = known.cache_read_tokens
+            used.cache_read_tokens = before_it.cache_read_tokens
         used.output_tokens = self._total()
         into.usage, into.done = used, attr(output, "finished") is True
         return used.output_tokens > before

@@ -331,8 +331,8 @@ class Config:
         environ = {**again, **{name: text for name, text in environ.items() if name not in _SAME}}
         given: dict[str, Any] = {}
         problems: list[str] = []
-        known = {spec.metadata["variable"]: spec for spec in fields(cls) if spec.metadata}
-        for variable, spec in known.items():
+        by_variable = {spec.metadata["variable"]: spec for spec in fields(cls) if spec.metadata}
+        for variable, spec in by_variable.items():
             text = environ.get(variable, "").strip()
             if not text:
                 continue
@@ -341,13 +341,17 @@ class Config:
             except ValueError as error:
                 problems.append(_problem(variable, text, error, spec.metadata["allowed"], spec.default))
         ours = [name for name in environ if name.startswith("OTEL_LLM_") and not name.startswith(_OWN)]
-        problems += [_unknown(name, known) for name in ours if name not in known]
+        problems += [_unknown(name, by_variable) for name in ours if name not in by_variable]
         apart = given.get("window_labels", ())
         if strange := [name for name in apart if name not in given.get("metric_labels", ())]:
             problems.append(
                 f"OTEL_LLM_WINDOW_LABELS: {strange[0]!r} is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart"
             )
-        taken = frozenset(known[variable].metadata["variable"] for variable in known if known[variable].name in given)
+        taken = frozenset(
+            by_variable[variable].metadata["variable"]
+            for variable in by_variable
+            if by_variable[variable].name in given
+        )
         return cls(**given, problems=tuple(problems), given=taken)
 
 
@@ -356,8 +360,8 @@ _SAME = {"OTEL_LLM_ANOMALY_LABELS": "OTEL_LLM_WINDOW_LABELS"}  # settings that h
 
 def _problem(variable: str, text: str, error: ValueError, allowed: str, default: Any) -> str:
     hint = f" (allowed: {allowed})" if allowed else ""
-    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
-    return f"{variable}={shown!r}: {error}{hint}; using {_used(default)}"
+    quoted = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
+    return f"{variable}={quoted!r}: {error}{hint}; using {_used(default)}"
 
 
 def _used(default: Any) -> str:
@@ -366,10 +370,10 @@ def _used(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else repr(default)
 
 
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
+def _unknown(name: str, names: Mapping[str, Any]) -> str:
     import difflib  # noqa: PLC0415 - only where something is wrong
 
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"{name} is not a setting of otel-llm" + (f"; did you mean {near[0]}?" if near else "")
 
 

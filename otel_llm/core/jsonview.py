@@ -20,9 +20,9 @@ def view(content: str | bytes | bytearray) -> Any:
 
 
 def _viewed(fields: dict[str, Any]) -> View:
-    made = View()
-    made.__dict__.update(fields)
-    return made
+    node = View()
+    node.__dict__.update(fields)
+    return node
 
 
 def parsed(content: Any) -> Any:

@@ -47,9 +47,9 @@ class Usage:
     @classmethod
     def of(cls, input_tokens: int | None, output_tokens: int | None) -> Usage:
         """The same as ``Usage(input_tokens, output_tokens)`` for a quarter of it: what was not reported stays as the class has it."""
-        made = _new(cls)
-        made.input_tokens, made.output_tokens = input_tokens, output_tokens
-        return made
+        usage = _new(cls)
+        usage.input_tokens, usage.output_tokens = input_tokens, output_tokens
+        return usage
 
     @property
     def known(self) -> bool:
@@ -214,15 +214,15 @@ class Response:
 
     def fee(self, name: str, count: float | None) -> None:
         """Set how many of a billable unit there were; None and 0 are none."""
-        kept = tuple([pair for pair in self.fees if pair[0] != name])
-        self.fees = (*kept, (name, count)) if count else kept
+        other_fees = tuple([pair for pair in self.fees if pair[0] != name])
+        self.fees = (*other_fees, (name, count)) if count else other_fees
 
     @classmethod
     def to(cls, content: list[Any] | None) -> Response:
         """The same as ``Response(content=content)`` for a third of it, at the start of every call."""
-        made = _new(cls)
-        made.finish_reasons, made.attributes, made.content = [], {}, content
-        return made
+        response = _new(cls)
+        response.finish_reasons, response.attributes, response.content = [], {}, content
+        return response
 
 
 class Observation(NamedTuple):

@@ -229,14 +229,14 @@ class Objectives:
             ObjectiveError: with one problem for each bad value, in the order given.
 
         """
-        known = {spec.name: spec.metadata["unit"] for spec in fields(cls)}
+        units = {spec.name: spec.metadata["unit"] for spec in fields(cls)}
         values: dict[str, Any] = {}
         problems: list[str] = []
         for name, text in given.items():
             if text is None:
                 continue
             try:
-                values[name] = _READ[known[name]](text.strip())
+                values[name] = _READ[units[name]](text.strip())
             except KeyError:
                 problems.append(f"{name} is no objective")
             except ValueError as error:

@@ -102,5 +102,5 @@ def canonical(name: str) -> str:
 
 def listed(name: str) -> str:
     """The id under which genai-prices lists the provider that is called ``name``, in lower case where it is not known."""
-    known = _CANONICAL.get(_spelled(name))
-    return _LISTED[known] if known is not None else name.strip().lower()
+    canonical_name = _CANONICAL.get(_spelled(name))
+    return _LISTED[canonical_name] if canonical_name is not None else name.strip().lower()

@@ -80,8 +80,8 @@ def read_zone(text: str) -> str:
 
 def read_capture(text: str) -> str:
     """OpenTelemetry's switch: the modes of the conventions, and ``true`` as older instrumentations read it."""
-    known = {"true": "span_only", "false": "no_content", "": "no_content"}
-    value = known.get(text.lower(), text.lower())
+    modes = {"true": "span_only", "false": "no_content", "": "no_content"}
+    value = modes.get(text.lower(), text.lower())
     return str(read_one_of("no_content", "span_only", "event_only", "span_and_event")(value))
 
 

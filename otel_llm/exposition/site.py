@@ -70,11 +70,11 @@ class Site:
     def _page(self, query: str, encoding: str, base: str) -> Answer:
         from . import page  # noqa: PLC0415 - only where somebody looks
 
-        asked = parse_qs(query[:1000])
-        sort = asked.get("sort", ["worst"])[0]
+        parameters = parse_qs(query[:1000])
+        sort = parameters.get("sort", ["worst"])[0]
         sort = sort if sort in _SORTS else "worst"
-        everything = asked.get("all", [""])[0] == "1"
-        view = "agents" if asked.get("view", [""])[0] == "agents" else ""
+        everything = parameters.get("all", [""])[0] == "1"
+        view = "agents" if parameters.get("view", [""])[0] == "agents" else ""
 
         def make(facts: Facts) -> bytes:
             return page.render(facts, sort=sort, everything=everything, base=base, view=view)
@@ -102,8 +102,8 @@ class Site:
             return body, gzip.compress(body, _FASTEST, mtime=0)
 
         with guard("status"):
-            made = self._snapshot.get(key, both)
-            if made is None:
+            answer = self._snapshot.get(key, both)
+            if answer is None:
                 return plain(503, _NOWHERE)
             shared = (
                 ("Content-Type", content_type),
@@ -111,5 +111,5 @@ class Site:
                 ("Vary", "Accept, Accept-Encoding"),
                 *headers,
             )
-            return Answer(200, (*shared, ("Content-Encoding", "gzip")) if zipped else shared, made[zipped])
+            return Answer(200, (*shared, ("Content-Encoding", "gzip")) if zipped else shared, answer[zipped])
         return plain(500, f"otel-llm {__version__} could not write this; the log of the service says why")

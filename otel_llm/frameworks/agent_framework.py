@@ -10,9 +10,9 @@ from .repeats import compare
 
 
 def _asked(_: Any, __: Args, kwargs: Kwargs) -> Any:
-    asked = kwargs.get("arguments")
-    dump = getattr(asked, "model_dump", None)
-    return dump() if dump is not None else dict(asked or {})
+    arguments = kwargs.get("arguments")
+    dump = getattr(arguments, "model_dump", None)
+    return dump() if dump is not None else dict(arguments or {})
 
 
 def _answered(tool: Any, arguments: Any, result: Any, error: BaseException | None) -> None:

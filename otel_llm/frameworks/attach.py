@@ -75,8 +75,8 @@ class Attached:
                     if isinstance(sampled.sampler, RecordOnly):
                         sampled.sampler = sampled.sampler.host
                 processors = provider._active_span_processor  # noqa: SLF001 - there is no public way to take one out
-                kept = [each for each in processors._span_processors if each is not self._bridge]  # noqa: SLF001
-                processors._span_processors = tuple(kept)  # noqa: SLF001
+                others = [each for each in processors._span_processors if each is not self._bridge]  # noqa: SLF001
+                processors._span_processors = tuple(others)  # noqa: SLF001
         self._providers.clear()
 
 

@@ -50,21 +50,21 @@ def quiet(span: Any) -> None:
 def correct(span: Any, sums: Mapping[str, float]) -> None:
     """Put the tokens of the calls that wrote on a span that ends in the place of what its owner has added up otherwise, as
     OpenLLMetry does with Anthropic's streams, whose last event repeats the tokens of the first."""
-    kept = dict(span.attributes)
-    wrong = {name: number for name, number in sums.items() if name in _TOKENS and kept.get(name) != number}
+    attributes = dict(span.attributes)
+    wrong = {name: number for name, number in sums.items() if name in _TOKENS and attributes.get(name) != number}
     if wrong:
-        kept.update(wrong)
-        if _TOTAL in kept:
-            kept[_TOTAL] = sum(kept.get(name, 0) for name in _TOKENS)
-        _rewrite(span, kept)
+        attributes.update(wrong)
+        if _TOTAL in attributes:
+            attributes[_TOTAL] = sum(attributes.get(name, 0) for name in _TOKENS)
+        _rewrite(span, attributes)
 
 
 def _rewrite(span: Any, attributes: Mapping[str, Any]) -> None:
     """Exchange all at once: the span takes no changes any more, and an exporter's thread may be reading it."""
-    kept = span._attributes  # noqa: SLF001
-    made = BoundedAttributes(kept.maxlen, attributes, immutable=True, max_value_len=kept.max_value_len)
-    made.dropped = kept.dropped
-    span._attributes = made  # noqa: SLF001
+    before = span._attributes  # noqa: SLF001
+    bounded = BoundedAttributes(before.maxlen, attributes, immutable=True, max_value_len=before.max_value_len)
+    bounded.dropped = before.dropped
+    span._attributes = bounded  # noqa: SLF001
 
 
 _TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
@@ -77,6 +77,6 @@ _REPEATED = (
 
 def switch(scope: str) -> str:
     """How the owner of ``scope`` stops making spans."""
-    known = next((how for start, how in SWITCHES.items() if scope.startswith(start)), "its own switch")
+    switch = next((how for start, how in SWITCHES.items() if scope.startswith(start)), "its own switch")
     library = scope.rpartition("instrumentation.")[2].removeprefix("genai.").partition(".")[0]
-    return known.format(library.removesuffix("_v2"))
+    return switch.format(library.removesuffix("_v2"))

@@ -15,8 +15,8 @@ def _asked(_: Any, __: Args, kwargs: Kwargs) -> tuple[Any, Any]:
     return dict(kwargs.get("args") or {}), kwargs.get("tool_context")
 
 
-def _answered(tool: Any, asked: tuple[Any, Any], result: Any, error: BaseException | None) -> None:
-    arguments, context = asked
+def _answered(tool: Any, call: tuple[Any, Any], result: Any, error: BaseException | None) -> None:
+    arguments, context = call
     compare(str(tool.name), arguments, result, error)
     run = runs.agent_run()
     if run is not None and getattr(getattr(context, "actions", None), "transfer_to_agent", None):

@@ -99,8 +99,8 @@ class _Handles:
     def on_tool_start(self, serialized: Any, text: Any, *, run_id: Any, parent_run_id: Any = None, **more: Any) -> None:
         """A tool."""
         with _HOOK:
-            known = {**(more.get("metadata") or {}), "": more.get("inputs") or text}
-            self.runs.start("tool", _name(serialized, more), run_id, parent_run_id, known)
+            attributes = {**(more.get("metadata") or {}), "": more.get("inputs") or text}
+            self.runs.start("tool", _name(serialized, more), run_id, parent_run_id, attributes)
 
     def on_retriever_start(
         self, serialized: Any, _: Any, *, run_id: Any, parent_run_id: Any = None, **more: Any

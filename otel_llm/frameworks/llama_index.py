@@ -151,12 +151,12 @@ def put_in(module: Any) -> Callable[[], None]:
 
         def prepare_to_drop_span(self, *_: Any, **__: Any) -> None: ...
 
-    made = Handler()
+    handler = Handler()
     root = module.root_dispatcher
-    root.add_span_handler(made)
+    root.add_span_handler(handler)
 
     def take_out() -> None:
-        root.span_handlers = [each for each in root.span_handlers if each is not made]
+        root.span_handlers = [each for each in root.span_handlers if each is not handler]
 
     return take_out
 

@@ -93,7 +93,7 @@ def model(attributes: Mapping[str, Any]) -> str:
 
 def usage(attributes: Mapping[str, Any]) -> Usage | None:
     """The tokens of an inference span; None where it has none."""
-    made = Usage(
+    usage = Usage(
         _tokens(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
         _tokens(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
         _tokens(attributes, "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
@@ -104,7 +104,7 @@ def usage(attributes: Mapping[str, Any]) -> Usage | None:
         thinking_tokens=_tokens(attributes, "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.details.reasoning_tokens",
                                 "llm.token_count.completion_details.reasoning"),
     )  # fmt: skip
-    return made if made.known else None
+    return usage if usage.known else None
 
 
 def _tokens(attributes: Mapping[str, Any], *names: str) -> int | None:
@@ -125,9 +125,9 @@ def finish_reasons(attributes: Mapping[str, Any]) -> list[str]:
 
 def tool_call(attributes: Mapping[str, Any], events: Any) -> tuple[Any, Any]:
     """Arguments and result of a tool call, from attributes or, as Strands has them, from events; None where a span has none."""
-    for asked, answered in _TOOL_CALLS:
-        if asked in attributes:
-            return attributes[asked], attributes.get(answered)
+    for arguments, answered in _TOOL_CALLS:
+        if arguments in attributes:
+            return attributes[arguments], attributes.get(answered)
     contents = {event.name: event.attributes or {} for event in events or ()}
     return contents.get("gen_ai.tool.message", {}).get("content"), contents.get("gen_ai.choice", {}).get("message")
 

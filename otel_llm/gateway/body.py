@@ -53,12 +53,12 @@ def _zstd(body: bytes, limit: int) -> bytes:
 
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body, read_across_frames=True)
     try:
-        made = reader.read(limit + 1)
+        plain = reader.read(limit + 1)
     except zstandard.ZstdError as error:
         raise PackingError("the body is not packed as content-encoding says") from error
-    if len(made) > limit:
+    if len(plain) > limit:
         raise TooLargeError
-    return made
+    return plain
 
 
 _UNPACK: dict[str, Callable[[bytes, int], bytes]] = {

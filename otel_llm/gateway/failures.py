@@ -59,8 +59,8 @@ def of_word(word: str) -> str:
     word = word.strip("<>' \"").removeprefix("class '")[:200]
     if word in ERROR_TYPES:
         return word
-    if known := from_code(word):
-        return known
+    if kind := from_code(word):
+        return kind
     last = word.rpartition(".")[2]
     bare = last.lower().replace("_", "")
     for part, meant in _WORDS:

@@ -53,9 +53,10 @@ def serve(where: tuple[str, int], receiver: Receiver, access: Access, chosen: Op
     server.add_generic_rpc_handlers(
         tuple(
             grpc.method_handlers_generic_handler(
-                service, {"Export": grpc.unary_unary_rpc_method_handler(_export(signal, made, field, receiver, access))}
+                service,
+                {"Export": grpc.unary_unary_rpc_method_handler(_export(signal, message, field, receiver, access))},
             )
-            for signal, (service, made, field) in _SERVICES.items()
+            for signal, (service, message, field) in _SERVICES.items()
         )
     )
     host, port = where
@@ -75,7 +76,7 @@ def serve(where: tuple[str, int], receiver: Receiver, access: Access, chosen: Op
 
 
 def _export(
-    signal: str, made: Any, field: str, receiver: Receiver, access: Access
+    signal: str, message: Any, field: str, receiver: Receiver, access: Access
 ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
     def export(body: bytes, context: grpc.ServicerContext) -> bytes:
         sent = {str(name).lower(): value for name, value in context.invocation_metadata()}
@@ -86,7 +87,7 @@ def _export(
         receiver.count(Counter({(REQUESTS, f"{signal} {outcome}"): 1}))
         if answer.status != 200:  # noqa: PLR2004 - HTTP
             _refuse(context, answer)
-        response = made()
+        response = message()
         if answer.rejected or answer.message:
             setattr(response.partial_success, field, answer.rejected)
             response.partial_success.error_message = answer.message

@@ -175,9 +175,9 @@ def _sized(text: bytes) -> bytes:
 
 def _varint(number: int) -> bytes:
     """Protobuf's way to write a number."""
-    made = bytearray()
+    written = bytearray()
     while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        made.append(number & 0x7F | 0x80)
+        written.append(number & 0x7F | 0x80)
         number >>= 7
-    made.append(number)
-    return bytes(made)
+    written.append(number)
+    return bytes(written)

@@ -64,10 +64,10 @@ def keys(text: str) -> tuple[str, ...]:
 
 def headers(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """``NAME=VALUE`` pairs. Raises ``OptionError``."""
-    made = []
+    options = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise OptionError("a header is not NAME=VALUE")
-        made.append((name.strip(), value.strip()))
-    return tuple(made)
+        options.append((name.strip(), value.strip()))
+    return tuple(options)

@@ -31,11 +31,11 @@ def traces(body: bytes, naming: Naming) -> Batch:
             scope = text(field(scope_spans, "scope", {}), "name")
             for one in members(scope_spans, "spans"):
                 batch.count += 1
-                made = _span(one, scope) if batch.count <= MOST_SPANS else None
-                if made is None:
+                span = _span(one, scope) if batch.count <= MOST_SPANS else None
+                if span is None:
                     batch.rejected += 1
                 else:
-                    spans.append(made)
+                    spans.append(span)
         if spans:
             batch.spans.append((resource, spans))
     return batch
@@ -44,12 +44,12 @@ def traces(body: bytes, naming: Naming) -> Batch:
 def parse(body: bytes) -> dict[str, Any]:
     """The document. Raises ``MalformedError``."""
     try:
-        made = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedError("the body is no JSON") from error
-    if not isinstance(made, dict):
+    if not isinstance(document, dict):
         raise MalformedError("the body is no JSON object")
-    return made
+    return document
 
 
 def _span(one: dict[str, Any], scope: str) -> Span | None:
@@ -96,22 +96,22 @@ def integer(of: dict[str, Any], name: str) -> int:
     if not isinstance(value, (int, float, str)) or (isinstance(value, str) and len(value) > _DIGITS):
         return 0
     try:
-        made = int(value)
+        whole = int(value)
     except (ValueError, OverflowError):
         return 0
-    return made if 0 <= made < _LATEST else 0
+    return whole if 0 <= whole < _LATEST else 0
 
 
 def attributes(of: dict[str, Any], name: str) -> Any:
     """Attributes without content."""
-    made: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in members(of, name):
         key = pair.get("key")
         if isinstance(key, str) and kept(key):
-            made[key] = value(pair.get("value"))
-            if len(made) >= MOST_ATTRIBUTES:
+            values[key] = value(pair.get("value"))
+            if len(values) >= MOST_ATTRIBUTES:
                 break
-    return made or NONE
+    return values or NONE
 
 
 def value(of: Any) -> Any:

@@ -75,13 +75,13 @@ class Points:
             self._last.put(series, [_Counted(point.start, point.sum, count)], now)
             return None
         self._last.put(series, [_Counted(point.start, 0.0, 0)], now)
-        kept = self._last.get(series)
-        if kept is None:
+        entry = self._last.get(series)
+        if entry is None:
             return None
-        before = kept[0]
+        before = entry[0]
         if point.start != before.start or point.sum < before.sum or count < before.number:
             before = _Counted(point.start, 0.0, 0)  # the sender has begun again
-        kept[0] = _Counted(point.start, point.sum, count)
+        entry[0] = _Counted(point.start, point.sum, count)
         return Reported(point.sum - before.sum, count - before.number)
 
 

@@ -39,11 +39,11 @@ def of_request(request: Any, naming: Naming) -> Batch:
             scope = scope_spans.scope.name[:256]
             for one in scope_spans.spans:
                 batch.count += 1
-                made = _span(one, scope) if batch.count <= MOST_SPANS else None
-                if made is None:
+                span = _span(one, scope) if batch.count <= MOST_SPANS else None
+                if span is None:
                     batch.rejected += 1
                 else:
-                    spans.append(made)
+                    spans.append(span)
         if spans:
             batch.spans.append((resource, spans))
     return batch
@@ -67,15 +67,15 @@ def attributes(pairs: Iterable[Any]) -> Any:
     """Attributes without content."""
     if not pairs:
         return NONE
-    made: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in pairs:
         name = pair.key
         if name.startswith(CONTENT) and not kept(name):
             continue
-        made[name] = value(pair.value)
-        if len(made) >= MOST_ATTRIBUTES:
+        values[name] = value(pair.value)
+        if len(values) >= MOST_ATTRIBUTES:
             break
-    return made
+    return values
 
 
 def value(of: Any) -> Any:

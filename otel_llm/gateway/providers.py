@@ -32,9 +32,9 @@ def named(word: str) -> str:
     for spelled in (word, word.replace("-", "_")):
         if spelled in _MORE:
             return _MORE[spelled]
-    known = canonical(word)
-    if known in PROVIDERS:
-        return known
+    name = canonical(word)
+    if name in PROVIDERS:
+        return name
     start = word.rpartition(".")[0]
     while start:
         shorter = _MORE.get(start) or _MORE.get(start.replace("-", "_")) or canonical(start)

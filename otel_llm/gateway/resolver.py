@@ -128,7 +128,7 @@ class Resolver:
 
     def settled(self, now: float, *, all_of_it: bool = False) -> Settled:
         """Decide what was held long enough, or ``all_of_it`` as at the end."""
-        made = Settled([], [], [], Counter())
+        settled = Settled([], [], [], Counter())
         waiting: list[bytes] = []
         while self._due:
             held = self._held.get(self._due[0])
@@ -140,11 +140,11 @@ class Resolver:
             if not all_of_it and now - held.since < PATIENCE * self.settle and self._waits(held.call):
                 waiting.append(key)
             elif held.call.part == "tail":
-                self._join(held.call, made, now)
+                self._join(held.call, settled, now)
             else:
-                self._decide(held.call, made, now)
+                self._decide(held.call, settled, now)
         self._due.extendleft(reversed(waiting))
-        return made
+        return settled
 
     def restore(self, calls: Iterable[Call], links: Iterable[Link], decided: Iterable[bytes], now: float) -> None:
         """Take up what was on disk: the spans that came, and the keys of the calls that were decided."""
@@ -192,15 +192,15 @@ class Resolver:
             and not self._is_repeated(call)
         )
 
-    def _decide(self, call: Call, made: Settled, now: float) -> None:
+    def _decide(self, call: Call, settled: Settled, now: float) -> None:
         self._drop(call)
-        made.keys.append(call.key)
+        settled.keys.append(call.key)
         word = self._word(call, now)
-        made.words[word] += 1
+        settled.words[word] += 1
         if word == "retried":
-            made.retries.append(call)
+            settled.retries.append(call)
         elif word == "counted":
-            made.calls.append(self._whole(call))
+            settled.calls.append(self._whole(call))
 
     def _word(self, call: Call, now: float) -> str:
         """How a call is resolved."""
@@ -260,20 +260,20 @@ class Resolver:
             return False
         return any(attempt.start >= call.end for attempt in self._attempts.get(call.parent) or ())
 
-    def _join(self, tail: Call, made: Settled, now: float) -> None:
+    def _join(self, tail: Call, settled: Settled, now: float) -> None:
         """Give the usage of a stream's second record to its first one, and decide on that."""
         head = self._head_of(tail)
         del self._held[tail.key]
-        made.keys.append(tail.key)
+        settled.keys.append(tail.key)
         if head is None:
-            made.words["unpaired"] += 1
+            settled.words["unpaired"] += 1
             return
         self._decide(
             head._replace(
                 end=max(tail.end, head.end), stream=True, tokens=tail.tokens, finish=tail.finish, cost=tail.cost, error=tail.error,
                 response_model=tail.response_model or head.response_model, response_id=tail.response_id,
             ),
-            made, now,
+            settled, now,
         )  # fmt: skip
 
     def _head_of(self, tail: Call) -> Call | None:

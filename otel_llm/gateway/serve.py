@@ -84,8 +84,10 @@ def _serve(where: tuple[str, int] | None, receiver: Receiver, chosen: Options, a
         timeout_graceful_shutdown=10, h11_max_incomplete_event_size=65_536, **tls,  # type: ignore[arg-type]
     )  # fmt: skip
     with _bound(host, port) as listening:
-        shown = f"http{'s' if tls else ''}://{host}:{listening.getsockname()[1]}" if where else ""
-        ports = ", ".join(part for part in (shown and f"OTLP/HTTP on {shown}", also and f"OTLP/gRPC on {also}") if part)
+        address = f"http{'s' if tls else ''}://{host}:{listening.getsockname()[1]}" if where else ""
+        ports = ", ".join(
+            part for part in (address and f"OTLP/HTTP on {address}", also and f"OTLP/gRPC on {also}") if part
+        )
         listening.listen(_BACKLOG)
         server = _Server(config)
         server.listen()

@@ -207,15 +207,15 @@ class Gateway:
     def _count(self, log: SpanLog, keys: list[bytes], counted: dict[bytes, Call], repeated: dict[bytes, Call]) -> None:
         """Put calls into the journal and mark them as decided, with no checkpoint between the two: after a crash in here, the journal
         says which of them it has."""
-        made: list[Observation | Event] = []
+        records: list[Observation | Event] = []
         for key in keys:
             with guard("pricing"):
                 if (call := counted.get(key)) is not None:
-                    made += counting.observations(call, self._prices)
+                    records += counting.observations(call, self._prices)
                 elif (call := repeated.get(key)) is not None:
-                    made.append(counting.retry(call))
+                    records.append(counting.retry(call))
         with self.member.lock:
-            for record in made:
+            for record in records:
                 self.member.append(record)
             with self._lock:
                 log.decided(keys)
@@ -265,12 +265,12 @@ class Gateway:
 
     def _restore(self, log: SpanLog, start: Path) -> None:
         """Hold again what was not decided, except for what a process that was killed in the middle had counted."""
-        kept = log.read()
-        undecided = {call.key for call in kept.calls} - set(kept.decided)
-        done = [*kept.decided, *(key for key in _journaled(start) if key in undecided)]
-        self._resolver.restore(kept.calls, kept.links, done, self.clock())
-        known = set(done)
-        if left := {call.key: call for call in kept.calls if call.key not in known}:
+        logged = log.read()
+        undecided = {call.key for call in logged.calls} - set(logged.decided)
+        done = [*logged.decided, *(key for key in _journaled(start) if key in undecided)]
+        self._resolver.restore(logged.calls, logged.links, done, self.clock())
+        decided = set(done)
+        if left := {call.key: call for call in logged.calls if call.key not in decided}:
             log.received(
                 left.values(), ()
             )  # their files may go before they are decided, where one start follows the other

@@ -65,12 +65,12 @@ class SpanLog:
 
     def read(self) -> Kept:
         """Everything that is on disk, of this process and of those before it. What is damaged is left out."""
-        kept = Kept([], [], [])
+        logged = Kept([], [], [])
         for epoch in self._epochs:
             reader = Reader(self._folder, epoch, Position(), _PREFIX)
-            reader.read(lambda payload, _: _take(payload, kept))
+            reader.read(lambda payload, _: _take(payload, logged))
             reader.close()
-        return kept
+        return logged
 
     def close(self) -> None:
         """Let go of the files."""
@@ -114,7 +114,7 @@ def _plain(call: Call) -> tuple[object, ...]:
     return tuple(call if call.tokens is None else call._replace(tokens=tuple(call.tokens)))  # type: ignore[arg-type]
 
 
-def _take(payload: bytes, kept: Kept) -> None:
+def _take(payload: bytes, logged: Kept) -> None:
     try:
         version, kind, packed, *more = marshal.loads(payload)  # noqa: S302 - ours, and whole
     except (ValueError, EOFError, TypeError):
@@ -122,10 +122,10 @@ def _take(payload: bytes, kept: Kept) -> None:
     if version != _VERSION:
         return
     if kind == _DECIDED:
-        kept.decided.extend(packed[at : at + 24] for at in range(0, len(packed), 24))
+        logged.decided.extend(packed[at : at + 24] for at in range(0, len(packed), 24))
         return
     for at in range(0, len(packed), 33):
         key, parent = packed[at : at + 24], packed[at + 24 : at + 32]
-        kept.links.append(Link(key, key[:16] + parent if any(parent) else b"", bool(packed[at + 32])))
+        logged.links.append(Link(key, key[:16] + parent if any(parent) else b"", bool(packed[at + 32])))
     for values in more[0]:
-        kept.calls.append(call_of(values))
+        logged.calls.append(call_of(values))

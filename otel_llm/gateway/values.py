@@ -27,18 +27,18 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        made = float(value)
+        converted = float(value)
     except OverflowError:
         return None
-    return made if math.isfinite(made) else None
+    return converted if math.isfinite(converted) else None
 
 
 def count(value: Any) -> int | None:
     """A number of tokens: whole, and not below 0."""
     if type(value) is int:
         return value if 0 <= value < _BIGGEST else None
-    made = number(value)
-    return int(made) if made is not None and 0 <= made < _BIGGEST else None
+    tokens = number(value)
+    return int(tokens) if tokens is not None and 0 <= tokens < _BIGGEST else None
 
 
 def truth(value: Any) -> bool | None:
@@ -84,10 +84,10 @@ def document(value: Any) -> dict[str, Any]:
     if not isinstance(value, str) or len(value) > LONGEST:
         return {}
     try:
-        made = json.loads(value)
+        document = json.loads(value)
     except (ValueError, RecursionError):
         return {}
-    return made if isinstance(made, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def first(attributes: Attributes, names: Iterable[str]) -> Any:

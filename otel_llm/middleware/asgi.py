@@ -53,8 +53,8 @@ class ASGIMiddleware:
 
     def _begin(self, scope: Scope) -> Served | None:
         with WATCH:
-            asked = dict(scope)
-            return Served(self._labels_of(scope), lambda: (self._route or _template(asked))(scope))
+            request = dict(scope)
+            return Served(self._labels_of(scope), lambda: (self._route or _template(request))(scope))
         return None
 
     def _labels_of(self, scope: Scope) -> dict[str, Any]:
@@ -78,8 +78,8 @@ class ASGIMiddleware:
         return see
 
 
-def _template(asked: Scope) -> Callable[[Scope], str]:
-    return lambda scope: routes.of_scope(scope, asked)
+def _template(request: Scope) -> Callable[[Scope], str]:
+    return lambda scope: routes.of_scope(scope, request)
 
 
 def _with_timing(message: Message, served: Served) -> Message:

@@ -126,19 +126,19 @@ class Served:
         if span is None or not span.is_recording():
             return
         elapsed = time.time() - self._began
-        shown = {
+        attributes = {
             "otel_llm.request.calls": tally.calls,
             "otel_llm.request.input_tokens": tally.input_tokens,
             "otel_llm.request.output_tokens": tally.output_tokens,
             "otel_llm.request.time_ratio": round(min(1.0, tally.busy() / elapsed), 4) if elapsed > 0 else 1.0,
         }
         if tally.priced:
-            shown["otel_llm.request.cost.usd"] = tally.cost
+            attributes["otel_llm.request.cost.usd"] = tally.cost
         if tally.unpriced:
-            shown["otel_llm.request.unpriced_calls"] = tally.unpriced
+            attributes["otel_llm.request.unpriced_calls"] = tally.unpriced
         if tally.unpriced or tally.incomplete or tally.usage_unknown:
-            shown["otel_llm.request.cost.complete"] = False
-        span.set_attributes(shown)
+            attributes["otel_llm.request.cost.complete"] = False
+        span.set_attributes(attributes)
 
 
 _SERVED: ContextVar[Served | None] = ContextVar("otel_llm_served", default=None)

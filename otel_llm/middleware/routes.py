@@ -13,16 +13,16 @@ Scope = MutableMapping[str, Any]
 _FULL = 2  # starlette.routing.Match.FULL
 
 
-def of_scope(scope: Scope, asked: Scope) -> str:
+def of_scope(scope: Scope, request: Scope) -> str:
     """The template of an ASGI request; empty before routing and where there is none.
 
     ``scope`` is what the framework has been writing to, ``asked`` a copy of it from before.
     """
     if "router" in scope:
-        return _starlette(scope, asked)
+        return _starlette(scope, request)
     if "path_template" in scope:  # Litestar
         return str(scope["path_template"])
-    return _django(asked["path"].removeprefix(asked.get("root_path", "")))
+    return _django(request["path"].removeprefix(request.get("root_path", "")))
 
 
 def of_environ(environ: Mapping[str, Any]) -> str:
@@ -30,16 +30,16 @@ def of_environ(environ: Mapping[str, Any]) -> str:
     return _flask() or _django(environ.get("PATH_INFO", ""))
 
 
-def _starlette(scope: Scope, asked: Scope) -> str:
+def _starlette(scope: Scope, request: Scope) -> str:
     """Starlette and FastAPI: the matched route, after the templates of the mounts on the way to it."""
     routes = scope["router"].routes
     # of FastAPI: knows the prefix of the router that includes the route
     included = scope.get("fastapi", {}).get("effective_route_context")
     route = included or scope.get("route")
     if route is None or (hasattr(route, "routes") and hasattr(route, "app")):
-        return _walk(routes, asked)
-    mounted = scope.get("root_path", "") != asked.get("root_path", "")
-    return (_walk(routes, asked, mounts=True) if mounted else "") + str(getattr(route, "path", ""))
+        return _walk(routes, request)
+    mounted = scope.get("root_path", "") != request.get("root_path", "")
+    return (_walk(routes, request, mounts=True) if mounted else "") + str(getattr(route, "path", ""))
 
 
 def _walk(routes: Iterable[Any], scope: Scope, *, mounts: bool = False) -> str:

@@ -55,8 +55,8 @@ class WSGIMiddleware:
 
     def _begin(self, environ: Environ) -> Served | None:
         with WATCH:
-            asked = dict(environ)
-            return Served(self._labels_of(environ), lambda: self._route(asked))
+            request = dict(environ)
+            return Served(self._labels_of(environ), lambda: self._route(request))
         return None
 
     def _labels_of(self, environ: Environ) -> dict[str, Any]:

@@ -85,13 +85,13 @@ def born(metric: Metric, over: str, by: Iterable[str], read: Reading = CLASSIC, 
     """
     suffix = "_count" if metric.kind == "histogram" else ""
     series = read.selector(metric, suffix, **where)
-    known = f"on (job, instance) ({BY_NAME['otel_llm_build_info'].name} offset {over})"
+    targets = f"on (job, instance) ({BY_NAME['otel_llm_build_info'].name} offset {over})"
     names = ", ".join(by)
     return (
         f"sum by ({names}) (\n"
         f"  {read.over('increase', metric, suffix, over, **where)} > 0\n"
         f"  or\n"
-        f"  {read.part(suffix, f'({series} unless {series} offset {over} and {known})')} > 0\n"
+        f"  {read.part(suffix, f'({series} unless {series} offset {over} and {targets})')} > 0\n"
         f")"
     )
 

@@ -46,8 +46,8 @@ class Reading:
         """How many of them are not above ``bound``, which must be one of the bounds: Prometheus 2 shows 30, Prometheus 3 30.0."""
         if self.native:
             return f"histogram_fraction(-Inf, {bound:g}, {buckets}) * histogram_count({buckets})"
-        shown = f"{bound:g}"
-        le = shown.replace(".", r"\\.") if "." in shown else shown + r"(\\.0)?"
+        number = f"{bound:g}"
+        le = number.replace(".", r"\\.") if "." in number else number + r"(\\.0)?"
         return f'sum without (le) ({buckets}{{le=~"{le}"}})'
 
 

@@ -47,8 +47,8 @@ def bundled(former: str, today: str) -> str:
     """The table of the installed prices. It keeps the date of ``former``, the text that is there, unless prices have changed."""
     facts = json.loads(former.partition("\n")[0]) if former else {}
     providers = data_snapshot.get_snapshot().providers
-    kept = table(providers, str(facts.get("date", today)))
-    return kept if kept == former else table(providers, today)
+    compiled = table(providers, str(facts.get("date", today)))
+    return compiled if compiled == former else table(providers, today)
 
 
 def main(arguments: list[str]) -> None:

@@ -129,13 +129,13 @@ def explain(
 
 
 def _explained(
-    asked: str, looked: Looked, terms: Terms, price: Price, usage: Usage, also: tuple[str, ...], book: Book
+    model: str, looked: Looked, terms: Terms, price: Price, usage: Usage, also: tuple[str, ...], book: Book
 ) -> Explanation:
     library = book.table.library if book.table is not None else ""
     source = f"{BUILT_IN} {library}" if looked.source == BUILT_IN else looked.source
     missing = [gap for gap in terms.gaps if getattr(usage, gap.field)]
     return Explanation(
-        asked, looked.provider, looked.model, source,
+        model, looked.provider, looked.model, source,
         components=tuple(_components(looked.terms.rates, without(usage, missing) if missing else usage)),
         price=price, unseen=looked.terms.unseen, since=terms.since, until=terms.until, also=also,
         gaps=tuple(gap.name for gap in terms.gaps),
@@ -169,5 +169,5 @@ def _near(book: Book, model: str, provider: str | None) -> tuple[str, ...]:
     if book.table is None:
         return ()
     maker, name = provider_id(provider or "", model)
-    known = dict.fromkeys(book.table.models(maker if maker in book.table else ""))  # several may sell one
-    return tuple(difflib.get_close_matches(name, known, n=3))
+    names = dict.fromkeys(book.table.models(maker if maker in book.table else ""))  # several may sell one
+    return tuple(difflib.get_close_matches(name, names, n=3))

@@ -219,11 +219,11 @@ class _Reader:
             self._wrong(section.lines[name], name, f"{value!r} is not allowed ({allowed})")
         return amount or 0.0
 
-    def _unknown(self, section: Section, name: str, known: tuple[str, ...]) -> None:
+    def _unknown(self, section: Section, name: str, names: tuple[str, ...]) -> None:
         import difflib  # noqa: PLC0415 - only where something is wrong
 
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
         self._wrong(section.lines[name], name, f"is not a field; {hint}")
 
     def _wrong(self, line: int, name: str, what: str) -> None:

@@ -189,16 +189,18 @@ class Pricer:
             self._book = Book(table, book.overrides)
 
 
-def _avoidable(usage: Usage, missed: int, asked: Callable[[Usage], Price]) -> float:
+def _avoidable(usage: Usage, missed: int, price_of: Callable[[Usage], Price]) -> float:
     """What a call would have cost less, US dollars, with ``missed`` input tokens read from the prompt cache and not written to it
     again; 0 where a rate for that is not known."""
     read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens
     missed = max(min(missed, (usage.input_tokens or 0) - read), 0)
     left, hour = None if written is None else max(written - missed, 0), usage.cache_write_1h_tokens
-    kept = None if hour is None else min(hour, left or 0)
+    left_hour = None if hour is None else min(hour, left or 0)
     listed = replace(usage, cost_usd=None)
-    now = asked(listed)
-    then = asked(replace(listed, cache_read_tokens=read + missed, cache_write_tokens=left, cache_write_1h_tokens=kept))
+    now = price_of(listed)
+    then = price_of(
+        replace(listed, cache_read_tokens=read + missed, cache_write_tokens=left, cache_write_1h_tokens=left_hour)
+    )
     if now.cost is None or then.cost is None or now.incomplete or then.incomplete:
         return 0.0
     return max(now.cost - then.cost, 0.0)

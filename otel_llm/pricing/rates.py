@@ -140,13 +140,13 @@ class _Step(NamedTuple):
 
 def quote(rates: Rates) -> Quote:
     """A function of usage for a model's ``rates``, US dollars per unit as ``UNITS`` counts them."""
-    known = {key: tiers for key, tiers in rates.items() if key in UNITS}
-    starts = sorted({start for tiers in known.values() for start, _ in tiers} | {-1})
-    steps = [_step(known, start) for start in starts]
+    counted = {key: tiers for key, tiers in rates.items() if key in UNITS}
+    starts = sorted({start for tiers in counted.values() for start, _ in tiers} | {-1})
+    steps = [_step(counted, start) for start in starts]
     least = next((rate for _, rate in rates.get(LEAST_AUDIO, ())), 0.0)
-    if "input_mtok" in known or not known:
+    if "input_mtok" in counted or not counted:
         return _flat(steps[0]) if len(steps) == 1 else _tiered(steps)
-    return _partial(_flat(steps[0]), tuple(UNITS[key].field for key in known if key != REQUESTS), least)
+    return _partial(_flat(steps[0]), tuple(UNITS[key].field for key in counted if key != REQUESTS), least)
 
 
 def tier_for(tiers: Tiers, tokens: float) -> tuple[int, float]:

@@ -33,7 +33,7 @@ def newest(state_dir: str = "", *, fetched: bool = False) -> Table | None:
 
 def newest_date(state_dir: str = "", *, fetched: bool = False) -> float | None:
     """From when the newest table's prices are, seconds since the epoch, by the tables' first lines only."""
-    return max((made for made, _, _ in _candidates(state_dir, fetched=fetched)), default=None)
+    return max((date for date, _, _ in _candidates(state_dir, fetched=fetched)), default=None)
 
 
 def bundled_text() -> str:
@@ -43,13 +43,13 @@ def bundled_text() -> str:
 
 def places(state_dir: str = "") -> list[Path]:
     """Directories for tables that were fetched, best first: the service's, the user's, the temporary one."""
-    known = [Path(state_dir)] if state_dir else []
+    directories = [Path(state_dir)] if state_dir else []
     try:
-        known.append(Path.home() / ".cache" / "otel-llm")
+        directories.append(Path.home() / ".cache" / "otel-llm")
     except RuntimeError:
         logger.debug("this user has no home directory")  # a container that runs under any user's number
     shared = temporary()
-    return known if shared is None else [*known, shared / f"otel-llm-{user()}"]
+    return directories if shared is None else [*directories, shared / f"otel-llm-{user()}"]
 
 
 def environment_place() -> Path:
@@ -92,10 +92,10 @@ def _candidates(state_dir: str, *, fetched: bool) -> Iterator[tuple[float, int, 
     for rank, path in enumerate(paths, 1):
         try:
             with path.open(encoding="utf-8") as file:
-                made = head(file.readline())["made"]
+                date = head(file.readline())["made"]
         except (OSError, ValueError, LookupError, TypeError):
             continue  # absent, cut off, of another version, or something else altogether
-        yield made, rank, partial(_read, path)
+        yield date, rank, partial(_read, path)
     try:
         text = bundled_text()
         yield head(text.partition("\n")[0])["made"], 0, lambda: Table(text)

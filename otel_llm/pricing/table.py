@@ -152,8 +152,8 @@ def head(line: str) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ValueError("the price table is of another version")
     try:
-        made = datetime.combine(date.fromisoformat(facts["date"]), time(), tzinfo=timezone.utc).timestamp()
-        return {"library": str(facts["library"]), "made": made, "providers": facts["providers"]}
+        midnight = datetime.combine(date.fromisoformat(facts["date"]), time(), tzinfo=timezone.utc).timestamp()
+        return {"library": str(facts["library"]), "made": midnight, "providers": facts["providers"]}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the price table is damaged: {error!r}") from error
 

@@ -25,6 +25,6 @@ def over(token: Token[bool]) -> None:
 
 def record(name: Any, score: Any, label: str = "", model: str = "") -> None:
     """Record a result of a library's, unless it is no result: an evaluator may not know."""
-    known = isinstance(score, bool | int | float) and isfinite(score)
-    if isinstance(name, str) and name and (known or label):
-        record_evaluation(name, float(score) if known else None, label=label or None, model=model)
+    finite = isinstance(score, bool | int | float) and isfinite(score)
+    if isinstance(name, str) and name and (finite or label):
+        record_evaluation(name, float(score) if finite else None, label=label or None, model=model)

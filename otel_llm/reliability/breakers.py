@@ -85,7 +85,7 @@ def circuit_breaker(name: str) -> Breaker:
     with _lock:
         breaker = _breakers.get(name)
     if breaker is None:
-        made = Breaker(name)
+        created = Breaker(name)
         with _lock:
-            breaker = _breakers.setdefault(name, made)
+            breaker = _breakers.setdefault(name, created)
     return breaker

@@ -60,12 +60,12 @@ def record_evaluation(
 def _recorded(result: tuple[str, float | None, str], response_id: str | None, span: Any, of: tuple[str, str]) -> None:
     span = get_current_span() if span is None else span
     context = span if isinstance(span, SpanContext) else span.get_span_context()
-    known = getattr(span, "attributes", None) or {}
-    provider = of[0] or str(known.get("gen_ai.provider.name", ""))
-    model = of[1] or str(known.get("gen_ai.request.model", ""))
+    attributes = getattr(span, "attributes", None) or {}
+    provider = of[0] or str(attributes.get("gen_ai.provider.name", ""))
+    model = of[1] or str(attributes.get("gen_ai.request.model", ""))
     trace_id = format(context.trace_id, "032x") if context.is_valid and context.trace_flags.sampled else ""
     count((provider, model), result, custom_values(), trace_id)
-    _emit(result, response_id or known.get("gen_ai.response.id"), span, (provider, model))
+    _emit(result, response_id or attributes.get("gen_ai.response.id"), span, (provider, model))
 
 
 def count(

@@ -42,12 +42,12 @@ def reporting(original: Any, _: Callable[[], Any]) -> Any:
     def wrap_model_call(self: Any, request: Any, handler: Callable[[Any], Any]) -> Any:
         attempts = _Attempts()
 
-        def handle(asked: Any) -> Any:
+        def handle(request: Any) -> Any:
             try:
-                with attempts.scope(asked):
-                    return handler(asked)
+                with attempts.scope(request):
+                    return handler(request)
             except Exception as error:
-                attempts.failed(asked, error)
+                attempts.failed(request, error)
                 raise
 
         return original(self, request, handle)
@@ -61,12 +61,12 @@ def reporting_async(original: Any, _: Callable[[], Any]) -> Any:
     async def awrap_model_call(self: Any, request: Any, handler: Callable[[Any], Any]) -> Any:
         attempts = _Attempts()
 
-        async def handle(asked: Any) -> Any:
+        async def handle(request: Any) -> Any:
             try:
-                with attempts.scope(asked):
-                    return await handler(asked)
+                with attempts.scope(request):
+                    return await handler(request)
             except Exception as error:
-                attempts.failed(asked, error)
+                attempts.failed(request, error)
                 raise
 
         return await original(self, request, handle)

@@ -48,16 +48,16 @@ def _scope(before: Any, after: Any) -> fallback | None:
 def _looks(_: Any, args: Args, kwargs: Kwargs) -> tuple[Any, str] | None:
     if _LOOKING.get():
         return None  # one look-up, as asked for by the one that counts
-    asked = kwargs.get("llm_string", args[1] if len(args) > 1 else "")
-    return _LOOKING.set(True), asked if isinstance(asked, str) else ""
+    llm = kwargs.get("llm_string", args[1] if len(args) > 1 else "")
+    return _LOOKING.set(True), llm if isinstance(llm, str) else ""
 
 
-def _looked(cache: Any, asked: tuple[Any, str] | None, answer: Any, error: BaseException | None) -> None:
-    if asked is None:
+def _looked(cache: Any, looking: tuple[Any, str] | None, answer: Any, error: BaseException | None) -> None:
+    if looking is None:
         return
-    _LOOKING.reset(asked[0])
+    _LOOKING.reset(looking[0])
     if error is None:
-        model, kind = _MODEL.search(asked[1]), _KIND.search(asked[1])
+        model, kind = _MODEL.search(looking[1]), _KIND.search(looking[1])
         provider = kind.group(1) or kind.group(2) if kind else ""
         record_cache(
             hit=answer is not None, cache=_word(cache), provider=_PROVIDERS.get(provider, provider),

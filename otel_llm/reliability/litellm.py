@@ -138,9 +138,9 @@ def _reads(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
     return list(map(_deployment, kwargs.get("keys", args[0] if args else ()))) if _cooling else []
 
 
-def _read(_: Any, asked: list[str], answers: Any, error: BaseException | None) -> None:
+def _read(_: Any, deployments: list[str], answers: Any, error: BaseException | None) -> None:
     if error is None and answers is not None:
-        warm = [deployment for deployment, cooldown in zip(asked, answers, strict=False) if cooldown is None]
+        warm = [deployment for deployment, cooldown in zip(deployments, answers, strict=False) if cooldown is None]
         _warm(name for name in warm if name in _cooling)
 
 
@@ -149,11 +149,11 @@ def _asks(_: Any, args: Args, kwargs: Kwargs) -> list[str]:
     return [name for name in kwargs.get("model_ids", args[0] if args else ()) if name in _cooling] if _cooling else []
 
 
-def _learns(_: Any, asked: list[str], cooling: Any, error: BaseException | None) -> None:
-    if not asked or error is not None:
+def _learns(_: Any, deployments: list[str], cooling: Any, error: BaseException | None) -> None:
+    if not deployments or error is not None:
         return
     still = {entry[0] for entry in cooling or ()}
-    _warm(deployment for deployment in asked if deployment not in still)
+    _warm(deployment for deployment in deployments if deployment not in still)
 
 
 def _warm(deployments: Iterable[str]) -> None:

@@ -29,7 +29,7 @@ def _fails(model: Any, args: Args, kwargs: Kwargs) -> None:
     failed = kwargs.get("model", args[1] if len(args) > 1 else None)
     failure = kwargs.get("failure", args[2] if len(args) > 2 else None)  # noqa: PLR2004
     models = list(model.models)
-    position = next((index for index, known in enumerate(models) if known is failed), len(models))
+    position = next((index for index, candidate in enumerate(models) if candidate is failed), len(models))
     if position + 1 >= len(models):
         return
     unclaimed = FALLBACK.get()

@@ -39,9 +39,9 @@ class Vocabulary:
     def __init__(self, switch: str) -> None:
         self.words = words(switch)
         self.proposed = "proposed" in self.words
-        shown = [row for row in TABLE.values() if set(row.words) & set(self.words)]
-        self.rows: Mapping[str, Attribute] = {row.name: row for row in shown}
-        counted = [row for row in shown if row.field]
+        rows = [row for row in TABLE.values() if set(row.words) & set(self.words)]
+        self.rows: Mapping[str, Attribute] = {row.name: row for row in rows}
+        counted = [row for row in rows if row.field]
         self._names = tuple(row.name for row in counted)
         self._counts: Callable[[Usage], tuple[int | None, ...]] = attrgetter(*(row.field for row in counted))
         self._changed: dict[str, Callable[[Any], AttributeValue] | None] = {
@@ -78,8 +78,8 @@ of = lru_cache(maxsize=8)(Vocabulary)
 def typed(name: str, value: Any) -> AttributeValue | None:
     """``value`` in the type that the table has for the attribute ``name``; None where it is no value of that type."""
     kind = TYPES.get(name)
-    made = _MAKE[kind](value) if kind in _MAKE else _plain(value)
-    return made  # noqa: RET504 - a name for the type checker
+    converted = _MAKE[kind](value) if kind in _MAKE else _plain(value)
+    return converted  # noqa: RET504 - a name for the type checker
 
 
 _LARGEST = 2**53  # beyond it a number is no count, and would not survive as a 64-bit attribute or a float

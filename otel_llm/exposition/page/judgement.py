@@ -50,8 +50,8 @@ def verdict(facts: Facts) -> str:
     live = [one for one in facts["conditions"] if one["level"] in CLASSES]
     if live:
         return _worst(facts, live) + others([one for one in facts["conditions"] if one is not live[0]])
-    shown = _nothing(facts) if facts["totals"]["calls"] or facts["totals"]["calls_hour"] else _no_call(facts)
-    return shown + others(facts["conditions"])
+    box = _nothing(facts) if facts["totals"]["calls"] or facts["totals"]["calls_hour"] else _no_call(facts)
+    return box + others(facts["conditions"])
 
 
 def sentence(one: Facts, most: int = 72) -> str:
@@ -125,11 +125,11 @@ def _whom(one: Facts) -> str:
         parts.append(f"{percent(one['share'])} of all calls of the service")
     rows = one["who"]
     if rows:
-        shown = [f"{name(row['value'], 32)} {percent(row['share'])}" for row in rows[:2]]
+        shares = [f"{name(row['value'], 32)} {percent(row['share'])}" for row in rows[:2]]
         rest = 1 - sum(row["share"] for row in rows[:2])
         if len(rows) > 2:  # noqa: PLR2004 - as shown
-            shown.append(f"{plural(len(rows) - 2, 'other')} {percent(rest)}")
-        parts.append(f"of the failed ones {', '.join(shown)}")
+            shares.append(f"{plural(len(rows) - 2, 'other')} {percent(rest)}")
+        parts.append(f"of the failed ones {', '.join(shares)}")
     return "; ".join(parts)
 
 
@@ -184,11 +184,11 @@ def _no_call(facts: Facts) -> str:
 
 
 def _unknown(facts: Facts) -> str:
-    known = [one for one in facts["conditions"] if one["level"] in CLASSES]
+    live = [one for one in facts["conditions"] if one["level"] in CLASSES]
     then = "nothing was beyond a limit"
-    if known:
-        more = f"; {len(known) - 1} more" if len(known) > 1 else ""
-        then = f"{sentence(known[0])}, since {moment(known[0]['since'])}{more}"
+    if live:
+        more = f"; {len(live) - 1} more" if len(live) > 1 else ""
+        then = f"{sentence(live[0])}, since {moment(live[0]['since'])}{more}"
     age = duration(ago(facts, facts["data_until"]))
     headline = f"Not judged: these numbers end at {moment(facts['data_until'], long=True)}, {age} ago."
     pairs = (

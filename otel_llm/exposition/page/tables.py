@@ -59,9 +59,9 @@ def models(facts: Facts, sort: str, *, everything: bool) -> str:
     rows = ordered(facts["models"], sort)
     if not rows:
         return ""
-    shown = rows if everything else rows[:SHOWN]
-    body = "".join(_model(facts, row) for row in shown)
-    if len(shown) < len(rows):
+    visible = rows if everything else rows[:SHOWN]
+    body = "".join(_model(facts, row) for row in visible)
+    if len(visible) < len(rows):
         body += _rest(rows[SHOWN:], sort)
     heads = [
         _head("name", "model", sort, numeric=False),
@@ -135,14 +135,14 @@ def _rest(rows: Sequence[Facts], sort: str) -> str:
 
 def panels(facts: Facts) -> str:
     """What is unusual, what the limits leave, where money goes, what stands in."""
-    shown = (
+    tables = (
         _unusual(facts),
         _rate_limits(facts),
         _money(facts),
         *_top_spenders(facts),
         _around(facts),
     )
-    return f'<div class="side">{"".join(shown)}</div>'
+    return f'<div class="side">{"".join(tables)}</div>'
 
 
 def _panel(title: str, window: str, rows: Sequence[tuple[str, str]], empty: str) -> str:
@@ -173,9 +173,9 @@ def _rate_limits(facts: Facts) -> str:
 
 def _money(facts: Facts) -> str:
     label, rows = facts["spenders"]["label"], facts["spenders"]["rows"]
-    shown = [(name(row["value"], 32, "(none)"), dollars(row["usd"])) for row in rows]
+    pairs = [(name(row["value"], 32, "(none)"), dollars(row["usd"])) for row in rows]
     title = f"Money by {escape(label.replace('_', ' '))}" if label else "Money by model"
-    return _panel(title, escape(facts["spenders"]["period"]), shown, "no priced call yet")
+    return _panel(title, escape(facts["spenders"]["period"]), pairs, "no priced call yet")
 
 
 def _top_spenders(facts: Facts) -> Iterable[str]:

@@ -16,8 +16,8 @@ SAYS_SOMETHING = 20.0  # seconds of a minute
 
 def tiles(facts: Facts) -> str:
     """Five numbers, each with its last hour and its limit."""
-    shown = (_calls(facts), _failed(facts), _latency(facts), _money(facts), _unpriced(facts))
-    inner = "".join(f"<li>{tile}</li>" for tile in shown)
+    five = (_calls(facts), _failed(facts), _latency(facts), _money(facts), _unpriced(facts))
+    inner = "".join(f"<li>{tile}</li>" for tile in five)
     return f'<ul class="tiles" aria-label="All models, last five minutes">{inner}</ul>'
 
 
@@ -39,10 +39,10 @@ def whole(facts: Facts, values: Sequence[float | None]) -> list[float | None]:
 
 def grown(facts: Facts, counts: Sequence[float | None]) -> list[float | None]:
     """Counts by minute, of which the last one has not passed yet: it is drawn as high as it will be at this rate."""
-    shown, passed = whole(facts, counts), facts["series"]["partial_s"]
-    if len(shown) == len(counts) and shown[-1] is not None:
-        shown[-1] *= 60.0 / passed
-    return shown
+    drawn, passed = whole(facts, counts), facts["series"]["partial_s"]
+    if len(drawn) == len(counts) and drawn[-1] is not None:
+        drawn[-1] *= 60.0 / passed
+    return drawn
 
 
 def _known(values: Sequence[float | None]) -> list[float]:
@@ -63,9 +63,9 @@ def _calls(facts: Facts) -> str:
     totals, series = facts["totals"], facts["series"]
     calls, failed = grown(facts, series["calls"]), grown(facts, series["failed"])
     chart, below = "", "none yet"
-    if known := _known(calls):
-        top, kind = max(known), CLASSES.get(_beyond(totals["failed"], facts["limits"]["failed"]), "")
-        label = f"Calls a minute over the last hour: {number(min(known))} to {number(top)}"
+    if reported := _known(calls):
+        top, kind = max(reported), CLASSES.get(_beyond(totals["failed"], facts["limits"]["failed"]), "")
+        label = f"Calls a minute over the last hour: {number(min(reported))} to {number(top)}"
         chart = charts.svg(label, charts.bars(calls, top), charts.bars(failed, top, f"failed {kind}".strip())) + _axis(
             facts
         )
@@ -79,11 +79,11 @@ def _line(
     facts: Facts, values: Sequence[float | None], value: float | None, limits: Sequence[float | None], what: str
 ) -> str:
     values = whole(facts, values)
-    known = _known(values)
-    if not known:
+    reported = _known(values)
+    if not reported:
         return ""
     at, warning = _beyond(value, limits), limits[0]
-    top = max(known) * 1.05
+    top = max(reported) * 1.05
     if warning and warning <= 4 * top:
         top = max(top, warning * 1.05)
     top = top or 1.0
@@ -97,9 +97,13 @@ def _failed(facts: Facts) -> str:
     failed, limits = facts["totals"]["failed"], facts["limits"]["failed"]
     series = facts["series"]
     shares = [bad / calls if calls else None for bad, calls in zip(series["failed"], series["calls"], strict=True)]
-    known = _known(shares)
-    label = f"Share of failed calls over the last hour: {percent(min(known))} to {percent(max(known))}" if known else ""
-    below = f"limit {percent(limits[0])}" + (f" · peak {percent(max(known))}" if known else "")
+    reported = _known(shares)
+    label = (
+        f"Share of failed calls over the last hour: {percent(min(reported))} to {percent(max(reported))}"
+        if reported
+        else ""
+    )
+    below = f"limit {percent(limits[0])}" + (f" · peak {percent(max(reported))}" if reported else "")
     return _tile(
         "Failed", mark(_beyond(failed, limits), percent(failed)), _line(facts, shares, failed, limits, label), below
     )
@@ -107,13 +111,13 @@ def _failed(facts: Facts) -> str:
 
 def _latency(facts: Facts) -> str:
     p95, limits, values = facts["totals"]["p95_s"], facts["limits"]["p95_s"], facts["series"]["p95_s"]
-    known = _known(values)
+    reported = _known(values)
     label = (
-        f"95th percentile of successful calls over the last hour: {seconds(min(known))} to {seconds(max(known))} seconds"
-        if known
+        f"95th percentile of successful calls over the last hour: {seconds(min(reported))} to {seconds(max(reported))} seconds"
+        if reported
         else ""
     )
-    below = f"limit {seconds(limits[0])}{THIN}s" + (f" · peak {seconds(max(known))}{THIN}s" if known else "")
+    below = f"limit {seconds(limits[0])}{THIN}s" + (f" · peak {seconds(max(reported))}{THIN}s" if reported else "")
     return _tile(
         "p95 of successes",
         mark(_beyond(p95, limits), seconds(p95)),
@@ -163,10 +167,10 @@ def _day(day: Facts) -> str:
 
 def _unpriced(facts: Facts) -> str:
     totals, limits, values = facts["totals"], facts["limits"]["unpriced"], facts["series"]["unpriced"]
-    known = _known(values)
+    reported = _known(values)
     label = (
-        f"Share of calls without a price over the last hour: {percent(min(known))} to {percent(max(known))}"
-        if known
+        f"Share of calls without a price over the last hour: {percent(min(reported))} to {percent(max(reported))}"
+        if reported
         else ""
     )
     below = f"limit {percent(limits[0])}"

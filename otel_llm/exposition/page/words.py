@@ -115,10 +115,10 @@ def name(text: str, most: int = 72, none: str = NONE) -> str:
     """A name from outside as HTML: isolated from our text's direction, whole on hover where it was cut."""
     if not text:
         return none
-    shown = plain(text, most)
+    cut = plain(text, most)
     whole = plain(text, LONGEST_TITLE)
-    title = f' title="{escape(whole)}"' if whole != shown else ""
-    return f"<bdi{title}>{escape(shown)}</bdi>"
+    title = f' title="{escape(whole)}"' if whole != cut else ""
+    return f"<bdi{title}>{escape(cut)}</bdi>"
 
 
 def moment(at: str | None, *, long: bool = False) -> str:

@@ -124,8 +124,8 @@ def targets_up(q: Queries) -> str:
     if q.rules:
         up, every = (f"sum ({q.record(recorded.TARGETS, **where)})" for where in ({"state": "up"}, {}))
         return share(up, every)
-    known = f"last_over_time({q.select('otel_llm_build_info')}[{RANGE}])"
-    return f'avg (up{{job=~"$job"}} and on (job, instance) {known})'
+    targets = f"last_over_time({q.select('otel_llm_build_info')}[{RANGE}])"
+    return f'avg (up{{job=~"$job"}} and on (job, instance) {targets})'
 
 
 def lines(key: str, title: str, unit: str, queries: Sequence[Query], description: str, **more: Any) -> Panel:

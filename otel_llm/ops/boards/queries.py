@@ -150,8 +150,8 @@ class Queries:
         self, function: str, name: str, suffix: str, by: Iterable[str], over: str, where: Mapping[str, str]
     ) -> str:
         by = tuple(by)
-        known = {*self._parts(name)[0][0].labels, LABEL, "le", "job", *PLACES}
-        if unknown := set(by) - known:
+        labels = {*self._parts(name)[0][0].labels, LABEL, "le", "job", *PLACES}
+        if unknown := set(by) - labels:
             raise ValueError(f"{name} has no label {', '.join(sorted(unknown))}")
         series = " or ".join(
             self._once(function, metric, suffix, over, {**_scope(metric), **_picked(by), **own, **where})

@@ -167,9 +167,9 @@ def _left(q: Queries, slo: str) -> str:
 def _burn(q: Queries, slo: str, title: str, objective: float, bad: str) -> Panel:
     """A line for each model and pair of windows: the lower of both, as the alert has it, which fires where both are beyond."""
     pages = sorted({(rate, long, short, severity) for rate, long, short, severity in BURN_RATES})
-    shown = [page for page in pages if page[3] == "critical"]
+    critical = [page for page in pages if page[3] == "critical"]
     queries = []
-    for _, long, short, _ in reversed(shown):
+    for _, long, short, _ in reversed(critical):
         windows = [duration(long), duration(short)]
         burns = (
             f"({q.rule(recorded.SLO_ERRORS + one, slo=slo) if q.rules else bad.replace('%s', one)}) / {1 - objective:.6g}"

@@ -41,7 +41,7 @@ def processes(it: Context) -> list[Recording]:
         BY_NAME["otel_llm_circuit_breaker_transitions_total"], it.over(normal.SHORT), it.by("breaker", "to_state")
     )
     start = BY_NAME["otel_llm_start_time_seconds"].selector()
-    known = f"and on (job, instance) {recorded.SEEN}"
+    targets = f"and on (job, instance) {recorded.SEEN}"
 
     def most(name: str) -> str:
         return f"max by ({', '.join(it.by('instance'))}) ({BY_NAME[name].selector()})"
@@ -51,8 +51,8 @@ def processes(it: Context) -> list[Recording]:
 
     return [
         Recording(recorded.BREAKER_STEPS, steps),
-        Recording(recorded.TARGETS, f"count by ({names}) (up == 1 {known})", {"state": "up"}),
-        Recording(recorded.TARGETS, f"count by ({names}) (up == 0 {known})", {"state": "down"}),
+        Recording(recorded.TARGETS, f"count by ({names}) (up == 1 {targets})", {"state": "up"}),
+        Recording(recorded.TARGETS, f"count by ({names}) (up == 0 {targets})", {"state": "down"}),
         Recording(
             recorded.STARTED, f"count by ({names}) (max by ({names}, instance) ({start}) > time() - {it.clock.seconds(normal.SHORT):g})"
         ),

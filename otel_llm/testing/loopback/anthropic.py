@@ -181,8 +181,8 @@ def events(call: Call) -> Iterator[JSON]:
     opening: JSON = {**whole, "content": [], "stop_reason": None}
     opening.pop("stop_details", None)
     if call.usage:
-        kept = {name: value for name, value in whole["usage"].items() if name not in _details(call)}
-        opening["usage"] = {**kept, "output_tokens": 1}
+        plain = {name: value for name, value in whole["usage"].items() if name not in _details(call)}
+        opening["usage"] = {**plain, "output_tokens": 1}
     yield {"type": "message_start", "message": opening}
     for index, block in enumerate(whole["content"]):
         yield from _block_events(call, index, block)

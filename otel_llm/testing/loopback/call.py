@@ -115,8 +115,8 @@ def _asks_to_think(body: JSON) -> bool:
     effort = body.get("reasoning_effort") or _inner(body, "reasoning").get("effort") or "none"
     kind = _inner(body, "thinking").get("type")
     google = _inner(body, "generationConfig", "thinkingConfig")
-    asked = effort != "none" or kind in ("enabled", "adaptive") or bool(body.get("think"))
-    return asked or (bool(google) and google.get("thinkingBudget") != 0)
+    thinks = effort != "none" or kind in ("enabled", "adaptive") or bool(body.get("think"))
+    return thinks or (bool(google) and google.get("thinkingBudget") != 0)
 
 
 def _inner(body: JSON, *names: str) -> JSON:

@@ -156,8 +156,8 @@ def _base(call: Call, kind: str) -> JSON:
     if name in ("openai", "azure", "groq", "cerebras", "deepseek", "xai"):
         base["system_fingerprint"] = "fp_loopback"
     if name == "openai":
-        asked = call.body.get("service_tier")
-        base["service_tier"] = asked if asked in ("flex", "priority") else "default"
+        tier = call.body.get("service_tier")
+        base["service_tier"] = tier if tier in ("flex", "priority") else "default"
     if name == "openrouter":
         base |= {"provider": "Loopback", "system_fingerprint": None, **_routing(call)}
     if name == "groq":
@@ -190,8 +190,8 @@ def _model(call: Call) -> str:
 
 
 def _choice_count(call: Call) -> int:
-    asked = call.body.get("n")
-    return asked if isinstance(asked, int) and 0 < asked <= _MOST_CHOICES else 1
+    choices = call.body.get("n")
+    return choices if isinstance(choices, int) and 0 < choices <= _MOST_CHOICES else 1
 
 
 def _ending(call: Call) -> str:

@@ -15,9 +15,9 @@ _PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
 _SILENCE = b"ID3" + b"\0" * 61
 
 
-def input_count(asked: object) -> int:
+def input_count(inputs: object) -> int:
     """How many inputs an embedding request carries: a list of texts or of token lists counts its items."""
-    return len(asked) if isinstance(asked, list) and asked and not isinstance(asked[0], int) else 1
+    return len(inputs) if isinstance(inputs, list) and inputs and not isinstance(inputs[0], int) else 1
 
 
 def embeddings(call: Call) -> Reply:

@@ -46,7 +46,7 @@ def _response(call: Call) -> JSON:
     }
 
 
-def _settings(asked: JSON) -> JSON:
+def _settings(request: JSON) -> JSON:
     """What a response repeats of its request, with OpenAI's defaults."""
     defaults: JSON = {
         "instructions": None,
@@ -64,9 +64,9 @@ def _settings(asked: JSON) -> JSON:
         "text": {"format": {"type": "text"}},
         "metadata": {},
     }
-    echoed = {name: asked[name] if asked.get(name) is not None else default for name, default in defaults.items()}
-    echoed["reasoning"] = {"effort": None, "summary": None, **(asked.get("reasoning") or {})}
-    echoed["service_tier"] = "default" if asked.get("service_tier") in (None, "auto") else asked["service_tier"]
+    echoed = {name: request[name] if request.get(name) is not None else default for name, default in defaults.items()}
+    echoed["reasoning"] = {"effort": None, "summary": None, **(request.get("reasoning") or {})}
+    echoed["service_tier"] = "default" if request.get("service_tier") in (None, "auto") else request["service_tier"]
     return echoed
 
 
@@ -122,8 +122,8 @@ def _tool_call(call: Call) -> JSON:
 
 
 def _ending(call: Call) -> str:
-    choice, asked = call.body.get("tool_choice"), call.body.get("input")
-    items = [item for item in asked if isinstance(item, dict)] if isinstance(asked, list) else []
+    choice, given = call.body.get("tool_choice"), call.body.get("input")
+    items = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
     return call.ending(
         forced=choice == "required" or isinstance(choice, dict),
         answered=any(item.get("type") == "function_call_output" for item in items),

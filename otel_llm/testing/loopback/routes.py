@@ -19,14 +19,14 @@ class Routes:
 
     def find(self, method: str, path: str) -> Route | None:
         """The first route that takes the request."""
-        asked = method, path
-        if asked not in self._known:
+        endpoint = method, path
+        if endpoint not in self._known:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[asked] = next(
+            self._known[endpoint] = next(
                 (route for route in self._routes if route.method == method and route.path.search(path)), None
             )
-        return self._known[asked]
+        return self._known[endpoint]
 
 
 MOST_KNOWN = 4096
