@@ -47,8 +47,8 @@ The path says which provider is asked: ``/v1/chat/completions``, ``/v1/responses
 ``/openai/deployments/...`` Azure, ``/openai/v1/...`` Groq, ``/api/v1/...`` OpenRouter, ``/v1/messages`` Anthropic. Providers that
 share OpenAI's paths are recognized by the client's User-Agent, or by a first part of the path, which a base URL may add:
 ``server.url + "/deepseek/v1"``, also azure, cerebras, fireworks, groq, huggingface, mistral, openrouter, perplexity, together,
-voyage, writer and xai. The formats of other providers (Gemini, Bedrock, Cohere, Ollama, ...) and WebSockets are in
-``tests/support/wire_formats`` of the repository: importing that adds them.
+voyage, writer and xai. OpenAI's endpoints beside chat, responses and embeddings, the formats of other providers (Gemini, Bedrock,
+Cohere, Ollama, ...) and WebSockets are in ``tests/support/wire_formats`` of the repository: importing that adds them.
 
 ``/v1/realtime`` and ``/v1/responses`` are WebSockets then, with the same switches; a Realtime session answers each piece of
 audio as a turn of the user, until ``turn_detection`` is null. So does ``...BidiGenerateContent``, Gemini's Live, whose setup

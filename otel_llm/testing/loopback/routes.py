@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import anthropic, openai_chat, openai_media, openai_responses
+from . import anthropic, openai_chat, openai_embeddings, openai_responses
 from .call import Route
 
 
@@ -31,4 +31,4 @@ class Routes:
 
 MOST_KNOWN = 4096
 """Paths whose route is kept at hand."""
-ROUTES = Routes(*anthropic.ROUTES, *openai_chat.ROUTES, *openai_responses.ROUTES, *openai_media.ROUTES)
+ROUTES = Routes(*anthropic.ROUTES, *openai_chat.ROUTES, *openai_responses.ROUTES, *openai_embeddings.ROUTES)

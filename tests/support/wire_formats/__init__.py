@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llm.testing.loopback import anthropic, openai_chat, openai_media, openai_responses
+from otel_llm.testing.loopback import anthropic, openai_chat, openai_embeddings, openai_responses
 from otel_llm.testing.loopback.routes import ROUTES
 
 from . import (
@@ -16,6 +16,7 @@ from . import (
     interactions,
     mistral,
     ollama,
+    openai_media,
     realtime,
     replicate,
     voyage,
@@ -36,6 +37,7 @@ ROUTES.use(
     *watsonx.ROUTES,
     *openai_chat.ROUTES,
     *openai_responses.ROUTES,
+    *openai_embeddings.ROUTES,
     *openai_media.ROUTES,
     *realtime.ROUTES,
     *mistral.ROUTES,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from otel_llm.testing.loopback import openai
 from otel_llm.testing.loopback.call import Call, Failure, Family, Route
 from otel_llm.testing.loopback.exchange import JSON, Reply, sse
-from otel_llm.testing.loopback.openai_media import input_count
+from otel_llm.testing.loopback.openai_embeddings import input_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

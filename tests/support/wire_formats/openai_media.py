@@ -1,41 +1,18 @@
-"""OpenAI's endpoints beside chat: embeddings, images, audio, moderations, models, files and batches."""
+"""OpenAI's endpoints beside chat, responses and embeddings: images, audio, moderations, models, files and batches."""
 
 from __future__ import annotations
 
 import base64
 import re
-import struct
 
-from .call import VECTOR, Call, Route
-from .exchange import JSON, Reply, sse
-from .openai import CREATED, FAMILY, dialect
-from .openai_usage import chat_usage
+from otel_llm.testing.loopback.call import Call, Route
+from otel_llm.testing.loopback.exchange import JSON, Reply, sse
+from otel_llm.testing.loopback.openai import CREATED, FAMILY, dialect
+from otel_llm.testing.loopback.openai_embeddings import input_count
+from otel_llm.testing.loopback.openai_usage import chat_usage
 
 _PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
 _SILENCE = b"ID3" + b"\0" * 61
-
-
-def input_count(inputs: object) -> int:
-    """How many inputs an embedding request carries: a list of texts or of token lists counts its items."""
-    return len(inputs) if isinstance(inputs, list) and inputs and not isinstance(inputs[0], int) else 1
-
-
-def embeddings(call: Call) -> Reply:
-    vector: object = VECTOR
-    if call.body.get("encoding_format") == "base64":
-        vector = base64.b64encode(struct.pack(f"<{len(VECTOR)}f", *VECTOR)).decode()
-    count = input_count(call.body.get("input") or call.body.get("inputs"))
-    data = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
-    body: JSON = {"id": call.id("emb-"), "object": "list", "data": data, "model": call.answers_model}
-    if call.usage:
-        body["usage"] = {"prompt_tokens": call.embedded, "total_tokens": call.embedded}
-        if dialect(call.request) == "mistral":
-            body["usage"]["completion_tokens"] = 0
-    if call.usage and dialect(call.request) == "voyage":
-        body["usage"] = {"total_tokens": call.embedded}
-    if dialect(call.request) == "openai":
-        del body["id"]
-    return Reply.of_json(body)
 
 
 def images(call: Call) -> Reply:
@@ -145,7 +122,6 @@ def batches(call: Call) -> Reply:
 
 
 ROUTES = (
-    Route("POST", re.compile(r"/embeddings$"), embeddings, FAMILY),
     Route("POST", re.compile(r"/images/(generations|edits|variations)$"), images, FAMILY),
     Route("POST", re.compile(r"/audio/transcriptions$"), transcriptions, FAMILY),
     Route("POST", re.compile(r"/audio/translations$"), translations, FAMILY),
