@@ -155,6 +155,15 @@ def test_the_page_names_each_room_and_no_other() -> None:
     assert named == set(ROOMS) - {"__init__"}
 
 
+def test_the_page_names_files_that_are_there() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    way = page.split("## The way of a call")[1].split("## Rooms")[0]
+    rooms = "|".join(ROOMS[1:])
+    named = set(re.findall(rf"\b(?:{rooms})/[\w/]*(?:\.py)?", way)) - {"tests/core"}
+    assert len(named) > 25
+    assert {name for name in named if not (ROOT / name).exists()} == {"core/test_core_call_path.py"}
+
+
 def test_blind_excepts_are_in_the_guard_only() -> None:
     blind = []
     for path in FILES:
