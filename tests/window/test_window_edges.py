@@ -21,6 +21,14 @@ def test_a_packed_sketch_reads_as_a_dict() -> None:
     assert (packed[3], packed[-1], len(packed), dict(packed)) == (7, 70_000, 2, {-1: 70_000, 3: 7})
     with pytest.raises(KeyError):
         packed[7]  # a count, and no place
+    for bins in ({}, {5: 1}, {-1: 255, 254: 3}, {0: 256}, {0: 1, 256: 2}):
+        again = Packed(bins)
+        assert (dict(again), list(again), list(again.values()), len(again)) == (
+            bins,
+            [*bins],
+            [*bins.values()],
+            len(bins),
+        )
 
 
 def test_a_summary_is_frozen_once() -> None:

@@ -32,11 +32,30 @@ def test_subtracting_undoes_adding_exactly(first, second):
         one.add(number)
     for number in second:
         other.add(number)
-    before = dict(one.bins)
-    sketch.add(one.bins, other.bins)
-    assert sum(one.bins.values()) == len(first) + len(second)
-    sketch.subtract(one.bins, other.bins)
-    assert one.bins == before
+    counts = sketch.Counts()
+    counts.add(one.bins)
+    assert counts == one.bins
+    counts.add(sketch.packed(other.bins))
+    both = dict(one.bins)
+    sketch.add(both, other.bins)
+    assert (sum(counts.values()), counts, len(counts)) == (len(first) + len(second), both, len(both))
+    assert (sorted(counts), {place: counts[place] for place in both}) == (sorted(both), both)
+    counts.subtract(other.bins)
+    assert counts == one.bins
+    assert all(place in counts or place not in one.bins for place in both)
+
+
+def test_no_count_is_a_key_that_is_not_there() -> None:
+    counts = sketch.Counts()
+    counts.add({})
+    for place in (-1, 0, 5):
+        with pytest.raises(KeyError):
+            counts[place]
+    counts.add({5: 2})
+    counts.subtract({5: 2})
+    with pytest.raises(KeyError):
+        counts[5]
+    assert (dict(counts), list(counts.values())) == ({}, [])
 
 
 @given(values)

@@ -14,7 +14,7 @@ from operator import mul
 from .facts import Check, Direction, Judgement, Severity, Signal
 from .length import Lengths
 from .scales import NARROWEST, SCALES, Linear, Scale, of_student
-from .sketch import WIDTH, Bins, add, middle, subtract
+from .sketch import WIDTH, Bins, Counts, middle
 from .summary import Summary
 
 LEAST = 20  # calls in a baseline
@@ -36,16 +36,16 @@ class Pool:
 
     def __init__(self) -> None:
         self.members: dict[int, Bins] = {}
-        self.bins: Bins = {}
+        self.bins = Counts()
 
     def hold(self, wanted: Mapping[int, Bins]) -> None:
         """Make ``wanted`` (bins by slice) the members. Their bins must not change while they are."""
         for number in [number for number in self.members if number not in wanted]:
-            subtract(self.bins, self.members.pop(number))
+            self.bins.subtract(self.members.pop(number))
         for number, bins in wanted.items():
             if number not in self.members:
                 self.members[number] = bins
-                add(self.bins, bins)
+                self.bins.add(bins)
 
 
 class Wander:
@@ -188,7 +188,7 @@ class Baseline:
         self.high = self._last_usual(reversed(places), 1)
         self.low = self._last_usual(places, -1) if self.both else -inf
 
-    def _learn(self, bins: Bins, blocks: Sequence[Sequence[Summary]]) -> None:
+    def _learn(self, bins: Mapping[int, int], blocks: Sequence[Sequence[Summary]]) -> None:
         self.scores = Scores(self.scale, bins)
         squares = self.scores.squares(bins)
         for block in blocks:

@@ -6,7 +6,8 @@ kept for every two hours of the last three days.
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from collections.abc import Iterable
 
 from .trend import Line
 
@@ -21,19 +22,19 @@ class CallAlarms:
     __slots__ = ("alone", "line", "most", "times")
 
     def __init__(self) -> None:
-        self.times: deque[float] = deque(maxlen=MOST)
-        self.alone: deque[float] = deque(maxlen=MOST)
+        self.times = array("d")
+        self.alone = array("d")
         self.most = 0  # alone within five minutes, since the last minute was closed
         self.line = Line()  # of which the largest are kept
 
     def critical(self, at: float, shift: float, least: int) -> bool:
         """Count an alarm; whether it makes ``least`` within five minutes, and where recent calls as a whole have no ``shift`` to its
         side, more than the service has by itself."""
-        self.times.append(at)
+        _keep(self.times, at)
         together = _lately(self.times, at)
         if shift >= JOINED:
             return together >= least
-        self.alone.append(at)
+        _keep(self.alone, at)
         self.most = max(self.most, _lately(self.alone, at))
         return together >= least and together > self.usual
 
@@ -47,5 +48,10 @@ class CallAlarms:
         self.most = 0
 
 
-def _lately(times: deque[float], at: float) -> int:
+def _keep(times: array[float], at: float) -> None:
+    times.append(at)
+    del times[:-MOST]
+
+
+def _lately(times: Iterable[float], at: float) -> int:
     return sum(abs(at - one) <= WITHIN for one in times)

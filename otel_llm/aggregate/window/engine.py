@@ -256,7 +256,7 @@ class Engine:
 
     def learned(self) -> list[Any]:
         """What outlives a restart, by model: plain values that JSON can hold, under 2 kB a signal."""
-        return [[*key, track.kept or track.learned()] for key, track in self.tracks.items()]
+        return [[*key, track.keeps()] for key, track in self.tracks.items()]
 
     def take_up(self, learned: Any) -> None:
         """What ``learned`` gave. Raises ValueError on what is none of it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import isnan, nan
 
 from .facts import Cause, Signal
 
@@ -17,7 +19,7 @@ SMALLEST = 0.1  # share of the change below which nothing is named
 NEARLY_ALL = 0.9  # of the calls, before and now: a value that so many have explains nothing
 
 # latency, output tokens, input tokens, cost, error type, label values
-Sample = tuple[float, "int | None", "int | None", "float | None", str, tuple[str, ...]]
+Sample = tuple["float | None", "float | None", "float | None", "float | None", str, tuple[str, ...]]
 Known = tuple[Sample, float]
 Read = Callable[[Sample], str]
 
@@ -27,7 +29,7 @@ class Samples:
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         self.newest: deque[Sample] = deque(maxlen=NEWEST)
-        self.past: deque[Sample] = deque(maxlen=PAST)
+        self.past = Past()
         self.names = names  # of labels
         self.add = self.newest.append
 
@@ -38,7 +40,7 @@ class Samples:
 
     def causes(self, signal: Signal) -> tuple[Cause, ...]:
         """The values that contribute most to the change of a signal's mean, at most three: share of the change, mean before and now."""
-        past = _known(signal, list(self.past)[: -2 * A_MINUTE] or self.past)
+        past = _known(signal, list(self.past)[: -2 * A_MINUTE] or list(self.past))
         now = _known(signal, self.newest)
         change = _mean(now) - _mean(past)
         if min(len(past), len(now)) < LEAST or not change:
@@ -51,6 +53,26 @@ class Samples:
         yield "error_type", lambda one: one[4]
         for place, name in enumerate(self.names):
             yield name, partial(_label, place)
+
+
+class Past:
+    """Samples, oldest first, in a fifth of the memory; tokens are read as floats."""
+
+    def __init__(self) -> None:
+        self.numbers = array("d")  # four of each sample
+        self.words: list[tuple[str, tuple[str, ...]]] = []  # the others; alike ones are one object
+
+    def extend(self, samples: Iterable[Sample]) -> None:
+        for *numbers, error_type, labels in samples:
+            self.numbers.extend([nan if one is None else float(one) for one in numbers])
+            words = (error_type, labels)
+            self.words.append(next((pair for pair in self.words if pair == words), words))
+        del self.numbers[: -4 * PAST], self.words[:-PAST]
+
+    def __iter__(self) -> Iterator[Sample]:
+        values = (None if isnan(one) else one for one in self.numbers)
+        for (duration, output, inputs, cost), words in zip(zip(*[values] * 4, strict=True), self.words, strict=True):
+            yield (duration, output, inputs, cost, *words)
 
 
 def _known(signal: Signal, samples: Iterable[Sample]) -> list[Known]:

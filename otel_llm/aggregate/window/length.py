@@ -18,6 +18,9 @@ FITS = 2**31  # what four bytes with a sign hold
 REACH = 64  # entries, at most, that neighbours are sought in to each side
 
 
+_NOTHING: dict[int, list[int]] = {}  # of joints that are complete: shared, and so never to be changed
+
+
 class Joint:
     """Successful calls by length of the answer: number and sum of the latency's bin numbers; all integers, so they merge in any order."""
 
@@ -65,7 +68,7 @@ class Joint:
             numbers = [number for entry in self.items() for number in entry]
             largest = max(map(abs, numbers), default=0)
             self.packed = array("h" if largest < SHORT else "i" if largest < FITS else "q", numbers)
-            self.by = {}
+            self.by = _NOTHING
 
     def thaw(self) -> None:
         if self.packed is not None:

@@ -35,7 +35,7 @@ class Lessons(Timeline):
         self.reach = dict.fromkeys(SIGNALS, 0)  # older slices that count as recent where traffic is thin
         self.young: dict[Signal, int] = {}  # the first cell that is recent, where the baseline is of cells
         self.returning = {signal: Returning() for signal in SIGNALS}
-        self.taught: dict[Signal, set[int]] = {signal: set() for signal in SIGNALS}
+        self.taught = dict.fromkeys(SIGNALS, 0)  # the newest slice that has taught
         self.before: dict[Signal, tuple[int, float]] = {}  # when a new normal was taken up (slice), and the former mean
 
     @property
@@ -85,11 +85,11 @@ class Lessons(Timeline):
     def _mark_new_normal(self, signal: Signal, taught: set[int], made: Baseline) -> None:
         """Remember what was normal before a shift that has stayed, until it is normal again."""
         former, before = self.baselines[signal], self.before.get(signal)
-        if former is not None and taught and 0 < max(self.taught[signal], default=0) < min(taught):
+        if former is not None and taught and 0 < self.taught[signal] < min(taught):
             self.before.setdefault(signal, (min(taught), former.mean))
         elif before is not None and abs(made.mean - before[1]) <= MOVED * abs(before[1]):
             del self.before[signal]
-        self.taught[signal] = taught
+        self.taught[signal] = max(taught, default=0)
 
     def _lessons(self, signal: Signal, now: int) -> list[list[Lesson]]:
         """Blocks of the window that teach; those before it, too, where it holds few."""

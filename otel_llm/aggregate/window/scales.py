@@ -86,8 +86,8 @@ class Calibrated:
         self.count = baseline.count
         places = sorted(baseline.bins)
         counts = [baseline.bins[place] for place in places]
-        self.places = array("l", places)
-        self.below = array("L", [0, *accumulate(counts)])
+        self.places = array("i", places)
+        self.below = array("I", [0, *accumulate(counts)])
         logs = [log(max(middle(place), self.unit)) for place in places]
         share = min(0.5, max(TAIL / self.count, THIN))
         self.high = _Tail(logs, counts, share * self.count)

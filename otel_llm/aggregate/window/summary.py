@@ -6,13 +6,13 @@ from math import ceil, inf, log, sqrt
 from typing import Any
 
 from .length import Joint
-from .sketch import PER_LOG, TINY, ZERO, Bins, add, pack, packed, unpack
+from .sketch import PER_LOG, TINY, ZERO, add, pack, packed, unpack
 
 
 class Summary:
     """Values, O(1) each to add; summaries merge in any order."""
 
-    __slots__ = ("bins", "count", "deviations", "high", "joint", "logs", "low", "total")
+    __slots__ = ("bins", "count", "deviations", "first", "high", "joint", "low", "second", "total")
 
     def __init__(self) -> None:
         self.count = 0
@@ -20,8 +20,9 @@ class Summary:
         self.deviations = 0.0  # sum of squared differences from the mean
         self.low = inf
         self.high = -inf
-        self.bins: Bins = {}
-        self.logs: tuple[int, int, int] | None = None  # see log_moments
+        self.bins: Any = {}  # changed only while it is a dict
+        self.first = 0  # see log_moments
+        self.second = -1  # the same; not known where it is below zero
         self.joint: Joint | None = None  # of latency by length of the answer, of that by length of the prompt
 
     def add(self, value: float) -> int:
@@ -39,7 +40,7 @@ class Summary:
         bins = self.bins
         place = ceil(log(value) * PER_LOG) if value > TINY else ZERO
         bins[place] = bins.get(place, 0) + 1
-        self.logs = None
+        self.second = -1
         return place
 
     def of_lengths(self) -> Joint:
@@ -51,7 +52,7 @@ class Summary:
         self.merge_moments(other)
         self.thaw()
         add(self.bins, other.bins)
-        self.logs = None
+        self.second = -1
         if other.joint is not None:
             if self.joint is None:
                 self.joint = Joint()
@@ -95,11 +96,10 @@ class Summary:
 
     def log_moments(self) -> tuple[int, int, int]:
         """Count, sum and sum of squares of the bin numbers, which are logarithms in steps of a bin: exact, whatever the order."""
-        if self.logs is None:
-            first = sum(place * count for place, count in self.bins.items())
-            second = sum(place * place * count for place, count in self.bins.items())
-            self.logs = (self.count, first, second)
-        return self.logs
+        if self.second < 0:
+            self.first = sum(place * count for place, count in self.bins.items())
+            self.second = sum(place * place * count for place, count in self.bins.items())
+        return (self.count, self.first, self.second)
 
     def dump(self) -> tuple[Any, ...]:
         return (

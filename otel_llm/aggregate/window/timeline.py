@@ -71,7 +71,7 @@ class Timeline:
         """Everything in the window, but of the signals only latency with its sketch. The baselines have been made for ``at``."""
         whole = Slice()
         whole.merge_bare(self.closed)
-        whole.latency.bins = dict(self.past.bins)
+        whole.latency.bins = dict(self.past.bins.items())
         now = at // self.grid.per_slice
         for number, one in self.cells.items():
             if now - SLICES < number // self.grid.per_slice and number <= at:

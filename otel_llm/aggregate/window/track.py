@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections import deque
 from collections.abc import Iterator
 from math import inf
@@ -37,7 +38,7 @@ class Track(Lessons):
         self.stale = False  # whether a slice before ``now`` has changed since
         self.bounds = [inf, -inf, inf, inf]  # values beyond which latency, output (low, high) and cost are to be judged
         self.pending: deque[Judgement] = deque(maxlen=2 * len(self.watch.trends))
-        self.kept: dict[str, Any] = {}  # what outlives a restart
+        self.kept = b""  # what outlives a restart
         self.kept_at = -KEEP_APART
 
     def enter(self, at: float) -> Slice:
@@ -231,7 +232,11 @@ class Track(Lessons):
     def keep(self, now: int) -> None:
         """Have ready what outlives a restart, so that nobody waits for all models at once."""
         if now - self.kept_at >= (KEEP_APART if len(self.slices) > KEEP_APART else 1):
-            self.kept, self.kept_at = self.learned(), now
+            self.kept, self.kept_at = marshal.dumps(self.learned()), now
+
+    def keeps(self) -> Any:
+        """What ``keep`` has ready; what there is now, where it has not."""
+        return marshal.loads(self.kept) if self.kept else self.learned()  # noqa: S302 - our own, a moment ago
 
     def learned(self) -> dict[str, Any]:
         """What outlives a restart: the newest past as a sample, errors and lines; under 2 kB a signal."""
