@@ -244,6 +244,7 @@ def one(service: Service, kills: int, chance: random.Random) -> tuple[Tally, int
         if tally.answered > seen:
             heard, seen = time.monotonic(), tally.answered
         elif time.monotonic() - heard > SILENCE:
+            print(silence(service), file=sys.stderr, flush=True)
             break  # it does not bring its workers back
         if tally.pids:
             victim = chance.choice(tuple(tally.pids))
@@ -256,6 +257,19 @@ def one(service: Service, kills: int, chance: random.Random) -> tuple[Tally, int
     for client in clients:
         client.join()
     return tally, killed
+
+
+def silence(service: Service) -> str:
+    """What the processes of a service that no longer answers do: what each waits for in the kernel, and the end of the log."""
+    lines = [f"no answer for {SILENCE:g} s"]
+    for entry in sorted(Path("/proc").glob("[0-9]*")):
+        with suppress(OSError):
+            if os.getsid(int(entry.name)) == service.process.pid:
+                state = (entry / "stat").read_text().rpartition(") ")[2][0]
+                lines.append(
+                    f"  {entry.name} {state} {(entry / 'wchan').read_text()} {(entry / 'comm').read_text().strip()}"
+                )
+    return "\n".join([*lines, *service.log.read_text(errors="replace").splitlines()[-20:]])
 
 
 def work(queue: Queue, kills: int, chance: random.Random) -> tuple[str, int, bool]:
