@@ -33,6 +33,7 @@ ANSWER_SECONDS = 30.0
 """In which a client must have taken the answer."""
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 - compared, not bound
 BY_IPV6 = "where there is IPv6 only, set OTEL_EXPORTER_PROMETHEUS_HOST to ::"
+_IPV6 = {ANY_IPV4: BY_IPV6, "localhost": f"{BY_IPV6}1", "127.0.0.1": f"{BY_IPV6}1"}
 _LONGEST_LINE = 8192  # bytes of a request's first line
 _WAKE_SECONDS = 1.0  # systems whose accept does not end when its socket is closed
 
@@ -243,7 +244,7 @@ def _addresses(config: Config) -> list[tuple[int, tuple[Any, ...]]]:
         addresses = sockets.getaddrinfo(config.host or None, config.port, 0, sockets.SOCK_STREAM, 0, sockets.AI_PASSIVE)
     except OSError as error:
         name = f"OTEL_EXPORTER_PROMETHEUS_HOST={config.host!r}"
-        raise ServeError(f"{name} is no address here: {error.strerror}") from None
+        raise ServeError(f"{name} is no address here: {error.strerror}{_remedy(config.host)}") from None
     return list(dict.fromkeys((family, address) for family, _, _, _, address in addresses))
 
 
@@ -268,9 +269,12 @@ def _refusal(where: str, error: OSError) -> ServeError:
             f"{where} is taken by another program; set OTEL_EXPORTER_PROMETHEUS_PORT to a free port "
             "or mount otel_llm.asgi_app() or otel_llm.wsgi_app() in your own application"
         )
-    return ServeError(
-        f"cannot listen on {where}: {error.strerror}{'; ' + BY_IPV6 if where.startswith(ANY_IPV4) else ''}"
-    )
+    return ServeError(f"cannot listen on {where}: {error.strerror}{_remedy(where.rpartition(':')[0])}")
+
+
+def _remedy(host: str) -> str:
+    """What helps on a machine without IPv4, where ``host`` has an address by IPv4 only."""
+    return f"; {_IPV6[host]}" if host in _IPV6 else ""
 
 
 def _certificate(config: Config) -> Certificate | None:
