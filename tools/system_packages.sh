@@ -5,7 +5,7 @@ set -euo pipefail
 
 # program:Debian package
 needed=(prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager chromium:chromium tmux:tmux
-        valgrind:valgrind cc:gcc docker-compose:docker-compose mkfs.btrfs:btrfs-progs unshare:util-linux)
+        valgrind:valgrind cc:gcc redis-check-rdb:redis-tools docker-compose:docker-compose mkfs.btrfs:btrfs-progs unshare:util-linux)
 # files of packages that bring no program
 files=(/usr/include/stdlib.h:libc6-dev)
 if [ "${1:-}" = kill ]; then

@@ -66,6 +66,10 @@ class Instruments:
         self._agent(record)
         self._money(record, sets["call"])
 
+    def begin(self) -> None:
+        """As in a new process: the first call of each model shows its successes at 0."""
+        self._begun.clear()
+
     def _label_names(self, metric: Metric) -> tuple[str, ...]:
         return (*metric.labels, *self._custom) if metric.custom else metric.labels
 

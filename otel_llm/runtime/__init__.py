@@ -129,6 +129,8 @@ class Runtime:
             serve=config.server == "on" or (config.server == "auto" and not served_elsewhere(config)),
         )
         self.member.attach(ConditionWatch(self.member.judge))
+        self.meter = HostMeter(config, lambda: self.member.folder, lambda: self.member.role == "leader")
+        self.member.attach(self.meter)
         self._unnotify: Callable[[], None] = lambda: None
         self._unobserve: Callable[[], None] = lambda: None
         self._release: Callable[[], None] = lambda: None
@@ -149,7 +151,7 @@ class Runtime:
             atexit.register(self._sum_up)  # between the member's own and what is counted last
         self._release = _flush_pools(self)
         atexit.register(_give_up)  # after the member's own, so that it runs before it
-        dispatch.listen(self.member.append, HostMeter(self.config).record)
+        dispatch.listen(self.member.append, self.meter.record)
         self._unnotify = notifications.start(self.config)
         self._unobserve = observe.use(self.observer)
         self._unguard = service_limits.start(self.config, self.budgets[1:], self.member)
@@ -177,6 +179,7 @@ class Runtime:
         self._release()
         dispatch.listen()
         self.member.stop()
+        self.meter.end()
         self.prices.close()
 
     def _sum_up(self) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from otlp_receiver import Received, receiving
 
 from otel_llm.runtime import ending
 from otel_llm.testing.loopback import Loopback
@@ -30,47 +27,10 @@ def call(_=None):
 LINE = r"otel-llm: 6 calls, no errors; [\d,]+ input and [\d,]+ output tokens; \$\d+\.\d{4}; p95 [\d.]+ m?s; nothing missing\n"
 
 
-class Received:
-    """What was sent: bodies by path, and the calls of each instance as OTLP has them."""
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, bytes] = {}
-        self.calls: dict[str, int] = {}
-        self.url = ""
-
-    def take(self, path: str, body: bytes) -> None:
-        self.bodies[path] = body
-        if path != "/v1/metrics":
-            return
-        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-            names = {one.key: one.value.string_value for one in resource.resource.attributes}
-            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
-                if metric.name == "gen_ai.client.operation.duration":
-                    counted = sum(point.count for point in metric.histogram.data_points)
-                    self.calls[names["service.instance.id"]] = counted
-
-
 @pytest.fixture
 def received() -> Iterator[Received]:
-    kept = Received()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.take(self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
-            self.send_response(200)
-            self.end_headers()
-
-        do_PUT = do_POST
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    kept.url = f"http://127.0.0.1:{server.server_port}"
-    yield kept
-    server.shutdown()
-    server.server_close()
+    with receiving() as kept:
+        yield kept
 
 
 def ran(
