@@ -55,7 +55,8 @@ ROW = matrix.Row(
 DEBIAN = matrix.HOME / "servers-debian"
 MOST_STARTS = 3  # of a server that does not bring killed workers back
 BY_FORKS = 4  # as many kills as others have, for a server that brings workers back by forks
-SILENCE = 20.0  # seconds without an answer, after which a server is given up
+SILENCE = 20.0  # seconds without an answer and without work, after which a server is given up
+MOST_SILENCE = 300.0  # seconds without an answer, whatever it does
 WSGI, ASGI = "service_app:wsgi", "service_app:asgi"
 GRANIAN = ("granian", "--workers", "3", "--port", "{port}", "--respawn-failed-workers", "--interface")
 GUNICORN = ("gunicorn", "-b", "127.0.0.1:{port}", "-w", "3", WSGI)
@@ -238,12 +239,10 @@ def one(service: Service, kills: int, chance: random.Random) -> tuple[Tally, int
     clients = [threading.Thread(target=ask) for _ in range(4)]
     for client in clients:
         client.start()
-    heard, seen = time.monotonic(), 0
+    patience = Patience()
     while killed < kills:
         time.sleep(chance.uniform(0.01, 0.1))
-        if tally.answered > seen:
-            heard, seen = time.monotonic(), tally.answered
-        elif time.monotonic() - heard > SILENCE:
+        if patience.is_over(service, tally.answered):
             print(silence(service), file=sys.stderr, flush=True)
             break  # it does not bring its workers back
         if tally.pids:
@@ -259,16 +258,39 @@ def one(service: Service, kills: int, chance: random.Random) -> tuple[Tally, int
     return tally, killed
 
 
-def silence(service: Service) -> str:
-    """What the processes of a service that no longer answers do: what each waits for in the kernel, and the end of the log."""
-    lines = [f"no answer for {SILENCE:g} s"]
+def processes(service: Service) -> list[tuple[Path, str]]:
+    """The living processes of a service, in /proc, each with its state: R runs or waits for a processor."""
+    living = []
     for entry in sorted(Path("/proc").glob("[0-9]*")):
         with suppress(OSError):
             if os.getsid(int(entry.name)) == service.process.pid:
-                state = (entry / "stat").read_text().rpartition(") ")[2][0]
-                lines.append(
-                    f"  {entry.name} {state} {(entry / 'wchan').read_text()} {(entry / 'comm').read_text().strip()}"
-                )
+                living.append((entry, (entry / "stat").read_text().rpartition(") ")[2][0]))
+    return living
+
+
+class Patience:
+    """How long a server is waited for that does not answer."""
+
+    def __init__(self) -> None:
+        self._answered = 0
+        self._answer = self._work = time.monotonic()  # when there was one, of either
+
+    def is_over(self, service: Service, answered: int) -> bool:
+        now = time.monotonic()
+        if answered > self._answered:
+            self._answered, self._answer, self._work = answered, now, now
+        elif now - self._answer < MOST_SILENCE and any(state == "R" for _, state in processes(service)):
+            self._work = now  # on a busy machine it takes long to start, and that is no silence
+        return now - self._work > SILENCE
+
+
+def silence(service: Service) -> str:
+    """What the processes of a service that no longer answers do: what each waits for in the kernel, and the end of the log."""
+    lines = ["no answer any more, and nobody is at work:"]
+    for entry, state in processes(service):
+        with suppress(OSError):
+            name = (entry / "comm").read_text().strip()
+            lines.append(f"  {entry.name} {state} {(entry / 'wchan').read_text()} {name}")
     return "\n".join([*lines, *service.log.read_text(errors="replace").splitlines()[-20:]])
 
 

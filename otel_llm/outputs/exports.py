@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -80,7 +81,13 @@ _MOST_UNDER_WAY = 4
 
 def begin_at_zero(provider: Any, scope: str) -> None:
     """In a forked child: forget what instruments of ``scope`` had recorded in the parent. The SDK copies its sums, and the child
-    would push its parent's calls once more, as another instance."""
+    would push its parent's calls once more, as another instance.
+
+    An export of the parent's that was under way at the fork left a lock locked in the child, which would never push.
+    """
+    for reader in readers(provider):
+        if hasattr(reader, "_export_lock"):
+            reader._export_lock = threading.Lock()  # noqa: SLF001 - see above
     consumer = getattr(provider, "_measurement_consumer", None)
     for storage in tuple(getattr(consumer, "_reader_storages", {}).values()):
         matches = getattr(storage, "_instrument_view_instrument_matches", {})

@@ -200,6 +200,39 @@ def test_the_worker_of_rq_pushes_for_its_work_horses(
     assert sum(received.calls.values()) == 8
 
 
+def test_a_fork_in_the_middle_of_an_export_can_push(
+    tmp_path: Path, received: Received, environment: dict[str, str]
+) -> None:
+    """The SDK holds a lock during an export, which is locked for ever in a child that is forked meanwhile."""
+    code = """
+import os, threading
+from opentelemetry import metrics
+import otel_llm
+from leftover_jobs import call
+call()
+reader, = metrics.get_meter_provider()._metric_readers
+forked, under_way = threading.Event(), threading.Event()
+export = reader._exporter.export
+def slow(*arguments, **options):
+    under_way.set()
+    forked.wait()
+    return export(*arguments, **options)
+reader._exporter.export = slow
+exporting = threading.Thread(target=otel_llm.flush, args=(60,))
+exporting.start()
+under_way.wait()
+child = os.fork()
+forked.set()
+if child == 0:
+    call()
+    os._exit(0 if otel_llm.flush(timeout=60) else 1)
+exporting.join()
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run(environment, tmp_path, "python", "-c", code)
+    assert sorted(received.calls.values()) == [1, 1]
+
+
 class Taken:
     """A recorder, as ``Instruments`` is one."""
 
@@ -217,7 +250,7 @@ def left(folder: Path) -> list[str]:
 def test_what_was_claimed_and_not_sent_goes_to_the_next_one(tmp_path: Path) -> None:
     first, second, third = Taken(), Taken(), Taken()
     one = Leftovers(lambda: tmp_path, first)
-    made = [call(ts=float(number)) for number in range(5)]
+    made = [call(at=float(number)) for number in range(5)]
     for record in made[:3]:
         one.record(record)
     _, what = one.collected(lambda: "data")
