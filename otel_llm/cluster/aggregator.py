@@ -16,7 +16,7 @@ from otel_llm.core.guard import guard
 
 from .consumer import JournalConsumer
 from .record_writer import RecordWriter
-from .rpc import UnreachableError
+from .rpc import Ticket, UnreachableError
 
 if TYPE_CHECKING:
     from prometheus_client import Metric as Samples
@@ -96,12 +96,12 @@ class Aggregator:
             self.refresh()
             return self.store.ledger()
 
-    def count(self, owner: str, payloads: Iterable[bytes]) -> None:
+    def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None:
         """Count what a process could not put into a journal."""
         with self._lock:
             if self._closed:
                 raise UnreachableError("this process does not lead any more")
-            self.consumer.count(owner, payloads)
+            self.consumer.count(owner, payloads, ticket)
 
     def survey(self) -> None:
         """Look after the other processes."""

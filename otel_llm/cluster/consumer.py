@@ -23,6 +23,7 @@ CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_SECONDS = 60.0
 BATCH = 200  # records that are counted at once: for so long, some milliseconds, a scrape waits
 PRESSED_SECONDS = 1.0  # how long records may wait for one that are nowhere else, and whoever waits for room
+MOST_SENDERS = 10_000  # processes whose last batch without a journal is known
 RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
 
 
@@ -64,6 +65,7 @@ class JournalConsumer:
         self._readers: dict[str, Reader] = {}
         self._progress = _Progress()
         self._busy = False
+        self._handed: dict[str, int] = {}  # the last batch of each process that has no room for a journal
         self._waiting: deque[tuple[str, int, bytes, Position]] = deque()  # read, and to be counted next
         if folder is not None:
             self._take_over(folder)
@@ -88,8 +90,15 @@ class JournalConsumer:
         finally:
             self._busy = False
 
-    def count(self, owner: str, payloads: Iterable[bytes]) -> None:
-        """Count what a process could not put into a journal."""
+    def count(self, owner: str, payloads: Iterable[bytes], ticket: tuple[str, int]) -> None:
+        """Count what a process could not put into a journal, unless the batch of this ``ticket`` was counted before."""
+        sender, number = ticket
+        if number <= self._handed.get(sender, 0):
+            return
+        self._handed.pop(sender, None)  # the latest stands last
+        self._handed[sender] = number
+        if len(self._handed) > MOST_SENDERS:
+            del self._handed[next(iter(self._handed))]
         self._progress.pressed = True
         for payload in payloads:
             _counted(self, (owner, source_of(owner)), payload, None)
@@ -119,7 +128,7 @@ class JournalConsumer:
         read = {owner: reader.position for owner, reader in self._readers.items()}
         gone = tuple(self._progress.gone)
         self._progress = _Progress(gone=set(gone))
-        state = Checkpoint(self.store.dump(), read, gone, self.exited, self.with_spend)
+        state = Checkpoint(self.store.dump(), read, gone, self.exited, self.with_spend, self._handed)
         try:
             checkpoint.save(self._folder / CHECKPOINT, state)
         except OSError:
@@ -132,7 +141,8 @@ class JournalConsumer:
 
     def state(self) -> Checkpoint:
         """All that was counted, to go on in another directory: those that were read are none of it any more."""
-        return Checkpoint(self.store.dump(), exited=self.exited + self.live, with_spend=self.with_spend)
+        exited = self.exited + self.live
+        return Checkpoint(self.store.dump(), exited=exited, with_spend=self.with_spend, handed=self._handed)
 
     def finish(self) -> None:
         """Count what is left in mapped memory, where the files are gone."""
@@ -158,7 +168,7 @@ class JournalConsumer:
             return
         if loaded is None:
             return
-        self.exited, self.with_spend = loaded.exited, loaded.with_spend
+        self.exited, self.with_spend, self._handed = loaded.exited, loaded.with_spend, loaded.handed
         self._readers = {owner: Reader(folder, owner, position) for owner, position in loaded.read.items()}
         self._progress.gone = set(loaded.gone)
         for owner in loaded.gone:

@@ -11,10 +11,12 @@ from typing import Any
 
 from .journal import MOST_FILES, Journal, Memory
 from .presence import InFlight, Presence, presence_path
-from .rpc import RemoteAggregator, UnreachableError
+from .rpc import RemoteAggregator, Ticket, UnreachableError
 from .statedir import SOCKET
 from .verdict_queue import Inbox
 
+MOST_HANDED = 2000
+"""Records that are handed to the leader at once: it counts them within milliseconds, and a busy machine sends them in time."""
 UNATTENDED_RECORDS = 500
 """After so many records, a process without a clerk tries again to have one."""
 
@@ -47,6 +49,9 @@ class RecordWriter:
         self._warn = warn
         self._presence: Presence | None = None
         self._outgrown: Journal | Memory | None = None
+        self._sender = secrets.token_hex(6)
+        self._batch: list[bytes] = []  # handed to the leader, who has not answered yet: it may have counted them
+        self._number = 0  # of that batch
         self._attended = True
         self._since = 0  # records since ``opening`` was called
 
@@ -93,13 +98,19 @@ class RecordWriter:
         """Give the leader what waits for room."""
         if self.journal is None or self._folder is None:
             return
-        spilled = self.journal.spilled
-        waiting = [spilled.popleft() for _ in range(len(spilled))]
-        if waiting:
-            try:
-                RemoteAggregator(self._folder / SOCKET).count(self.owner, waiting)
-            except UnreachableError:
-                spilled.extendleft(reversed(waiting))
+        count, spilled = RemoteAggregator(self._folder / SOCKET).count, self.journal.spilled
+        with suppress(UnreachableError):
+            self.settle(count)
+            while spilled:
+                self._batch = [spilled.popleft() for _ in range(min(len(spilled), MOST_HANDED))]
+                self._number += 1
+                self.settle(count)
+
+    def settle(self, count: Callable[[str, list[bytes], Ticket], None]) -> None:
+        """Have a batch counted that a leader may have counted without an answer: by its number, it is not counted again."""
+        if self._batch:
+            count(self.owner, self._batch, (self._sender, self._number))
+            self._batch = []
 
     def move(self, folder: Path | None) -> None:
         """After leaving one directory, to another, with what has not been put anywhere yet."""

@@ -64,6 +64,7 @@ class Role:
         self._writer.make_room()
         self._mind_door()
         if self.leadership is not None:
+            self._writer.settle(self.leadership.aggregator.count)
             self.leadership.round(self._warn, listen=attended)
             if self.leadership.cannot_work and self.folder is not None:
                 self.resign()  # somebody else may have what is short here

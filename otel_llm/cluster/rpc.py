@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Question = tuple[Any, ...]
 """The name of a method of ``Answers``, and its arguments."""
+Ticket = tuple[str, int]
+"""Who hands over records, and the number of the batch: one that comes again, as its answer was late, is counted once."""
 _LENGTH = struct.Struct("<I")
 _LONGEST_PATH = 100  # of a socket's address there are 104 to 108 bytes, depending on the system
 _DESCRIPTORS = "/proc/self/fd"
@@ -52,7 +54,7 @@ class Answers(Protocol):
     def ledger(self) -> tuple[Any, ...]: ...
     def spenders(self) -> object: ...
     def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None: ...
-    def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
+    def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None: ...
 
 
 class RemoteAggregator:
@@ -97,9 +99,9 @@ class RemoteAggregator:
         answer = ask(self._path, ("check", provider, model, signal, value))
         return None if answer is None else tuple(answer)
 
-    def count(self, owner: str, payloads: Iterable[bytes]) -> None:
+    def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None:
         """Have records counted that could not be put into a journal."""
-        ask(self._path, ("count", owner, list(payloads)))
+        ask(self._path, ("count", owner, list(payloads), ticket))
 
 
 class Listener:

@@ -101,7 +101,7 @@ class Echo:
     def stats(self) -> dict[str, Any]:
         return {"answer": 1}
 
-    def count(self, owner: str, payloads: Iterable[bytes]) -> None: ...
+    def count(self, owner: str, payloads: Iterable[bytes], ticket: tuple[str, int]) -> None: ...
 
 
 def crash(one: Worker) -> None:

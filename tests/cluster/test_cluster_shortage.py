@@ -196,6 +196,44 @@ def test_what_was_handed_over_for_want_of_room_outlives_its_leader(
     assert caplog.text.count("no room for a checkpoint") == 1
 
 
+def test_what_was_handed_over_is_counted_once_although_the_answer_came_too_late(
+    worker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine: the leader has counted the batch, and its process waits for the answer no longer."""
+    leader, follower, third = worker(), worker(), worker()
+    for one in (leader, follower, third):
+        one._clerk.dismiss(5)  # the test says when
+    monkeypatch.setattr(record_writer.RecordWriter, "_mapped_journal", full)
+    monkeypatch.setattr(record_writer, "MOST_HANDED", 4)
+    count = RemoteAggregator.count
+
+    def late(self: RemoteAggregator, *batch: Any) -> None:
+        count(self, *batch)
+        raise rpc.UnreachableError("timed out")
+
+    monkeypatch.setattr(RemoteAggregator, "count", late)
+    for _ in range(6):
+        follower.append(call())
+    for _ in range(3):
+        follower._round()
+    assert counted(leader.scrape("")[1].decode()) == 4
+    leader._role.leadership.consumer.keep(now=True)
+    crash(leader)
+    third._round()
+    monkeypatch.setattr(RemoteAggregator, "count", count)
+    follower._round()
+    follower._round()
+    assert counted(third.scrape("")[1].decode()) == 6
+    monkeypatch.setattr(RemoteAggregator, "count", late)
+    for _ in range(6):
+        follower.append(call())
+    follower._round()
+    third._role.leadership.consumer.keep(now=True)
+    crash(third)
+    follower._round()  # leads now, with a batch that may have been counted
+    assert counted(follower.scrape("")[1].decode()) == 12
+
+
 def test_a_verdict_that_there_is_no_room_for_is_heard_by_the_leader(tmp_path: Path) -> None:
     class Leader:
         owner = "1-" + "1" * 12
