@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector as AnyCollector
 
@@ -84,7 +85,9 @@ def test_a_name_that_is_taken_is_a_warning_and_ours_is_shown_by_us(source, regis
     mine = Collector(Config(), source, registry)
     with caplog.at_level(logging.WARNING, "otel_llm"):
         mine.register()
-    assert "on its own endpoint only" in caplog.text
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [
+        "otel-llm shows its metrics on its own endpoint only"
+    ]
     found = names(mine.render("")[1])
     assert (found.count(DURATION), found.count("otel_llm_cost_usd")) == (1, 0)
     mine.unregister()
@@ -101,6 +104,20 @@ def test_the_hosts_metrics_and_ours_are_shown_once(source, registry) -> None:
     assert source.asked == 2
     host = next(family for family in parse_text(mine.render("")[1].decode()) if family.name == "host_requests")
     assert host.samples[0].value == 3
+
+
+def test_the_files_of_the_hosts_other_workers_are_read_in_the_registrys_place(source, registry, tmp_path) -> None:
+    """prometheus_client's multiprocess mode, as gunicorn's users have it: what stands in the registry is one worker's."""
+    written = MmapedDict(str(tmp_path / "counter_7.db"))
+    written.write_value(mmap_key("jobs", "jobs_total", ["queue"], ["mail"], "Jobs."), 3.0, AT)
+    written.close()
+    Counter("jobs", "of this worker alone", ["queue"], registry=registry).labels("mail").inc(1)
+    mine = Collector(Config(multiproc_dir=str(tmp_path)), source, registry)
+    families = {family.name: family for family in parse_text(mine.render("")[1].decode())}
+    assert [sample.value for sample in families["jobs"].samples] == [3.0]
+    assert DURATION in families
+    gone = Collector(Config(multiproc_dir=str(tmp_path / "gone")), source, registry)
+    assert [family.samples[0].value for family in gone._others()] == [1.0]
 
 
 def test_the_default_registry_is_left_as_it_was(source) -> None:
