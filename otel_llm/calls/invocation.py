@@ -201,7 +201,7 @@ class _Ended:
         if isinstance(error, GeneratorExit):
             self.left()
             return
-        self.error = error
+        self.error = None if self.done else error
         kind = "_OTHER"
         with _END:
             kind = error_type(error)
