@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.trace import get_current_span
 
-from otel_llm.calls import background, invocation, iterate
+from otel_llm.calls import background, invocation, iterate, runs
 from otel_llm.calls.context import FALLBACK, labels
 from otel_llm.calls.declarations import Later, Stream, Value
 from otel_llm.calls.invocation import CURRENT, Invocation, current_call
@@ -33,6 +33,7 @@ class Lab:
         self.at, self.time = 1000.0, NOW
         self.opened: list[Any] = []
         self.closed: list[tuple[Any, Observation]] = []
+        self.errors: list[Any] = []  # as sinks see them
         self.records: list[Any] = []
         self.replies: list[tuple[Any, float, Any]] = []
         self.asked: list[tuple[Any, ...]] = []
@@ -40,15 +41,17 @@ class Lab:
         monkeypatch.setattr(invocation, "_CLOCK", lambda: self.at)
         monkeypatch.setattr(invocation, "time", SimpleNamespace(time=lambda: self.time))
         dispatch.listen(self.records.append)
-        sink: Any = SimpleNamespace(
-            opened=self.opened.append, closed=lambda call, observation: self.closed.append((call, observation))
-        )
+        sink: Any = SimpleNamespace(opened=self.opened.append, closed=self._closed)
         self.observer = Observer(
             (sink,),
             price=self._price,
             on_reply=lambda *reply: self.replies.append(reply),
             label_names=("tenant", "route"),
         )
+
+    def _closed(self, call: Any, observation: Observation) -> None:
+        self.closed.append((call, observation))
+        self.errors.append(call.error)
 
     def _price(self, *about: Any) -> Any:
         self.asked.append(about)
@@ -65,7 +68,7 @@ class Lab:
     def over(self) -> Observation:
         """The only observation there is."""
         assert len(self.closed) == 1
-        assert [record for record in self.records if isinstance(record, Observation)] in ([], [self.closed[0][1]])
+        assert [record for record in self.records if isinstance(record, Observation)] == [self.closed[0][1]]
         return self.closed[0][1]
 
 
@@ -238,14 +241,16 @@ class TestEnds:
             call = lab.call()
         with pytest.raises(type(error)), call:
             raise error
+        assert lab.errors == [error]
         assert (lab.over().error_type, lab.over().failure, lab.over().usage_unknown) == (kind, (0, "/chat"), "")
         assert call.error is None
 
-    def test_failed_with_a_reply(self, lab: Lab) -> None:
+    @pytest.mark.parametrize("name", ["response", "raw_response"])
+    def test_failed_with_a_reply(self, lab: Lab, name: str) -> None:
         call = lab.call()
         headers = {"x-limit": "7"}
         error: Any = RuntimeError("429")
-        error.response = SimpleNamespace(status_code=429, headers=headers)
+        setattr(error, name, SimpleNamespace(status_code=429, headers=headers))
         call.fail(error)
         assert lab.over().failure == (429, "")
         assert lab.replies == [(call, NOW, headers)]
@@ -418,6 +423,30 @@ def test_a_fallback_within_a_provider_is_from_what_was_asked(lab: Lab) -> None:
     assert lab.records[-1].labels == (*KEY, "m-1", "m-2", "overloaded", "", "")
 
 
+@pytest.mark.parametrize("how", ["asked", "withheld", "said", "nothing"])
+def test_checks_of_guardrails_are_reported(lab: Lab, how: str) -> None:
+    call = lab.call(guardrail="g-1" if how == "asked" else "")
+    if how == "said":
+        call.response.checked("g-2", "changed")
+    call.end("content_filter" if how == "withheld" else "")
+    checks = [record.labels[2:4] for record in lab.records if isinstance(record, Event)]
+    expected = {"asked": ("g-1", "passed"), "withheld": ("content_filter", "blocked"), "said": ("g-2", "changed")}
+    assert checks == [expected[how]] if how in expected else checks == []
+
+
+def test_a_call_of_an_agents_run_is_the_agents(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.STATE, "used", True)
+    step = runs.Step("agent", "planner", "lab", None)
+    token = runs.enter(step)
+    with labels(conversation="c-1"):
+        call = lab.call()
+    runs.leave(step, token)
+    assert (call.step, step.begun, step.own_begun) == (step, 1, 1)
+    call.value(Usage(1, 2))
+    assert (lab.over().agent, lab.over().conversation[1]) == ("planner", 1)
+    assert step.inference_calls == 1
+
+
 def test_what_is_not_counted_is_shown_only(lab: Lab) -> None:
     call = lab.call(counted=False)
     assert lab.observer.in_flight() == {}
@@ -463,6 +492,12 @@ class TestReplies:
             call.replied(status, {"after": str(after)})
         assert [headers["after"] for _, _, headers in lab.replies] == ["0.0", "0.15", "0.36", "0.57"]
         assert call.status == 399
+
+    def test_another_models_are_shown_beside_them(self, lab: Lab) -> None:
+        for model in ("m-1", "m-2", "m-1"):
+            lab.time += 0.0625
+            lab.call(key=("acme", model, "chat")).replied(200, {"of": model})
+        assert [headers["of"] for _, _, headers in lab.replies] == ["m-1", "m-2"]
 
     def test_a_clock_that_was_set_back_does_not_silence_them(self, lab: Lab) -> None:
         call = lab.call()
@@ -512,6 +547,15 @@ class TestCurrent:
         contextvars.copy_context().run(call.__enter__)
         call.__exit__(None, None, None)
         assert (current_call(), call.entered, call.done) == (None, None, False)
+
+    def test_one_that_is_dropped_inside_is_not_current_any_more(self, lab: Lab) -> None:
+        lab.observer.sinks_closed = ()
+        call = lab.call()
+        call.__enter__()
+        del call
+        lab.opened.clear()
+        gc.collect()
+        assert CURRENT.get() is None
 
     def test_it_is_held_weakly(self, lab: Lab) -> None:
         call = lab.call()
