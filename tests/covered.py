@@ -15,7 +15,7 @@ import coverage
 ROOT = Path(__file__).resolve().parent.parent
 PURE = (  # no clock, no files, no threads, nothing of the host: what they do is in their arguments and results
     "core/catalogue", "core/config", "core/document", "core/dispatch", "core/errors", "core/measures", "core/metric", "core/model",
-    "core/objectives", "core/conditions", "core/semconv", "core/setting_readers", "core/version",
+    "core/objectives", "core/conditions", "core/semconv", "core/setting_readers", "core/shapes", "core/version",
     "calls/declarations", "outputs/messages",
     "pricing/lookup", "pricing/explain", "pricing/names", "pricing/overrides", "pricing/price", "pricing/rates", "pricing/table",
     "ops/*", "aggregate/*", "aggregate/window/*",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from otel_llm.core.model import Event, Observation
+from otel_llm.core.shapes import dataclass
 
 IDLE = 1800.0
 """Seconds without a call after which a conversation has ended."""

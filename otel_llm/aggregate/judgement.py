@@ -7,12 +7,13 @@ readings have been beyond a limit for as long as the alert of the same limit wai
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import field, replace
+from typing import Any, Literal
 
 from otel_llm.core.conditions import BY_ID, Condition
 from otel_llm.core.conditions import Level as Limits
 from otel_llm.core.objectives import DEFAULT, Objectives
+from otel_llm.core.shapes import NamedTuple, dataclass
 
 Level = Literal["critical", "warning", "pending", "ended"]
 Slot = Literal["why", "meanwhile", "also"]

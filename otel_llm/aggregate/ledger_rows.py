@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.core.catalogue import OTHER
 from otel_llm.core.model import Observation
+from otel_llm.core.shapes import NamedTuple
 
 VERSION = 1
 MOST_ROWS = 2_000

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple
 
 from .window.facts import Sample
 from .window.trend import LINE, Trend

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from typing import Any
 
 from otel_llm.core.objectives import CALLER_ENDED
+from otel_llm.core.shapes import dataclass
 
 from .window.sketch import Bins, add, pack, packed, quantiles, unpack
 
@@ -100,7 +101,7 @@ class Cell:
         return cell
 
 
-_COUNTS = tuple(each.name for each in fields(Cell))[:16]
+_COUNTS = tuple(Cell.__annotations__)[:16]
 _COUNTERS = ("errors", "problems", "alarms", "who")
 _NONE: dict[Any, int] = {}  # of cells that are put away: shared, and so never to be changed
 

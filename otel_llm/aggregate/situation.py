@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from otel_llm.core.shapes import NamedTuple
 
 from .quality import Standing
 from .recent_cell import Cell

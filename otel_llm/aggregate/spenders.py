@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from heapq import heapify, heappop, heappush, heapreplace
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple
 
 VERSION = 1
 MOST_NAMES = 8

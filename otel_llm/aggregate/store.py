@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
 from otel_llm.core.model import BATCH, Event, Observation, Record
+from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.unpatched import Lock
 
 from .agents import agents, tools

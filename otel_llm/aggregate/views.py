@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from math import isfinite
-from typing import NamedTuple
 
 from otel_llm.core.catalogue import METRICS
 from otel_llm.core.metric import Metric
+from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.version import __version__
 
 from .cells import Labels, Number, Row, lines_per_row

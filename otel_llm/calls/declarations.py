@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from otel_llm.core.model import Reader, ReadValue, Request
+from otel_llm.core.shapes import NamedTuple, dataclass
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]

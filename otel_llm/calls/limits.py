@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone, tzinfo
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from otel_llm.core import dispatch, fork
 from otel_llm.core.guard import guarded
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.refusals import BudgetExceededError, RunawayError
+from otel_llm.core.shapes import dataclass
 
 from . import runs
 from .allowance import Allowance, OwnAllowance

@@ -7,11 +7,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import CoroutineType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Request
+from otel_llm.core.shapes import NamedTuple
 
 from .context import Place, at, here
 from .declarations import Session, SessionEvent, SessionReader

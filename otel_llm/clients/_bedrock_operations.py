@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.core.jsonview import parsed
 from otel_llm.core.model import Reader, Response, Usage
+from otel_llm.core.shapes import NamedTuple
 
 from . import _bedrock_content
 from ._bedrock_converse import CONVERSE, read_exception

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.core.model import Reader
+from otel_llm.core.shapes import NamedTuple
 
 from . import _hosts
 from ._openai_shape import CHAT, EMBEDDINGS, IMAGES, MODERATION, NO_USAGE, RESPONSES, TRANSCRIPTION

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from otel_llm.calls.declarations import Session, SessionReader
+from otel_llm.core.shapes import NamedTuple
 
 from . import _hosts
 from ._read import attr, text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import marshal
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from zlib import crc32
 
 from otel_llm.aggregate.wire import SIGNATURE
 from otel_llm.core.files import read, replace
+from otel_llm.core.shapes import dataclass
 
 from .journal import Position
 

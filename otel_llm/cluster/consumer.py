@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from otel_llm.aggregate import Store, Verdict, decode
 from otel_llm.core.guard import guard, guarded, logger
 from otel_llm.core.model import Event, Record
+from otel_llm.core.shapes import dataclass
 
 from . import checkpoint
 from .checkpoint import Checkpoint

@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 from zlib import crc32
 
 from otel_llm.core.files import NO_FOLLOW
+from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.unpatched import RLock
 
 from .filesystem import may_map

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from otel_llm.aggregate.ledger_rows import FIELDS, Batch
 from otel_llm.core.catalogue import OTHER
 from otel_llm.core.guard import logger
+from otel_llm.core.shapes import NamedTuple
 
 KEPT_DAYS = 400
 MOST_ROWS = 10_000

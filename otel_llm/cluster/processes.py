@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+
+from otel_llm.core.shapes import NamedTuple
 
 _HELPERS = (b"--multiprocessing-fork", b"multiprocessing.forkserver", b"multiprocessing.resource_tracker")
 

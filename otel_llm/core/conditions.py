@@ -8,10 +8,10 @@ surfaces follow. Rules for Prometheus are generated from this table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from .objectives import BASELINE, BURN_RATES, DEFAULT, MEDIUM, MINUTE, SHORT, Objectives
+from .shapes import dataclass
 
 Unit = Literal["share", "seconds", "sigma", "usd", "factor", "count", "state"]
 Severity = Literal["warning", "critical", "info"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from .setting_readers import Read
@@ -20,6 +20,7 @@ from .setting_readers import read_pairs as _pairs
 from .setting_readers import read_text as _text
 from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
+from .shapes import dataclass
 
 
 def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:

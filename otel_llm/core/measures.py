@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from .model import BATCH, Observation
 from .semconv.table import EMBEDDINGS
+from .shapes import NamedTuple
 
 Labels = tuple[str, ...]
 LabelSet = Literal["call", "wide", "ended", "outcome"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from .shapes import dataclass
 
 Kind = Literal["counter", "gauge", "histogram"]
 Section = Literal["conventions", "latest", "events", "derived", "self"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, NamedTuple
+from dataclasses import field, replace
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple, dataclass
 
 BATCH = "batch"
 """The operation of an answer that was read from the results of a batch: money, and no call whose duration is known."""
@@ -91,7 +93,7 @@ class Usage:
 
 
 _new = object.__new__
-_COUNTS = tuple(field.name for field in fields(Usage) if field.name not in ("estimated", "longest"))
+_COUNTS = tuple(name for name in Usage.__annotations__ if name not in ("estimated", "longest"))
 
 
 FEES: Mapping[str, str] = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from otel_llm.core.catalogue import DURATION_BUCKETS
+from otel_llm.core.shapes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

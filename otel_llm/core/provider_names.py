@@ -7,7 +7,8 @@ canonical name is that of the conventions' registry (``gen_ai.provider.name``) w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from otel_llm.core.shapes import NamedTuple
 
 
 class Named(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from typing import NamedTuple
 
 from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core.guard import guard
+from otel_llm.core.shapes import NamedTuple
 
 Scrape = Callable[[str], tuple[str, bytes]]
 """From an Accept header to content type and body."""

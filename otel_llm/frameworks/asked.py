@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.calls.declarations import Around, Replace
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import NamedTuple
 
 from . import inference, steps
 from .steps import Open

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from otel_llm.calls.declarations import Around, Framework
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import dataclass
 
 from . import inference, steps
 from .steps import Open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from otel_llm.calls.context import custom_values
@@ -13,6 +13,7 @@ from otel_llm.calls.totals import RequestTotals
 from otel_llm.core import dispatch
 from otel_llm.core.catalogue import NO_AGENT
 from otel_llm.core.model import Event
+from otel_llm.core.shapes import dataclass
 
 from .repeats import repeated
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -24,6 +24,7 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from otel_llm.calls import runs
 from otel_llm.core.guard import guard
+from otel_llm.core.shapes import NamedTuple
 
 from . import reading
 from .bridge import Bridge

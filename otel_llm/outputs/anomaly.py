@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.aggregate.judgement import Change, limit_of
 from otel_llm.aggregate.window import Crossing, Judgement, Key
+from otel_llm.core.shapes import NamedTuple, dataclass
 
 TYPES: dict[str, tuple[str, ...]] = {
     "latency": ("latency_spike",),

@@ -6,11 +6,11 @@ import difflib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from otel_llm.core.config import Config
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import dataclass
 
 from .lookup import BUILT_IN, SEARCHES, Book, Looked, Terms
 from .names import provider_id

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from otel_llm.core.shapes import NamedTuple
 
 from .rates import FEE_KEY, FEE_UNITS, Rates
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
-from typing import NamedTuple
 
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import NamedTuple
 
 from .fees import PLAIN_AUDIO, fee_rates, overlaid, region_factor, tier_factor
 from .names import LONGEST, provider_id

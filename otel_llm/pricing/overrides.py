@@ -6,12 +6,13 @@ import fnmatch
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timezone
 from typing import Any
 
 from otel_llm.core.document import DocumentError, Items, Section, number, read
 from otel_llm.core.model import FEES
+from otel_llm.core.shapes import dataclass
 
 from .rates import FEE_KEY, Rates, Tiers
 from .table import InForce

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import NamedTuple
 
 
 class Price(NamedTuple):

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from otel_llm.core.model import Usage
+from otel_llm.core.shapes import NamedTuple
 
 from .price import NOTHING, Price, Quote, measured, unpriced
 

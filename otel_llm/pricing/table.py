@@ -7,7 +7,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timezone
-from typing import Any, NamedTuple
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple
 
 from .names import forms
 from .rates import Rates

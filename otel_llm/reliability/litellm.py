@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import Any
 
 from otel_llm.calls import checks
 from otel_llm.calls.declarations import Args, Around, Kwargs, ReliabilityLibrary
 from otel_llm.calls.invocation import current_call
 from otel_llm.core.errors import error_type
+from otel_llm.core.shapes import dataclass
 
 from .breakers import circuit_breaker
 from .caches import record_cache

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from otel_llm.core.shapes import NamedTuple
 
 Signal = Literal[
     "latency", "output_tokens", "cost", "time_to_first_chunk", "input_tokens", "output_spread", "output_short", "output_long",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log, sqrt
-from typing import NamedTuple
+
+from otel_llm.core.shapes import NamedTuple
 
 from .baseline import MOSTLY
 from .facts import Signal

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple
 
 from .facts import Sample, Severity
 

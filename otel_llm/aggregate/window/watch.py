@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import exp
-from typing import Any, NamedTuple
+from typing import Any
+
+from otel_llm.core.shapes import NamedTuple
 
 from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from otel_llm.core.shapes import NamedTuple
 
 Type = Literal["string", "int", "double", "boolean", "string[]", "any"]
 Word = Literal["released", "latest", "proposed"]
