@@ -153,12 +153,12 @@ def main(arguments: list[str]) -> int:
 
 
 def scaffold(given: argparse.Namespace) -> list[str]:
-    """The four files by their paths, all written or none. Raises ``RefusedError``."""
+    """The three files by their paths, all written or none. Raises ``RefusedError``."""
     name, root = given.name, given.root
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise RefusedError(f"{name!r} is no module's name: lower case letters, digits and _")
     module, test = f"otel_llm/clients/{name}.py", f"tests/contract/test_contract_{name}.py"
-    names, project = "otel_llm/clients/__init__.py", "pyproject.toml"
+    names = "otel_llm/clients/__init__.py"
     if not (root / names).is_file():
         raise RefusedError(
             f"{root.resolve()} is not the repository of otel-llm: run it at its top level, or give --root"
@@ -171,11 +171,6 @@ def scaffold(given: argparse.Namespace) -> list[str]:
         module: (STAINLESS if stainless else METHODS).substitute(facts),
         test: TEST.substitute(facts),
         names: _registered((root / names).read_text(), r'NAMES = \(\n(?:    ".*",\n)+', f'    "{name}",\n'),
-        project: _registered(
-            (root / project).read_text(),
-            r"\[project\.entry-points\.opentelemetry_instrumentor\]\n(?:otel_llm_.*\n)+",
-            f'otel_llm_{name} = "otel_llm.runtime.distro:{name}"\n',
-        ),
     }
     for path, text in files.items():
         (root / path).write_text(text, encoding="utf-8")

@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from otel_llm import clients
 from otel_llm.aggregate.budgets import read as read_budgets
 from otel_llm.core.config import Config
 from otel_llm.core.document import DocumentError
@@ -76,9 +75,10 @@ def installed() -> Iterable[Finding]:
             "pip install otel-llm, not only its files on the path",
         )
     ours = {point.name for point in metadata.entry_points(group="opentelemetry_instrumentor", module=DISTRO)}
-    wanted = {f"otel_llm_{name}" for name in clients.NAMES}
-    if ours != wanted:
-        yield Finding("warn", "entry points", f"not those of this version: {some(sorted(ours ^ wanted))}", REINSTALL)
+    if ours != {"otel_llm"}:
+        yield Finding(
+            "warn", "entry points", f"not those of this version: {some(sorted(ours)) if ours else 'none'}", REINSTALL
+        )
     for name in sorted(entry_points - {"otel_llm"}):
         yield Finding("note", "distribution", f"{name} is installed too, and goes on to set up OpenTelemetry's SDK")
 

@@ -280,8 +280,8 @@ class Config:
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         (),
         _names,
-        "Instrumentations not to load, such as otel_llm_openai.",
-        "entry point names, comma-separated",
+        "Instrumentations not to load, such as otel_llm_openai for one library, otel_llm for all.",
+        "names, comma-separated",
     )
     summary: str = _setting(
         "OTEL_LLM_SUMMARY",

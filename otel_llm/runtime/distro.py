@@ -37,7 +37,7 @@ class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # type: ignore[override,unused-ignore]
         """Load an instrumentor, as the other distribution would have it."""
-        with guard("start") if entry_point.name.startswith("otel_llm_") else nullcontext():
+        with guard("start") if entry_point.name.startswith("otel_llm") else nullcontext():
             if self._other is not None:
                 self._other.load_instrumentor(entry_point, **kwargs)
             else:
@@ -48,6 +48,19 @@ def _others() -> Iterator[BaseDistro]:
     for entry_point in entry_points(group=_GROUP):
         if entry_point.name != "otel_llm":
             yield entry_point.load()()
+
+
+class Instrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
+    """Watches all libraries, except for those that ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` names."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return ()  # a library is watched when it is imported, whatever is installed
+
+    def _instrument(self, **_: Any) -> None:
+        runtime.instrument()
+
+    def _uninstrument(self, **_: Any) -> None:
+        runtime.uninstrument()
 
 
 def _instrumentor(name: str) -> type[BaseInstrumentor]:

@@ -88,7 +88,9 @@ def test_an_unknown_library_is_refused() -> None:
 
 def test_switched_off(run: Any) -> None:
     assert counted(run(CALL + SHOW, OTEL_SDK_DISABLED="true").stdout) == 0
-    assert counted(run(CALL + SHOW, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="otel_llm_openai").stdout) == 0
+    for name in ("otel_llm_openai", "otel_llm"):
+        assert counted(run(CALL + SHOW, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=name).stdout) == 0
+    assert counted(run(CALL + SHOW, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="otel_llm_groq").stdout) == 3
 
 
 def test_spans_go_where_the_environment_says(run: Any) -> None:

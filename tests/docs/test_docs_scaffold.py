@@ -37,7 +37,7 @@ def run(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_page_as_written_ends_green(clone: Path) -> None:
     written = run(clone, *SCAFFOLD)
     assert (written.returncode, written.stderr) == (0, "")
-    assert 'otel_llm_toy = "otel_llm.runtime.distro:toy"' in (clone / "pyproject.toml").read_text()
+    assert '    "toy",\n' in (clone / "otel_llm/clients/__init__.py").read_text()
     for tool in (("ruff", "check"), ("mypy", "--strict", "--follow-imports=silent")):
         checked = run(clone, "-m", *tool, "otel_llm/clients/toy.py")
         assert checked.returncode == 0, checked.stdout + checked.stderr
