@@ -22,28 +22,28 @@ class _Tuple(tuple[Any, ...]):
     _field_defaults: dict[str, Any] = {}  # noqa: RUF012 - each class has its own
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Stands where the compiled one will be, which it makes."""
+        """Stands where the compiled one will be, and compiles it."""
         owner: Any = next(each for each in cls.__mro__ if "_fields" in vars(each))
         if vars(owner)["__new__"] is _FIRST:
             names = "".join(f"{name}, " for name in owner._fields)
-            made = eval(f"lambda _cls, {names}: _new(_cls, ({names}))", {"_new": tuple.__new__})  # noqa: S307 - as namedtuple does
-            made.__name__, made.__qualname__ = "__new__", f"{owner.__qualname__}.__new__"
-            made.__defaults__ = tuple(owner._field_defaults.values())
-            owner.__new__ = staticmethod(made)
+            constructor = eval(f"lambda _cls, {names}: _new(_cls, ({names}))", {"_new": tuple.__new__})  # noqa: S307 - as namedtuple does
+            constructor.__name__, constructor.__qualname__ = "__new__", f"{owner.__qualname__}.__new__"
+            constructor.__defaults__ = tuple(owner._field_defaults.values())
+            owner.__new__ = staticmethod(constructor)
         return owner.__new__(cls, *args, **kwargs)
 
     @classmethod
     def _make(cls, values: Iterable[Any]) -> Any:
-        made = tuple.__new__(cls, values)
-        if len(made) != len(cls._fields):
-            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
-        return made
+        new = tuple.__new__(cls, values)
+        if len(new) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(new)}")
+        return new
 
     def _replace(self, /, **changes: Any) -> Any:
-        made = self._make(map(changes.pop, self._fields, self))
+        new = self._make(map(changes.pop, self._fields, self))
         if changes:
             raise ValueError(f"Got unexpected field names: {list(changes)!r}")
-        return made
+        return new
 
     __replace__ = _replace
 
@@ -51,8 +51,8 @@ class _Tuple(tuple[Any, ...]):
         return dict(zip(self._fields, self, strict=True))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
-        return f"{type(self).__name__}({shown})"
+        parts = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return f"{type(self).__name__}({parts})"
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
@@ -109,30 +109,30 @@ def _declare(given: Any, options: dict[str, Any]) -> Any:
         raise TypeError("a frozen one has slots: what forbids to set others knows the class that it was written for")
     body = {name: value for name, value in vars(given).items() if name not in ("__dict__", "__weakref__")}
     names = tuple(given.__annotations__)
-    made = _with_slots(given, body, names) if options.get("slots") else _without_defaults(given, names)
+    cls = _with_slots(given, body, names) if options.get("slots") else _without_defaults(given, names)
 
-    def write(_: type = made) -> None:
+    def write(_: type = cls) -> None:
         full: Any = dataclasses.dataclass(**options)(type(given.__name__, given.__bases__, {"__doc__": "", **body}))
         for name in _WRITTEN:
             if name in vars(full) and (name not in body or name == "__hash__"):
-                setattr(made, name, vars(full)[name])
+                setattr(cls, name, vars(full)[name])
 
     for name in _methods(**options):
         if name not in body:
-            setattr(made, name, _stub(made, name, write))
+            setattr(cls, name, _stub(cls, name, write))
     for name in _attributes(**options):
-        setattr(made, name, _Late(name, write))
+        setattr(cls, name, _Late(name, write))
     if options.get("eq", True) and not options.get("frozen") and "__hash__" not in body:
-        made.__hash__ = None
-    return made
+        cls.__hash__ = None
+    return cls
 
 
-def _stub(made: Any, name: str, write: Callable[[], None]) -> Callable[..., Any]:
+def _stub(cls: Any, name: str, write: Callable[[], None]) -> Callable[..., Any]:
     """Stands where a method will be, and has all of them written."""
 
     def first(self: Any, *args: Any, **kwargs: Any) -> Any:
         write()
-        return getattr(made, name)(self, *args, **kwargs)
+        return getattr(cls, name)(self, *args, **kwargs)
 
     return first
 
@@ -140,10 +140,10 @@ def _stub(made: Any, name: str, write: Callable[[], None]) -> Callable[..., Any]
 def _with_slots(given: Any, body: dict[str, Any], names: tuple[str, ...]) -> Any:
     inherited = {name for base in given.__mro__[1:] for name in vars(base).get("__slots__", ())}
     slots = tuple(name for name in names if name not in inherited)
-    kept = {name: value for name, value in body.items() if name not in names}
-    made = type(given)(given.__name__, given.__bases__, {**kept, "__slots__": slots})
-    made.__qualname__ = given.__qualname__
-    return made
+    rest = {name: value for name, value in body.items() if name not in names}
+    cls = type(given)(given.__name__, given.__bases__, {**rest, "__slots__": slots})
+    cls.__qualname__ = given.__qualname__
+    return cls
 
 
 def _without_defaults(given: Any, names: tuple[str, ...]) -> Any:
