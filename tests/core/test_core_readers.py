@@ -146,6 +146,9 @@ class TestOpenAIShape:
         into = Response()
         _openai_shape.EMBEDDINGS.value({"model": "e", "usage": {"prompt_tokens": 8, "completion_tokens": 0}}, into)
         assert (into.model, into.usage) == ("e", Usage(8, None))
+        into = Response()  # who writes tokens all the same has them counted
+        _openai_shape.EMBEDDINGS.value({"model": "e", "usage": {"prompt_tokens": 8, "completion_tokens": 3}}, into)
+        assert into.usage == Usage(8, 3)
         into = Response()
         _openai_shape.TRANSCRIPTION.value({"model": "t", "usage": {"input_tokens": 8, "output_tokens": 3}}, into)
         assert (into.model, into.usage) == ("t", Usage(8, 3))
