@@ -261,6 +261,20 @@ class TestOpenAIChat:
     def test_kept_content_goes_the_careful_way(self) -> None:
         assert self.both(completion(), [])[0] is False
 
+    def test_words_that_nobody_knows_are_no_other_shape(self) -> None:
+        choice = {"index": 0, "finish_reason": "stop", "message": {**MESSAGE, "mood": "good"}}
+        taken, short, careful = self.both(completion(region="eu", choices=[choice]))
+        assert taken
+        assert short == careful
+
+    def test_a_refusal_that_the_library_has_no_field_for(self) -> None:
+        reply = completion()
+        message = reply.choices[0].message
+        message.__dict__.pop("refusal", None)
+        object.__setattr__(message, "__pydantic_extra__", {"refusal": "I will not."})
+        taken, _, careful = self.both(reply)
+        assert (taken, careful.refused) == (False, True)
+
     def test_a_tier_and_a_fingerprint_need_not_be_there(self) -> None:
         taken, short, careful = self.both(completion(service_tier=None, system_fingerprint=None))
         assert (taken, short.service_tier, short.attributes) == (True, None, {})
