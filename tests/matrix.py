@@ -115,6 +115,12 @@ _ROWS = (
         overrides=("openai>=3.57", "anthropic>=2.14"),  # openlit asks for older ones, and works with these
     ),
     *map(_on, ("3.10", "3.12", "3.13", "3.14")),
+    Row(  # the last one with a worker for eventlet
+        "gunicorn-eventlet",
+        ("gunicorn==25.3.0", "eventlet", "gevent", "uvicorn", "uvicorn-worker", "typing_extensions", "openai>=3.52"),
+        ("tests/cluster/test_cluster_gunicorn.py",),
+        installed=True,
+    ),
     Row(  # what the core needs goes beside old versions of what others pin
         "pydantic-1",
         ("pydantic<2", "openai==1.109.1", "hypothesis", "trustme"),

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from cluster_lab import Service, until
+from otlp_receiver import receiving
+
+from otel_llm.testing.loopback import Loopback
 
 DURATION = "gen_ai.client.operation.duration"
 SERVERS = {
@@ -55,3 +58,25 @@ def test_each_process_pushes_as_an_instance_of_its_own(service: Service, server:
     until(lambda: sum(pushed(service).values()) == sent)
     assert len(pushed(service)) == 2
     assert service.calls() == sent
+
+
+def test_a_service_that_is_stopped_pushes_what_it_has(service: Service) -> None:
+    """As Cloud Run ends an instance: SIGTERM, and ten seconds later nothing is left."""
+    with receiving() as received, Loopback() as server:
+        service.environment |= {
+            "LLM_URL": server.url,
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+        }
+        service.start(*(part.format(port=service.port) for part in SERVERS["forked"]), "--timeout", "300")
+        service.ready()
+        service.send(10)  # on a busy machine, the client may not wait for all of the answers
+        until(lambda: service.calls() == 10, 300)
+        assert service.process is not None
+        service.process.terminate()
+        service.process.wait(300)
+        assert sum(received.calls.values()) == 10
+        assert received.spans.count("chat gpt-4o") == 10

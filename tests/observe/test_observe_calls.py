@@ -157,6 +157,22 @@ def test_a_reader_with_a_bug(caplog: pytest.LogCaptureFixture) -> None:
     assert captured.call.usage_unknown == "missing"
 
 
+def test_what_an_exception_of_the_hosts_code_quotes_is_in_no_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that cannot read an answer says so with the answer in its message."""
+    from otel_llm.core.guard import Guard
+
+    answer = "the patient's diagnosis is secret"
+    monkeypatch.setattr(Guard, "_logged", set())
+    with capture("openai"):
+        Guard.strict = False
+        asked = otel_llm.observe(provider="acme", model="m", read=lambda reply, response: int(reply))(lambda: answer)
+        assert asked() == answer
+    assert "otel-llm failed in chunk with ValueError" in caplog.text
+    assert answer not in caplog.text
+
+
 def test_the_document() -> None:
     source = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     with Loopback() as server, capture("openai") as captured:
