@@ -17,7 +17,7 @@ from otel_llm.core.model import Observation
 from otel_llm.outputs import alerts
 from otel_llm.outputs.alerts import Anomaly, Dispatcher, on_anomaly
 
-WAIT = 10.0
+WAIT = 300.0  # seconds, on a machine at a load of 50
 EVERYTHING = alerts.Wanted("warning")
 
 

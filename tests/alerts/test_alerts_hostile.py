@@ -19,7 +19,7 @@ from otel_llm.outputs import alerts, notifications
 from otel_llm.outputs.anomaly import Anomaly, Cause
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-WAIT = 20.0
+WAIT = 300.0  # seconds, on a machine at a load of 50
 NAMES = {
     "slack": "<!channel> <https://evil.example|pay> <@U1>",
     "discord": "@everyone <@1> [x](https://evil.example) ```",

@@ -18,7 +18,7 @@ from otel_llm.outputs.alerts import Anomaly
 pytestmark = pytest.mark.filterwarnings(
     "ignore:'imghdr' is deprecated:DeprecationWarning"
 )  # apprise tries it on Python < 3.13
-WAIT = 20.0
+WAIT = 300.0  # seconds, on a machine at a load of 50
 
 
 class Endpoint(BaseHTTPRequestHandler):

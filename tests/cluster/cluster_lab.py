@@ -33,7 +33,7 @@ BIN = Path(sys.executable).parent
 CALLS = "gen_ai_client_operation_duration_seconds_count"
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
     """What ``condition`` returns as soon as that is true. Fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
@@ -153,7 +153,7 @@ class Service:
         for _ in range(tries):
             with suppress(OSError, HTTPException):
                 url = f"http://127.0.0.1:{port or self.port}{path}"
-                with urllib.request.urlopen(url, timeout=20) as answer:
+                with urllib.request.urlopen(url, timeout=60) as answer:
                     return str(answer.read().decode())
         return None
 
