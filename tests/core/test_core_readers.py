@@ -294,6 +294,60 @@ class TestOpenAIChat:
         assert read.error_code == "server_error"
 
 
+class TestOpenAIAnyChat:
+    """What only the careful way reads."""
+
+    def read(self, content: list[Any] | None = None, **changes: Any) -> Response:
+        into = Response(content=content)
+        _openai_any_chat.read_any_chat(completion(**changes), into)
+        return into
+
+    def test_messages_are_kept_where_they_are_asked_for(self) -> None:
+        into = self.read([])
+        assert into.content == [
+            {"role": "assistant", "parts": [{"type": "text", "content": "Hello"}], "finish_reason": "stop"}
+        ]
+
+    @pytest.mark.parametrize(("answer", "result"), [("safe", "passed"), ("unsafe\nS1", "blocked")])
+    def test_a_guards_answer(self, answer: str, result: str) -> None:
+        choice = {"index": 0, "finish_reason": "stop", "message": {**MESSAGE, "content": answer}}
+        assert self.read(model="Llama-Guard-4", choices=[choice]).checks == (("llama_guard", result, None),)
+        assert self.read(model="m-1", choices=[choice]).checks == ()
+
+    @pytest.mark.parametrize(
+        ("prompt", "choice", "result"), [(True, False, "blocked"), (False, True, "blocked"), (False, False, "passed")]
+    )
+    def test_azures_filters(self, prompt: bool, choice: bool, result: str) -> None:
+        def filters(*, filtered: bool) -> Any:
+            return {"content_filter_results": {"hate": {"filtered": filtered}}}
+
+        answer = {"index": 0, "finish_reason": "stop", "message": MESSAGE, **filters(filtered=choice)}
+        into = self.read(choices=[answer], prompt_filter_results=[filters(filtered=prompt)])
+        assert into.checks == (("content_filter", result, None),)
+        into = Response()
+        _openai_any_chat.read_any_chunk(piece({"content": "a"}, prompt_filter_results=[filters(filtered=prompt)]), into)
+        assert into.checks == (("content_filter", "blocked" if prompt else "passed", None),)
+
+    def test_a_search_model_bills_its_search(self) -> None:
+        into = self.read(model="gpt-4o-search-preview")
+        assert (into.fees, into.usage) == ((("web_search", 1),), Usage(10, 5, 3, thinking_tokens=2, web_searches=1))
+        assert self.read().fees == ()
+
+    def test_an_error_beside_an_answer_is_none(self) -> None:
+        assert self.read(error={"code": 500}).error_code is None
+        assert self.read(choices=[], error=None).error_code is None
+        assert self.read(choices=[], error={"code": 500}).error_code == "500"
+
+    def test_the_code_of_a_failed_choice(self) -> None:
+        into = Response()
+        failed = {"choices": [Of(finish_reason="error", index=0, error={"code": 502}, delta=Of(content=""))], "id": "x"}
+        _openai_any_chat.read_any_chunk(Of(**failed), into)
+        assert (into.error_code, into.finish_reasons) == ("502", ["error"])
+        into = Response()
+        _openai_any_chat.read_any_chat({"choices": [], "error": {"code": 503}}, into)
+        assert into.error_code == "503"
+
+
 def piece(
     delta: Any = None, reason: Any = None, usage: Any = None, index: int = 0, **changes: Any
 ) -> ChatCompletionChunk:
@@ -443,6 +497,10 @@ class TestResponses:
         into = Response()
         assert _openai_responses.read_response_event({"type": "error", "code": code}, into) is False
         assert (into.error_code, into.done) == (expected, False)
+
+    def test_what_is_billed_beside_tokens(self) -> None:
+        calls = [{"type": "file_search_call"}, {"type": "file_search_call"}, {"type": "message"}]
+        assert self.read(status="completed", output=calls).fees == (("file_search", 2),)
 
     def test_one_that_was_made_before(self) -> None:
         into = Response()
