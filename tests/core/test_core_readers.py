@@ -587,6 +587,15 @@ class TestAnthropic:
         into.late(into)
         assert into.usage == Usage(40, 9, 6, 4, cache_write_1h_tokens=2, longest=93)
 
+    def test_requests_that_count_nothing_add_nothing(self) -> None:
+        into = Response()
+        _anthropic_usage.read_usage(
+            {"input_tokens": 10, "iterations": [{"type": "message"}, {"type": "compaction"}]}, into
+        )
+        assert into.late is not None
+        into.late(into)
+        assert into.usage == Usage(10, 0, longest=10)  # the call's own request is one
+
     def test_a_stream(self) -> None:
         into = Response()
         message = Of(
@@ -671,6 +680,12 @@ class TestGoogle:
         assert usage_of(_google_usage.read_interaction_usage, reported, into) == expected
         assert into.fees == (("grounding", 2),)
 
+    def test_a_search_without_a_number_is_none(self) -> None:
+        into = Response()
+        searches = [{"type": "google_search"}]
+        _google_usage.read_interaction_usage({"total_input_tokens": 9, "grounding_tool_count": searches}, into)
+        assert (into.usage, into.fees) == (Usage(9), ())
+
     @pytest.mark.parametrize(
         ("reply", "tokens"),
         [
@@ -721,10 +736,23 @@ class TestGoogle:
         assert (into.requests, into.usage) == (1, None)
         chunk("a", [], "STOP", 10)
         assert (into.requests, into.finish_reasons, into.usage) == (1, ["STOP"], Usage(10))
+        chunk("a", [], None, 10)  # its last words
+        assert (into.requests, into.finish_reasons) == (1, ["STOP"])
         chunk("b", ["y"], None, 20)
         assert (into.requests, into.finish_reasons, into.earlier) == (2, [], Usage(10))
         chunk("c", ["y"], "STOP", 21)
         assert (into.requests, into.usage) == (2, Usage(31, longest=21))
+
+    def test_grounding_is_a_fee_of_each_request_once(self) -> None:
+        searched = {
+            "model_version": "gemini-3-pro", "candidates": [{"grounding_metadata": {"web_search_queries": ["a", "b"]}}]
+        }  # fmt: skip
+        whole, one_by_one, chunks = Response(), Response(requests=1), Response()
+        _google_answer.read_content(searched, whole)
+        _google_answer.read_content(searched, one_by_one)
+        _google_answer.read_chunk(searched, chunks)
+        _google_answer.read_chunk({"model_version": "gemini-3-pro"}, chunks)
+        assert (whole.fees, one_by_one.fees, chunks.fees) == ((("grounding", 2),), (), (("grounding", 2),))
 
     def test_one_of_several_requests(self) -> None:
         into = Response(fees=(("grounding", 1.0),), model="was")
