@@ -21,15 +21,16 @@ Labels = tuple[tuple[str, str], ...]
 LEVELS: tuple[Level, ...] = ("critical", "warning", "pending", "ended")
 SHOWN_ENDED = 900.0  # seconds that an ended condition is shown
 WHO = "{who}"  # stands for the subject in an entry's sentence
-Limit = Literal["grave", "critical", "warning"]
+Limit = Literal["grave", "critical", "slow", "warning"]
 _FIRING: tuple[Literal["critical", "warning"], ...] = ("critical", "warning")
 _LIMITS: tuple[tuple[Limit, Literal["critical", "warning"]], ...] = (
     ("grave", "critical"),
     ("critical", "critical"),
+    ("slow", "critical"),
     ("warning", "warning"),
 )
 # whose limit is reached, and need not be passed: a budget that is spent is spent
-_REACHED = ("breaker", "budget", "guard", "internal_errors", "label_overflow")
+_REACHED = ("anomaly", "mix", "breaker", "budget", "guard", "internal_errors", "label_overflow")
 _FALLS = ("length", "prompt_cache", "variance_low")  # whose limit is how far the value may fall below the usual one
 _KNOWN = (
     "provider", "model", "budget", "period", "error_type", "signal", "direction", "kind", "slo", "cache", "breaker", "agent", "tool",
@@ -46,7 +47,8 @@ _REASONS = (
 class Reading(NamedTuple):
     """One measurement. ``value`` is None where there is too little to judge by; ``have`` counts what it was taken from.
 
-    ``shown`` is the value in words, ``detail`` what the condition's sentence adds to it; ``facts`` are for people and scripts.
+    ``shown`` is the value in words, ``detail`` what the condition's sentence adds to it; ``facts`` are for people and scripts, and
+    hold the parts of a measure that has several.
     """
 
     condition: str
@@ -60,12 +62,14 @@ class Reading(NamedTuple):
 
     def beyond(self, severity: Limit, objectives: Objectives) -> bool:
         """Whether the value is past the limit of ``severity``."""
-        limit = limit_of(BY_ID[self.condition], severity, objectives)
+        condition = BY_ID[self.condition]
+        limit = limit_of(condition, severity, objectives)
         if self.value is None or limit is None:
             return False
-        if BY_ID[self.condition].beyond == "below":
-            return self.value < limit
-        return self.value >= limit if self.condition in _REACHED else self.value > limit
+        value = self.facts.get(getattr(condition, severity).of, self.value)
+        if condition.beyond == "below":
+            return bool(value < limit)
+        return bool(value >= limit if self.condition in _REACHED else value > limit)
 
 
 def limit_of(condition: Condition, severity: Limit, objectives: Objectives = DEFAULT) -> float | None:

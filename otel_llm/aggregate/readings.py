@@ -6,6 +6,7 @@ What the table calls ``by_rules_only`` and the objectives over hours and days ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
 from otel_llm.core.objectives import ALIKE, BURN_RATES, CALLER_ENDED, Objectives
@@ -22,7 +23,7 @@ YOUNG = 300.0  # seconds that a reading of a rate limit counts
 CACHED = 0.05  # a share of cached input below which there is nothing to lose
 _FAST_BURN = BURN_RATES[0][0]  # over an hour and over its last five minutes
 _DAY = 86_400.0
-_SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+_SIGMA, _MINUS = "\N{GREEK SMALL LETTER SIGMA}", "\N{MINUS SIGN}"
 
 
 def read(now: Situation, objectives: Objectives) -> Readings:
@@ -194,18 +195,28 @@ _SIGNALS = {
 
 def _anomalies(now: Situation, _: Objectives) -> Readings:
     for key, model in now.models.items():
-        for signal, shift in (*model.scores.items(), *model.against.items()):
+        for (signal, direction), parts in _sides(model.scores).items():
             condition = "mix" if signal in SHAPES else "anomaly" if signal in PAGING else ""
             if condition:
-                sign = "+" if shift > 0 else "\N{MINUS SIGN}"
-                facts = {"zscore": shift, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
+                score = max(parts.values(), key=abs)
+                matters = direction == "high" or signal in LOW_TOO
+                facts: dict[str, Any] = {"zscore": score, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
+                facts.update((kind, abs(parts.get(kind, 0.0)) if matters else 0.0) for kind in ("shift", "trend"))
                 if causes := model.causes.get(signal):
-                    facts["moved"] = moved(causes)
+                    facts["moved"], facts["causes"] = moved(causes), tuple(map(tuple, causes))
+                labels = (*_of(key), ("signal", signal), ("direction", direction))
+                shown = f"{'+' if score > 0 else _MINUS}{abs(score):.1f} {_SIGMA}"
+                far = max(facts["shift"], facts["trend"])
                 named = _SIGNALS.get(signal, signal.replace("_", " "))
-                labels = (*_of(key), ("signal", signal), ("direction", "high" if shift > 0 else "low"))
-                far = abs(shift) if shift > 0 or signal in LOW_TOO else 0.0
-                shown = f"{sign}{abs(shift):.1f} {_SIGMA}"
                 yield Reading(condition, labels, _subject(key), far, 1, shown, named, facts)
+
+
+def _sides(scores: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], dict[str, float]]:
+    """Scores by kind, of each signal to each side."""
+    sides: dict[tuple[str, str], dict[str, float]] = {}
+    for (signal, kind), score in scores.items():
+        sides.setdefault((signal, "high" if score > 0 else "low"), {})[kind] = score
+    return sides
 
 
 def _answers(now: Situation, objectives: Objectives) -> Readings:

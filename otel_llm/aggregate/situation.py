@@ -21,14 +21,21 @@ class Model(NamedTuple):
     counts: Cell  # of the hour
     hour: list[Cell | None]
     shifts: Mapping[str, float]  # by signal, standard deviations
-    scores: Mapping[str, float]  # of all signals, the farther of shift and trend
+    scores: Mapping[tuple[str, str], float]  # by signal and kind: shift and trend of all signals
     peaks: Mapping[str, float]
     usual_output: tuple[float, float, float] | None  # mean, standard deviation, calls of the baseline
     usual_cost: float | None  # of a call, US dollars
     variation: float | None  # standard deviation of output tokens over their mean, in the window
     usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
-    against: Mapping[str, float] = {}  # where shift and trend point to different sides, the other one of ``scores``
     causes: Mapping[str, tuple[Cause, ...]] = {}  # by signal that has shifted: what moved most, where it is to be shown
+
+    @property
+    def farthest(self) -> dict[str, float]:
+        """By signal, the farther of shift and trend."""
+        farthest: dict[str, float] = {}
+        for (signal, _), score in self.scores.items():
+            farthest[signal] = max(farthest.get(signal, 0.0), score, key=abs)
+        return farthest
 
 
 class Runs(NamedTuple):

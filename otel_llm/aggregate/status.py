@@ -286,7 +286,7 @@ def _anomalies(now: Situation, entries: list[Entry]) -> list[dict[str, Any]]:
          "level": _level(entries, "mix" if signal in SHAPES else "anomaly", **_of(key), signal=signal),
          "explanation": moved(model.causes.get(signal, ())) or None}
         for key, model in now.models.items()
-        for signal, shift in {**model.shifts, **_far(model.scores)}.items()
+        for signal, shift in {**model.shifts, **_far(model.farthest)}.items()
     ]  # fmt: skip
 
 

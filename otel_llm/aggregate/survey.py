@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from math import inf
 from typing import TypeVar
 
 from otel_llm.core.objectives import CALLER_ENDED, DEFAULT
@@ -17,6 +18,7 @@ from .state import State
 from .summary import SHOWN, complete
 from .window import Key
 from .window.facts import Cause
+from .window.signals import KINDS
 from .window.slices import SIGNALS
 from .window.track import Track
 
@@ -37,13 +39,13 @@ def survey(
     models = {}
     for key in recent.models:
         track = engine.tracks.get(key)
-        shifts, peaks, scores, against = ({}, {}, {}, {}) if track is None else _scores(track, now)
+        shifts, peaks, scores = ({}, {}, {}) if track is None else _scores(track, now)
         five, fifteen, hour = recent.total(key, now)
         models[key] = Model(
             five, fifteen, hour, recent.minutes(key, now) if shown else [], shifts, scores, peaks,
             None if track is None else _output(track), None if track is None else _cost(track),
             None if track is None else _variation(track, now), usual.of(key, (hour, fifteen)),
-            against, {} if track is None else _causes(track, scores, DEFAULT.zscore_warning if shown else DEFAULT.zscore_critical),
+            {} if track is None else _causes(track, scores, DEFAULT.zscore_warning if shown else DEFAULT.zscore_critical),
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
     decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()
@@ -105,8 +107,8 @@ def _values(state: State, name: str) -> Iterator[tuple[Labels, float]]:
     return ((labels, cell.value) for labels, cell in state.families.cells(name).items() if isinstance(cell, Number))
 
 
-def _scores(track: Track, now: float) -> tuple[dict[str, float], ...]:
-    """Shifts, peaks, the farther of shift and trend, and what points to the other side of it."""
+def _scores(track: Track, now: float) -> tuple[dict[str, float], dict[str, float], dict[tuple[str, str], float]]:
+    """Shifts as they are shown (trends where those are farther), peaks, and all scores by signal and kind."""
     at = track.grid.of(now)
     shifts: dict[str, float] = {}
     peaks: dict[str, float] = {}
@@ -118,21 +120,18 @@ def _scores(track: Track, now: float) -> tuple[dict[str, float], ...]:
             peaks[signal] = peak
         if (shift := track.shift(signal, at, baseline)) is not None:
             shifts[signal] = shift
-    every, against = dict(shifts), dict[str, float]()
+    scores = {(signal, "shift"): shift for signal, shift in shifts.items()}
     for signal, kind, score in track.watch.scores(at // track.grid.per_minute):
-        if score * every.get(signal, 0.0) < 0:
-            against[signal] = min(score, every[signal], key=abs)
-        if abs(score) > abs(every.get(signal, 0.0)):
-            every[signal] = score
-            if kind == "trend" and signal in shifts:
-                shifts[signal] = score
-    return shifts, peaks, every, against
+        scores[signal, kind] = score
+        if abs(score) > abs(shifts.get(signal, inf)):
+            shifts[signal] = score
+    return shifts, peaks, scores
 
 
-def _causes(track: Track, scores: Mapping[str, float], least: float) -> dict[str, tuple[Cause, ...]]:
+def _causes(track: Track, scores: Mapping[tuple[str, str], float], least: float) -> dict[str, tuple[Cause, ...]]:
     """What moved most, of the signals that are far enough from usual to ask."""
-    far = (signal for signal in SIGNALS if abs(scores.get(signal, 0.0)) >= least)
-    return {signal: causes for signal in far if (causes := track.samples.causes(signal))}
+    far = {signal for (signal, _), score in scores.items() if abs(score) >= least}
+    return {signal: causes for signal in KINDS if signal in far and (causes := track.samples.causes(signal))}
 
 
 def _output(track: Track) -> tuple[float, float, float] | None:

@@ -24,10 +24,11 @@ MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
 @dataclass(frozen=True, slots=True)
 class Level:
     """Where a severity begins: the measure is beyond the ``limit`` (a field of ``Objectives``, or a number that no user
-    changes) for ``held`` seconds."""
+    changes) for ``held`` seconds. ``of`` names the part of the measure that is compared, where it has several."""
 
     limit: str | float
     held: float
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Condition:
     have one) model, a surface folds this one into it. ``now`` and ``past`` are its sentence while it lasts and after it has
     ended, for ``str.format`` with ``who``, ``value`` and ``detail`` (an empty text or one that begins with a space); a surface
     appends since when. ``alert`` is the Prometheus alert and, in lower case, the anchor of its section in the runbook. ``grave`` is
-    a second way to be critical: further out, and so sooner. ``by_rules_only`` says why a service cannot know it of itself, and
-    ``rules_longer`` why the alert may fire longer than the service says so.
+    a second way to be critical: further out, and so sooner; ``slow`` is a third: of a part that follows late, and so later.
+    ``by_rules_only`` says why a service cannot know it of itself, and ``rules_longer`` why the alert may fire longer than the
+    service says so.
     """
 
     id: str
@@ -61,17 +63,19 @@ class Condition:
     past: str
     explained_by: tuple[str, ...] = ()
     grave: Level | None = None
+    slow: Level | None = None
     by_rules_only: str = ""
     rules_longer: str = ""
 
-    def limit(self, severity: Severity | Literal["grave"], objectives: Objectives = DEFAULT) -> float:
+    def limit(self, severity: Severity | Literal["grave", "slow"], objectives: Objectives = DEFAULT) -> float:
         """The value at which ``severity`` begins, in the condition's unit (a share from 0 to 1).
 
         Raises:
             ValueError: where the condition does not have that severity.
 
         """
-        level = {"warning": self.warning, "critical": self.critical, "grave": self.grave}.get(severity)
+        ways = {"warning": self.warning, "critical": self.critical, "grave": self.grave, "slow": self.slow}
+        level = ways.get(severity)
         if level is None:
             raise ValueError(f"{self.id} is never {severity}")
         return float(getattr(objectives, level.limit)) if isinstance(level.limit, str) else level.limit
@@ -91,6 +95,8 @@ PAGING = ("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "
 """Signals of ``anomaly``, which may page."""
 SHAPES = ("input_tokens", "latency_slow", "output_long", "output_short", "output_spread")
 """Signals of ``mix``: they mean other requests."""
+SIGNALS = (*PAGING, *SHAPES, "answer_problems")
+"""All signals; the share of answers that go wrong has conditions of its own."""
 LOW_TOO = ("output_tokens", "output_spread")
 """Signals that are as suspicious below the usual as above it."""
 
@@ -202,10 +208,10 @@ def _around() -> tuple[Condition, ...]:
         Condition(
             "anomaly", "anomaly", "Is something unusual?",
             "distance of recent means from the baseline, in standard deviations", 2 * MINUTE,
-            "sigma", "above", Level("zscore_critical", 1 * MINUTE), Level("zscore_critical", 5 * MINUTE),
+            "sigma", "above", Level("zscore_critical", 1 * MINUTE), Level("zscore_critical", 5 * MINUTE, "shift"),
             {"min_samples": "samples"}, (*_OF_MODEL, "signal", "direction"), "LLMAnomaly",
             "{who}: {detail} is {value} from usual", "{who}: {detail} was {value} from usual", ("prompt_cache",),
-            grave=Level("zscore_grave", 2 * MINUTE),
+            grave=Level("zscore_grave", 2 * MINUTE), slow=Level("zscore_critical", 10 * MINUTE, "trend"),
         ),
         Condition(
             "mix", "anomaly", "Has the mix of requests changed?",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Judge, Reading, limit_of
 from otel_llm.aggregate.readings import read
 from otel_llm.aggregate.situation import Situation
-from otel_llm.core.conditions import BY_ID, PAGING, SHAPES
+from otel_llm.aggregate.window.watch import Watch
+from otel_llm.core.conditions import BY_ID, PAGING, SHAPES, SIGNALS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
 from otel_llm.core.objectives import DEFAULT
+from otel_llm.ops.alerts.history import anomalies
+from otel_llm.ops.promql import RELEASED
+from otel_llm.ops.rules import Context
 
 AT = 1_763_711_100.0
 DAY = 86_400.0
@@ -83,16 +89,55 @@ def test_calls_that_cost_more_than_usual(call) -> None:
     assert {"cost_per_request", "anomaly"} <= opened
 
 
-def test_what_is_far_out_is_critical_sooner() -> None:
-    def level(sigmas: float, seconds: int) -> str:
-        judge, key = Judge(), (("provider", "openai"), ("model", "gpt-5"), ("signal", "latency"))
-        for at in range(0, seconds + 1, 15):
-            judge.judge([Reading("anomaly", key, "gpt-5", sigmas, 1)], AT + at)
-        return judge.shown()[0].level if judge.shown() else ""
+def level(seconds: int, shift: float, trend: float = 0.0, condition: str = "anomaly") -> str:
+    """What a score that lasts so long is called on the page."""
+    judge, key = Judge(), (("provider", "openai"), ("model", "gpt-5"), ("signal", "latency"))
+    for at in range(0, seconds + 1, 15):
+        facts = {"shift": shift, "trend": trend}
+        judge.judge([Reading(condition, key, "gpt-5", max(shift, trend), 1, facts=facts)], AT + at)
+    return judge.shown()[0].level if judge.shown() else ""
 
-    assert [level(7.0, 45), level(7.0, 60), level(7.0, 120)] == ["pending", "warning", "critical"]
-    assert [level(4.0, 120), level(4.0, 300), level(2.9, 300)] == ["warning", "critical", ""]
+
+def test_what_is_far_out_is_critical_sooner() -> None:
+    assert [level(45, 7.0), level(60, 7.0), level(120, 7.0)] == ["pending", "warning", "critical"]
+    assert [level(120, 3.0), level(300, 4.0), level(300, 2.9)] == ["warning", "critical", ""]
     assert limit_of(BY_ID["anomaly"], "grave") == DEFAULT.zscore_grave
+
+
+def test_a_trend_is_critical_later_than_a_shift() -> None:
+    assert [level(300, 0.0, 4.0), level(585, 2.9, 4.0), level(600, 2.9, 4.0)] == ["warning", "warning", "critical"]
+    assert level(120, 0.0, 7.0) == "critical"  # far out, and so as soon as a shift
+
+
+RULES = [alert for alert in anomalies(Context(DEFAULT, RELEASED)) if alert.labels["kind"] == "recent"]
+
+
+def of_rules(signal: str, kind: str, score: float, minutes: int) -> str:
+    """The severity that the alerts have after so many minutes at that score."""
+    firing = set()
+    for alert in RULES:
+        (signals, kinds), *_ = re.findall(r'signal=~"([^"]*)",kind=~"([^"]*)"', alert.expr)
+        line = float(re.findall(r">= ([\d.]+)", alert.expr)[0])
+        if signal in signals.split("|") and kind in kinds.split("|") and score >= line and minutes * 60 >= alert.wait:
+            firing.add(alert.severity)
+    return "critical" if "critical" in firing else "warning" if firing else ""
+
+
+@pytest.mark.parametrize("kind", ["shift", "trend"])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_handlers_page_and_alerts_call_the_same_score_the_same(signal: str, kind: str) -> None:
+    condition = "mix" if signal in SHAPES else "anomaly"
+    for score in (2.9, 3.0, 5.9, 6.0):
+        watch = Watch()
+        handlers = [watch.lasting(signal, kind, score) or "" for _ in range(12)]  # after each minute
+        page = [level(60 * minutes, **{"shift": 0.0, kind: score}, condition=condition) for minutes in range(1, 13)]
+        alerts = [of_rules(signal, kind, score, minutes) for minutes in range(1, 13)]
+        if signal == "answer_problems":  # whose share is judged by a condition of its own
+            assert alerts == [""] * 12
+            assert handlers[4:] == (["warning"] * 8 if score >= 3 else [""] * 8)
+            continue
+        assert [one.replace("pending", "") for one in page] == alerts
+        assert handlers[1:] == alerts[1:]  # a minute may be a few seconds of calls: the first is never enough
     assert limit_of(BY_ID["mix"], "critical") is None
 
 
@@ -109,7 +154,7 @@ def test_a_signal_is_judged_where_it_matters_only(
     store.apply(call(at=AT))
     situation: Situation = store._survey(AT + 1, shown=True)
     ((key, model),) = situation.models.items()
-    situation = situation._replace(models={key: model._replace(scores={signal: score})})
+    situation = situation._replace(models={key: model._replace(scores={(signal, "shift"): score})})
     found = [(one.condition, one.value) for one in read(situation, DEFAULT) if "signal" in dict(one.key)]
     assert found == ([(condition, value)] if condition else [])
 
@@ -119,7 +164,9 @@ def test_a_signal_is_one_thing_in_its_sentence(call) -> None:
     store.apply(call(at=AT))
     situation: Situation = store._survey(AT + 1, shown=True)
     ((key, model),) = situation.models.items()
-    situation = situation._replace(models={key: model._replace(scores=dict.fromkeys((*PAGING, *SHAPES), 3.0))})
+    situation = situation._replace(
+        models={key: model._replace(scores={(one, "trend"): 3.0 for one in (*PAGING, *SHAPES)})}
+    )
     named = {dict(one.key)["signal"]: one.detail for one in read(situation, DEFAULT) if "signal" in dict(one.key)}
     assert named == {
         "latency": "latency", "output_tokens": "output length", "cost": "cost of a call", "time_to_first_chunk": "time to first chunk",

@@ -8,6 +8,8 @@ from typing import Any
 
 from otel_llm.core.shapes import NamedTuple
 
+from otel_llm.core.conditions import BY_ID, PAGING, Level
+
 from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
@@ -16,11 +18,22 @@ from .slices import Slice
 from .trend import LINE, Trend
 
 EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are computed again
-HELD = {"shift": 5, "trend": 10}  # minutes in a row beyond the line after which a shift is critical
-GRAVE = 6.0  # a score that is critical as soon as it has lasted two minutes
-LASTING = 2
 SHORTEST = 3  # minutes of calls before they are judged by the minute
-PAGING = frozenset(("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend"))
+LASTING = 2  # minutes in a row without which nothing lasts
+
+
+def _minutes(level: Level | None) -> int:
+    """Minutes in a row beyond the line that are as long as the ``level`` of a condition is held."""
+    return max(LASTING, int(level.held // 60)) if level is not None else 0
+
+
+_RECENT = BY_ID["anomaly"]
+HELD = {
+    "shift": _minutes(_RECENT.critical),
+    "trend": _minutes(_RECENT.slow),
+}  # until it is critical, as in rules and on the page
+FIRST, OF_MIX, AT_ONCE = _minutes(_RECENT.warning), _minutes(BY_ID["mix"].warning), _minutes(_RECENT.grave)
+GRAVE = _RECENT.limit("grave")  # a score that is critical after ``AT_ONCE``
 OF_CALLS: tuple[tuple[Signal, Direction], ...] = (
     ("latency", "high"), ("output_tokens", "high"), ("output_tokens", "low"), ("cost", "high"),
 )  # fmt: skip
@@ -87,9 +100,9 @@ class Watch:
             self.beyond.get((signal, kind), 0) + 1 if far >= self.alarming.line and self.alarming.covers(signal) else 0
         )
         self.beyond[signal, kind] = minutes
-        if signal in PAGING and (minutes >= HELD[kind] or (minutes >= LASTING and far >= GRAVE)):
+        if signal in PAGING and (minutes >= HELD[kind] or (minutes >= AT_ONCE and far >= GRAVE)):
             return "critical"
-        return "warning" if minutes >= LASTING else None
+        return "warning" if minutes >= (FIRST if signal in PAGING else OF_MIX) else None
 
     def judgement(self, signal: Signal, kind: Any, score: float, severity: Severity) -> Judgement:
         """Of minutes, for people. Value and baseline are typical ones: geometric means."""

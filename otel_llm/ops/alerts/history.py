@@ -59,9 +59,10 @@ def anomalies(it: Context) -> list[Alert]:
     one, mix = BY_ID["anomaly"], BY_ID["mix"]
     recent = [
         _recent(it, "warning", one.warning),
-        _recent(it, "warning", mix.warning, SHAPES),
+        _recent(it, "warning", mix.warning, SHAPES, about="mix"),
         _recent(it, "critical", one.critical),
-        _recent(it, "critical", one.grave),
+        _recent(it, "critical", one.slow, pace="slow"),
+        _recent(it, "critical", one.grave, size="grave"),
         # what one process cannot see: the mean over all instances, and the rhythm of days
         _anomaly("fleet", "warning", 5 * MINUTE, _shift(it, o.zscore_critical)),
         _anomaly("season", "warning", 10 * MINUTE, _season(it, "warning")),
@@ -73,19 +74,20 @@ def anomalies(it: Context) -> list[Alert]:
     ]
 
 
-def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str, ...] = PAGING) -> Alert:
-    """What each process says of its recent calls: severity by how far they are, and for how long."""
+def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str, ...] = PAGING, **more: str) -> Alert:
+    """What each process says of its recent calls: severity by how far they are, and for how long. ``more`` are labels that tell
+    rules of one severity apart."""
     sigmas, wait = (inf, 0.0) if level is None else (getattr(it.objectives, str(level.limit)), level.held)
-    high = _of_processes(recorded.OWN_HIGHEST, signals)
-    low = _of_processes(recorded.OWN_LOWEST, tuple(one for one in signals if one in LOW_TOO))
+    kinds = "shift|trend" if level is None or not level.of else level.of
+    high = _of_processes(recorded.OWN_HIGHEST, kinds, signals)
+    low = _of_processes(recorded.OWN_LOWEST, kinds, tuple(one for one in signals if one in LOW_TOO))
     by = f"by ({it.model}, signal)"
     expr = _directed(f"max {by} ({high}) >= {sigmas:g}", f"min {by} ({low}) <= -{sigmas:g}")
-    more = {"size": "grave"} if severity == "critical" and wait < 5 * MINUTE else {}
-    return _anomaly("recent", severity, wait, expr, {"about": "mix"} if signals == SHAPES else more)
+    return _anomaly("recent", severity, wait, expr, more)
 
 
-def _of_processes(record: str, signals: tuple[str, ...]) -> str:
-    return f'{record}{{signal=~"{"|".join(signals)}",kind=~"shift|trend"}}'
+def _of_processes(record: str, kinds: str, signals: tuple[str, ...]) -> str:
+    return f'{record}{{signal=~"{"|".join(signals)}",kind=~"{kinds}"}}'
 
 
 def _anomaly(kind: str, severity: str, wait: float, expr: str, more: Mapping[str, str] | None = None) -> Alert:

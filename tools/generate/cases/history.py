@@ -176,6 +176,7 @@ def _recent(_: Vocabulary) -> list[Case]:
 
     name, grave = "LLMAnomaly", {"size": "grave"}
     both = (expected("critical", "latency", "high", "3.2"), expected("warning", "latency", "high", "3.2"))
+    slow = (expected("critical", "latency", "high", "3.2", pace="slow"), both[1])
     large = (
         expected("critical", "cost", "high", "7.0", **grave),
         expected("warning", "cost", "high", "7.0"),
@@ -183,6 +184,22 @@ def _recent(_: Vocabulary) -> list[Case]:
     return [
         Case(name, "recent calls 3.2 errors slower for 2 minutes", fed("latency", (3.2, 3)), 7, both[1:], (5, 9)),
         Case(name, "recent calls 3.2 errors slower for 6 minutes", fed("latency", (3.2, 7)), 11, both, (5, 13)),
+        Case(
+            name,
+            "calls become 3.2 errors slower, and it is 8 minutes",
+            fed("latency", (3.2, 9), kind="trend"),
+            13,
+            both[1:],
+            (5, 15),
+        ),
+        Case(
+            name,
+            "calls become 3.2 errors slower, and it is 11 minutes",
+            fed("latency", (3.2, 12), kind="trend"),
+            16,
+            slow,
+            (5, 18),
+        ),
         Case(name, "recent calls 7 errors dearer for 3 minutes", fed("cost", (7.0, 4), kind="trend"), 8, large, (5,)),
         Case(name, "recent calls 9 errors faster", fed("latency", (-9, 10)), 14),
         Case(name, "2.9 errors longer", fed("output_tokens", (2.9, 10)), 14),
