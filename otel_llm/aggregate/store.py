@@ -326,6 +326,7 @@ class Store:
             avoidable=call.cost_avoidable,
             whole=whole(call),
             problem=bool(call.problems),
+            model=call.response_model,
         )
         for judgement in judgements:
             if judgement.kind != "call":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from .bounds import printable
 from .window.facts import Cause
 
 
@@ -33,8 +34,8 @@ def seconds(value: float) -> str:
 
 
 def moved(causes: Iterable[Cause]) -> str:
-    """What changed: ``tenant acme: 12 % → 48 % of calls (80 % of the change)``.."""
+    """What changed: ``tenant acme: 12 % → 48 % of calls (80 % of the change)``."""
     return "; ".join(
-        f"{dimension} {value}: {percent(before)} \N{RIGHTWARDS ARROW} {percent(now)} of calls ({percent(share)} of the change)"
+        f"{dimension} {printable(value)}: {percent(before)} \N{RIGHTWARDS ARROW} {percent(now)} of calls ({percent(share)} of the change)"
         for dimension, value, share, before, now in causes
     )

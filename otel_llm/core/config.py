@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import field, fields
 from typing import Any
 
-from .setting_readers import Read
+from .conditions import SIGNALS
+from .setting_readers import Read, problem
 from .setting_readers import read_action as _action
 from .setting_readers import read_capture as _capture
 from .setting_readers import read_labels as _labels
@@ -17,6 +18,7 @@ from .setting_readers import read_number as _number
 from .setting_readers import read_one_of as _one_of
 from .setting_readers import read_otel_truth as _otel_truth
 from .setting_readers import read_pairs as _pairs
+from .setting_readers import read_signals as _signals
 from .setting_readers import read_text as _text
 from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
@@ -172,9 +174,9 @@ class Config:
     anomaly_signals: tuple[str, ...] = _setting(
         "OTEL_LLM_ANOMALY_SIGNALS",
         (),
-        _names,
+        _signals,
         "Signals that handlers get; empty is all.",
-        "latency, output_tokens, cost, errors ..., comma-separated",
+        f"{', '.join(SIGNALS)}; comma-separated",
     )
     budget_daily: float | None = _setting(
         "OTEL_LLM_BUDGET_DAILY_USD", None, _number(float, 0, _BIG), "Budget of a calendar day.", _USD
@@ -328,8 +330,9 @@ class Config:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read ``environ`` (the process's own by default). Never raises: ``problems`` names what is wrong."""
         environ = os.environ if environ is None else environ
-        again = {ours: environ[name] for name, ours in _SAME.items() if name in environ}
-        environ = {**again, **{name: text for name, text in environ.items() if name not in _SAME}}
+        again = {ours: name for name, ours in _SAME.items() if name in environ and not environ.get(ours, "").strip()}
+        twice = [name for name, ours in _SAME.items() if name in environ and ours not in again]
+        environ = {**environ, **{ours: environ[name] for ours, name in again.items()}}
         given: dict[str, Any] = {}
         problems: list[str] = []
         by_variable = {spec.metadata["variable"]: spec for spec in fields(cls) if spec.metadata}
@@ -340,35 +343,25 @@ class Config:
             try:
                 given[spec.name] = spec.metadata["read"](text)
             except ValueError as error:
-                problems.append(_problem(variable, text, error, spec.metadata["allowed"], spec.default))
+                named = again.get(variable, variable)
+                problems.append(problem(named, text, error, spec.metadata["allowed"], spec.default))
         ours = [name for name in environ if name.startswith("OTEL_LLM_") and not name.startswith(_OWN)]
-        problems += [_unknown(name, by_variable) for name in ours if name not in by_variable]
+        problems += [_unknown(name, by_variable) for name in ours if name not in by_variable and name not in _SAME]
+        problems += [
+            f"{name} is another name of {_SAME[name]}, which is set, too; using {_SAME[name]}" for name in twice
+        ]
         apart = given.get("window_labels", ())
-        if strange := [name for name in apart if name not in given.get("metric_labels", ())]:
-            problems.append(
-                f"OTEL_LLM_WINDOW_LABELS: {strange[0]!r} is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart"
-            )
-        taken = frozenset(
-            by_variable[variable].metadata["variable"]
-            for variable in by_variable
-            if by_variable[variable].name in given
-        )
+        problems += [
+            f"{again.get(_APART, _APART)}: {name!r} is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart"
+            for name in apart
+            if name not in given.get("metric_labels", ())
+        ]
+        taken = frozenset(variable for variable, spec in by_variable.items() if spec.name in given)
         return cls(**given, problems=tuple(problems), given=taken)
 
 
-_SAME = {"OTEL_LLM_ANOMALY_LABELS": "OTEL_LLM_WINDOW_LABELS"}  # settings that have a second name
-
-
-def _problem(variable: str, text: str, error: ValueError, allowed: str, default: Any) -> str:
-    hint = f" (allowed: {allowed})" if allowed else ""
-    quoted = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
-    return f"{variable}={quoted!r}: {error}{hint}; using {_used(default)}"
-
-
-def _used(default: Any) -> str:
-    if default in (None, "", ()):
-        return "none"
-    return str(default).lower() if isinstance(default, bool) else repr(default)
+_APART = "OTEL_LLM_WINDOW_LABELS"
+_SAME = {"OTEL_LLM_ANOMALY_LABELS": _APART}  # settings that have a second name
 
 
 def _unknown(name: str, names: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .catalogue import METRICS
+from .conditions import SIGNALS
 
 Read = Callable[[str], Any]
 
@@ -16,6 +17,16 @@ def read_text(text: str) -> str:
 
 def read_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def read_signals(text: str) -> tuple[str, ...]:
+    names = read_names(text)
+    if strange := [name for name in names if name not in SIGNALS]:
+        from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+
+        near = get_close_matches(strange[0], SIGNALS, n=1)
+        raise ValueError(f"{strange[0]!r} is no signal" + (f"; did you mean {near[0]}?" if near else ""))
+    return names
 
 
 def read_labels(text: str) -> tuple[str, ...]:
@@ -98,3 +109,16 @@ def read_vocabulary(text: str) -> str:
 
     words(text)
     return ",".join(read_names(text.lower()))
+
+
+def problem(variable: str, text: str, error: ValueError, allowed: str, default: Any) -> str:
+    """What is wrong with a variable's text, what is allowed, and what is used instead."""
+    hint = f" (allowed: {allowed})" if allowed else ""
+    quoted = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
+    return f"{variable}={quoted!r}: {error}{hint}; using {_used(default)}"
+
+
+def _used(default: Any) -> str:
+    if default in (None, "", ()):
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else repr(default)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from otel_llm.aggregate import printable
 from otel_llm.aggregate.judgement import Change, limit_of
 from otel_llm.aggregate.window import Crossing, Judgement, Key
 from otel_llm.core.shapes import NamedTuple, dataclass
@@ -49,6 +50,11 @@ class Cause(NamedTuple):
     def __str__(self) -> str:
         """As ``tenant=acme 80 % of the change (5 % -> 40 % of calls)``."""
         return f"{self.dimension}={self.value} {self.contribution:.0%} of the change ({self.before:.0%} -> {self.now:.0%} of calls)"
+
+
+def _causes(moved: Iterable[Sequence[Any]]) -> tuple[Cause, ...]:
+    """As handlers get them: values may be user input."""
+    return tuple(Cause(dimension, printable(value), *shares) for dimension, value, *shares in moved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,7 @@ class Anomaly:
         return cls(
             type=TYPES[judgement.signal][0], severity=judgement.urgency or judgement.severity, value=judgement.value,
             baseline=judgement.baseline_mean, z_score=judgement.zscore, direction=judgement.direction, provider=key[0], model=key[1],
-            trace_id=trace_id, detail=detail or kind, causes=tuple(Cause(*cause) for cause in judgement.causes),
+            trace_id=trace_id, detail=detail or kind, causes=_causes(judgement.causes),
         )  # fmt: skip
 
     @classmethod
@@ -133,6 +139,7 @@ class Anomaly:
             type="condition_ended" if ended else "condition_open", severity=severity, value=entry.reading.value or 0.0, baseline=limit,
             provider=key.get("provider", ""), model=key.get("model", ""), condition=entry.reading.condition,
             detail=entry.reading.subject if not key.get("model") else "", message="; ".join((entry.text, *inside, *changed)),
+            causes=_causes(entry.reading.facts.get("causes", ())),
         )  # fmt: skip
 
     @classmethod

@@ -123,5 +123,50 @@ def test_a_child_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_setting_with_two_names() -> None:
     named = {"OTEL_LLM_METRIC_LABELS": "tenant,feature", "OTEL_LLM_ANOMALY_LABELS": "tenant"}
     assert Config.from_env(named).window_labels == ("tenant",)
-    assert Config.from_env({**named, "OTEL_LLM_WINDOW_LABELS": "feature"}).window_labels == ("feature",)
     assert Config.from_env(named).problems == ()
+    both = Config.from_env({**named, "OTEL_LLM_WINDOW_LABELS": "feature"})
+    assert both.window_labels == ("feature",)
+    assert both.problems == (
+        "OTEL_LLM_ANOMALY_LABELS is another name of OTEL_LLM_WINDOW_LABELS, which is set, too; using OTEL_LLM_WINDOW_LABELS",
+    )
+    strange = Config.from_env({**named, "OTEL_LLM_ANOMALY_LABELS": "tenant,team,route"})
+    assert strange.problems == (  # by the name that was set
+        "OTEL_LLM_ANOMALY_LABELS: 'team' is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart",
+        "OTEL_LLM_ANOMALY_LABELS: 'route' is not in OTEL_LLM_METRIC_LABELS; it keeps nothing apart",
+    )
+
+
+ALLOWED = (
+    "latency, output_tokens, cost, time_to_first_chunk, errors, calls, spend, input_tokens, latency_slow, output_long, "
+    "output_short, output_spread, answer_problems; comma-separated"
+)
+
+
+SETTINGS = [
+    ("sensitivity", "2.5", 2.5, ""),
+    ("sensitivity", "0.5", 2.0, "not between 1 and 10 (allowed: 1 to 10); using 2.0"),
+    ("sensitivity", "high", 2.0, "not a number (allowed: 1 to 10); using 2.0"),
+    ("sensitivity", "nan", 2.0, "not between 1 and 10 (allowed: 1 to 10); using 2.0"),
+    ("line", "4", 4.0, ""),
+    ("line", "1", 3.0, "not between 2 and 20 (allowed: 2 to 20); using 3.0"),
+    ("alarms", "1", 1, ""),
+    ("alarms", "2.5", 3, "not a whole number (allowed: 1 to 20); using 3"),
+    ("scale", "linear", "linear", ""),
+    (
+        "scale",
+        "z",
+        "calibrated",
+        "not one of linear, log, calibrated (allowed: linear, log, calibrated); using 'calibrated'",
+    ),
+    ("signals", "latency, errors", ("latency", "errors"), ""),
+    ("signals", "latency,error", (), f"'error' is no signal; did you mean errors? (allowed: {ALLOWED}); using none"),
+    ("signals", "mood", (), f"'mood' is no signal (allowed: {ALLOWED}); using none"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value", "problem"), SETTINGS)
+def test_settings_of_anomalies(name: str, text: str, value: object, problem: str) -> None:
+    variable = f"OTEL_LLM_ANOMALY_{name.upper()}"
+    config = Config.from_env({variable: text})
+    assert getattr(config, f"anomaly_{name}") == value
+    assert config.problems == ((f"{variable}={text!r}: {problem}",) if problem else ())

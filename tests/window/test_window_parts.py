@@ -6,7 +6,6 @@ from math import exp, log
 
 import pytest
 
-from otel_llm.aggregate.window.explain import Samples
 from otel_llm.aggregate.window.length import Joint, Lengths
 from otel_llm.aggregate.window.light import Light
 from otel_llm.aggregate.window.memory import FULL, MOST, SAMPLE, Memory
@@ -258,41 +257,3 @@ def test_a_watch_loads_what_it_dumped() -> None:
     later = Watch()
     later.take_up({**watch.learned(), "trends": {**watch.learned()["trends"], "unknown": ()}})
     assert later.trends["latency"].learned() == watch.trends["latency"].learned()
-
-
-def test_causes_are_the_values_that_moved_most() -> None:
-    samples = Samples(("tenant", "feature"))
-    for number in range(600):
-        samples.add((1.0, 100, (0, 3, None)[number % 3], 0.1, "", ("calm",)))
-        if number % 10 == 9:
-            samples.close()
-    assert samples.causes("latency") == ()  # nothing has changed
-    for number in range(128):
-        loud = number % 2
-        samples.add(
-            (
-                9.0 if loud else 1.0,
-                100,
-                (0, 3, None)[number % 3],
-                None,
-                "timeout" if number % 4 == 0 else "",
-                ("loud" if loud else "calm",),
-            )
-        )
-    (name, value, share, before, now), *_ = samples.causes("latency")
-    assert (name, value, before) == ("tenant", "loud", 0.0)
-    assert (share, now) == (pytest.approx(1.0), pytest.approx(64 / 96))
-    assert samples.causes("errors")[0][:3] == ("error_type", "timeout", pytest.approx(1.0))
-    assert samples.causes("cost") == ()  # too few of now have one
-    assert Samples().causes("latency") == ()
-
-
-def test_what_nearly_all_calls_have_explains_nothing():
-    samples = Samples(("tenant", "feature"))
-    for minute in range(20):
-        for number in range(30):
-            feature = "plan" if number % 3 else "chat"
-            tokens = 900 if minute > 12 and feature == "plan" else 100
-            samples.add((1.0, tokens, 500, 0.01, "", ("globex" if number == 7 else "acme", feature)))
-        samples.close()
-    assert [cause[:2] for cause in samples.causes("output_tokens")] == [("feature", "plan")]

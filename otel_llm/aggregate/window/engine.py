@@ -80,18 +80,22 @@ class Engine:
         avoidable: float = 0.0,
         whole: bool | None = None,
         problem: bool = False,
+        model: str = "",
     ) -> tuple[Judgement, ...]:
         """Count one call of ``key`` (provider, request model) that ended at ``at``; returns what is unusual about it.
 
         Latency and output tokens are judged of successful calls only, and cost as well; an ``error_type`` other than "" is that of
         a failed one. ``cached`` are input tokens from the provider's prompt cache, ``saved`` and ``avoidable`` US dollars, ``whole``
-        says whether ``cost`` is all of it; None where there was nothing to price. ``problem`` says that the answer went wrong.
+        says whether ``cost`` is all of it; None where there was nothing to price. ``problem`` says that the answer went wrong,
+        ``model`` which one answered.
         """
         track = self.tracks.get(key) or self._track(key)
         cell = track.current if track.start <= at < track.end else self._enter(track, at)
         cell.calls += 1
         cell.money(input_tokens, cached, saved, avoidable, whole=whole)
-        track.samples.add((duration, output_tokens, input_tokens, cost, error_type, labels))
+        track.samples.add(
+            (duration, output_tokens, input_tokens, cost, first_chunk, error_type, labels, problem, model)
+        )
         if fallback:
             cell.fallbacks += 1
         if error_type:

@@ -1,4 +1,8 @@
-"""Where a change comes from: label values, error types, prompt sizes, compared between a sample of the past and the latest calls."""
+"""Where a change comes from: label values, models, error types, prompt sizes, compared between a sample of the past and the latest calls.
+
+A value is named where it has more of the change than it would have if all calls had changed alike, and more than chance
+explains: where nothing stands out, nothing is named.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,36 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from math import isnan, nan
+from math import isnan, log, nan, sqrt
+from typing import Any, NamedTuple
 
 from .facts import Cause, Signal
+from .signals import CALLER_ENDED, EDGES
 
-NEWEST = 128  # calls that are now
+NEWEST = 128  # calls of which the last ones are now
 PAST = 128  # calls that are the past, spread over the window
-A_MINUTE = 3  # of the newest become past each minute
+NUMBERS = 5  # at the beginning of a sample
+A_MINUTE = 3  # of each minute become past
+RECENT, FEW = 2, 30  # minutes, and calls at least, that are now
 TOP = 3
 LEAST = 20  # calls on each side
-SMALLEST = 0.1  # share of the change below which nothing is named
+SMALLEST = 0.1  # share of the change beyond what was to be expected, below which nothing is named
+CERTAIN = 3.0  # standard errors beyond it
 NEARLY_ALL = 0.9  # of the calls, before and now: a value that so many have explains nothing
 
-# latency, output tokens, input tokens, cost, error type, label values
-Sample = tuple["float | None", "float | None", "float | None", "float | None", str, tuple[str, ...]]
+# latency, output tokens, input tokens, cost, first chunk; error type, label values, whether the answer went wrong, model that answered
+Sample = tuple[Any, ...]
 Known = tuple[Sample, float]
 Read = Callable[[Sample], str]
+Measure = Callable[[Sample], "float | None"]
+
+
+class Group(NamedTuple):
+    """Calls with one value: how many, the sum of what they measure, and of its square."""
+
+    calls: int = 0
+    total: float = 0.0
+    squares: float = 0.0
 
 
 class Samples:
@@ -30,88 +48,146 @@ class Samples:
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         self.newest: deque[Sample] = deque(maxlen=NEWEST)
         self.past = Past()
+        self.minutes: deque[tuple[int, int]] = deque(maxlen=PAST)  # calls of each, and how many of them are past
         self.names = names  # of labels
         self.add = self.newest.append
 
-    def close(self) -> None:
-        """A minute is over."""
-        step = max(len(self.newest) // A_MINUTE, 1)
-        self.past.extend(list(self.newest)[::step][:A_MINUTE])
+    def close(self, calls: int) -> None:
+        """A minute with so many calls is over."""
+        if not calls:
+            return
+        ended = list(self.newest)[-calls:]
+        sample = ended[:: max(len(ended) // A_MINUTE, 1)][:A_MINUTE]
+        self.past.extend(sample)
+        self.minutes.append((calls, len(sample)))
 
     def causes(self, signal: Signal) -> tuple[Cause, ...]:
-        """The values that contribute most to the change of a signal's mean, at most three: share of the change, mean before and now."""
-        past = _known(signal, list(self.past)[: -2 * A_MINUTE] or list(self.past))
-        now = _known(signal, self.newest)
-        change = _mean(now) - _mean(past)
-        if min(len(past), len(now)) < LEAST or not change:
+        """The values that have most of a signal's change beyond what was to be expected, at most three: share of the change,
+        of calls before and now."""
+        minutes, calls, sampled = self._recent()
+        past, now = list(self.past)[: -sampled or None] or list(self.past), list(self.newest)[-max(calls, FEW) :]
+        before, after = _measured(signal, past, now)
+        if min(len(before), len(after)) < LEAST:
             return ()
-        causes = [cause for name, read in self._dimensions() for cause in _moved(name, read, past, now, change)]
-        return tuple(sorted(causes, key=lambda cause: -cause[2])[:TOP])
+        rate = 1.0
+        if signal in _RATES:
+            earlier = [one for one, _ in self.minutes][:-minutes] or [1]
+            rate = calls / minutes / (sum(earlier) / len(earlier)) if calls else 1.0
+        causes = [
+            cause
+            for name, read in self._dimensions()
+            for cause in _moved(name, _split(read, before), _split(read, after, rate), rate=signal in _RATES)
+        ]
+        return tuple(cause for _, cause in sorted(causes, key=lambda one: -one[0])[:TOP])
+
+    def _recent(self) -> tuple[int, int, int]:
+        """What is now: minutes, their calls, and how many of these are past already."""
+        minutes = calls = sampled = 0
+        for of_minute, of_sample in reversed(self.minutes):
+            if minutes >= RECENT and calls >= FEW:
+                break
+            minutes, calls, sampled = minutes + 1, calls + of_minute, sampled + of_sample
+        return minutes, calls, sampled
 
     def _dimensions(self) -> Iterator[tuple[str, Read]]:
-        yield "prompt", _prompt
-        yield "error_type", lambda one: one[4]
         for place, name in enumerate(self.names):
             yield name, partial(_label, place)
+        yield "model", lambda one: one[8]
+        yield "error_type", lambda one: one[FAILED]
+        yield "prompt", _prompt
 
 
 class Past:
     """Samples, oldest first, in a fifth of the memory; tokens are read as floats."""
 
     def __init__(self) -> None:
-        self.numbers = array("d")  # four of each sample
-        self.words: list[tuple[str, tuple[str, ...]]] = []  # the others; alike ones are one object
+        self.numbers = array("d")  # five of each sample
+        self.words: list[tuple[Any, ...]] = []  # the others; alike ones are one object
 
     def extend(self, samples: Iterable[Sample]) -> None:
-        for *numbers, error_type, labels in samples:
-            self.numbers.extend([nan if one is None else float(one) for one in numbers])
-            words = (error_type, labels)
+        for sample in samples:
+            self.numbers.extend([nan if one is None else float(one) for one in sample[:NUMBERS]])
+            words = sample[NUMBERS:]
             self.words.append(next((pair for pair in self.words if pair == words), words))
-        del self.numbers[: -4 * PAST], self.words[:-PAST]
+        del self.numbers[: -NUMBERS * PAST], self.words[:-PAST]
 
     def __iter__(self) -> Iterator[Sample]:
         values = (None if isnan(one) else one for one in self.numbers)
-        for (duration, output, inputs, cost), words in zip(zip(*[values] * 4, strict=True), self.words, strict=True):
-            yield (duration, output, inputs, cost, *words)
+        for numbers, words in zip(zip(*[values] * NUMBERS, strict=True), self.words, strict=True):
+            yield (*numbers, *words)
 
 
-def _known(signal: Signal, samples: Iterable[Sample]) -> list[Known]:
-    place, failed_too = _PLACES.get(signal, (0, False))
-    known = []
-    for one in samples:
-        value = one[place]
-        if place == FAILED:
-            known.append((one, float(bool(value))))
-        elif isinstance(value, (int, float)) and (failed_too or not one[FAILED]):
-            known.append((one, float(value)))
-    return known
+def _measured(signal: Signal, past: list[Sample], now: list[Sample]) -> tuple[list[Known], list[Known]]:
+    """What a signal measures of each call, before and now; of means, how far it lies from the usual one."""
+    measure = _RATES.get(signal) or _SHARES.get(signal)
+    if measure is not None:
+        return _known(measure, past), _known(measure, now)
+    measure = partial(_logarithm, *_PLACES.get(signal, (0, 1e-3, False)))
+    before, after = _known(measure, past), _known(measure, now)
+    ordered = sorted(value for _, value in before)
+    if not ordered:
+        return [], []
+    usual = sum(ordered) / len(ordered)
+    low, high = (ordered[int(edge * (len(ordered) - 1))] for edge in EDGES)
+    changes: dict[str, Callable[[float], float]] = {
+        "output_spread": lambda value: abs(value - usual),
+        "output_short": lambda value: float(value < low),
+        "output_long": lambda value: float(value > high),
+        "latency_slow": lambda value: float(value > high),
+    }
+    change = changes[signal] if signal in changes else lambda value: value - usual
+    return [(one, change(value)) for one, value in before], [(one, change(value)) for one, value in after]
 
 
-def _moved(name: str, read: Read, past: list[Known], now: list[Known], change: float) -> Iterator[Cause]:
-    """How far a value's calls pull the mean from what is usual, now and before, as a share of the change."""
-    before, after, usual = _split(read, past), _split(read, now), _mean(past)
+def _known(measure: Measure, samples: Iterable[Sample]) -> list[Known]:
+    return [(one, value) for one in samples if (value := measure(one)) is not None]
+
+
+def _logarithm(place: int, floor: float, failed_too: bool, one: Sample) -> float | None:
+    value = one[place]
+    if not isinstance(value, (int, float)) or (one[FAILED] and not failed_too):
+        return None
+    return log(max(value, floor))
+
+
+def _moved(
+    name: str, before: dict[str, Group], after: dict[str, Group], *, rate: bool
+) -> Iterator[tuple[float, Cause]]:
+    """How much of the change the calls of each value have, where that stands out; before it, by how much it does."""
     if len(before.keys() | after.keys()) < 2:  # noqa: PLR2004 - one value explains nothing
         return
+    was, become = _sum(before), _sum(after)
+    change = become.total / become.calls - was.total / was.calls
     for value in sorted(before.keys() | after.keys()):
-        calls_before, total_before = before.get(value, (0, 0.0))
-        calls, total = after.get(value, (0, 0.0))
-        if min(calls_before / len(past), calls / len(now)) >= NEARLY_ALL:
+        one, other = before.get(value, Group()), after.get(value, Group())
+        shares = one.calls / was.calls, other.calls / become.calls
+        if not value or not change or min(shares) >= NEARLY_ALL:
             continue
-        pull = (total - calls * usual) / len(now) - (total_before - calls_before * usual) / len(past)
-        if value and pull / change >= SMALLEST:
-            yield name, value, pull / change, calls_before / len(past), calls / len(now)
+        expected = one.total / was.total if rate and was.total else shares[0]
+        part = (other.total / become.calls - one.total / was.calls) / change
+        error = sqrt(_variance(other, become, expected) + _variance(one, was, expected)) / abs(change)
+        if part - expected >= max(SMALLEST, CERTAIN * error):
+            yield part - expected, (name, value, min(part, 1.0), *shares)
 
 
-def _split(read: Read, pairs: list[Known]) -> dict[str, tuple[int, float]]:
-    groups: dict[str, tuple[int, float]] = {}
+def _variance(one: Group, of: Group, expected: float) -> float:
+    """Of the mean by which the calls of ``one`` have more than ``expected`` of the whole."""
+    mean = (one.total - expected * of.total) / of.calls
+    squares = (one.squares * (1 - expected) ** 2 + (of.squares - one.squares) * expected**2) / of.calls
+    return max(squares - mean * mean, 0.0) / of.calls
+
+
+def _split(read: Read, pairs: list[Known], rate: float = 1.0) -> dict[str, Group]:
+    values: dict[str, list[float]] = {}
     for one, value in pairs:
-        count, total = groups.get(read(one), (0, 0.0))
-        groups[read(one)] = count + 1, total + value
-    return groups
+        values.setdefault(read(one), []).append(rate * value)
+    return {
+        name: Group(len(group), sum(group), sum([value * value for value in group])) for name, group in values.items()
+    }
 
 
-def _mean(pairs: list[Known]) -> float:
-    return sum(value for _, value in pairs) / len(pairs) if pairs else 0.0
+def _sum(groups: dict[str, Group]) -> Group:
+    return Group(*map(sum, zip(*groups.values(), strict=True)))
 
 
 def _prompt(one: Sample) -> str:
@@ -126,11 +202,16 @@ def _prompt(one: Sample) -> str:
 
 
 def _label(place: int, one: Sample) -> str:
-    return one[5][place] if place < len(one[5]) else ""
+    return one[6][place] if place < len(one[6]) else ""
 
 
-FAILED = 4
+FAILED = 5
+_RATES: dict[str, Measure] = {"calls": lambda _: 1.0, "spend": lambda one: one[3] or 0.0}  # per minute
+_SHARES: dict[str, Measure] = {
+    "errors": lambda one: float(bool(one[FAILED]) and one[FAILED] not in CALLER_ENDED),
+    "answer_problems": lambda one: None if one[FAILED] else float(one[7]),
+}  # of calls
 _PLACES = {
-    "output_tokens": (1, False), "output_spread": (1, False), "output_short": (1, False), "output_long": (1, False),
-    "input_tokens": (2, True), "cost": (3, True), "spend": (3, True), "errors": (FAILED, True),
-}  # fmt: skip  # signal: the value's place in a sample, and whether failed calls have it; latency otherwise
+    "output_tokens": (1, 1.0, False), "output_spread": (1, 1.0, False), "output_short": (1, 1.0, False), "output_long": (1, 1.0, False),
+    "input_tokens": (2, 1.0, True), "cost": (3, 1e-6, True), "time_to_first_chunk": (4, 1e-3, False),
+}  # fmt: skip  # signal: the value's place in a sample, its floor, and whether failed calls have it; latency otherwise

@@ -10,7 +10,7 @@ from typing import Any
 
 from .baseline import CRITICAL, Baseline
 from .explain import Samples
-from .facts import Judgement, Signal
+from .facts import Cause, Judgement, Signal
 from .lessons import Lessons
 from .memory import Memory
 from .slices import SIGNALS, Grid, Slice
@@ -30,6 +30,7 @@ class Track(Lessons):
         super().__init__(grid, scale, sensitivity)
         self.watch = Watch(alarming)
         self.samples = Samples(alarming.labels)
+        self.explained: dict[Signal, tuple[int, tuple[Cause, ...]]] = {}  # by the cell of the last look
         self.shifts: dict[Signal, tuple[int, float]] = dict.fromkeys(SIGNALS, (-1, 0.0))
         self.lines: dict[Signal, Line] = {signal: Line() for signal in SIGNALS}
         self.minute = -1  # the newest that has been closed
@@ -90,8 +91,17 @@ class Track(Lessons):
         shift = side * self._shift_of_cell(signal, baseline)
         if abs(judgement.zscore) < ALONE and shift < CRITICAL:
             return judgement
-        causes = self.samples.causes(signal)
-        return judgement._replace(alarm=True, urgency=self.watch.urgency(at, judgement, shift), causes=causes)
+        return judgement._replace(
+            alarm=True, urgency=self.watch.urgency(at, judgement, shift), causes=self._causes_of_cell(signal)
+        )
+
+    def _causes_of_cell(self, signal: Signal) -> tuple[Cause, ...]:
+        """What has moved; looked at once per cell, as in a fault each call may be an alarm."""
+        number, causes = self.explained.get(signal, (-1, ()))
+        if number != self.number:
+            causes = self.samples.causes(signal)
+            self.explained[signal] = (self.number, causes)
+        return causes
 
     def _shift_of_cell(self, signal: Signal, baseline: Baseline) -> float:
         """How far recent calls have shifted; looked at once per cell."""
@@ -158,7 +168,7 @@ class Track(Lessons):
                 if number in self.cells:
                     whole.merge(self.cells[number])
             self.watch.close(minute, whole)
-            self.samples.close()
+            self.samples.close(whole.calls)
             self.minute = minute
             self._alarm(minute)
 

@@ -75,8 +75,8 @@ def anomalies(it: Context) -> list[Alert]:
 
 
 def _recent(it: Context, severity: str, level: Level | None, signals: tuple[str, ...] = PAGING, **more: str) -> Alert:
-    """What each process says of its recent calls: severity by how far they are, and for how long. ``more`` are labels that tell
-    rules of one severity apart."""
+    """What each process says of its recent calls: severity by how far they are, and for how long. ``more`` are labels by which
+    rules of one severity differ."""
     sigmas, wait = (inf, 0.0) if level is None else (getattr(it.objectives, str(level.limit)), level.held)
     kinds = "shift|trend" if level is None or not level.of else level.of
     high = _of_processes(recorded.OWN_HIGHEST, kinds, signals)
