@@ -185,6 +185,7 @@ def _budgets(now: Situation, _: Objectives) -> Readings:
             yield Reading("budget_forecast", labels, subject, one.forecast, 1, percent(one.forecast))
 
 
+_SINCE = "since this start of the service, against what was usual before"
 _SIGNALS = {
     "output_tokens": "output length", "input_tokens": "input length", "cost": "cost of a call", "latency_slow": "share of slow calls",
     "output_long": "share of long answers", "output_short": "share of short answers", "output_spread": "spread of output lengths",
@@ -202,8 +203,12 @@ def _anomalies(now: Situation, _: Objectives) -> Readings:
                 matters = direction == "high" or signal in LOW_TOO
                 facts: dict[str, Any] = {"zscore": score, "alarms": model.five.alarms.get(signal, 0), "signal": signal}
                 facts.update((kind, abs(parts.get(kind, 0.0)) if matters else 0.0) for kind in ("shift", "trend"))
-                if causes := model.causes.get(signal):
-                    facts["moved"], facts["causes"] = moved(causes), tuple(map(tuple, causes))
+                causes, since = model.causes.get(signal, ()), _SINCE if signal in model.since_start else ""
+                if causes or since:
+                    facts["moved"], facts["causes"] = (
+                        "; ".join(filter(None, (since, moved(causes)))),
+                        tuple(map(tuple, causes)),
+                    )
                 labels = (*_of(key), ("signal", signal), ("direction", direction))
                 shown = f"{'+' if score > 0 else _MINUS}{abs(score):.1f} {_SIGMA}"
                 far = max(facts["shift"], facts["trend"])

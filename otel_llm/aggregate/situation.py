@@ -28,6 +28,9 @@ class Model(NamedTuple):
     variation: float | None  # standard deviation of output tokens over their mean, in the window
     usual: Mapping[str, float]  # shares since the start: cached, cut, withheld
     causes: Mapping[str, tuple[Cause, ...]] = {}  # by signal that has shifted: what moved most, where it is to be shown
+    since_start: frozenset[str] = (
+        frozenset()
+    )  # signals that are judged by what was usual before this start of the service
 
     @property
     def farthest(self) -> dict[str, float]:

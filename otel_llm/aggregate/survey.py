@@ -46,6 +46,7 @@ def survey(
             None if track is None else _output(track), None if track is None else _cost(track),
             None if track is None else _variation(track, now), usual.of(key, (hour, fifteen)),
             {} if track is None else _causes(track, scores, DEFAULT.zscore_warning if shown else DEFAULT.zscore_critical),
+            frozenset() if track is None or now - state.views.began >= state.engine.grid.window else track.before_start,
         )  # fmt: skip
     away = recent.counted("otel_llm_fallbacks_total", now, QUARTER).items()
     decided = recent.counted("otel_llm_budget_decisions_total", now, QUARTER).items()

@@ -133,3 +133,21 @@ def test_windows_are_bounded_and_what_is_beyond_shares_one(call, monkeypatch) ->
     }  # fmt: skip
     (overflow,) = (view for view in store.views(AT) if view.metric.name == "otel_llm_label_overflow_total")
     assert {row.labels: row.cell.value for row in overflow.rows}[("_window",)] == 4
+
+
+def test_what_is_unusual_since_a_deploy_is_marked_so(call) -> None:
+    before, after = Store(Config()), Store(Config())
+    for number in range(600):
+        before.apply(call(at=AT - 3600 + number * 5, duration=1.0 + number % 10 / 20, output_tokens=100 + number % 7))
+    after.add_baselines(json.loads(json.dumps(before.baselines())))
+    for store in (after, before):
+        for number in range(120):
+            store.apply(call(at=AT + number, duration=3.0 + number % 10 / 20, output_tokens=100 + number % 7))
+            if number % 15 == 14:
+                store.judge(AT + number)
+    why = []
+    for store in (after, before):
+        conditions = store.status(AT + 120, {})["conditions"]
+        (slow,) = (one for one in conditions if one["text"].startswith("gpt-5: latency is +"))
+        why.append(slow["why"])
+    assert why == ["since this start of the service, against what was usual before", None]

@@ -90,3 +90,20 @@ def test_a_check_counts_nothing() -> None:
     assert usual.severity == ""
     assert engine.check(("", "other"), "latency", 1.0, START + 3600) is None
     assert engine.stats(START + 3600).models[KEY].calls <= 3600
+
+
+def test_minutes_are_reported_with_the_next_call_though_it_is_an_ordinary_one_or_a_failed_one() -> None:
+    for kind in ("", "server_error"):
+        engine, reported = Engine(), []
+        feed(engine, steady(START, 7200))
+        for minute in range(6):
+            begin = START + 7200 + 60 * minute
+            calls = [
+                one._replace(error_type="server_error" if kind or number % 2 else "")
+                for number, one in enumerate(steady(begin, 60, seed=5))
+            ]
+            judged = feed(engine, calls[:1])  # the first call after a minute brings what that minute was called
+            reported.append({one.signal for one in judged if one.kind != "call" and one.signal == "errors"})
+            feed(engine, calls[1:])
+            engine.forget(begin + 60)
+        assert reported[2:] == [{"errors"}] * 4, kind

@@ -100,7 +100,7 @@ class Engine:
             cell.fallbacks += 1
         if error_type:
             cell.failed(error_type, (input_tokens, output_tokens, thinking_tokens), cost)
-            return NOTHING
+            return track.reported() if track.pending else NOTHING
         if problem:
             cell.problems += 1
         asked = None

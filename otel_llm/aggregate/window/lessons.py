@@ -59,6 +59,11 @@ class Lessons(Timeline):
             lessons = self._of_cells(signal, at)
         return self._taught(signal, lessons, now)
 
+    @property
+    def before_start(self) -> frozenset[Signal]:
+        """Signals that are judged by what was there before the window alone: after a restart, until there is enough since then."""
+        return frozenset(signal for signal, newest in self.taught.items() if -BEFORE < newest < 0)
+
     def _keeps(self, signal: Signal, now: int) -> bool:
         """Whether all that has taught is in the window still, and nothing of it has become recent."""
         taught = self.pools[signal].members

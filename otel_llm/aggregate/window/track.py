@@ -77,10 +77,15 @@ class Track(Lessons):
             judgement = baseline.judge(value)
             if judgement is not None:
                 judgements.append(self._alarmed(at, signal, baseline, judgement))
-        while self.pending:
-            judgements.append(self.pending.popleft())
-        self._set_bounds()
+        judgements += self.reported()
         return tuple(judgements)
+
+    def reported(self) -> tuple[Judgement, ...]:
+        """What the minutes before are called, once."""
+        judgements = tuple(self.pending)
+        self.pending.clear()
+        self._set_bounds()
+        return judgements
 
     def _alarmed(self, at: float, signal: Signal, baseline: Baseline, judgement: Judgement) -> Judgement:
         if not self.watch.alarming.covers(signal):
@@ -148,6 +153,9 @@ class Track(Lessons):
         self.watch.draw_edges(self.minute, self.pools["output_tokens"].bins, self.pools["latency"].bins)
 
     def _set_bounds(self) -> None:
+        if self.pending:  # the next call brings it
+            self.bounds = [-inf, inf, -inf, -inf]
+            return
         latency, output, cost = (self.baselines[signal] for signal in SIGNALS)
         self.bounds = [
             latency.high if latency else inf,
@@ -183,7 +191,7 @@ class Track(Lessons):
             if severity is not None:
                 judgement = self._in_units(self.watch.judgement(signal, kind, score, severity), last)
                 self.pending.append(judgement._replace(causes=self.samples.causes(signal)))
-                self.bounds = [-inf, inf, -inf, -inf]  # so that the next call brings it
+                self._set_bounds()
 
     def _in_units(self, judgement: Judgement, last: int) -> Judgement:
         """With means in seconds, tokens or US dollars, where a trend knows only what is beyond the usual at a length."""

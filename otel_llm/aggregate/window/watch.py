@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from math import exp
 from typing import Any
 
-from otel_llm.core.shapes import NamedTuple
-
 from otel_llm.core.conditions import BY_ID, PAGING, Level
+from otel_llm.core.shapes import NamedTuple
 
 from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
