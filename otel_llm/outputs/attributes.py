@@ -9,8 +9,7 @@ place, which shows as an AttributeError or a TypeError, that is counted once, an
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
@@ -83,15 +82,11 @@ def _deaf(processor: Any) -> bool:
 
 def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
     """What ``span.set_attributes`` does, with the same outcome, on a span that others may be at work on."""
-    _put(_put_locked, span, attributes)
-
-
-def _put(how: Callable[[Any, Mapping[str, Any]], bool], span: Any, attributes: Mapping[str, Any]) -> None:
     global _short  # noqa: PLW0603 - one SDK per process
     done = False
     if _short:
         try:
-            done = how(span, attributes)
+            done = _filled(span, attributes)
         except _MOVED as error:
             _short = False
             guard("end").__exit__(type(error), error, error.__traceback__)
@@ -99,51 +94,39 @@ def _put(how: Callable[[Any, Mapping[str, Any]], bool], span: Any, attributes: M
         span.set_attributes(attributes)
 
 
-def _put_locked(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
-    if type(getattr(span, "_attributes", None)) is not BoundedAttributes:
+def kept(span: Any, coming: int) -> dict[str, Any] | None:
+    """Where a span that is ours to end keeps its attributes, if that is the place we know and has room for ``coming`` more.
+
+    None in any other case: ``put`` is the way then. Values that go there are plain, tuples and no lists. No lock is taken, as each
+    goes in by one step and nobody else ends the span.
+    """
+    try:
+        attributes = span._attributes  # noqa: SLF001
+        if type(attributes) is not BoundedAttributes or attributes.max_value_len is not None or not _short:
+            return None
+        into: dict[str, Any] = attributes._dict  # noqa: SLF001
+        room = attributes.maxlen
+        if span._end_time is not None or (room is not None and len(into) + coming > room):  # noqa: SLF001
+            return None
+    except _MOVED:  # ``put`` counts it
+        return None
+    return into
+
+
+def _filled(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
+    kept = getattr(span, "_attributes", None)
+    if type(kept) is not BoundedAttributes:
         return False
     with span._lock:  # noqa: SLF001 - what set_attributes holds
-        return span._end_time is None and _filled(span._attributes, attributes)  # noqa: SLF001
-
-
-def _put_open(span: Any, attributes: Mapping[str, AttributeValue]) -> bool:
-    kept = getattr(span, "_attributes", None)
-    if type(kept) is not BoundedAttributes or kept.max_value_len is not None or span._end_time is not None:  # noqa: SLF001
-        return False
-    into, room = kept._dict, kept.maxlen  # noqa: SLF001
-    if room is not None and len(into) + len(attributes) > room:
-        return False
-    into.update(attributes)
-    return True
-
-
-def _filled(kept: Any, attributes: Mapping[str, AttributeValue]) -> bool:
-    if kept.max_value_len is not None:
-        return False
-    if not _PLAIN.issuperset(map(type, attributes.values())):
-        attributes = {key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()}
-    into, room = kept._dict, kept.maxlen  # noqa: SLF001
-    if room is not None and len(into) + len(attributes) > room:
-        return False
-    into.update(attributes)
-    return True
-
-
-def _put_begun(span: Any, attributes: Mapping[str, str | int]) -> bool:
-    kept = getattr(span, "_attributes", None)
-    if type(kept) is not BoundedAttributes or kept.max_value_len is not None:
-        return False
-    if kept.maxlen is not None and len(attributes) > kept.maxlen:
-        return False
-    kept._dict.update(attributes)  # noqa: SLF001
-    return True
-
-
-put_own = partial(_put, _put_open)
-"""As ``put``, on a span that is ours to end, of plain values without lists, which the SDK would make tuples of. It takes no lock: an
-update is one step, and nobody else ends the span."""
-put_first = partial(_put, _put_begun)
-"""As ``put``, on a span that has just begun, that nobody else has seen, and whose first attributes are text and whole numbers."""
+        if span._end_time is not None or kept.max_value_len is not None:  # noqa: SLF001
+            return False
+        if not _PLAIN.issuperset(map(type, attributes.values())):
+            attributes = {key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()}
+        into, room = kept._dict, kept.maxlen  # noqa: SLF001
+        if room is not None and len(into) + len(attributes) > room:
+            return False
+        into.update(attributes)
+        return True
 
 
 def add(span: Any, step: Any, attributes: Mapping[str, AttributeValue]) -> None:

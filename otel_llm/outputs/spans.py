@@ -19,11 +19,16 @@ from otel_llm.core.semconv import end_attributes, span_name, start_attributes
 from otel_llm.core.semconv.vocabulary import of
 from otel_llm.frameworks.reading import named_by_form
 
-from .attributes import Onlookers, add, put_first, put_own
+from .attributes import Onlookers, add, kept, put
 
 Attributes = dict[str, AttributeValue]
 Capture = Callable[[Invocation, Observation, Attributes], None]
 _END = guard("end")
+_CLIENT = SpanKind.CLIENT
+_FIRST = 5
+"""Attributes that a span begins with, beside labels."""
+_MOST = 64
+"""Those that a call's end puts there at most, beside what request and reply have."""
 
 
 class Spans:
@@ -47,19 +52,23 @@ class Spans:
         if call.step is not None and self._joins(call):
             runs.CALLED.set(time_ns())
             return
-        request = call.request
+        request, labels = call.request, call.labels
         if self._onlookers.any():
-            attributes = start_attributes(request, call.labels)
-            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, attributes, None, call.since)
+            attributes = start_attributes(request, labels)
+            span = self._tracer.start_span(span_name(request), None, _CLIENT, attributes, None, call.since)
             recorded = span.is_recording()
         else:
-            span = self._tracer.start_span(span_name(request), None, SpanKind.CLIENT, None, None, call.since)
+            span = self._tracer.start_span(span_name(request), None, _CLIENT, None, None, call.since)
             if recorded := span.is_recording():
-                put_first(span, start_attributes(request, call.labels))
+                if (into := kept(span, _FIRST + len(labels))) is not None:
+                    start_attributes(request, labels, into)
+                else:
+                    put(span, start_attributes(request, labels))
         call.span, context = span, span.get_span_context()
         if recorded:
             call.recorded = context
-            runs.CALLED.set(time_ns())
+            if runs.STATE.used:  # else there is no span of another library that asks
+                runs.CALLED.set(time_ns())
         if recorded or context.is_valid:
             call.scope = set_span_in_context(span)
 
@@ -98,7 +107,7 @@ class Spans:
         began = time_ns() - int(observation.duration * 1e9)
         inside = set_span_in_context(call.span)
         span = self._tracer.start_span(span_name(call.request), inside, SpanKind.CLIENT, None, None, began)
-        put_own(span, {**start_attributes(call.request, call.labels), **self._attributes(call, observation)})
+        put(span, {**start_attributes(call.request, call.labels), **self._attributes(call, observation)})
         span.end()
 
     def _has_provider(self) -> bool:
@@ -128,17 +137,23 @@ class Spans:
             self._emit_content(call, observation)
             return
         try:  # whatever fails on the way, the span ends
-            _write(self, call, observation)
+            self.written(call, observation)
         finally:
             span.end()
 
     def written(self, call: Invocation, observation: Observation) -> None:
         """Put on the span what came of the call."""
-        attributes = self._attributes(call, observation)
+        span, request, response = call.span, call.request, call.response
+        asked, answered = request.attributes, response.attributes
+        into = None
+        if self._capture is None and self._spoken.leaves(asked, answered):
+            into = kept(span, _MOST + len(asked) + len(answered))
+        attributes = self._attributes(call, observation, into)
         if observation.error_type:
             attributes.update(self._failure(call, observation))
             self._set_status(call, observation)
-        put_own(call.span, attributes)
+        if into is None:
+            put(span, attributes)
         if self._capture is not None:
             self._capture(call, observation, attributes)
 
@@ -148,8 +163,8 @@ class Spans:
             with _END:
                 self._capture(call, observation, self._attributes(call, observation))
 
-    def _attributes(self, call: Invocation, observation: Observation) -> Attributes:
-        attributes = end_attributes(call.request, call.response, observation, self._spoken)
+    def _attributes(self, call: Invocation, observation: Observation, into: Attributes | None = None) -> Attributes:
+        attributes = end_attributes(call.request, call.response, observation, self._spoken, into)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:
@@ -181,5 +196,4 @@ class Spans:
             )
 
 
-_write = guarded("end", Spans.written, 3)
 _write_shared = guarded("end", Spans.written_shared, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,7 +19,10 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_tracer
 
-from otel_llm.outputs.attributes import Onlookers, put, put_first, put_own
+from otel_llm.core.model import Observation, Reader, Request, Response, Usage
+from otel_llm.core.semconv import end_attributes, start_attributes
+from otel_llm.core.semconv.vocabulary import of
+from otel_llm.outputs.attributes import Onlookers, kept, put
 
 ASKED = {"gen_ai.request.model": "gpt-4o", "server.port": 8080}
 TOLD: dict[str, Any] = {
@@ -37,40 +41,42 @@ def span(**limits: Any) -> Any:
 LIMITS: tuple[dict[str, int], ...] = ({}, {"max_span_attributes": 4}, {"max_span_attribute_length": 3})
 
 
-@pytest.mark.parametrize("way", [put, put_own])
-@pytest.mark.parametrize("limits", LIMITS)
-def test_the_outcome_is_that_of_the_sdk(way: Any, limits: dict[str, int]) -> None:
+def straight(one: Any, attributes: dict[str, Any]) -> None:
+    """As a call's end does it."""
+    into = kept(one, len(attributes))
+    if into is None:
+        put(one, attributes)
+    else:
+        into.update(attributes)
+
+
+WAYS = ((put, TOLD), (straight, TUPLES))
+
+
+@pytest.mark.parametrize(("way", "told"), WAYS)
+@pytest.mark.parametrize("limits", [*LIMITS, {"max_span_attributes": 1}])
+def test_the_outcome_is_that_of_the_sdk(way: Any, told: dict[str, Any], limits: dict[str, int]) -> None:
     ours, theirs = span(**limits), span(**limits)
-    way(ours, TUPLES if way is put_own else TOLD)
+    way(ours, told)
     theirs.set_attributes(TOLD)
     assert dict(ours.attributes) == dict(theirs.attributes)
     assert ours.dropped_attributes == theirs.dropped_attributes
 
 
-@pytest.mark.parametrize("limits", [*LIMITS, {"max_span_attributes": 1}])
-def test_a_span_begins_as_with_the_sdk(limits: dict[str, int]) -> None:
-    provider = TracerProvider(span_limits=SpanLimits(**limits)) if limits else TracerProvider()
-    ours = provider.get_tracer("test").start_span("chat")
-    put_first(ours, ASKED)
-    theirs = span(**limits)
-    assert dict(ours.attributes) == dict(theirs.attributes)
-    assert ours.dropped_attributes == theirs.dropped_attributes
-
-
-@pytest.mark.parametrize("way", [put, put_own])
-def test_the_short_way_is_taken(way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("way", "told"), WAYS)
+def test_the_short_way_is_taken(way: Any, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     one = span()
     monkeypatch.setattr(type(one), "set_attributes", lambda *_: pytest.fail("the long way"))
-    way(one, TUPLES if way is put_own else TOLD)
+    way(one, told)
     assert one.attributes["gen_ai.response.finish_reasons"] == ("stop", "length")
     assert one.attributes["server.port"] == 8080
 
 
-@pytest.mark.parametrize("way", [put, put_own])
-def test_what_is_ended_stays_as_it_is(way: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("way", "told"), WAYS)
+def test_what_is_ended_stays_as_it_is(way: Any, told: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     one = span()
     one.end()
-    way(one, TUPLES if way is put_own else TOLD)
+    way(one, told)
     assert dict(one.attributes) == ASKED
     assert "ended span" in caplog.text
 
@@ -82,10 +88,36 @@ def test_a_span_of_another_kind_is_asked() -> None:
         (),
         {"set_attributes": lambda _, attributes: told.append(attributes)},
     )
-    for way in (put, put_own, put_first):
+    for way in (put, straight):
         way(NonRecordingSpan(SpanContext(1, 2, is_remote=False)), TOLD)  # takes them, and does nothing
         way(another(), TOLD)
-    assert told == [TOLD] * 3
+    assert told == [TOLD] * 2
+
+
+def test_a_place_that_has_moved_is_left_to_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, moved = span(), BoundedAttributes(None, {}, immutable=False)
+    del moved._dict
+    monkeypatch.setattr(one, "_attributes", moved)
+    assert kept(one, 1) is None
+
+
+def test_the_attributes_of_a_call_are_the_same_on_either_way() -> None:
+    """Straight into the span, and by a mapping of their own."""
+    request = Request("openai", "chat", "gpt-4o", Reader(lambda *_: None), "api.openai.com", 443)
+    request.attributes = {"openai.api.type": "chat_completions", "gen_ai.request.temperature": 0.5}
+    response = Response(model="gpt-4o-2024", id="c", finish_reasons=["stop"], usage=Usage(8, 3, 4))
+    response.attributes = {"openai.response.system_fingerprint": "fp"}
+    observation = Observation(1.0, "openai", "gpt-4o", "chat", "gpt-4o-2024", "api.openai.com", "", 0.5, cost=0.25)
+    labels = {"tenant": "acme", "conversation": "1"}
+    into: dict[str, Any] = {}
+    assert of("released").leaves(request.attributes, response.attributes)
+    start_attributes(request, labels, into)
+    end_attributes(request, response, observation, into=into)
+    assert into == {**start_attributes(request, labels), **end_attributes(request, response, observation)}
+    assert len(into) == 18
+    request.attributes["gen_ai.request.stop_sequences"] = ["a"]
+    assert not of("released").leaves(request.attributes, response.attributes)
+    assert not of("released").leaves({}, request.attributes)
 
 
 class Nosy(StaticSampler):

@@ -35,20 +35,24 @@ def span_name(request: Request) -> str:
     return f"{request.operation} {request.model}" if request.model else request.operation
 
 
-def start_attributes(request: Request, labels: Mapping[str, str]) -> dict[str, AttributeValue]:
-    """What the conventions want there for samplers, and the caller's labels. The rest of what was asked comes at the end."""
-    attributes: dict[str, AttributeValue] = {
-        "gen_ai.operation.name": request.operation,
-        "gen_ai.provider.name": request.provider,
-    }
+def start_attributes(
+    request: Request, labels: Mapping[str, str], into: dict[str, AttributeValue] | None = None
+) -> dict[str, AttributeValue]:
+    """What the conventions want there for samplers, and the caller's labels. The rest of what was asked comes at the end.
+
+    They are put ``into`` a mapping, where one is given.
+    """
+    attributes = {} if into is None else into
+    attributes["gen_ai.operation.name"], attributes["gen_ai.provider.name"] = request.operation, request.provider
     if request.model:
         attributes["gen_ai.request.model"] = request.model
     if request.server_address:
         attributes["server.address"] = request.server_address
         if request.server_port:
             attributes["server.port"] = request.server_port
-    for key, value in labels.items():
-        attributes["gen_ai.conversation.id" if key == "conversation" else f"otel_llm.label.{key}"] = value
+    if labels:
+        for key, value in labels.items():
+            attributes["gen_ai.conversation.id" if key == "conversation" else f"otel_llm.label.{key}"] = value
     return attributes
 
 
@@ -56,11 +60,23 @@ _RELEASED = of("released")
 _SOURCES = {"prices": "local"}  # who says what it costs, in the proposal's words
 
 
-def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends here
-    request: Request, response: Response, observation: Observation, spoken: Vocabulary = _RELEASED
+def end_attributes(  # noqa: C901, PLR0912, PLR0915 - in one frame, as every call ends here
+    request: Request,
+    response: Response,
+    observation: Observation,
+    spoken: Vocabulary = _RELEASED,
+    into: dict[str, AttributeValue] | None = None,
 ) -> dict[str, AttributeValue]:
-    """The request's parameters, and what the reply reports. What the provider did not report is left out."""
-    attributes = dict(request.attributes)
+    """The request's parameters, and what the reply reports. What the provider did not report is left out.
+
+    They are put ``into`` a mapping, where one is given. ``spoken`` must then have nothing to change in what request and response
+    have (``Vocabulary.leaves``), as others may have put there what is theirs.
+    """
+    if into is None:
+        attributes = dict(request.attributes)
+    else:
+        attributes = into
+        attributes.update(request.attributes)
     if response.model:
         attributes["gen_ai.response.model"] = response.model
     if response.id:
@@ -69,7 +85,7 @@ def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends he
         _seldom(response, attributes)
     if response.attributes:
         attributes.update(response.attributes)
-    if not spoken.changes.isdisjoint(attributes):
+    if into is None and not spoken.changes.isdisjoint(attributes):
         spoken.spoken(attributes)
     if response.finish_reasons:
         attributes["gen_ai.response.finish_reasons"] = tuple(response.finish_reasons)
@@ -96,16 +112,16 @@ def end_attributes(  # noqa: C901, PLR0912 - in one frame, as every call ends he
         attributes["gen_ai.response.time_to_first_chunk"] = observation.first_chunk
     if response.service_tier and observation.provider.endswith("openai"):
         attributes["openai.response.service_tier"] = response.service_tier
-    if observation.cost is not None:
-        attributes["otel_llm.cost.usd"] = observation.cost
-        attributes["otel_llm.cost.source"] = observation.cost_source
+    cost, source, incomplete = observation.cost, observation.cost_source, observation.incomplete
+    if cost is not None:
+        attributes["otel_llm.cost.usd"], attributes["otel_llm.cost.source"] = cost, source
         if spoken.proposed:
-            attributes["gen_ai.usage.cost.amount"], attributes["gen_ai.usage.cost.currency"] = observation.cost, "USD"
-            attributes["gen_ai.usage.cost.source"] = _SOURCES.get(observation.cost_source, observation.cost_source)
-    if observation.cost_source:
-        attributes["otel_llm.cost.complete"] = observation.cost is not None and not observation.incomplete
-    if observation.incomplete:
-        attributes["otel_llm.cost.missing"] = observation.incomplete
+            attributes["gen_ai.usage.cost.amount"], attributes["gen_ai.usage.cost.currency"] = cost, "USD"
+            attributes["gen_ai.usage.cost.source"] = _SOURCES.get(source, source)
+    if source:
+        attributes["otel_llm.cost.complete"] = cost is not None and not incomplete
+    if incomplete:
+        attributes["otel_llm.cost.missing"] = incomplete
     return attributes
 
 

@@ -54,6 +54,11 @@ class Vocabulary:
         self.common = self._names == COMMON
         """Whether the counts that it shows are those that nearly all have: ``end_attributes`` takes a shorter way then."""
 
+    def leaves(self, request: Mapping[str, AttributeValue], response: Mapping[str, AttributeValue]) -> bool:
+        """Whether ``spoken`` would change nothing in what a request and a response have."""
+        changes = self.changes
+        return changes.isdisjoint(request) and (not response or changes.isdisjoint(response))
+
     def usage(self, usage: Usage) -> dict[str, AttributeValue]:
         """What the provider counted, by attribute; what it did not say is not there."""
         pairs = zip(self._names, self._counts(usage), strict=True)
