@@ -82,13 +82,23 @@ class Bridge:
         self._live: WeakValueDictionary[int, SpanStep] = WeakValueDictionary()  # kept by their spans
         self.active = True
         self._start = guarded("bridge", self._started, 2)
-        self.on_end = guarded("bridge", self._ended, 1)
-        self._on_ending = guarded("bridge", self._ending, 1)  # asked for by SDKs from 1.40 on
+        self._settle_live = guarded("bridge", self._ending, 1)
+        self._end = guarded("bridge", self._ended, 1)
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:
         """Give the span its step. Called by the SDK where the span starts."""
-        if self.active:
+        if self.active and (runs.STATE.used or _scope(span) != OURS):  # without any step, none of ours is inside of one
             self._start(span, parent_context)
+
+    def _on_ending(self, span: Any) -> None:
+        """Called by SDKs from 1.40 on, while the span may still be written on."""
+        if runs.STATE.used:
+            self._settle_live(span)
+
+    def on_end(self, span: Any) -> None:
+        """Report the span, if it has a step. Called by the SDK where the span has ended."""
+        if runs.STATE.used:
+            self._end(span)
 
     def _started(self, span: Any, parent_context: Context | None) -> None:
         if _scope(span) == OURS:
