@@ -59,7 +59,7 @@ def encode(record: Record) -> bytes:
     (
         at, provider, asked, operation, answered, address, error, duration, labels, stream, first_chunk, gaps, pace,
         given, output, read, written, thought, modalities, unknown, cost, source, saved, reasons, trace, span,
-        fees, incomplete, miss, missed, agent, avoidable, *more,
+        fees, incomplete, miss, missed, agent, avoidable, problems, spenders, port, conversation, failure,
     ) = record  # fmt: skip
     ids = len(trace), len(span)
     if (
@@ -70,7 +70,8 @@ def encode(record: Record) -> bytes:
     ):  # fmt: skip
         return encode_any(record)
     words = (
-        provider, asked, operation, answered, address, error, labels, unknown, source, reasons, incomplete, agent, *more,
+        provider, asked, operation, answered, address, error, labels, unknown, source, reasons, incomplete, agent,
+        problems, spenders, port, conversation, failure,
     )  # fmt: skip
     try:
         return _pack(

@@ -46,22 +46,22 @@ def describer(  # noqa: C901 - of what is inside
                     attributes = attributes_of(body, api)
                     break
                 attributes[plain[0]] = value
-        request = Request(
+        request = Request.to(
             name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream, attributes,
-            None, lambda: asked(body), region,
+            lambda: asked(body), region,
         )  # fmt: skip
-        if operation == "chat" and not KEYS.isdisjoint(body):
-            request.expects = expected(body)
         if headers_count and (host, port, model, _hosts.edition, stream) not in SILENT:
             request.on_headers = header_reader(name, host, port, _hosts.edition)
         if stream or operation == "speech" or not _SELDOM.isdisjoint(body):
             _ask_for_more(request, body)
+            if operation == "chat" and not KEYS.isdisjoint(body):
+                request.expects = expected(body)
         return request
 
     return describe
 
 
-_SELDOM = frozenset(("background", "service_tier"))
+_SELDOM = frozenset(("background", "service_tier", *KEYS))
 _NOT_PLAIN: tuple[str, Any] = ("", None)  # of no type: ``attributes_of`` reads it
 _PLAIN: Mapping[str, tuple[str, Any]] = {
     **dict.fromkeys(("response_format", "text", "reasoning", "prompt", "conversation"), _NOT_PLAIN),

@@ -164,6 +164,21 @@ class Request:
     expects: Callable[[], Expected] | None = None  # there where it asks for JSON or offers tools
     recalled: bool = False  # a response cache answers it with a stream: nothing is asked of the provider
 
+    @classmethod
+    def to(
+        cls, provider: str, operation: str, model: str | None, reader: Reader, address: str | None, port: int | None, stream: bool,
+        attributes: dict[str, AttributeValue], content: Callable[[], dict[str, Any]] | None, region: str | None,
+    ) -> Request:  # fmt: skip
+        """The same as ``Request(...)`` for half of it."""
+        made = _new(cls)
+        made.provider, made.operation, made.model, made.reader = provider, operation, model, reader
+        made.server_address, made.server_port, made.stream, made.attributes = address, port, stream, attributes
+        made.content, made.region = content, region
+        made.service_tier = made.on_headers = made.expects = None
+        made.usage_asked = made.background = made.recalled = False
+        made.fees, made.counted, made.guardrail = (), True, ""
+        return made
+
 
 @dataclass
 class Response:
