@@ -26,12 +26,12 @@ ENDED: deque[tuple[Any, str, float]] = deque()
 
 phases: dict[str, Any] = {}  # the collector's phases, the last at the end, and its facts
 _own: Any = original("_thread", "_local")()  # the same, of the thread's own collections
-UNDER_WAY = ["start"]
+UNDER_WAY = "start"
 
 
 def collecting() -> bool:
     """Whether a collection is under way in this thread."""
-    return list(phases)[-1:] == UNDER_WAY and getattr(_own, "start", None) is phases.get("start")
+    return next(reversed(phases), "") == UNDER_WAY and getattr(_own, "start", None) is phases.get("start")
 
 
 def submit(call: Any, error: str, ended: float) -> None:

@@ -20,6 +20,10 @@ class Value:
     value: Any
 
 
+ITSELF = Value(None)
+"""As ``Value(result)``, of a result that is the reply itself: no object is made for it."""
+
+
 class Parsed(NamedTuple):
     """The call is over; ``parse`` gives (or awaits) the provider's reply, and caches it for the caller."""
 

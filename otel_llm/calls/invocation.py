@@ -18,7 +18,7 @@ from otel_llm.core import dispatch
 from otel_llm.core.catalogue import DURATION_BUCKETS
 from otel_llm.core.errors import error_type, failure, from_code
 from otel_llm.core.fork import State, check
-from otel_llm.core.guard import foreign, guard, guarded
+from otel_llm.core.guard import applying, foreign, guard, guarded
 from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
@@ -173,8 +173,9 @@ class _Ended:
 
     def value(self, result: Any) -> None:
         """The provider's whole answer, or the promise of one that is made in the background."""
-        _read(self.request.reader.value, result, self.response)
-        if self.response.pending and self.request.background:
+        response = self.response
+        _read(self.request.reader.value, result, response)
+        if response.pending and self.request.background:
             background.keep(self)
         else:
             self.end()
@@ -233,14 +234,16 @@ class _Ended:
         if self.request.on_headers is not None and status < 400:  # noqa: PLR2004
             self.request.on_headers(headers, self.request, self.response)
             self.key = (self.request.provider, self.request.model or "", self.request.operation)
-        on_reply, due, now = self.observer.on_reply, self.observer.due, time.time()
-        place = hash(self.key)
-        if on_reply is None or (status < 400 and 0 <= due.get(place, 0.0) - now < REPLY_SECONDS):  # noqa: PLR2004
+        observer = self.observer
+        if observer.on_reply is None:
+            return
+        due, now, place = observer.due, time.time(), hash(self.key)
+        if status < 400 and 0 <= due.get(place, 0.0) - now < REPLY_SECONDS:  # noqa: PLR2004
             return
         if len(due) >= 10_000:  # noqa: PLR2004
             due.clear()
         due[place] = now + REPLY_SECONDS
-        on_reply(self, now, headers)
+        observer.on_reply(self, now, headers)
 
     def label_values(self) -> tuple[str, ...]:
         """The custom labels' values in the configuration's order; empty where the caller gave none."""
@@ -254,7 +257,7 @@ class _Ended:
         self.done = True
         self.observer.open.pop(id(self), None)
         ended = self.answered or _CLOCK()
-        if list(collected.phases)[-1:] == collected.UNDER_WAY:
+        if next(reversed(collected.phases), "") == collected.UNDER_WAY:
             collected.submit(self, error, ended)
             return
         self.conclude(error, ended)
@@ -265,35 +268,29 @@ class _Ended:
         """Show everybody the call that ended at ``ended``, unless it is another process's. No step takes another one with it."""
         if self.epoch != self.observer.epoch:
             return
-        response = self.response
-        if response.cached or self.request.recalled:
+        request, response = self.request, self.response
+        if response.cached or request.recalled:
             recalled.conclude(self)
         else:
             if response.late is not None:
                 _late(response.late, response)
             if not error and response.error_code is not None:
                 error = from_code(response.error_code) or "server_error"
-            if response.fallback is not None and not response.fallback[0]:
-                response.fallback = (self.request.model or "", *response.fallback[1:])
+            fallback = response.fallback
+            if fallback is not None and not fallback[0]:
+                response.fallback = fallback = (request.model or "", *fallback[1:])
             duration, at = ended - self.began, time.time()
-            self._show(self.observation(error, duration, at) or self._bare(error, duration, at))
+            observation = self.observation(error, duration, at) or self._bare(error, duration, at)
+            for closed in self.observer.sinks_closed:
+                closed(self, observation)
+            if request.counted:
+                self._count(observation)
+            if response.checks or request.guardrail or fallback is not None or error == "content_filter":
+                self._beside(observation)
         if self.release is not None:
             _release(self.release)
         self.scope = self.error = self.body = None  # an error holds frames, and they hold us
         self.__class__ = _Ended
-
-    def _show(self, observation: Observation) -> None:
-        for closed in self.observer.sinks_closed:
-            closed(self, observation)
-        if self.request.counted:
-            self._count(observation)
-        if self.response.checks or self.request.guardrail or observation.error_type == "content_filter":
-            _report(self, observation)
-        fallback = self.response.fallback
-        if fallback is not None:
-            dispatch.emit(
-                Event("otel_llm_fallbacks_total", observation.at, (*self.key, *fallback, *observation.labels))
-            )
 
     def _count(self, observation: Observation) -> None:
         if self.totals is not None:
@@ -304,6 +301,16 @@ class _Ended:
             limits.settle(self, observation)
         for record in dispatch.recorders:
             record(observation)
+
+    def _beside(self, observation: Observation) -> None:
+        """What few calls report beside themselves: a guardrail's word, a fallback."""
+        response = self.response
+        if response.checks or self.request.guardrail or observation.error_type == "content_filter":
+            _report(self, observation)
+        if (fallback := response.fallback) is not None:
+            dispatch.emit(
+                Event("otel_llm_fallbacks_total", observation.at, (*self.key, *fallback, *observation.labels))
+            )
 
     def _observed(self, error: str, duration: float, at: float) -> Observation:
         request, response, observer = self.request, self.response, self.observer
@@ -370,7 +377,7 @@ class Invocation(_Ended):
             pass
 
 
-_read = guarded("chunk", lambda read, result, response: read(result, response), 3)
+_read = applying("chunk")
 _late = guarded("end", lambda late, response: late(response), 2)
 _add = guarded("end", lambda totals, observation: totals.add(observation), 2)
 _called = guarded("end", lambda step, observation: step.called(observation), 2)

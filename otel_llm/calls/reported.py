@@ -25,7 +25,12 @@ class Reported(Invocation):
         self.done, self.since = True, int((time.time() - duration) * 1e9)
         for opened in self.observer.sinks_opened:
             opened(self)
-        self._show(self._observed_now(error, duration))
+        observation = self._observed_now(error, duration)
+        for closed in self.observer.sinks_closed:
+            closed(self, observation)
+        if self.request.counted:
+            self._count(observation)
+        self._beside(observation)
 
     def bill(self, answer: Any) -> None:
         """Count an answer whose request nobody waited for: it has no span and no duration, but it has a price."""

@@ -10,7 +10,7 @@ from otel_llm.core.guard import foreign
 from otel_llm.core.model import Request
 
 from . import background
-from .declarations import Item, Parsed, Value, Watched
+from .declarations import ITSELF, Item, Parsed, Value, Watched
 from .invocation import Invocation
 from .iterate import follow
 
@@ -22,7 +22,7 @@ def resume(name: str, watch: Callable[[Any, Request], Watched | None], result: A
         return
     watched = watch(result, call.request)
     if isinstance(watched, Value):
-        call.value(watched.value)
+        call.value(result if watched is ITSELF else watched.value)
     elif isinstance(watched, Parsed):
         with foreign(lambda _: None):
             parsed = watched.parse()

@@ -22,8 +22,8 @@ import wrapt
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.model import Request
 
-from .declarations import DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
-from .invocation import CURRENT, Invocation, current_call
+from .declarations import ITSELF, DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
+from .invocation import CURRENT, Invocation
 from .iterate import CARRIED, follow, tap
 from .limits import STATE, SWITCHED_FROM, admit
 from .observer import Observer
@@ -42,8 +42,12 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         here = CURRENT.get()
-        outer = None if here is None else here()
-        if outer is not None and not outer.done and (library in outer.covers or "*" in outer.covers):
+        if (
+            here is not None
+            and (outer := here()) is not None
+            and not outer.done
+            and (library in outer.covers or "*" in outer.covers)
+        ):
             return wrapped(*args, **kwargs)
         request = read(instance, args, kwargs)
         if request is None:
@@ -61,9 +65,8 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
             with call:
                 result = wrapped(*args, **kwargs)
         finally:
-            CURRENT.set(
-                here
-            )  # an interrupt may have come upon the first line of ``__exit__``; none comes upon this one
+            if CURRENT.get() is not here:  # an interrupt came upon the first line of ``__exit__``
+                CURRENT.set(here)
         return outcome(call, result, watch)
 
     return patched
@@ -96,7 +99,7 @@ def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
         return _awaiting(call, result, watch)
     watched = watch(result, call.request)
     if type(watched) is Value:
-        call.value(watched.value)
+        call.value(result if watched is ITSELF else watched.value)
         return result
     if isinstance(watched, Parsed):
         with foreign(call.fail):
@@ -112,7 +115,7 @@ async def _awaiting(call: Invocation, pending: Coroutine[Any, Any, Any], watch: 
         result = await pending
     watched = watch(result, call.request)
     if type(watched) is Value:
-        call.value(watched.value)
+        call.value(result if watched is ITSELF else watched.value)
         return result
     if isinstance(watched, Parsed):
         with foreign(call.fail):
@@ -151,8 +154,8 @@ def replying(reply: Reply) -> Wrapper:
     report = guarded("hook", announce, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-        call = current_call()
-        if call is not None:
+        here = CURRENT.get()
+        if here is not None and (call := here()) is not None:
             report(call, args, kwargs)
         return wrapped(*args, **kwargs)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_llm.calls.declarations import (
+    ITSELF,
     Args,
     DeferredStream,
     Hook,
@@ -60,7 +61,7 @@ def watch(result: Any, request: Request) -> Watched:
         return Stream(result, "_iterator", http, getattr(http, "extensions", None))
     http = fields.get("http_response")
     if http is None or not hasattr(result, "parse"):
-        return Value(result)
+        return ITSELF
     unread = http.request.headers.get(RAW) != "true"
     if request.stream or unread:
         return Later(http.extensions, http, _reading(result, streamed=request.stream))

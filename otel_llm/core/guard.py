@@ -87,6 +87,20 @@ def guarded(component: str, work: Callable[..., Any], takes: int) -> Callable[..
     return _GUARDED[takes - 1](work, guard(component).__exit__)
 
 
+def applying(component: str) -> Callable[[Callable[..., Any], Any, Any], Any]:
+    """What calls a function, given at each call, with two arguments: its own errors stop there, and it then returns None."""
+    stops = guard(component).__exit__
+
+    def apply(work: Callable[..., Any], first: Any, second: Any) -> Any:
+        try:
+            return work(first, second)
+        except Exception as error:
+            if not stops(type(error), error, error.__traceback__):
+                raise
+
+    return apply
+
+
 def _one(work: Callable[..., Any], stops: Stops) -> Callable[..., Any]:
     def one(first: Any) -> Any:
         try:
