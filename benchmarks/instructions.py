@@ -28,17 +28,13 @@ MISSES = ("--cache-sim=yes", "--LL=1048576,16,64")  # a last level of 1 MB, as a
 _LAST_LEVEL = ("ILmr", "DLmr", "DLmw")
 
 
-def count(command: list[str], environ: dict[str, str], calls: int = CALLS, *, misses: bool = False) -> dict[str, float]:
+def count(command: list[str], environ: dict[str, str], calls: int = CALLS) -> dict[str, float]:
     """Instructions that ``command`` takes, which runs a subject: of the calling thread for a plain call (``call``), for one whose
     reply's headers are read (``headers``), and for a chunk; of the process for what a call leaves to other threads (``rest``).
 
-    With ``misses``, cache lines that a plain call misses in a last level of 1 MB (``misses``), and nothing else: it takes thrice as
-    long. A chunk is the difference of two streams of different length, so that what a stream costs as a whole is not in it.
+    A chunk is the difference of two streams of different length, so that what a stream costs as a whole is not in it.
     """
-    with counted(command, environ, f"instructions {calls}\n", MISSES if misses else ()) as folder:
-        if misses:
-            found = _events(folder / "out.2-01")
-            return {"misses": sum(found[name] for name in _LAST_LEVEL) / calls}
+    with counted(command, environ, f"instructions {calls}\n") as folder:
         plain, short, long, headers = (_events(folder / f"out.{part}-01")["Ir"] for part in (2, 4, 5, 6))
         rest = sum(_events(path)["Ir"] for path in folder.glob("out.3-*"))
     return {
@@ -47,6 +43,22 @@ def count(command: list[str], environ: dict[str, str], calls: int = CALLS, *, mi
         "rest": rest / calls,
         "headers": headers / calls,
     }
+
+
+def count_later(command: list[str], environ: dict[str, str], calls: int = CALLS) -> dict[str, float]:
+    """As ``count``: of an async call (``call_async``), of an async chunk (``chunk_async``), and of a stream up to its first chunk
+    (``first``)."""
+    with counted(command, environ, f"later {calls}\n") as folder:
+        plain, short, long = (_events(folder / f"out.{part}-01")["Ir"] for part in (3, 4, 5))
+        first = sum(_events(folder / f"out.{6 + 2 * stream}-01")["Ir"] for stream in range(calls))
+    return {"call_async": plain / calls, "chunk_async": (long - short) / (20 * calls), "first": first / calls}
+
+
+def count_misses(command: list[str], environ: dict[str, str], calls: int = CALLS) -> dict[str, float]:
+    """As ``count``: cache lines that a plain call misses in a last level of 1 MB (``misses``). It takes thrice as long."""
+    with counted(command, environ, f"misses {calls}\n", MISSES) as folder:
+        missed = _events(folder / "out.2-01")
+    return {"misses": sum(missed[name] for name in _LAST_LEVEL) / calls}
 
 
 @contextmanager

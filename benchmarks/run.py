@@ -174,8 +174,9 @@ def counted(peers: dict[Peer, Path], state: str, calls: int) -> dict[str, dict[s
         found: dict[str, float] = {}
         try:
             found = instructions.count(command, environ(peer, f"{state}/{peer.mode}"), calls)
+            found |= instructions.count_later(command, environ(peer, f"{state}/{peer.mode}-later"), calls)
             if peer in MISSES_OF:
-                found |= instructions.count(command, environ(peer, f"{state}/{peer.mode}-misses"), calls, misses=True)
+                found |= instructions.count_misses(command, environ(peer, f"{state}/{peer.mode}-misses"), calls)
         except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
             print(f"{peer.name}: not all counted: {error}", file=sys.stderr)
         return found

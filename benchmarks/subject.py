@@ -417,6 +417,53 @@ class Work:
 
         We read the headers of replies five times a second, which under callgrind is every call: so none, and then of each.
         """
+        dump = self._counting()
+        self.plain(calls)
+        dump()
+        for work in self.watched.rest:
+            work()
+        dump()
+        self.stream(calls * 10)
+        dump()
+        self.stream(calls * 30)
+        dump()
+        ours: Any = sys.modules.get("otel_llm.calls.invocation", self)
+        ours.REPLY_SECONDS = 0.0
+        self.plain(calls)
+        dump()
+        return 0.0
+
+    def misses(self, calls: int) -> float:
+        """As ``instructions``, of plain calls alone."""
+        dump = self._counting()
+        self.plain(calls)
+        dump()
+        return 0.0
+
+    def later(self, calls: int) -> float:
+        """As ``instructions``, of async calls, async chunks, and streams up to their first chunk, each dumped twice."""
+        dump = self._counting()
+        self.plain_async(30)
+        self.stream_async(200)
+        dump()
+        self.plain_async(calls)
+        dump()
+        self.stream_async(calls * 10)
+        dump()
+        self.stream_async(calls * 30)
+        dump()
+        SERVER.chunks = 1
+        for _ in range(calls):
+            stream = CLIENT.chat.completions.create(**STREAM)
+            next(iter(stream))
+            dump()
+            for _ in stream:
+                pass
+            dump()
+        return 0.0
+
+    def _counting(self) -> Callable[[], None]:
+        """Begin to count, with caches that are warm, as they are in a service. Returns what dumps."""
         counting = ctypes.CDLL(os.environ["OTEL_LLM_BENCH_COUNTING"])
         ours: Any = sys.modules.get("otel_llm.calls.invocation", self)
         ours.REPLY_SECONDS = 3600.0
@@ -426,21 +473,10 @@ class Work:
         self.rest(1)
         gc.disable()
         counting.begin()
-        self.plain(5)  # what is counted begins with caches that are warm, as they are in a service
+        self.plain(5)
         counting.dump()
-        self.plain(calls)
-        counting.dump()
-        for work in self.watched.rest:
-            work()
-        counting.dump()
-        self.stream(calls * 10)
-        counting.dump()
-        self.stream(calls * 30)
-        counting.dump()
-        ours.REPLY_SECONDS = 0.0
-        self.plain(calls)
-        counting.dump()
-        return 0.0
+        dump: Callable[[], None] = counting.dump
+        return dump
 
 
 def resident() -> int:
