@@ -8,7 +8,8 @@ stream that refers to it, so one that is dropped goes at once, as it would witho
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -84,7 +85,7 @@ def _inside(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None
         yield item
 
 
-_END = object()
+_END: Any = object()
 
 
 def advance(step: Step, proceed: Callable[..., Any], *sent: Any) -> Any:
@@ -103,21 +104,46 @@ async def advance_async(step: Step, proceed: Callable[[], Awaitable[Any]]) -> An
     return item
 
 
+def _stopped(call: Invocation) -> None:
+    """The error at hand came in place of an item: the end of the items, or a failure."""
+    error = sys.exc_info()[1]
+    if isinstance(error, StopAsyncIteration):
+        call.drained()
+    elif error is not None:
+        call.fail(error)
+
+
 class AsyncItems:
     """The items of an async iterator, each shown to the call on its way."""
 
-    __slots__ = ("__weakref__", "_next", "_source", "_step")
+    __slots__ = ("__weakref__", "_call", "_next", "_source", "_step")
 
     def __init__(self, source: Any, call: Invocation) -> None:
         self._source = source
+        self._call = call
         self._next = source.__anext__
-        self._step = Step(call, covers=bool(call.covers))
+        self._step = Step(call, covers=True) if call.covers else None
 
     def __aiter__(self) -> AsyncItems:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, Any]:
-        return advance_async(self._step, self._next)  # a coroutine around it would cost half as much again
+    async def __anext__(self) -> Any:
+        if self._step is not None or not self._call.began:
+            self._step = self._step or Step(self._call, covers=False)
+            return await advance_async(self._step, self._next)
+        call, item = (
+            self._call,
+            _END,
+        )  # the same without a ``with``, whose two steps cost as much as all else for each item
+        call.busy = True
+        try:
+            item = await self._next()
+        finally:
+            call.busy = False
+            if item is _END:
+                _stopped(call)
+        call.chunk(item)
+        return item
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
