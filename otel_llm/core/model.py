@@ -170,14 +170,19 @@ class Request:
         attributes: dict[str, AttributeValue], content: Callable[[], dict[str, Any]] | None, region: str | None,
     ) -> Request:  # fmt: skip
         """The same as ``Request(...)`` for half of it."""
-        made = _new(cls)
-        made.provider, made.operation, made.model, made.reader = provider, operation, model, reader
-        made.server_address, made.server_port, made.stream, made.attributes = address, port, stream, attributes
-        made.content, made.region = content, region
-        made.service_tier = made.on_headers = made.expects = None
-        made.usage_asked = made.background = made.recalled = False
-        made.fees, made.counted, made.guardrail = (), True, ""
-        return made
+        request = _new(cls)
+        request.provider, request.operation, request.model, request.reader = provider, operation, model, reader
+        request.server_address, request.server_port, request.stream, request.attributes = (
+            address,
+            port,
+            stream,
+            attributes,
+        )
+        request.content, request.region = content, region
+        request.service_tier = request.on_headers = request.expects = None
+        request.usage_asked = request.background = request.recalled = False
+        request.fees, request.counted, request.guardrail = (), True, ""
+        return request
 
 
 @dataclass

@@ -94,7 +94,7 @@ def put(span: Any, attributes: Mapping[str, AttributeValue]) -> None:
         span.set_attributes(attributes)
 
 
-def kept(span: Any, coming: int) -> dict[str, Any] | None:
+def place_for(span: Any, coming: int) -> dict[str, Any] | None:
     """Where a span that is ours to end keeps its attributes, if that is the place we know and has room for ``coming`` more.
 
     None in any other case: ``put`` is the way then. Values that go there are plain, tuples and no lists. No lock is taken, as each

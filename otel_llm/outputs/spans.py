@@ -19,7 +19,7 @@ from otel_llm.core.semconv import end_attributes, span_name, start_attributes
 from otel_llm.core.semconv.vocabulary import of
 from otel_llm.frameworks.reading import named_by_form
 
-from .attributes import Onlookers, add, kept, put
+from .attributes import Onlookers, add, place_for, put
 
 Attributes = dict[str, AttributeValue]
 Capture = Callable[[Invocation, Observation, Attributes], None]
@@ -60,7 +60,7 @@ class Spans:
         else:
             span = self._tracer.start_span(span_name(request), None, _CLIENT, None, None, call.since)
             if recorded := span.is_recording():
-                if (into := kept(span, _FIRST + len(labels))) is not None:
+                if (into := place_for(span, _FIRST + len(labels))) is not None:
                     start_attributes(request, labels, into)
                 else:
                     put(span, start_attributes(request, labels))
@@ -144,10 +144,9 @@ class Spans:
     def written(self, call: Invocation, observation: Observation) -> None:
         """Put on the span what came of the call."""
         span, request, response = call.span, call.request, call.response
-        asked, answered = request.attributes, response.attributes
         into = None
-        if self._capture is None and self._spoken.leaves(asked, answered):
-            into = kept(span, _MOST + len(asked) + len(answered))
+        if self._capture is None and self._spoken.leaves(request.attributes, response.attributes):
+            into = place_for(span, _MOST + len(request.attributes) + len(response.attributes))
         attributes = self._attributes(call, observation, into)
         if observation.error_type:
             attributes.update(self._failure(call, observation))

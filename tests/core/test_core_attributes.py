@@ -22,7 +22,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, get_tracer
 from otel_llm.core.model import Observation, Reader, Request, Response, Usage
 from otel_llm.core.semconv import end_attributes, start_attributes
 from otel_llm.core.semconv.vocabulary import of
-from otel_llm.outputs.attributes import Onlookers, kept, put
+from otel_llm.outputs.attributes import Onlookers, place_for, put
 
 ASKED = {"gen_ai.request.model": "gpt-4o", "server.port": 8080}
 TOLD: dict[str, Any] = {
@@ -43,7 +43,7 @@ LIMITS: tuple[dict[str, int], ...] = ({}, {"max_span_attributes": 4}, {"max_span
 
 def straight(one: Any, attributes: dict[str, Any]) -> None:
     """As a call's end does it."""
-    into = kept(one, len(attributes))
+    into = place_for(one, len(attributes))
     if into is None:
         put(one, attributes)
     else:
@@ -98,7 +98,7 @@ def test_a_place_that_has_moved_is_left_to_the_sdk(monkeypatch: pytest.MonkeyPat
     one, moved = span(), BoundedAttributes(None, {}, immutable=False)
     del moved._dict
     monkeypatch.setattr(one, "_attributes", moved)
-    assert kept(one, 1) is None
+    assert place_for(one, 1) is None
 
 
 def test_the_attributes_of_a_call_are_the_same_on_either_way() -> None:
