@@ -822,6 +822,39 @@ class TestBedrock:
         assert read(self.event("metadata", {"usage": {"inputTokens": 5, "outputTokens": 6}}), into) is False
         assert (into.usage, into.done) == (Usage(5, 6), True)
 
+    def test_messages_are_kept_where_they_are_asked_for(self) -> None:
+        into = Response(content=[])
+        message = {"role": "assistant", "content": [{"text": "Hello"}]}
+        _bedrock_converse.read_converse({"stopReason": "end_turn", "output": {"message": message}}, into)
+        kept = [{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}], "finish_reason": "end_turn"}]
+        assert into.content == kept
+        into = Response(content=[])
+        for kind, body in (
+            ("messageStart", {"role": "assistant"}),
+            ("contentBlockDelta", {"delta": {"text": "Hel"}, "contentBlockIndex": 0}),
+            ("contentBlockDelta", {"delta": {"text": "lo"}, "contentBlockIndex": 0}),
+        ):
+            _bedrock_converse.read_event(self.event(kind, body), into)
+        assert into.content is not None
+        assert [part["content"] for message in into.content for part in message["parts"]] == ["Hello"]
+        parsed = Response(content=[])
+        start = {"start": {"toolUse": {"toolUseId": "t-1", "name": "search"}}, "contentBlockIndex": 0}
+        assert _bedrock_converse.read_event(self.event("contentBlockStart", start), parsed) is False
+        assert [part["name"] for message in parsed.content or () for part in message["parts"]] == ["search"]
+
+    def test_optimized_latency_and_a_guardrail(self) -> None:
+        into = Response()
+        assessment = {
+            "wordPolicy": {"customWords": [{"action": "BLOCKED"}]},
+            "invocationMetrics": {"guardrailProcessingLatency": 250},
+        }
+        reply = {
+            "performanceConfig": {"latency": "optimized"},
+            "trace": {"guardrail": {"inputAssessment": {"g-1": assessment}}},
+        }
+        _bedrock_converse.read_metadata(reply, into)
+        assert (into.service_tier, into.checks, into.fallback) == ("optimized", (("g-1", "blocked", 0.25),), None)
+
     @pytest.mark.parametrize("name", [":exception-type", ":error-code"])
     def test_an_error(self, name: str) -> None:
         into = Response()
