@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry import baggage
+from opentelemetry.context import attach, detach
 from opentelemetry.trace import get_current_span
 
 from otel_llm.calls import background, invocation, iterate, runs
@@ -379,6 +381,20 @@ class TestUsage:
         call.end()
         assert lab.over().finish_reasons == ("length", "stop")
         assert lab.over().problems == ("truncation",)
+
+    def test_an_answer_that_was_cut_is_a_problem_however_long_it_is(self, lab: Lab) -> None:
+        call = lab.call()
+        call.response.usage, call.response.finish_reasons = Usage(5, 6), ["length"]
+        call.end()
+        assert lab.over().problems == ("truncation",)
+
+    def test_baggage_gives_labels_where_it_is_allowed(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("otel_llm.calls.context.baggage_keys", ("tenant",))
+        token = attach(baggage.set_baggage("tenant", "t-9"))
+        call = lab.call()
+        detach(token)
+        call.end()
+        assert lab.over().labels == ("t-9", "")
 
     def test_an_empty_answer_is_a_problem(self, lab: Lab) -> None:
         call = lab.call()
