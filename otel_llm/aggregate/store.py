@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
 from otel_llm.core.model import BATCH, Event, Observation, Record
-from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.unpatched import Lock
 
 from .agents import agents, tools
@@ -30,6 +29,7 @@ from .summary import Summary, complete, summary, top_spenders
 from .survey import survey
 from .views import View
 from .window import Budget, Check, Crossing, Judgement, Key
+from .wire import Verdict
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
@@ -38,14 +38,6 @@ Place = TypeVar("Place")
 
 MOST_NOTED = 1_000
 """Models of which it is remembered that a stream came without usage."""
-
-
-class Verdict(NamedTuple):
-    """A judgement or a budget's crossing, the call that it is about, and the process that made the call."""
-
-    source: int
-    call: Observation
-    finding: Judgement | Crossing
 
 
 class Store:

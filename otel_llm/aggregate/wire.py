@@ -9,9 +9,13 @@ from __future__ import annotations
 import marshal
 import struct
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.core.model import Event, Observation, Record
+from otel_llm.core.shapes import NamedTuple
+
+if TYPE_CHECKING:
+    from .window import Crossing, Judgement
 
 VERSION: Final = 2
 """Changes with the meaning of a payload. What fields a record has is checked by their number."""
@@ -46,6 +50,14 @@ _pack, _unpack, _SIZE = _NUMBERS.pack, _NUMBERS.unpack_from, _NUMBERS.size
 _dumps = marshal.dumps
 _loads = marshal.loads
 _tuple = tuple.__new__
+
+
+class Verdict(NamedTuple):
+    """A judgement or a budget's crossing, the call that it is about, and the process that made the call."""
+
+    source: int
+    call: Observation
+    finding: Judgement | Crossing
 
 
 def encode(record: Record) -> bytes:

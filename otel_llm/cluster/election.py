@@ -5,46 +5,28 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from otel_llm.aggregate import Store
 from otel_llm.core.files import FileLock
-from otel_llm.core.guard import COMPONENTS, guard
+from otel_llm.core.guard import COMPONENTS, INTERNAL_ERRORS, guard
 
-from . import leader_file
 from .aggregator import Aggregator
 from .checkpoint import Checkpoint
 from .consumer import JournalConsumer
 from .record_writer import RecordWriter
 from .rpc import Listener
 from .spendkeeper import SpendKeeper
-from .statedir import LEADER, SOCKET
+from .statedir import SOCKET
 from .verdict_queue import Outbox
 
-INTERNAL_ERRORS = "otel_llm_internal_errors_total"
 RETRY_SECONDS = 1.0  # between two attempts to listen
 DEAF_SECONDS = 1.0  # after which a leader that cannot listen lets others try
 
 _SHORT = (None, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # None: no thread
 
 Warn = Callable[[str], None]
-
-
-def elect(folder: Path | None, make_store: Callable[[], Store], writer: RecordWriter, lock: Any) -> Leadership | None:
-    """Lead, unless somebody else does. ``lock`` guards the store. Raises ``OSError`` where nobody can know that."""
-    leader_lock = None if folder is None else FileLock(folder / LEADER)
-    if leader_lock is not None and not leader_lock.take():
-        return None
-    with ExitStack() as failed:
-        if leader_lock is not None:
-            failed.callback(leader_lock.drop)  # or nobody could lead as long as this process lives
-            leader_lock.write(leader_file.text())
-            writer.inbox.look()  # what the former leader sent comes before what this one finds
-        leadership = Leadership(folder, leader_lock, make_store, writer, lock)
-        failed.pop_all()
-    return leadership
 
 
 class Leadership:

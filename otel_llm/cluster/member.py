@@ -10,19 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from otel_llm.aggregate import Store, Verdict, encode
-from otel_llm.aggregate.judgement import Change
-from otel_llm.aggregate.summary import Summary
+from otel_llm.aggregate.wire import Verdict, encode
 from otel_llm.core import fork
 from otel_llm.core.config import Config
-from otel_llm.core.guard import Guard, guard
+from otel_llm.core.guard import INTERNAL_ERRORS, Guard, guard
 from otel_llm.core.model import Event, Record
 from otel_llm.core.unpatched import RLock, pause
 
 from . import statedir, uwsgi
-from .aggregator import Aggregator
 from .clerk import TICK_SECONDS, Clerk
-from .election import INTERNAL_ERRORS
 from .membership import Membership
 from .record_writer import RecordWriter
 from .role import Role
@@ -32,6 +28,12 @@ from .warn import Warnings
 
 if TYPE_CHECKING:
     from prometheus_client import Metric as Samples
+
+    from otel_llm.aggregate.judgement import Change
+    from otel_llm.aggregate.store import Store
+    from otel_llm.aggregate.summary import Summary
+
+    from .aggregator import Aggregator
 
 TAKEOVER_SECONDS = 3.0
 """How long a question waits for somebody to lead, and a fork for a scrape to end."""

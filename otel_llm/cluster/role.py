@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from otel_llm.aggregate import Store
 from otel_llm.core.files import FileLock
 
 from . import leader_file, processes
-from .aggregator import Aggregator
-from .checkpoint import Checkpoint
-from .election import Leadership, Warn, elect
 from .record_writer import RecordWriter
 from .rpc import RemoteAggregator
 from .statedir import LEADER, SOCKET
+
+if TYPE_CHECKING:
+    from otel_llm.aggregate import Store
+
+    from .aggregator import Aggregator
+    from .checkpoint import Checkpoint
+    from .election import Leadership, Warn
 
 SHORTAGE_SECONDS = 5.0
 """How long a process that lacked what it takes to lead lets others try."""
@@ -60,7 +63,7 @@ class Role:
     def round(self, *, attended: bool = True) -> None:
         """Lead if nobody else does, and do what is to be done now and then. Unless ``attended``, nobody can be answered."""
         if self.leadership is None and time.monotonic() >= self._stands_from:
-            self.leadership = elect(self.folder, self._make_store, self._writer, self._lock)
+            self.leadership = self._elect()
         self._writer.make_room()
         self._mind_door()
         if self.leadership is not None:
@@ -73,6 +76,23 @@ class Role:
             self._writer.show()
             self._writer.hand_over()
             self._writer.inbox.look()
+
+    def _elect(self) -> Leadership | None:
+        """Lead, unless somebody else does. What a leader has is imported here: a process that only follows is spared it."""
+        leader_lock = None if self.folder is None else FileLock(self.folder / LEADER)
+        if leader_lock is not None and not leader_lock.take():
+            return None
+        with ExitStack() as failed:
+            if leader_lock is not None:
+                failed.callback(leader_lock.drop)  # or nobody could lead as long as this process lives
+            from .election import Leadership  # noqa: PLC0415
+
+            if leader_lock is not None:
+                leader_lock.write(leader_file.text())
+                self._writer.inbox.look()  # what the former leader sent comes before what this one finds
+            leadership = Leadership(self.folder, leader_lock, self._make_store, self._writer, self._lock)
+            failed.pop_all()
+        return leadership
 
     def _mind_door(self) -> None:
         """Where the leader is in another network namespace, its port cannot be reached from this one: the first process here serves

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otel_llm.aggregate.summary import Summary
 from otel_llm.core import unpatched
 from otel_llm.core.guard import guard
 from otel_llm.core.unpatched import Thread, pause
@@ -23,6 +22,8 @@ from .statedir import LEADER
 
 if TYPE_CHECKING:
     from prometheus_client import Metric as Samples
+
+    from otel_llm.aggregate.summary import Summary
 
 Question = tuple[Any, ...]
 """The name of a method of ``Answers``, and its arguments."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from otel_llm.aggregate import Verdict
 from otel_llm.aggregate.window import Crossing, Judgement
+from otel_llm.aggregate.wire import Verdict
 from otel_llm.core.guard import guard
 from otel_llm.core.model import Observation
 

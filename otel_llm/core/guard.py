@@ -11,6 +11,7 @@ from typing import Any
 logger = logging.getLogger("otel_llm")
 Stops = Callable[["type[BaseException] | None", "BaseException | None", "TracebackType | None"], bool]
 
+INTERNAL_ERRORS = "otel_llm_internal_errors_total"
 COMPONENTS = (
     "alert_handler", "alerts", "bridge", "chunk", "content", "doctor", "end", "evaluations", "follow", "fork", "framework", "gateway",
     "hook", "limits", "link",

@@ -136,7 +136,12 @@ def show(value: Any, unit: Unit) -> str:
 
 
 def _objective(unit: Unit, default: Any, between: tuple[float, float], help: str, among: tuple[float, ...] = ()) -> Any:
-    return field(default=default, metadata={"unit": unit, "help": help, "between": between, "among": among})
+    spec = field(default=default, metadata={"unit": unit, "help": help, "between": between, "among": among})
+    _SPECS.append(spec)
+    return spec
+
+
+_SPECS: list[Any] = []  # of the fields of ``Objectives``, in their order
 
 
 _seconds, _share, _factor = partial(_objective, "duration"), partial(_objective, "share"), partial(_objective, "factor")
@@ -286,4 +291,12 @@ def _contradictions(it: Objectives) -> list[str]:
     return []
 
 
-DEFAULT = Objectives()
+def _defaults() -> Objectives:
+    """``Objectives()``, as a start needs it: its values stand above and need neither checks nor methods (a test holds both to the same)."""
+    defaults = object.__new__(Objectives)
+    for name, spec in zip(Objectives.__annotations__, _SPECS, strict=True):
+        object.__setattr__(defaults, name, spec.default)
+    return defaults
+
+
+DEFAULT = _defaults()

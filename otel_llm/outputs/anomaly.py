@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from otel_llm.aggregate import printable
-from otel_llm.aggregate.judgement import Change, limit_of
+from otel_llm.aggregate.bounds import printable
 from otel_llm.aggregate.window import Crossing, Judgement, Key
 from otel_llm.core.shapes import NamedTuple, dataclass
+
+if TYPE_CHECKING:
+    from otel_llm.aggregate.judgement import Change
 
 TYPES: dict[str, tuple[str, ...]] = {
     "latency": ("latency_spike",),
@@ -128,6 +130,8 @@ class Anomaly:
     @classmethod
     def of_change(cls, change: Change) -> Anomaly:
         """A condition that opened, became worse or less bad, or ended."""
+        from otel_llm.aggregate.judgement import limit_of  # noqa: PLC0415 - only where this process leads
+
         entry = change.entry
         ended = change.kind == "ended"
         severity = "critical" if "critical" in (entry.level, entry.worst if ended else "") else "warning"

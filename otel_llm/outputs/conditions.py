@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from otel_llm.aggregate.judgement import Change
 from otel_llm.core.guard import guard
 
 from .alerts import deliver
 from .anomaly import Anomaly
+
+if TYPE_CHECKING:
+    from otel_llm.aggregate.judgement import Change
 
 PERIOD = 15.0
 """Seconds between two judgements: twice in an evaluation of the rules."""

@@ -6,7 +6,7 @@ import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import metrics
 from opentelemetry.metrics import _internal
@@ -20,8 +20,10 @@ from otel_llm.core.unpatched import RLock
 from otel_llm.core.version import __version__
 
 from . import exports
-from .instruments import Instruments
 from .leftovers import Leftovers
+
+if TYPE_CHECKING:
+    from .instruments import Instruments
 
 SCOPE = "otel_llm"
 FORK_SECONDS = 3.0
@@ -114,6 +116,8 @@ class HostMeter:
                 self._unwatch()
             self._unwatch = self._instruments = self._record = None
             if _real(provider):
+                from .instruments import Instruments  # noqa: PLC0415 - only where there is somewhere to record
+
                 self._instruments = Instruments(provider.get_meter(SCOPE, __version__, SCHEMA_URL), self._config)
                 self._unwatch = exports.watch(provider, self._leftovers)
                 self._record = self._instruments if self._unwatch is None else self._leftovers.record

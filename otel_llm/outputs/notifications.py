@@ -11,9 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from otel_llm.core import fork, unpatched
-from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
-from otel_llm.core.objectives import DEFAULT
 
 from .alerts import on_anomaly
 from .anomaly import Anomaly
@@ -178,6 +176,9 @@ def _where(anomaly: Anomaly, config: Config) -> Iterator[str]:
         host = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - named, not bound
         yield f"page {scheme}://{f'[{host}]' if ':' in host else host}:{config.port}/"
     if anomaly.condition:
+        from otel_llm.core.conditions import BY_ID  # noqa: PLC0415 - only where there is something to say
+        from otel_llm.core.objectives import DEFAULT  # noqa: PLC0415
+
         yield f"runbook {DEFAULT.runbook_url}#{BY_ID[anomaly.condition].alert.lower()}"
         yield f"board {DEFAULT.grafana_url}/d/otel-llm-overview"
 

@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module, metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer
 
 from otel_llm import clients
-from otel_llm.aggregate import Store, Verdict, printable
-from otel_llm.aggregate.budgets import read as read_budgets
+from otel_llm.aggregate.bounds import printable
 from otel_llm.aggregate.window import Budget, Crossing
 from otel_llm.calls import background, context, observe
 from otel_llm.calls.declarations import ClientLibrary, Declaration
@@ -30,7 +29,6 @@ from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError
 from otel_llm.core import dispatch, fork, interpreter
 from otel_llm.core.config import Config
-from otel_llm.core.document import DocumentError
 from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Event
 from otel_llm.core.semconv.table import SCHEMA_URL
@@ -49,6 +47,10 @@ from otel_llm.reliability import hooks as signals
 from otel_llm.reliability import rate_limits
 
 from . import ending, service_limits
+
+if TYPE_CHECKING:
+    from otel_llm.aggregate.store import Store
+    from otel_llm.aggregate.wire import Verdict
 
 logger = logging.getLogger("otel_llm")
 SCOPE = "otel_llm"
@@ -210,6 +212,8 @@ class Runtime:
         return installed is not None and bool(installed.patched)
 
     def _make_store(self) -> Store:
+        from otel_llm.aggregate.store import Store  # noqa: PLC0415 - only where this process leads
+
         return Store(self.config, self.budgets[1:], self.prices.date, _warn_of_stream)
 
     def _prepare(self) -> None:
@@ -253,8 +257,11 @@ def budgets(config: Config) -> tuple[Budget, ...]:
     """Budgets by model, tenant or feature. A wrong file is logged, and the service starts without it."""
     if not config.budgets_file:
         return ()
+    from otel_llm.aggregate.budgets import read  # noqa: PLC0415 - only where there is such a file
+    from otel_llm.core.document import DocumentError  # noqa: PLC0415
+
     try:
-        return read_budgets(config.budgets_file, config.metric_labels)
+        return read(config.budgets_file, config.metric_labels)
     except DocumentError as error:
         logger.warning("OTEL_LLM_BUDGETS_FILE: %s; going on without budgets of its own", error)
         return ()

@@ -1,4 +1,4 @@
-"""What ``opentelemetry-instrument`` loads: the set-up of OpenTelemetry's SDK, and an instrumentor for each library."""
+"""What ``opentelemetry-instrument`` loads: the set-up of OpenTelemetry's SDK, and one instrumentor for all libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
 
 from otel_llm import runtime
-from otel_llm.clients import NAMES
 from otel_llm.core.config import Config
 from otel_llm.core.guard import guard
 
@@ -61,32 +60,3 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
 
     def _uninstrument(self, **_: Any) -> None:
         runtime.uninstrument()
-
-
-def _instrumentor(name: str) -> type[BaseInstrumentor]:
-    class Instrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
-        """Watches one library, in the runtime that all of them share."""
-
-        def instrumentation_dependencies(self) -> Collection[str]:
-            return ()  # a library is watched when it is imported, whatever is installed
-
-        def _instrument(self, **_: Any) -> None:
-            runtime.instrument(name)
-
-        def _uninstrument(self, **_: Any) -> None:
-            runtime.uninstrument(name)
-
-    Instrumentor.__name__ = Instrumentor.__qualname__ = f"{name}_instrumentor"
-    return Instrumentor
-
-
-_made: dict[str, type[BaseInstrumentor]] = {}
-
-
-def __getattr__(name: str) -> type[BaseInstrumentor]:
-    """``openai`` and the like, as the entry points name them."""
-    if name not in NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name not in _made:
-        _made[name] = _instrumentor(name)
-    return _made[name]

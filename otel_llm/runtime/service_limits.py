@@ -8,8 +8,7 @@ import pkgutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timezone
-from zoneinfo import ZoneInfo
+from datetime import timezone, tzinfo
 
 from otel_llm.aggregate.window import Budget, Spend
 from otel_llm.calls import limits
@@ -100,7 +99,7 @@ def start(config: Config, budgets: Sequence[Budget], member: Member) -> Callable
     """Put the service's limits in force, shared by all workers. Returns what ends that."""
     state = limits.STATE
     workers = state.shared = WorkersAllowance(member, config)
-    state.zone = timezone.utc if config.timezone == "UTC" else ZoneInfo(config.timezone)
+    state.zone = timezone.utc if config.timezone == "UTC" else _zone(config.timezone)
     state.service, state.runs = of_service(config, budgets)
     state.on = state.on or bool(state.service or state.runs)
 
@@ -109,6 +108,12 @@ def start(config: Config, budgets: Sequence[Budget], member: Member) -> Callable
         workers.close()
 
     return stop
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only where one is set
+
+    return ZoneInfo(name)
 
 
 def of_budget(budget: Budget, action: Action) -> list[Limit]:
