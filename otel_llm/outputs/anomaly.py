@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.aggregate.bounds import printable
@@ -176,8 +177,20 @@ class Wanted(NamedTuple):
         )
 
 
-def wanted(severity: str | None, signal: str | Iterable[str] | None, **more: Any) -> Wanted:
-    """Raises ``ValueError`` for a severity or a signal that there is not."""
+def wanted(
+    severity: str | None,
+    signal: str | Iterable[str] | None,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    z_score: float = 0.0,
+) -> Wanted:
+    """Raises ``ValueError`` for a severity or a signal that there is not, or a filter that nothing can pass."""
+    for name, pattern in (("provider", provider), ("model", model)):
+        if pattern is not None and not isinstance(pattern, str):
+            raise ValueError(f"{name} {pattern!r} is no name (allowed: text, in which a star stands for anything)")
+    if isinstance(z_score, bool) or not isinstance(z_score, (int, float)) or not 0 <= z_score < inf:
+        raise ValueError(f"z_score {z_score!r} is no distance (allowed: a number of 0 or more)")
     if severity is not None and severity not in SEVERITIES:
         raise ValueError(f"severity {severity!r} is unknown (allowed: {', '.join(SEVERITIES)})")
     signals = None if signal is None else (signal,) if isinstance(signal, str) else tuple(signal)
@@ -186,4 +199,4 @@ def wanted(severity: str | None, signal: str | Iterable[str] | None, **more: Any
         if one not in TYPES and one not in every:
             raise ValueError(f"signal {one!r} is unknown (allowed: {', '.join((*TYPES, *every))})")
     types = None if signals is None else frozenset(kind for one in signals for kind in TYPES.get(one, (one,)))
-    return Wanted(severity or "critical", types, **more)
+    return Wanted(severity or "critical", types, provider, model, float(z_score))

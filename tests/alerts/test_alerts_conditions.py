@@ -69,3 +69,17 @@ def test_a_breaker_that_its_own_process_has_told_of_is_told_only_when_it_closes(
     watch.round()
     assert alerts.drain(300.0)
     assert [(one.type, one.detail) for one in heard] == [("condition_ended", "breaker openai")]
+
+
+def test_an_anomaly_of_the_page_names_its_causes_too():
+    judge, key = Judge(), (*KEY, ("signal", "cost"), ("direction", "high"))
+    causes = (("tenant", "acme\n[ENDED]", 0.8, 0.05, 0.4), ("prompt", "4096-16383 tokens", 0.3, 0.1, 0.2))
+    facts = {"shift": 7.0, "trend": 0.0, "causes": causes, "moved": "tenant acme: 5 % to 40 % of calls"}
+    reading = Reading("anomaly", key, "gpt-4.1", 7.0, 1, "+7.0", "cost of a call", facts)
+    told = [one for at in (0.0, 60.0) for one in judge.incidents(judge.judge([reading], at))]
+    made = Anomaly.of_change(told[0])
+    assert [(one.dimension, one.value, one.contribution) for one in made.causes] == [
+        ("tenant", "acme?[ENDED]", 0.8), ("prompt", "4096-16383 tokens", 0.3),
+    ]  # fmt: skip
+    assert str(made) == "[WARNING] gpt-4.1: cost of a call is +7.0 from usual; tenant acme: 5 % to 40 % of calls"
+    assert str(made.causes[1]) == "prompt=4096-16383 tokens 30% of the change (10% -> 20% of calls)"

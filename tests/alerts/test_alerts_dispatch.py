@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 
@@ -104,10 +105,29 @@ def test_handlers_hear_what_they_asked_for(dispatcher):
     assert [one.type for one in budget] == ["budget_exceeded"]
 
 
-@pytest.mark.parametrize("wrong", [{"severity": "fatal"}, {"signal": "mood"}])
-def test_unknown_filters_are_refused(wrong):
-    with pytest.raises(ValueError, match="is unknown \\(allowed: "):
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"severity": "fatal"}, "severity 'fatal' is unknown (allowed: warning, critical)"),
+        ({"signal": "mood"}, "signal 'mood' is unknown (allowed: latency, output_tokens,"),
+        ({"signal": ("latency", "mood")}, "signal 'mood' is unknown (allowed: latency, output_tokens,"),
+        ({"model": 3}, "model 3 is no name (allowed: text, in which a star stands for anything)"),
+        (
+            {"provider": ("openai",)},
+            "provider ('openai',) is no name (allowed: text, in which a star stands for anything)",
+        ),
+        ({"z_score": -1}, "z_score -1 is no distance (allowed: a number of 0 or more)"),
+        ({"z_score": "4"}, "z_score '4' is no distance (allowed: a number of 0 or more)"),
+        ({"z_score": float("nan")}, "z_score nan is no distance (allowed: a number of 0 or more)"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused(wrong, says):
+    lanes = alerts._DISPATCHER.lanes
+    with pytest.raises(ValueError, match=re.escape(says)):
         on_anomaly(print, **wrong)
+    with pytest.raises(TypeError, match="handler 'print' cannot be called"):
+        on_anomaly("print")
+    assert alerts._DISPATCHER.lanes == lanes
 
 
 def test_async_handlers_are_awaited(dispatcher):
