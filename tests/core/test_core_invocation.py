@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -681,6 +682,43 @@ class TestIterate:
             "",
             1.5,
         )
+
+    @pytest.mark.parametrize("began", [True, False])
+    async def test_async_items_of_a_call_that_covers_nothing(self, lab: Lab, began: bool) -> None:
+        current: list[Any] = []
+
+        class Source:
+            def __init__(self) -> None:
+                self.left = ["a", "b"]
+
+            async def __anext__(self) -> str:
+                current.append((current_call() is call, call.busy))
+                lab.at += 0.5
+                if not self.left:
+                    raise StopAsyncIteration
+                return self.left.pop(0)
+
+        call = Invocation(lab.observer, Request("acme", "chat", "m-1", Reader(value, chunk), stream=True), ())
+        if began:
+            call.open()
+        pieces = []
+        async for piece in AsyncItems(Source(), call):
+            pieces.append(piece)
+            assert (call.busy, call.done) == (False, False)
+        assert (pieces, call.busy) == (["a", "b"], False)
+        assert current == [(not began, True), (False, True), (False, True)]  # what opens a call sends it
+        seen = lab.over()
+        assert (seen.first_chunk, seen.chunk_gap_sum, seen.error_type, seen.duration) == (0.5, 0.5, "", 1.5)
+
+    async def test_a_task_that_is_cancelled_between_two_items(self, lab: Lab) -> None:
+        class Source:
+            async def __anext__(self) -> str:
+                raise asyncio.CancelledError
+
+        call = lab.call(stream=True)
+        with pytest.raises(asyncio.CancelledError):
+            await anext(AsyncItems(Source(), call))
+        assert (lab.over().error_type, call.busy) == ("cancelled", False)
 
     async def test_an_async_error(self, lab: Lab) -> None:
         class Source:

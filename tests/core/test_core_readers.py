@@ -15,11 +15,13 @@ from otel_llm.clients import (
     _cohere_usage,
     _google_answer,
     _google_usage,
+    _guardrails,
     _openai_any_chat,
     _openai_chat,
     _openai_responses,
     _openai_shape,
     _openai_usage,
+    _read,
     anthropic,
 )
 from otel_llm.core.model import Response, Usage
@@ -587,6 +589,48 @@ class TestAnthropic:
         into.late(into)
         assert into.usage == Usage(40, 9, 6, 4, cache_write_1h_tokens=2, longest=93)
 
+    def test_a_message(self) -> None:
+        into = Response(content=[])
+        blocks = [Of(type="text", text="Hello"), Of(type="server_tool_use", name="code_execution", id="t", input={})]
+        diagnostics = {"cache_miss_reason": {"type": "model_changed", "cache_missed_input_tokens": 70}}
+        message = Of(
+            id="m-1", model="claude", stop_reason="end_turn", content=blocks, usage={"input_tokens": 9, "output_tokens": 1},
+            diagnostics=diagnostics,
+        )  # fmt: skip
+        anthropic.read_message(message, into)
+        assert (into.id, into.model, into.finish_reasons, into.usage) == ("m-1", "claude", ["end_turn"], Usage(9, 1))
+        assert (into.cache_miss, into.cache_missed_tokens, into.fees) == (
+            "model_changed",
+            70,
+            (("code_interpreter", 1),),
+        )
+        assert into.content is not None
+        assert (into.content[0]["finish_reason"], into.content[0]["parts"][0]) == (
+            "end_turn",
+            {"type": "text", "content": "Hello"},
+        )
+
+    def test_the_last_words_of_a_stream(self) -> None:
+        into = Response(content=[{"role": "assistant", "parts": [], "finish_reason": ""}])
+        delta = {"stop_reason": "max_tokens", "diagnostics": {"cache_miss_reason": {"type": "expired"}}}
+        assert not anthropic.read_event(Of(type="message_delta", delta=delta, usage=None), into)
+        assert (into.finish_reasons, into.cache_miss, into.cache_missed_tokens) == (["max_tokens"], "expired", None)
+        assert into.content is not None
+        assert into.content[0]["finish_reason"] == "max_tokens"
+
+    def test_who_answers_and_where(self) -> None:
+        named: Any = type("AnthropicBedrock", (), {})
+        assert anthropic._provider(named(), "by host") == "aws.bedrock"
+        assert anthropic._provider(Of(), "by host") == "by host"
+        assert anthropic._provider(Of(_gen_ai_provider_name="gcp.vertex_ai"), "by host") == "gcp.vertex_ai"
+        assert anthropic._provider(Of(_gen_ai_provider_name="anthropic"), "by host") == "by host"
+        assert anthropic._provider(Of(_gen_ai_provider_name=7), "by host") == "by host"
+        client = Of(aws_region="eu-1", region="us-5")
+        assert anthropic._region(client, {"inference_geo": "us"}) == "us"
+        assert anthropic._region(client, {}) == "eu-1"
+        assert anthropic._region(Of(region="us-5"), {}) == "us-5"
+        assert anthropic._region(Of(), {}) is None
+
     def test_requests_that_count_nothing_add_nothing(self) -> None:
         into = Response()
         _anthropic_usage.read_usage(
@@ -896,3 +940,99 @@ class TestCohere:
             (("rerank", 2.0),),
             {"otel_llm.usage.search_units": 2.0},
         )
+
+
+class TestGuardrails:
+    def test_moderations(self) -> None:
+        into = Response()
+        _guardrails.read_moderation({"id": "mod-1", "model": "m", "results": [{"flagged": False}]}, into)
+        assert (into.id, into.model, into.checks) == ("mod-1", "m", (("moderation", "passed", None),))
+        _guardrails.read_moderation({"results": [{"flagged": False}, {"flagged": True}]}, into)
+        assert into.checks == (("moderation", "blocked", None),)
+
+    @pytest.mark.parametrize(
+        ("params", "name"),
+        [
+            ({"guardrailConfig": {"guardrailIdentifier": "g-1"}}, "g-1"),
+            ({"guardrailIdentifier": "g-2"}, "g-2"),
+            ({}, ""),
+        ],
+    )
+    def test_which_one_is_asked_for(self, params: Any, name: str) -> None:
+        assert _guardrails.guardrail_of(params) == name
+
+    @pytest.mark.parametrize(
+        ("reply", "result"),
+        [
+            (
+                {
+                    "action": "GUARDRAIL_INTERVENED",
+                    "assessments": [{"topicPolicy": {"topics": [{"action": "BLOCKED"}]}}],
+                },
+                "blocked",
+            ),
+            ({"action": "GUARDRAIL_INTERVENED", "assessments": [{"pii": [{"action": "ANONYMIZED"}]}]}, "changed"),
+            ({"action": "GUARDRAIL_INTERVENED", "assessments": []}, "blocked"),
+            ({"action": "NONE", "assessments": []}, "passed"),
+        ],
+    )
+    def test_one_that_was_applied(self, reply: Any, result: str) -> None:
+        into = Response()
+        _guardrails.read_applied(reply, into)
+        assert into.checks == (("", result, None),)
+
+    def test_of_inputs_and_outputs(self) -> None:
+        into = Response()
+        trace = {
+            "inputAssessment": {"g-1": {"invocationMetrics": {"guardrailProcessingLatency": 100}}},
+            "outputAssessments": {
+                "g-1": [{"words": [{"action": "ANONYMIZED"}], "invocationMetrics": {"guardrailProcessingLatency": 50}}]
+            },
+        }
+        _guardrails.read_assessments(trace, into)
+        assert into.checks == (("g-1", "changed", pytest.approx(0.15)),)
+
+
+class Word(str):
+    """As enumerations are: a string of another kind."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "not this"
+
+
+def test_small_reads() -> None:
+    assert [_read.text(value) for value in ("a", "", None, 7, b"a", Word("b"), Word(""))] == [
+        "a",
+        None,
+        None,
+        None,
+        None,
+        "b",
+        None,
+    ]
+    assert [_read.count(value) for value in (0, LARGE - 1, LARGE, -1, 1.0, True, "1", None)] == [
+        0,
+        LARGE - 1,
+        None,
+        None,
+        1,
+        None,
+        None,
+        None,
+    ]
+    assert [_read.number(value) for value in (0, 1.5, -1, LARGE, float("nan"), True, "1")] == [
+        0.0,
+        1.5,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
+    assert [_read.items(value) for value in ([1], (1,), None)] == [[1], [], []]
+    assert (_read.attr({"a": Of(b=1)}, "a", "b"), _read.attr(None, "a"), _read.attr({}, "a", "b")) == (1, None, None)
+    names = {"top_p": "gen_ai.request.top_p", "stop": "gen_ai.request.stop_sequences"}
+    body = {"top_p": 0.5, "stop": None, "other": 1}
+    assert _read.parameters(body, names) == {"gen_ai.request.top_p": 0.5}
