@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from cluster_lab import HERE, Scraper, Service, counted, until
 
 
@@ -17,3 +19,18 @@ def test_every_request_is_counted_once(service: Service) -> None:
     assert service.calls() == 100
     assert scraper.falls == []
     assert counted(service.get("/mounted") or "") == 100
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("gunicorn.workers.geventlet"),
+    reason="gunicorn 26 has none: row gunicorn-eventlet of the matrix",
+)
+def test_gunicorns_eventlet_worker_counts_each_call_once(service: Service) -> None:
+    """The application instruments itself, after the patch."""
+    service.environment["SERVICE_INSTRUMENTS_ITSELF"] = "1"
+    where = ("-b", f"127.0.0.1:{service.port}", "--no-control-socket", "--timeout", "300")
+    service.start("gunicorn", *where, "-w", "2", "-k", "eventlet", "service_app:wsgi", instrument=False)
+    service.ready()
+    assert service.send(40) == 40
+    assert service.calls() == 40
+    assert counted(service.get("/mounted") or "") == 40

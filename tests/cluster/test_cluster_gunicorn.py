@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,6 @@ KINDS = {
     "uvicorn": ("-w", "2", "-k", "uvicorn_worker.UvicornWorker"),
     "recycled": ("-w", "2", "--max-requests", "15"),
 }
-if importlib.util.find_spec("gunicorn.workers.geventlet"):  # up to gunicorn 25: a row of the matrix
-    KINDS["eventlet"] = ("-w", "2", "-k", "eventlet")
 
 
 def gunicorn(service: Service, *options: str, instrument: bool = True) -> Service:
