@@ -47,6 +47,7 @@ def tables(result: dict[str, Any]) -> str:
         _table(figures, (US, SPAN, *OTHERS), against=US.name),
         "Our own modes, as a multiple of a span written by hand with the same attributes:",
         _table(figures, (SPAN, US, *MODES), against=SPAN.name),
+        _goals(result),
         _features(result),
         _throughput(result["figures"]),
         _streams(result["figures"]),
@@ -87,6 +88,49 @@ def _cell(value: float | None, base: float | None, form: str) -> str:
         return ""
     shown = f"{value / 1000:.1f}" if form == "k" else format(value, form)
     return f"{value / base:.2f}x ({shown})" if base is not None and base > 0 and value > 0 else f"({shown})"
+
+
+def _goals(result: dict[str, Any]) -> str:
+    """The goals of docs/performance.md beside the figures of the run, as far as it has them."""
+    figures = added(result["figures"])
+    ours, metrics = figures.get(US.name, {}), figures.get(MODES[0].name, {})
+    span, genai = figures.get(SPAN.name, {}), figures.get("OTel genai", {})
+    bare = result["figures"][BARE.name]
+    memory = result.get("memory", {})
+    rows = (
+        ("a plain call, times a bare span", _ratio(ours, span, "plain"), 1.35, ".2f"),
+        ("the same, in instructions", _ratio(ours, span, "instructions_call"), 1.35, ".2f"),
+        ("a plain call, times OTel genai", _ratio(ours, genai, "plain"), 0.5, ".2f"),
+        ("metrics only, times a bare span", _ratio(metrics, span, "plain"), 0.6, ".2f"),
+        ("the same, in instructions", _ratio(metrics, span, "instructions_call"), 0.6, ".2f"),
+        ("a plain call, thousand instructions", _thousands(ours, "instructions_call"), 290.0, ".0f"),
+        ("cache lines that it misses at 1 MB", ours.get("instructions_misses"), 4500.0, ".0f"),
+        ("until the first chunk, us", ours.get("first_chunk"), 50.0, ".0f"),
+        ("an async chunk, us", ours.get("stream_async"), 2.0, ".1f"),
+        ("start under opentelemetry-instrument, ms", ours.get("start"), 40.0, ".0f"),
+        ("resident memory beyond its dependencies, MB", memory.get("more_mb"), 8.0, ".1f"),
+        ("8 threads: percent of the bare client's time in a call", _overhead(bare, ours), 100 / 0.88 - 100, ".1f"),
+    )
+    lines = ["Goals, and what this run measured:", "", "| | goal, at most | measured | |", "|---|---|---|---|"]
+    for title, value, goal, form in rows:
+        if value is not None:
+            lines.append(f"| {title} | {goal:{form}} | {value:{form}} | {'met' if value <= goal else 'not met'} |")
+    return "\n".join(lines) if len(lines) > 4 else ""
+
+
+def _ratio(figures: dict[str, float], other: dict[str, float], key: str) -> float | None:
+    """How many times ``other``; None where one of them was not measured."""
+    return figures[key] / other[key] if key in figures and other.get(key, 0.0) > 0 else None
+
+
+def _thousands(figures: dict[str, float], key: str) -> float | None:
+    return figures[key] / 1000 if key in figures else None
+
+
+def _overhead(bare: dict[str, Any], figures: dict[str, float]) -> float | None:
+    """What is added to a call in 8 threads, percent: 13.6 leave 88 % of the bare client's throughput."""
+    key = "threads_8"
+    return figures[key] / bare[key] * 100 if key in figures and key in bare else None
 
 
 def _features(result: dict[str, Any]) -> str:
