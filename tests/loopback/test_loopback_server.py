@@ -154,10 +154,14 @@ def run(*arguments):
 def test_it_runs_in_a_process_of_its_own():
     with run() as process:
         port = int(process.stdout.readline().rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connected:
-            connected.sendall(b"GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n")
-            assert connected.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
-        process.terminate()
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connected:
+                body = b'{"model": "gpt-4o", "messages": []}'
+                head = f"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+                connected.sendall(head.encode() + body)
+                assert connected.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+        finally:
+            process.terminate()
         assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == 0
 
