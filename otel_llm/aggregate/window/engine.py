@@ -17,7 +17,7 @@ from .watch import Alarms
 VERSION = 6
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
-AT_ONCE = 25  # models, or a quarter of them, whose baselines one look renews; by the fourth all are
+AT_ONCE = 20  # models, or a fifth of them, whose baselines one look renews; by the fifth all are
 WAITS = 5  # slices that settled baselines may be old
 WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever usage says, no answer has a length there
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -181,7 +181,7 @@ class Engine:
         waiting = [
             key for key, track in self.tracks.items() if 0 < slice_now - track.now <= WAITS and not track.unsettled
         ]
-        later = set(waiting[max(AT_ONCE, len(self.tracks) // 4) :])
+        later = set(waiting[max(AT_ONCE, len(self.tracks) // 5) :])
         for key in list(self.tracks):
             if key not in later:
                 self._renew(key, at)
@@ -242,6 +242,7 @@ class Engine:
         slice_now = at // self.grid.per_slice
         minute = at // self.grid.per_minute
         due = [key for key, track in self.tracks.items() if track.now != slice_now or 0 <= track.minute < minute - 1]
+        due.sort(key=lambda key: self.tracks[key].now)  # in a short window not all are done before all are due again
         for key in due[: len(self.tracks) // 100 + 1]:
             self._renew(key, at)
             if key in self.tracks:

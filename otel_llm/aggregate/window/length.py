@@ -75,6 +75,24 @@ class Joint:
             self.by = {bucket: [calls, total] for bucket, calls, total in self.items()}
             self.packed = None
 
+    def numbers(self) -> tuple[Any, ...]:
+        """All of a frozen one, as plain values."""
+        packed = self.packed or array("h")
+        return (self.count, self.squares, self.top, packed.typecode, packed.tobytes())
+
+    @classmethod
+    def of_numbers(cls, count: int, squares: int, top: tuple[int, int], typecode: str, packed: bytes) -> Joint:
+        """The frozen one that ``numbers`` was called of."""
+        joint = cls.__new__(cls)
+        joint.count, joint.squares, joint.top, joint.by, joint.packed = (
+            count,
+            squares,
+            top,
+            _NOTHING,
+            array(typecode, packed),
+        )
+        return joint
+
     def dump(self) -> tuple[Any, ...]:
         return (self.count, self.squares, [list(entry) for entry in self.items()], self.top)
 

@@ -100,7 +100,7 @@ class Lessons(Timeline):
         """Blocks of the window that teach; those before it, too, where it holds few."""
         before = self._first_recent(now) - self.reach[signal]
         blocks: dict[int, list[Lesson]] = {}
-        for number, one in self._window(now):
+        for number, one in self.window.items():
             summary: Summary = getattr(one, signal)
             if number < before and summary.count:
                 blocks.setdefault(number // self.grid.block, []).append((number, summary))
@@ -148,17 +148,17 @@ class Lessons(Timeline):
         for the baseline is enough for one.
         """
         newest = self._first_recent(now) - 1
-        thin = sum(getattr(one, signal).count for _, one in self._window(now)) * self.grid.reach < FEW * SLICES
+        thin = sum(getattr(one, signal).count for one in self.window.values()) * self.grid.reach < FEW * SLICES
         upto = (
             now + 1 if thin else now
         )  # a slice that fills is not to be counted twice where there is more of it to come
         calls = sum(
             getattr(one, signal).count for number, one in self.cells.items() if number // self.grid.per_slice < upto
         )
-        left = sum(getattr(one, signal).count for number, one in self._window(now) if number <= newest)
+        left = sum(getattr(one, signal).count for number, one in self.window.items() if number <= newest)
         left += sum(summary.count for _, summary in self.memory.of(signal))
         for more in range(SLICES - 1 if thin else self.grid.reach):
-            older = self.slices.get(newest - more)
+            older = self.window.get(newest - more)
             count = 0 if older is None else getattr(older, signal).count
             if calls >= (ENOUGH if more < self.grid.reach else FEW) or (count and left - count < LEAST):
                 return more
@@ -176,7 +176,7 @@ class Lessons(Timeline):
         first = self._first_recent(at // self.grid.per_slice)
         for number in range(first - reach, first):
             if number in self.slices and signal not in self.young:
-                total.merge(getattr(self.slices[number], signal))
+                total.merge(getattr(self.slices[number].open(), signal))
         return total
 
     def peak(self, signal: Signal, at: int) -> float | None:

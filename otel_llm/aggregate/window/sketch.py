@@ -20,7 +20,7 @@ TINY = 1e-9  # what is not above it counts as zero
 ZERO = ceil(log(TINY) * PER_LOG) - 1  # the bin of zero
 
 SHORT = 32_768  # what two bytes with a sign hold
-A_BYTE = 255
+A_BYTE, TWO_BYTES = 255, 65_535
 FOUR = array("I").itemsize  # bytes
 
 Bins = dict[int, int]
@@ -40,7 +40,8 @@ class Packed(Mapping[int, int]):
         self.low = ordered[0][0] if ordered else 0
         steps = [after - before for (before, _), (after, _) in pairwise(ordered)]
         numbers = [0, *steps, *(count for _, count in ordered)] if ordered else []
-        self.numbers = bytes(numbers) if all(0 <= one <= A_BYTE for one in numbers) else array("q", numbers)
+        largest = max(numbers, default=0)
+        self.numbers = bytes(numbers) if largest <= A_BYTE else array("H" if largest <= TWO_BYTES else "q", numbers)
 
     def __getitem__(self, place: int) -> int:
         for one, count in self.items():

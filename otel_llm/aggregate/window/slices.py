@@ -118,11 +118,20 @@ class Slice:
         self.output_tokens.merge_moments(other.output_tokens)
         self.cost.merge_moments(other.cost)
 
+    @property
+    def costs(self) -> Any:
+        """Their sketch."""
+        return self.cost.bins
+
     def freeze(self) -> None:
         """What is complete takes little memory."""
-        self.errors, self.failed_tokens = self.errors or _NONE, self.failed_tokens or _NONE
+        self.errors, self.failed_tokens = self.errors or NONE, self.failed_tokens or NONE
         for signal in SIGNALS:
             getattr(self, signal).freeze()
+
+    def open(self) -> Slice:
+        """As of one that is complete."""
+        return self
 
     def thaw(self) -> None:
         """A late call is to be added."""
@@ -154,7 +163,7 @@ class Slice:
         self.failed_tokens = _added(self.failed_tokens, other.failed_tokens)
 
     def dump(self) -> tuple[Any, ...]:
-        counts = tuple(getattr(self, name) for name in _COUNTS)
+        counts = tuple(getattr(self, name) for name in COUNTS)
         signals = tuple(getattr(self, signal).dump() for signal in SIGNALS)
         light = (self.time_to_first_chunk.dump(), self.input_tokens.dump())
         return (counts, dict(self.errors), dict(self.failed_tokens), signals, light)
@@ -164,27 +173,27 @@ class Slice:
         loaded = cls()
         counts, loaded.errors, loaded.failed_tokens, signals, (first_chunk, inputs) = state
         loaded.time_to_first_chunk, loaded.input_tokens = Light(*first_chunk), Light(*inputs)
-        for name, value in zip(_COUNTS, counts, strict=True):
+        for name, value in zip(COUNTS, counts, strict=True):
             setattr(loaded, name, value)
         for signal, summary in zip(SIGNALS, signals, strict=True):
             setattr(loaded, signal, Summary.load(summary))
         return loaded
 
 
-_COUNTS = (
+COUNTS = (
     "calls", "fallbacks", "cache_hits", "cache_misses", "input_count", "input_total", "thinking_count", "thinking_total",
     "failed_cost", "failed_costs", "whole", "lacking", "cached", "cached_of", "saved", "avoidable",
     "problems",
 )  # fmt: skip
 
 
-_NONE: dict[str, int] = {}  # of slices that are complete: shared, and so never to be changed
+NONE: dict[str, int] = {}  # of slices that are complete: shared, and so never to be changed
 
 
 def _added(into: dict[str, int], counts: dict[str, int]) -> dict[str, int]:
     if not counts:
         return into
-    into = into if into is not _NONE else {}
+    into = into if into is not NONE else {}
     for name, count in counts.items():
         into[name] = into.get(name, 0) + count
     return into

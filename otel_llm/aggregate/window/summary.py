@@ -101,6 +101,28 @@ class Summary:
             self.second = sum(place * place * count for place, count in self.bins.items())
         return (self.count, self.first, self.second)
 
+    def numbers(self) -> tuple[Any, ...]:
+        """All of a frozen one but its sketch, as plain values."""
+        joint = self.joint and self.joint.numbers()
+        return (self.count, self.total, self.deviations, self.low, self.high, self.first, self.second, joint)
+
+    @classmethod
+    def of_numbers(cls, numbers: tuple[Any, ...], bins: Any) -> Summary:
+        """The frozen one that ``numbers`` and ``bins`` were of."""
+        summary = cls.__new__(cls)
+        (
+            summary.count,
+            summary.total,
+            summary.deviations,
+            summary.low,
+            summary.high,
+            summary.first,
+            summary.second,
+            joint,
+        ) = numbers
+        summary.bins, summary.joint = bins, joint and Joint.of_numbers(*joint)
+        return summary
+
     def dump(self) -> tuple[Any, ...]:
         return (
             self.count,

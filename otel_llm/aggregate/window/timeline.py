@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
+from typing import Any
 
 from .baseline import Pool
+from .complete import Complete
 from .memory import KEPT, Memory
 from .sketch import Bins, add
 from .slices import SIGNALS, SLICES, Grid, Slice
@@ -18,7 +19,8 @@ class Timeline:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self.cells: dict[int, Slice] = {}
-        self.slices: dict[int, Slice] = {}
+        self.slices: dict[int, Complete | Slice] = {}
+        self.window: dict[int, Slice] = {}  # slices, while baselines are made
         self.memory = Memory()
         self.folded = 0  # cells before this number are in slices
         self.number = 0  # of the current cell
@@ -31,9 +33,13 @@ class Timeline:
     def _late(self, of_slice: int) -> Slice:
         """A slice that was thought complete: the pools that hold it begin again."""
         self._restart_pools()
-        late = self.slices.setdefault(of_slice, Slice())
+        late = self.slices[of_slice] = self._opened(of_slice)
         late.thaw()
         return late
+
+    def _opened(self, of_slice: int) -> Slice:
+        one = self.slices.get(of_slice)
+        return Slice() if one is None else one.open()
 
     def _restart_pools(self) -> None:
         self.past = Pool()
@@ -49,19 +55,20 @@ class Timeline:
         self.folded = before
         self.start, self.end = inf, -inf
         touched = False
-        filled: set[int] = set()
         for number in sorted(number for number in self.cells if number < before):
             of_slice = number // self.grid.per_slice
             touched = touched or of_slice in self.past.members
-            filled.add(of_slice)
-            self.slices.setdefault(of_slice, Slice()).merge(self.cells.pop(number))
-        for of_slice in filled:
-            self.slices[of_slice].freeze()
+            filled = self.slices[of_slice] = self._opened(of_slice)
+            filled.merge(self.cells.pop(number))
+        for number, one in self.slices.items():
+            if isinstance(one, Slice):
+                self.slices[number] = Complete(one)
         if touched:
             self._restart_pools()
 
-    def _window(self, now: int) -> Iterator[tuple[int, Slice]]:
-        return ((number, one) for number, one in sorted(self.slices.items()) if now - SLICES < number <= now)
+    def _in_window(self, now: int) -> dict[int, Slice]:
+        numbers = sorted(number for number in self.slices if now - SLICES < number <= now)
+        return {number: self.slices[number].open() for number in numbers}
 
     def _first_recent(self, now: int) -> int:
         """The first slice that cells which are recent may lie in; those before it are complete."""
@@ -92,18 +99,26 @@ class Timeline:
     def costs(self, at: int) -> Bins:
         """The sketch of all costs in the window."""
         now, bins = at // self.grid.per_slice, dict[int, int]()
-        for kept, per_slice in ((self.slices, 1), (self.cells, self.grid.per_slice)):
-            for number, one in kept.items():
-                if now - SLICES < number // per_slice <= now:
-                    add(bins, one.cost.bins)
+        for of_slice, one in self.slices.items():
+            if now - SLICES < of_slice <= now:
+                add(bins, one.costs)
+        for number, cell in self.cells.items():
+            if now - SLICES < number // self.grid.per_slice <= now:
+                add(bins, cell.costs)
         return bins
 
     def forget(self, at: int) -> None:
         """Drop what is past the window, and what a clock that went back left in the future."""
         now = at // self.grid.per_slice
-        for kept, per_slice in ((self.slices, 1), (self.cells, self.grid.per_slice)):
-            for number in sorted(number for number in kept if not now - SLICES < number // per_slice <= now + SLICES):
-                leaving = kept.pop(number)
+        for numbered, per_slice in self._numbered():
+            for number in sorted(
+                number for number in numbered if not now - SLICES < number // per_slice <= now + SLICES
+            ):
+                leaving = numbered.pop(number).open()
                 if number // per_slice <= now:
                     self.memory.take(number // per_slice, leaving)
         self.memory.forget(now - int(KEPT / self.grid.slice))
+
+    def _numbered(self) -> tuple[tuple[dict[int, Any], int], ...]:
+        """Slices and cells, each with how many are in a slice."""
+        return (self.slices, 1), (self.cells, self.grid.per_slice)

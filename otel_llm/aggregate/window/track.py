@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from .baseline import CRITICAL, Baseline
+from .complete import Complete
 from .explain import Samples
 from .facts import Cause, Judgement, Signal
 from .lessons import Lessons
@@ -142,13 +143,14 @@ class Track(Lessons):
             return
         self.now, self.stale, self.prepared = now, False, at
         self._fold(now * self.grid.per_slice - self.grid.recent)
-        live = dict(self._window(now))
-        self.past.hold({number: one.latency.bins for number, one in live.items()})
+        self.window = self._in_window(now)
+        self.past.hold({number: one.latency.bins for number, one in self.window.items()})
         self.closed = Slice()
-        for one in live.values():
+        for one in self.window.values():
             self.closed.merge_bare(one)
         for signal in SIGNALS:
             self.baselines[signal] = self._baseline(signal, now, at)
+        self.window = {}
         self._set_bounds()
         self.watch.draw_edges(self.minute, self.pools["output_tokens"].bins, self.pools["latency"].bins)
 
@@ -211,16 +213,18 @@ class Track(Lessons):
 
     def merge(self, other: Track) -> None:
         for number, one in other.slices.items():
-            self.slices.setdefault(number, Slice()).merge(one)
-        for number, one in other.cells.items():
-            self.cells.setdefault(number, Slice()).merge(one)
+            ours = self.slices[number] = self._opened(number)
+            ours.merge(one.open())
+        for number, cell in other.cells.items():
+            self.cells.setdefault(number, Slice()).merge(cell)
         self._restart_pools()
         self.stale = True
         if other.minute > self.minute:  # what was learned does not add up: the longer past stays
             self.watch, self.minute, self.lines = other.watch, other.minute, other.lines
 
     def dump(self) -> tuple[Any, ...]:
-        slices, cells = ([(number, one.dump()) for number, one in kept.items()] for kept in (self.slices, self.cells))
+        slices = [(number, one.open().dump()) for number, one in self.slices.items()]
+        cells = [(number, one.dump()) for number, one in self.cells.items()]
         lines = [self.lines[signal].dump() for signal in SIGNALS]
         returning = [self.returning[signal].dump() for signal in SIGNALS]
         return (
@@ -236,10 +240,8 @@ class Track(Lessons):
 
     def load(self, state: Any) -> None:
         slices, cells, memory, watch, lines, self.minute, before, returning = state
-        self.slices = {int(number): Slice.load(one) for number, one in slices}
+        self.slices = {int(number): Complete(Slice.load(one)) for number, one in slices}
         self.cells = {int(number): Slice.load(one) for number, one in cells}
-        for one in self.slices.values():
-            one.freeze()
         self.memory = Memory.load(memory)
         self.watch.load(watch)
         self.before = {signal: (int(since), float(mean)) for signal, (since, mean) in before}
@@ -261,7 +263,7 @@ class Track(Lessons):
         memory = Memory()
         memory.blocks = list(self.memory.blocks)
         for number, one in sorted(self.slices.items()):
-            memory.take(number, one)
+            memory.take(number, one.open())
         return {
             "memory": memory.dump(),
             "watch": self.watch.learned(),
