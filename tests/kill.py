@@ -93,7 +93,8 @@ SERVERS = (
     Server("gunicorn sync --preload", "gunicorn", (*GUNICORN, "--preload"), share=BY_FORKS),
     Server("gunicorn gthread", "gunicorn", (*GUNICORN, "-k", "gthread", "--threads", "4")),
     Server("gunicorn gevent", "gunicorn", (*GUNICORN, "-k", "gevent")),
-    Server("uvicorn", "uvicorn", ("uvicorn", "--workers", "3", "--port", "{port}", ASGI)),
+    # a worker that cannot answer its supervisor within 5 seconds, as one that starts on a busy machine, would be killed by that
+    Server("uvicorn", "uvicorn", ("uvicorn", "--workers", "3", "--timeout-worker-healthcheck", "300", "--port", "{port}", ASGI)),
     Server("hypercorn", "hypercorn", ("hypercorn", "-w", "3", "-b", "127.0.0.1:{port}", ASGI), kept=True),
     Server("granian ASGI", "granian", (*GRANIAN, "asginl", ASGI), kept=True),
     Server("granian WSGI", "granian", (*GRANIAN, "wsgi", WSGI), kept=True),
