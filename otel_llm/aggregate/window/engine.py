@@ -14,7 +14,7 @@ from .track import Track
 from .views import facts, samples
 from .watch import Alarms
 
-VERSION = 6
+VERSION = 7
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
 AT_ONCE = 20  # models, or a fifth of them, whose baselines one look renews; by the fifth all are
@@ -126,6 +126,7 @@ class Engine:
             output_tokens = None
         if cost is not None:
             cell.cost.add(cost)
+            cell.priced(cost, input_tokens, output_tokens)
             unusual = unusual or cost > cost_high
         return track.judge(at, duration, output_tokens, cost) if unusual else NOTHING
 

@@ -13,6 +13,7 @@ from .summary import Summary
 from .timeline import Timeline
 
 ENOUGH = 30  # recent calls that a shift is judged from, where the last minutes have fewer
+NEWEST = (5, 10, 20)  # of recent calls, those that are also judged by themselves where traffic is thin
 FEW = 10  # the same where there are fewer than that in ten minutes
 SETTLED = 20  # blocks that have taught, from which on the baseline is made again every ``RENEWED`` slices
 RENEWED = 5
@@ -168,16 +169,33 @@ class Lessons(Timeline):
     def recent(self, signal: Signal, at: int) -> Summary:
         """The calls that a shift judges at cell ``at``."""
         total = Summary()
+        for one in self._newest_first(signal, at):
+            total.merge(one)
+        return total
+
+    def newest(self, signal: Signal, at: int) -> Iterator[Summary]:
+        """The newest ``NEWEST`` of the recent calls each, and those that share a cell or slice with them."""
+        total, wanted = Summary(), iter(NEWEST)
+        least = next(wanted)
+        for one in self._newest_first(signal, at):
+            total.merge(one)
+            if total.count < least:
+                continue
+            yield total
+            while least <= total.count:
+                least = next(wanted, 0)
+                if not least:
+                    return
+
+    def _newest_first(self, signal: Signal, at: int) -> Iterator[Summary]:
         reach = self.reach[signal]
         oldest = self.young.get(signal, self.folded if reach else at - self.grid.recent + 1)
-        for number, one in self.cells.items():
-            if oldest <= number <= at:
-                total.merge(getattr(one, signal))
+        for number in sorted((number for number in self.cells if oldest <= number <= at), reverse=True):
+            yield getattr(self.cells[number], signal)
         first = self._first_recent(at // self.grid.per_slice)
-        for number in range(first - reach, first):
+        for number in range(first - 1, first - reach - 1, -1):
             if number in self.slices and signal not in self.young:
-                total.merge(getattr(self.slices[number].open(), signal))
-        return total
+                yield getattr(self.slices[number].open(), signal)
 
     def peak(self, signal: Signal, at: int) -> float | None:
         """The z-score of the most extreme call of the last minute."""

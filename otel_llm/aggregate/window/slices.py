@@ -12,6 +12,7 @@ from .light import Light
 from .summary import Summary
 
 SLICES = 60
+OUTPUT = 4  # tokens of input that one of output costs as much as, with most providers
 CELL = 10.0  # seconds, at most
 SIGNALS: tuple[Signal, ...] = ("latency", "output_tokens", "cost")
 
@@ -54,7 +55,7 @@ class Slice:
     __slots__ = (
         "avoidable", "cache_hits", "cache_misses", "cached", "cached_of", "calls", "cost", "errors", "failed_cost",
         "failed_costs", "failed_tokens", "fallbacks", "input_count", "input_tokens", "input_total", "lacking", "latency",
-        "output_tokens", "problems", "saved", "thinking_count", "thinking_total", "time_to_first_chunk", "whole",
+        "output_tokens", "price", "problems", "saved", "thinking_count", "thinking_total", "time_to_first_chunk", "whole",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class Slice:
         self.cost = Summary()
         self.time_to_first_chunk = Light()
         self.input_tokens = Light()
+        self.price = Light()  # US dollars for a token of input; one of output counts as ``OUTPUT`` of these
         self.input_count = 0
         self.input_total = 0
         self.thinking_count = 0
@@ -96,6 +98,12 @@ class Slice:
             self.whole += 1
         elif whole is not None:
             self.lacking += 1
+
+    def priced(self, cost: float, input_tokens: int | None, output_tokens: int | None) -> None:
+        """What a token cost: of a cost, what does not come from the length of the call."""
+        tokens = (input_tokens or 0) + OUTPUT * (output_tokens or 0)
+        if cost and tokens:
+            self.price.add(cost / tokens)
 
     def failed(self, error_type: str, tokens: tuple[int | None, int | None, int | None], cost: float | None) -> None:
         self.errors[error_type] = self.errors.get(error_type, 0) + 1
@@ -159,20 +167,25 @@ class Slice:
         self.avoidable += other.avoidable
         self.time_to_first_chunk.merge(other.time_to_first_chunk)
         self.input_tokens.merge(other.input_tokens)
+        self.price.merge(other.price)
         self.errors = _added(self.errors, other.errors)
         self.failed_tokens = _added(self.failed_tokens, other.failed_tokens)
 
     def dump(self) -> tuple[Any, ...]:
         counts = tuple(getattr(self, name) for name in COUNTS)
         signals = tuple(getattr(self, signal).dump() for signal in SIGNALS)
-        light = (self.time_to_first_chunk.dump(), self.input_tokens.dump())
+        light = (self.time_to_first_chunk.dump(), self.input_tokens.dump(), self.price.dump())
         return (counts, dict(self.errors), dict(self.failed_tokens), signals, light)
 
     @classmethod
     def load(cls, state: Any) -> Slice:
         loaded = cls()
-        counts, loaded.errors, loaded.failed_tokens, signals, (first_chunk, inputs) = state
-        loaded.time_to_first_chunk, loaded.input_tokens = Light(*first_chunk), Light(*inputs)
+        counts, loaded.errors, loaded.failed_tokens, signals, (first_chunk, inputs, price) = state
+        loaded.time_to_first_chunk, loaded.input_tokens, loaded.price = (
+            Light(*first_chunk),
+            Light(*inputs),
+            Light(*price),
+        )
         for name, value in zip(COUNTS, counts, strict=True):
             setattr(loaded, name, value)
         for signal, summary in zip(SIGNALS, signals, strict=True):

@@ -21,6 +21,7 @@ from .watch import DEFAULT, Alarms, Watch
 
 PATIENCE = 30  # cells after which a record makes the baselines itself, where nobody asked for them meanwhile
 ALONE = 4.5  # from which z-score on a single call is an alarm by itself
+THIN = 60  # recent calls, below which the newest of them are also judged by themselves
 KEEP_APART = 10  # slices after which what outlives a restart is prepared again
 
 
@@ -113,7 +114,9 @@ class Track(Lessons):
         """How far recent calls have shifted; looked at once per cell."""
         number, shift = self.shifts[signal]
         if number != self.number:
-            shift = self.shift(signal, self.number, baseline) or 0.0
+            recent = self.recent(signal, self.number)
+            score = baseline.shift(recent) if recent.count else 0.0
+            shift = self._shown(signal, self._unless_due(signal, self.number, score, recent), self.minute)
             self.shifts[signal] = (self.number, shift)
         return shift
 
@@ -123,12 +126,26 @@ class Track(Lessons):
         ``recent`` are those calls, from whoever has them already.
         """
         recent = recent or self.recent(signal, at)
-        return self.lines[signal].shown(self._unexpected(signal, at, baseline, recent)) if recent.count else None
+        if not recent.count:
+            return None
+        return self._shown(signal, self._unexpected(signal, at, baseline, recent), at // self.grid.per_minute)
+
+    def _shown(self, signal: Signal, score: float, minute: int) -> float:
+        """On the scale where 3 is the line; of cost what a token costs, if that is more unusual."""
+        return self.watch.larger(signal, "shift", self.lines[signal].shown(score), minute)
 
     def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
-        """The shift of recent calls, except for a batch that is due."""
-        score = baseline.shift(recent)
+        """The shift of recent calls, or of the newest of them where they are few and it is larger; except for a batch that is due."""
+        scores = [baseline.shift(recent)]
+        if recent.count < THIN:
+            scores += [baseline.shift(newest) for newest in self.newest(signal, at)]
+        score = max(scores, key=abs if baseline.both else None)
+        return self._unless_due(signal, at, score, recent)
+
+    def _unless_due(self, signal: Signal, at: int, score: float, recent: Summary) -> float:
         count, total, _ = recent.log_moments()
+        if not count:
+            return score
         due = self.returning[signal].covers(self._block(at), 1 if score > 0 else -1, total / count)
         return 0.0 if due else score
 
@@ -209,7 +226,7 @@ class Track(Lessons):
             if baseline is not None and (recent := self.recent(signal, last)).count:
                 score = self._unexpected(signal, last, baseline, recent)
                 self.lines[signal].see(self.minute, abs(score) if baseline.both else score)
-                yield signal, "shift", self.lines[signal].shown(score)
+                yield signal, "shift", self._shown(signal, score, self.minute)
 
     def merge(self, other: Track) -> None:
         for number, one in other.slices.items():

@@ -29,6 +29,8 @@ LINE = 3.0
 BLOCK = 120  # minutes whose largest score is kept
 BLOCKS = 36
 SETTLED, LEAST_LINE = 12, 2.3  # after a day, a calm service is held to less
+YOUNG_TREND = 5.0  # and before, trends to more: nobody knows yet how far a day goes up and down
+OVER = 2.0  # a score below which an alarm has ended by itself
 BELIEVED = (1.7, 2.1, 2.45)  # largest scores of a service that is not known yet
 CALM, BUSY, BEYOND = (
     0.5,
@@ -42,17 +44,25 @@ MOST = 6.0  # a score teaches the line at most so much
 class Line:
     """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has.
 
-    It is at least ``further`` times the middle one of the largest scores.
+    It is at least ``further`` times the middle one of the largest scores, and ``first`` at the beginning, from where it falls in
+    a day to where it is for all. In that day an alarm that ended by itself teaches at once, so that the next one like it is none.
     """
 
-    __slots__ = ("block", "further", "largest", "level", "maxima")
+    __slots__ = ("block", "ended", "first", "further", "largest", "level", "maxima")
 
-    def __init__(self, further: float = 1.0) -> None:
+    def __init__(self, further: float = 1.0, first: float = LINE) -> None:
         self.further = further
+        self.first = first
         self.block = -1
         self.largest = 0.0
+        self.ended = 0.0  # the largest of this block's alarms that have ended
         self.maxima: array[float] = array("f")
-        self.level = LINE
+        self.level = first
+
+    @property
+    def young(self) -> bool:
+        """Whether the service is not known for a day yet."""
+        return len(self.maxima) < SETTLED
 
     def see(self, minute: int, score: float) -> None:
         if minute // BLOCK != self.block:
@@ -60,13 +70,16 @@ class Line:
                 self.maxima.append(self.largest)
                 del self.maxima[:-BLOCKS]
                 self.level = self._level()
-            self.block, self.largest = minute // BLOCK, 0.0
+            self.block, self.largest, self.ended = minute // BLOCK, 0.0, 0.0
         self.largest = max(self.largest, min(score, MOST))
+        if self.young and score < OVER and self.largest > max(self.ended, LINE):
+            self.ended = self.largest
+            self.level = self._level()
 
     def _level(self) -> float:
-        ordered = sorted([*self.maxima, *BELIEVED])
+        ordered = sorted([*self.maxima, *BELIEVED, *([self.ended] if self.ended else ())])
         calm, busy = _quantile(ordered, CALM), _quantile(ordered, BUSY)
-        least = LINE if len(self.maxima) < SETTLED else LEAST_LINE
+        least = LINE + (self.first - LINE) * (1 - len(self.maxima) / SETTLED) if self.young else LEAST_LINE
         return max(least, calm + BEYOND * (busy - calm), calm * self.further)
 
     def shown(self, score: float) -> float:
@@ -139,7 +152,7 @@ class Trend:
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
         self.weights = array("d", bytes(8 * PAIRS))
         self.squares = array("d", bytes(8 * PAIRS))
-        self.line, self.quick_line = Line(FURTHER), Line()
+        self.line, self.quick_line = Line(FURTHER, YOUNG_TREND), Line()
         self.score = self.quick = 0.0
         self.known = False
 

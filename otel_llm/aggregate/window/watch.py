@@ -9,14 +9,16 @@ from typing import Any
 from otel_llm.core.conditions import BY_ID, PAGING, Level
 from otel_llm.core.shapes import NamedTuple
 
-from .call_alarms import CallAlarms
+from .call_alarms import JOINED, CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
-from .signals import KINDS, Edges, Plain, Reading
+from .signals import BESIDE, KINDS, Edges, Plain, Reading, beside
 from .slices import Slice
 from .trend import LINE, Trend
 
 EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are computed again
+MOVED = 4.0  # in the first day a shift of recent calls, below which single calls are beside the usual with them and not critical
+UNUSUAL = 2.0
 SHORTEST = 3  # minutes of calls before they are judged by the minute
 LASTING = 2  # minutes in a row without which nothing lasts
 
@@ -64,6 +66,7 @@ class Watch:
         self.trends: Mapping[Signal, Trend] = {
             signal: Trend(kind.floor, kind.least, both=kind.both) for signal, kind in KINDS.items()
         }
+        self.beside: Mapping[Signal, Trend] = {signal: Trend(kind.floor, kind.least) for signal, kind in BESIDE.items()}
         self.reading = Reading()
         self.drawn = -EDGES_KEPT  # the minute of the edges
         self.alarming = alarming
@@ -75,6 +78,9 @@ class Watch:
         for signal, sums in self.reading.read(content, self.trends).items():
             if sums[0]:
                 self.trends[signal].close(minute, *sums)
+        for signal, sums in beside(self.reading.edges, content).items():
+            if sums[0]:
+                self.beside[signal].close(minute, *sums)
         for alarms in self.alarms.values():
             alarms.close(minute)
 
@@ -87,9 +93,17 @@ class Watch:
         """Signal, kind and calibrated score of what has been seen lately."""
         for signal, trend in self.trends.items():
             if trend.known and minute - trend.minutes.last <= SHORTEST:
-                yield signal, "trend", trend.line.shown(trend.score)
+                yield signal, "trend", self.larger(signal, "trend", trend.line.shown(trend.score), minute)
                 if signal not in ("latency", "output_tokens", "cost"):
-                    yield signal, "shift", trend.quick_line.shown(trend.quick)
+                    yield signal, "shift", self.larger(signal, "shift", trend.quick_line.shown(trend.quick), minute)
+
+    def larger(self, signal: Signal, kind: str, score: float, minute: int) -> float:
+        """``score``, or that of what is judged beside the signal, if it is unusual and larger."""
+        trend = self.beside.get(signal)
+        if trend is None or not trend.known or minute - trend.minutes.last > SHORTEST:
+            return score
+        other = trend.line.shown(trend.score) if kind == "trend" else trend.quick_line.shown(trend.quick)
+        return other if other > max(score, UNUSUAL) else score
 
     def lasting(self, signal: Signal, kind: str, score: float) -> Severity | None:
         """Called once a minute: how bad a score is that has lasted."""
@@ -119,12 +133,17 @@ class Watch:
         if judgement.severity != "critical":
             return judgement.severity
         alarms = self.alarms[judgement.signal, judgement.direction]
-        return "critical" if alarms.critical(at, shift, self.alarming.alarms) else "warning"
+        critical = alarms.critical(at, shift, self.alarming.alarms)
+        if critical and self.trends[judgement.signal].line.young:
+            clear = shift >= MOVED or (shift < JOINED and abs(judgement.zscore) >= GRAVE)
+            critical = clear and not alarms.again(at)
+        return "critical" if critical else "warning"
 
     def dump(self) -> tuple[Any, ...]:
         reading = self.reading
         return (
             [(signal, trend.dump()) for signal, trend in self.trends.items()],
+            [(signal, trend.dump()) for signal, trend in self.beside.items()],
             (reading.lengths.dump(), reading.prompts.dump(), reading.plain.sums),
             tuple(reading.edges or ()),
             self.drawn,
@@ -132,9 +151,11 @@ class Watch:
         )
 
     def load(self, state: Any) -> None:
-        trends, lengths, edges, self.drawn, lines = state
+        trends, besides, lengths, edges, self.drawn, lines = state
         for signal, trend in trends:
             self.trends[signal].load(trend)
+        for signal, trend in besides:
+            self.beside[signal].load(trend)
         answers, prompts, (count, total, squares) = lengths
         self.reading.lengths, self.reading.prompts = Lengths.load(answers), Lengths.load(prompts)
         self.reading.plain = Plain((float(count), float(total), float(squares)))
@@ -149,6 +170,7 @@ class Watch:
         plain = [float(f"{one:.5g}") for one in reading.plain.sums]
         return {
             "trends": trends,
+            "beside": {signal: trend.learned() for signal, trend in self.beside.items() if trend.known},
             "lengths": reading.lengths.short(),
             "prompts": reading.prompts.short(),
             "plain": plain,
@@ -160,6 +182,9 @@ class Watch:
         for signal, learned in state["trends"].items():
             if signal in self.trends and (signal != "output_tokens" or prompts.count):  # an older one knew no prompts
                 self.trends[signal].take_up(learned)
+        for signal, learned in state.get("beside", {}).items():
+            if signal in self.beside:
+                self.beside[signal].take_up(learned)
         self.reading.lengths, self.reading.prompts = Lengths.load(state["lengths"]), prompts
         count, total, squares = state.get("plain", (0.0, 0.0, 0.0))
         self.reading.plain = Plain((float(count), float(total), float(squares)))

@@ -1,0 +1,115 @@
+"""What a token costs, and thin traffic by its newest calls: faults that a mean of recent calls hides."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from window_calls import Call, feed, gauges
+
+from otel_llm.aggregate.window import Engine
+
+START = 1_700_000_040.0
+COST, LATENCY = (("otel_llm_zscore", signal, "shift") for signal in ("cost", "latency"))
+
+
+def mixed(
+    start: float, seconds: int, every: float = 30.0, *, price: float = 1.0, longer: float = 1.0, slower: float = 1.0
+) -> list[Call]:
+    """Four kinds of requests in turn at random, of lengths and prices that differ by the tenfold."""
+    dice = random.Random(int(start))
+    calls = []
+    for number in range(int(seconds / every)):
+        kind = dice.randrange(4)
+        asked = int(300 * 2.5**kind * dice.lognormvariate(0, 0.5) * longer) + 1
+        answered = int((80, 500, 30, 900)[kind] * dice.lognormvariate(0, 0.6)) + 1
+        cost = (asked * 2.5e-6 + answered * 1e-5) * price
+        latency = (0.3 + 0.018 * answered) * dice.lognormvariate(0, 0.3) * slower
+        calls.append(Call(start + number * every, latency, "", asked, answered, None, cost))
+    return calls
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Engine:
+    """Six hours of two calls a minute."""
+    engine = Engine()
+    for hour in range(6):
+        feed(engine, mixed(START + 3600 * hour, 3600))
+        engine.forget(START + 3600 * (hour + 1))
+    return engine
+
+
+NOW = START + 6 * 3600
+
+
+def taken_up(engine: Engine) -> Engine:
+    return Engine.load(engine.dump())
+
+
+def test_a_dearer_token_shows_within_two_calls_a_minute(healthy: Engine) -> None:
+    engine = taken_up(healthy)
+    assert gauges(engine, NOW)[COST] < 3
+    told = feed(engine, mixed(NOW, 120, price=1.5))
+    assert gauges(engine, NOW + 120)[COST] > 3
+    for minute in range(2, 20):
+        told += feed(engine, mixed(NOW + 60 * minute, 60, price=1.5))
+        engine.forget(NOW + 60 * (minute + 1))
+    assert "critical" in {one.severity for one in told if one.signal == "cost" and one.kind == "shift"}
+
+
+def test_longer_prompts_do_not_make_a_token_dearer(healthy: Engine) -> None:
+    engine = taken_up(healthy)
+    feed(engine, mixed(NOW, 600, longer=4.0))
+    engine.forget(NOW + 600)
+    (track,) = engine.tracks.values()
+    minute = engine.grid.of(NOW + 600) // engine.grid.per_minute
+    assert track.watch.larger("cost", "shift", 0.5, minute) == 0.5
+
+
+def test_what_a_token_costs_outlives_a_restart_and_free_calls_cost_nothing(healthy: Engine) -> None:
+    kept = json.loads(json.dumps(healthy.learned()))
+    after = Engine()
+    after.take_up(kept)
+    feed(after, mixed(NOW + 300, 120, price=2.0))
+    after.forget(NOW + 420)
+    (track,) = after.tracks.values()
+    assert track.watch.larger("cost", "trend", 0.5, track.minute) > 3
+    assert track.watch.larger("cost", "trend", 0.5, track.minute + 4) == 0.5  # nothing is recent then
+
+    free = Engine()
+    feed(free, [call._replace(cost=0.0) for call in mixed(START, 3600)])
+    assert COST in gauges(free, START + 3600)
+    assert not next(iter(free.tracks.values())).watch.beside["cost"].known
+
+
+def test_of_thin_traffic_the_newest_calls_are_judged_by_themselves(healthy: Engine) -> None:
+    engine = taken_up(healthy)
+    assert gauges(engine, NOW)[LATENCY] < 3
+    feed(engine, mixed(NOW, 180, slower=4.0))
+    (track,) = engine.tracks.values()
+    at = engine.grid.of(NOW + 180)
+    engine.forget(NOW + 180)
+    sizes = [one.count for one in track.newest("latency", at)]
+    assert sizes[0] >= 5
+    assert sizes == sorted(sizes)
+    assert gauges(engine, NOW + 180)[LATENCY] > 3
+
+
+def test_a_few_calls_that_stall_are_a_slow_share() -> None:
+    """Of 60 calls a minute one in 50 takes five times as long: the mean hides it, and so do the slowest twentieth."""
+    engine, dice = Engine(), random.Random(3)
+    told, shown = [], []
+    for minute in range(6 * 60 + 30):
+        late = minute >= 6 * 60
+        calls = []
+        for second in range(60):
+            slow = 5.0 if late and dice.random() < 0.02 else 1.0
+            calls.append(
+                Call(START + 60 * minute + second, dice.lognormvariate(0, 0.3) * slow, "", 100, 200, None, 0.002)
+            )
+        told += [one for one in feed(engine, calls) if late and one.signal == "latency_slow"]
+        if late:
+            shown.append(gauges(engine, START + 60 * (minute + 1))["otel_llm_zscore", "latency_slow", "trend"])
+    assert max(shown[:15]) > 3
+    assert {one.kind for one in told} >= {"trend"}
