@@ -116,6 +116,13 @@ def judged(name: str, folder: Path) -> Told:
     )
 
 
+def first_day(name: str, folder: Path) -> str:
+    """What the day says in which a service is not known yet."""
+    seen = run(traffic(folder)[name](), EPOCH, LEARN, Engine())
+    pages = episodes(np.array([page[0] for page in seen.pages]))
+    return f"{name}: false critical pages of the first day: handlers {pages}, rule {_rule(seen)}"
+
+
 def _look(at: float) -> int:
     return round((at - EPOCH) / LOOK)
 
@@ -197,10 +204,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the recorded traces")
     parser.add_argument("--only", default="", help="part of a trace's name")
+    parser.add_argument(
+        "--first-day", action="store_true", help="false critical pages of the first day, and nothing else"
+    )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--write", type=Path, help="Markdown file whose marked part is replaced by the results")
     arguments = parser.parse_args()
     names = [name for name in traffic(arguments.data) if arguments.only in name]
+    if arguments.first_day:
+        for name in names:
+            print(first_day(name, arguments.data), flush=True)
+        return
     with ProcessPoolExecutor(arguments.processes) as pool:
         results = dict(zip(names, pool.map(judged, names, [arguments.data] * len(names)), strict=True))
     lines = list(report(results))
