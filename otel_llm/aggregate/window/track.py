@@ -137,7 +137,7 @@ class Track(Lessons):
     def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
         """The shift of recent calls, or of the newest of them where they are few and it is larger; except for a batch that is due."""
         scores = [baseline.shift(recent)]
-        if recent.count < THIN:
+        if recent.count < THIN and self.scale != "linear":  # which is the textbook's, whatever it misses
             scores += [baseline.shift(newest) for newest in self.newest(signal, at)]
         score = max(scores, key=abs if baseline.both else None)
         return self._unless_due(signal, at, score, recent)
