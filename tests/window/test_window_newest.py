@@ -47,18 +47,18 @@ def taken_up(engine: Engine) -> Engine:
     return Engine.load(engine.dump())
 
 
-def test_a_dearer_token_shows_within_two_calls_a_minute(healthy: Engine) -> None:
+def test_a_more_expensive_token_shows_within_two_calls_a_minute(healthy: Engine) -> None:
     engine = taken_up(healthy)
     assert gauges(engine, NOW)[COST] < 3
-    told = feed(engine, mixed(NOW, 120, price=1.5))
+    unusual = feed(engine, mixed(NOW, 120, price=1.5))
     assert gauges(engine, NOW + 120)[COST] > 3
     for minute in range(2, 20):
-        told += feed(engine, mixed(NOW + 60 * minute, 60, price=1.5))
+        unusual += feed(engine, mixed(NOW + 60 * minute, 60, price=1.5))
         engine.forget(NOW + 60 * (minute + 1))
-    assert "critical" in {one.severity for one in told if one.signal == "cost" and one.kind == "shift"}
+    assert "critical" in {one.severity for one in unusual if one.signal == "cost" and one.kind == "shift"}
 
 
-def test_longer_prompts_do_not_make_a_token_dearer(healthy: Engine) -> None:
+def test_longer_prompts_do_not_make_a_token_more_expensive(healthy: Engine) -> None:
     engine = taken_up(healthy)
     feed(engine, mixed(NOW, 600, longer=4.0))
     engine.forget(NOW + 600)
@@ -99,7 +99,7 @@ def test_of_thin_traffic_the_newest_calls_are_judged_by_themselves(healthy: Engi
 def test_a_few_calls_that_stall_are_a_slow_share() -> None:
     """Of 60 calls a minute one in 50 takes five times as long: the mean hides it, and so do the slowest twentieth."""
     engine, dice = Engine(), random.Random(3)
-    told, shown = [], []
+    unusual, scores = [], []
     for minute in range(6 * 60 + 30):
         late = minute >= 6 * 60
         calls = []
@@ -108,8 +108,8 @@ def test_a_few_calls_that_stall_are_a_slow_share() -> None:
             calls.append(
                 Call(START + 60 * minute + second, dice.lognormvariate(0, 0.3) * slow, "", 100, 200, None, 0.002)
             )
-        told += [one for one in feed(engine, calls) if late and one.signal == "latency_slow"]
+        unusual += [one for one in feed(engine, calls) if late and one.signal == "latency_slow"]
         if late:
-            shown.append(gauges(engine, START + 60 * (minute + 1))["otel_llm_zscore", "latency_slow", "trend"])
-    assert max(shown[:15]) > 3
-    assert {one.kind for one in told} >= {"trend"}
+            scores.append(gauges(engine, START + 60 * (minute + 1))["otel_llm_zscore", "latency_slow", "trend"])
+    assert max(scores[:15]) > 3
+    assert {one.kind for one in unusual} >= {"trend"}
