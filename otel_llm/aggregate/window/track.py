@@ -116,7 +116,7 @@ class Track(Lessons):
         if number != self.number:
             recent = self.recent(signal, self.number)
             score = baseline.shift(recent) if recent.count else 0.0
-            shift = self._shown(signal, self._unless_due(signal, self.number, score, recent), self.minute)
+            shift = self._on_scale(signal, self._unless_due(signal, self.number, score, recent), self.minute)
             self.shifts[signal] = (self.number, shift)
         return shift
 
@@ -128,9 +128,9 @@ class Track(Lessons):
         recent = recent or self.recent(signal, at)
         if not recent.count:
             return None
-        return self._shown(signal, self._unexpected(signal, at, baseline, recent), at // self.grid.per_minute)
+        return self._on_scale(signal, self._unexpected(signal, at, baseline, recent), at // self.grid.per_minute)
 
-    def _shown(self, signal: Signal, score: float, minute: int) -> float:
+    def _on_scale(self, signal: Signal, score: float, minute: int) -> float:
         """On the scale where 3 is the line; of cost what a token costs, if that is more unusual."""
         return self.watch.larger(signal, "shift", self.lines[signal].shown(score), minute)
 
@@ -226,7 +226,7 @@ class Track(Lessons):
             if baseline is not None and (recent := self.recent(signal, last)).count:
                 score = self._unexpected(signal, last, baseline, recent)
                 self.lines[signal].see(self.minute, abs(score) if baseline.both else score)
-                yield signal, "shift", self._shown(signal, score, self.minute)
+                yield signal, "shift", self._on_scale(signal, score, self.minute)
 
     def merge(self, other: Track) -> None:
         for number, one in other.slices.items():
