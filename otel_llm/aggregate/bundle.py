@@ -26,7 +26,10 @@ _ROWS = tuple(
     (number, Observation._fields.index(measure.field), BY_NAME[measure.metric].kind == "histogram")
     for number, measure in enumerate(MEASURES)
 )  # the number of a measure, the place of its field in a call, whether it is a histogram
-_WORDS = tuple((measure.metric, Observation._fields.index(measure.field)) for measure in WORDS)
+WORDS_OF = tuple((measure.metric, Observation._fields.index(measure.field)) for measure in WORDS)
+
+
+COST = "otel_llm_cost_usd_total"
 
 
 class _Cell:
@@ -72,7 +75,7 @@ class Bundle:
         self.label_sets = label_sets(identity)
         self._call = self.label_sets["call"]
         self._cells: list[Any] = [None] * len(MEASURES)
-        self._takes = tuple([row for row in _ROWS if takes_part(MEASURES[row[0]], operation, success=not error_type)])
+        self.takes = tuple([row for row in _ROWS if takes_part(MEASURES[row[0]], operation, success=not error_type)])
         self._counters: dict[tuple[str, str], Number] = {}
         self._agents: dict[str, tuple[Number, Number, Number]] = {}
         self.success = not error_type
@@ -99,17 +102,20 @@ class Bundle:
     def measure(self, call: Observation) -> None:
         """Everything that the table of measures says of one field of the call."""
         cells = self._cells
-        for number, place, is_histogram in self._takes:
+        for number, place, is_histogram in self.takes:
             value = call[place]
             if value is None:
                 continue
-            cell = cells[number] or self._first(number)
+            cell = cells[number] or self.taking(number)
             if is_histogram:
                 cell.observe(value, call.trace_id, call.span_id, call.at)
             else:
                 cell.value += value
 
-    def _first(self, number: int) -> Any:
+    def taking(self, number: int) -> Any:
+        """The cell that takes a measure, made if this is the first value."""
+        if self._cells[number] is not None:
+            return self._cells[number]
         measure = MEASURES[number]
         labels = (*self.label_sets[measure.labels], *measure.more, *self._custom)
         cell = self._cells[number] = self._families.cell(measure.metric, labels)
@@ -120,7 +126,15 @@ class Bundle:
         return self._labelled(f"{USAGE}{direction}_tokens_total", "gen_ai_token_modality", modality)
 
     def cost(self, source: str) -> Number:
-        return self._labelled("otel_llm_cost_usd_total", "cost_source", source)
+        return self._labelled(COST, "cost_source", source)
+
+    def counter(self, metric: str, word: str) -> Number | None:
+        """The counter of ``word``; None where no call has had it yet, or where another word takes its place."""
+        return self._counters.get((metric, word))
+
+    def agent_at_hand(self, agent: str) -> tuple[Number, Number, Number] | None:
+        """As ``agent``; None where no call of it has come yet, or where another name takes its place."""
+        return self._agents.get(agent)
 
     def word(self, metric: str, word: str) -> Number:
         """The counter of ``word``, the last label of ``metric``."""
@@ -174,7 +188,7 @@ def count(bundle: Bundle, call: Observation) -> None:
         into, out, _ = bundle.agent(call.agent)
         into.value += call.input_tokens or 0
         out.value += call.output_tokens or 0
-    for metric, place in _WORDS:
+    for metric, place in WORDS_OF:
         words: Any = call[place]
         if words:
             for word in (words,) if isinstance(words, str) else words:

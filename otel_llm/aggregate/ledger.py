@@ -8,6 +8,8 @@ from .bundle import Bundle
 from .ledger_rows import LedgerRows
 from .window import Crossing, Spend
 
+UNPRICED_FEES = "otel_llm_unpriced_fees_total"
+
 
 class Ledger:
     """Counts the money of calls; what crosses a line of a budget is returned."""
@@ -48,6 +50,6 @@ def _count_missing(bundle: Bundle, call: Observation) -> None:
     """What a cost lacks: fees by their number, parts of the usage once for a call."""
     counts = dict(call.fees)
     for name in call.incomplete:
-        bundle.word("otel_llm_unpriced_fees_total", name).value += counts.get(name, 1)
+        bundle.word(UNPRICED_FEES, name).value += counts.get(name, 1)
     if call.cost is not None:
         bundle.incomplete.value += 1

@@ -16,6 +16,8 @@ from otel_llm.core.catalogue import OTHER
 from otel_llm.core.model import Observation
 from otel_llm.core.shapes import NamedTuple
 
+from .columns import Columns
+
 VERSION = 1
 MOST_ROWS = 2_000
 """Open rows; past it what is new is counted under ``_other``."""
@@ -75,6 +77,22 @@ class LedgerRows:
             row[10] += count
         if (count := call.thinking_tokens) is not None:
             row[11] += count
+
+    def add_all(self, day: int, place: Place, call: Observation, calls: Columns) -> None:
+        """As ``add`` for each of ``calls``, which are alike ``call`` in their words."""
+        row = self._row((day, *place))
+        priced = len(calls.cost.values)
+        row[0] += calls.number
+        if call.incomplete:
+            row[3] += priced
+        if call.cost_source == "unpriced":
+            row[2] += calls.number - priced
+        if call.usage_unknown:
+            row[4] += calls.number
+        row[5] = sum(calls.cost.values, row[5])
+        row[6] = sum(calls.saved.values, row[6])
+        for field, column in enumerate(calls.tokens, 7):
+            row[field] += column.total
 
     def seal(self) -> tuple[Batch, ...]:
         """Close the rows that are open; all batches that are not forgotten yet."""

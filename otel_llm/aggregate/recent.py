@@ -83,10 +83,9 @@ class Recent:
 
     def call(self, key: Key, call: Observation, labels: tuple[str, ...], status: int = 0, route: str = "") -> None:
         """Count one finished call of ``key``; ``labels`` are the values of the custom labels, bounded."""
-        cell = self._cell(key, call.at)
+        cell = self.cell(key, call.at)
         cell.calls += 1
-        if not self.first or call.at < self.first:
-            self.first = call.at
+        self.begin(call.at)
         if call.input_tokens is not None:
             cell.inputs += 1
             cell.input += call.input_tokens
@@ -99,9 +98,32 @@ class Recent:
             self._succeeded(cell, call)
         self._count_money(cell, call)
 
+    def begin(self, at: float) -> None:
+        """A call ended at ``at``."""
+        if not self.first or at < self.first:
+            self.first = at
+
+    def cell(self, key: Key, at: float) -> Cell:
+        """Where a call of ``key`` that ended at ``at`` is counted."""
+        cells = self.models.get(key)
+        if cells is None:
+            cells = self.models[key] = {}
+        number = int(at // CELL)
+        cell = cells.get(number)
+        if cell is None:
+            if cells:
+                next(reversed(cells.values())).freeze()  # the newest until now
+            place = self._place(number)
+            cell = cells.get(place) or cells.setdefault(place, Cell())
+            if len(cells) > MOST_CELLS:  # nobody forgets: no reader, no tick
+                _fold(cells, number)
+        if type(cell.latency) is not dict:
+            cell.thaw()
+        return cell
+
     def alarm(self, key: Key, at: float, signal: str) -> None:
         """Count a call that was alarming on its own."""
-        alarms = self._cell(key, at).alarms
+        alarms = self.cell(key, at).alarms
         alarms[signal] = alarms.get(signal, 0) + 1
 
     def event(self, event: Event, labels: tuple[str, ...]) -> None:
@@ -223,23 +245,6 @@ class Recent:
     def _place(self, number: int) -> int:
         """Where a cell goes: cells older than five minutes have become minutes."""
         return number if number > self._folded - FINE - MINUTE else number - number % MINUTE
-
-    def _cell(self, key: Key, at: float) -> Cell:
-        cells = self.models.get(key)
-        if cells is None:
-            cells = self.models[key] = {}
-        number = int(at // CELL)
-        cell = cells.get(number)
-        if cell is None:
-            if cells:
-                next(reversed(cells.values())).freeze()  # the newest until now
-            place = self._place(number)
-            cell = cells.get(place) or cells.setdefault(place, Cell())
-            if len(cells) > MOST_CELLS:  # nobody forgets: no reader, no tick
-                _fold(cells, number)
-        if type(cell.latency) is not dict:
-            cell.thaw()
-        return cell
 
     def _succeeded(self, cell: Cell, call: Observation) -> None:
         if call.operation != BATCH:  # it is unknown how long its calls took

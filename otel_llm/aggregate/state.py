@@ -106,6 +106,10 @@ class State:
         identity = (measures.identity(call), call.labels)
         return self._bundles.get(identity) or self._find(identity, call)
 
+    def at_hand(self, call: Observation) -> Bundle | None:
+        """The same; None where no such call has come yet, or where one of its words was replaced."""
+        return self._bundles.get((measures.identity(call), call.labels))
+
     def _find(self, identity: _Identity, call: Observation) -> Bundle:
         names = (
             identity[0] if self._by_response_model else (*identity[0][:_RESPONSE], "", *identity[0][_RESPONSE + 1 :])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from itertools import groupby
 from math import inf
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any
 
 from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
@@ -18,6 +20,7 @@ from .bundle import Bundle, count
 from .cells import Labels
 from .conversations import Conversations
 from .judgement import Change
+from .kinds import Findings, Frame, Groups, Kind, Kinds, Place
 from .ledger import whole
 from .ledger_rows import Batch
 from .readings import read
@@ -29,12 +32,10 @@ from .summary import Summary, complete, summary, top_spenders
 from .survey import survey
 from .views import View
 from .window import Budget, Check, Crossing, Judgement, Key
-from .wire import Verdict
+from .wire import Verdict, decode
 
 MOST_VERDICTS = 10_000
 """Verdicts that wait to be fetched; past it the oldest is dropped."""
-
-Place = TypeVar("Place")
 
 MOST_NOTED = 1_000
 """Models of which it is remembered that a stream came without usage."""
@@ -62,6 +63,7 @@ class Store:
         self._without_usage: set[Key] = set()
         self._conversations = Conversations()
         self._state = State.new(config, budgets)
+        self._kinds = Kinds(self._state)
         self._processes: dict[int, Mapping[Labels, int]] = {}
         self._changes: list[Change] = []
         self._verdicts: deque[Verdict] = deque(maxlen=MOST_VERDICTS)
@@ -74,21 +76,33 @@ class Store:
         with self.lock:
             self._apply(record, source, now)
 
-    def apply_all(
-        self, records: Iterable[tuple[Record, int, Place]], now: float, judged: list[tuple[Place, list[Verdict]]]
-    ) -> None:
-        """As ``apply``, for many records under one lock, each with its source and its place; ``judged`` gets the verdicts by place.
+    def apply_all(self, groups: Groups[Place], now: float, judged: list[tuple[Place, list[Verdict]]]) -> None:
+        """As ``apply``, for many records under one lock, ``grouped`` by what they have in common. ``judged`` gets the verdicts by place.
 
-        Raises what the first bad record raises, or ``records`` itself: those before it are counted, and those after it are
-        left in ``records``.
+        Empties ``groups``. Raises what the first bad record raises: those before it are counted, and those after it are left.
         """
         with self.lock:
-            apply, verdicts = self._apply, self._verdicts
-            for record, source, place in records:
-                apply(record, source, now)
-                if verdicts:
-                    judged.append((place, list(verdicts)))
-                    verdicts.clear()
+            while groups:
+                group = groups.popleft()
+                counted = self._kinds.count(group)
+                if counted is not None:
+                    self._keep_all(group, *counted, judged)
+                elif len(group) > 1:
+                    groups.extendleft([frame] for frame in reversed(group))
+                else:
+                    payload, source, place = group[0]
+                    self._apply(decode(payload), source, now)
+                    if self._verdicts:
+                        judged.append((place, self._drained()))
+
+    def _keep_all(
+        self, group: list[Frame[Place]], kind: Kind, findings: Findings, judged: list[tuple[Place, list[Verdict]]]
+    ) -> None:
+        for row, same in groupby(sorted(findings, key=itemgetter(0)), itemgetter(0)):
+            payload, source, place = group[row]
+            self._keep(kind.bundle, _call_of(payload), source, [one for _, unusual in same for one in unusual])
+            if self._verdicts:
+                judged.append((place, self._drained()))
 
     def create(self, metric: str, labels: Labels) -> None:
         """Show a counter at 0 before anything was counted: ``increase()`` misses one that is born at 1."""
@@ -116,8 +130,11 @@ class Store:
         if not self._verdicts:  # nearly always: not worth the lock
             return []
         with self.lock:
-            verdicts = list(self._verdicts)
-            self._verdicts.clear()
+            return self._drained()
+
+    def _drained(self) -> list[Verdict]:
+        verdicts = list(self._verdicts)
+        self._verdicts.clear()
         return verdicts
 
     def views(self, now: float) -> list[View]:
@@ -183,6 +200,10 @@ class Store:
     def scraped(self, seconds: float) -> None:
         """How long a scrape took to answer."""
         self._state.views.scrape_seconds = seconds
+
+    def behind(self, backlog: int) -> None:
+        """How many bytes of records are written down and not counted."""
+        self._state.views.backlog = backlog
 
     def check(self, key: tuple[str, str], signal: Any, value: float, now: float) -> Check | None:
         """What a call with ``value`` would be called; None without a baseline."""
@@ -259,6 +280,7 @@ class Store:
         """Become what ``dump`` wrote. Raises ``ValueError`` for anything else, and then nothing has changed."""
         with self.lock:
             self._state = State.load(data, self.config, self._budgets)
+            self._kinds = Kinds(self._state)
 
     def _apply(self, record: Record, source: int, now: float) -> None:
         if type(record) is Observation:
@@ -279,16 +301,25 @@ class Store:
             self._end(self._conversations.add(call))
         state.recent.call(bundle.key, call, bundle.labels, *call.failure)
         findings = self._judge(bundle, call) if call.operation != BATCH else ()
-        crossings = state.ledger.count(bundle, call)
-        findings += tuple(one._replace(complete=complete(state.families)) for one in crossings)
+        findings += state.ledger.count(bundle, call)
         if call.cost and call.spenders and state.spenders.most:
             state.spenders.add(state.ledger.spend.day(call.at), call.spenders, call.cost)
+        self._keep(bundle, call, source, findings)
+
+    def _keep(self, bundle: Bundle, call: Observation, source: int, findings: Iterable[Judgement | Crossing]) -> None:
+        """Count what is unusual about a call, and have handlers get what they are to get: one healthy call in twenty is unusual."""
+        state = self._state
         for finding in findings:
-            # one healthy call in twenty is unusual: counted, and no handler gets it
-            if isinstance(finding, Crossing) or finding.alarm:
-                if isinstance(finding, Judgement):
-                    state.recent.alarm(bundle.key, call.at, finding.signal)
-                self._verdicts.append(Verdict(source, call, finding))
+            if isinstance(finding, Crossing):
+                verdict: Judgement | Crossing = finding._replace(complete=complete(state.families))
+            else:
+                if finding.kind == "call":  # else of minutes, and so not of this call alone
+                    bundle.anomaly(finding.signal, finding.direction, finding.severity).value += 1
+                if not finding.alarm:
+                    continue
+                state.recent.alarm(bundle.key, call.at, finding.signal)
+                verdict = finding
+            self._verdicts.append(Verdict(source, call, verdict))
 
     def _end(self, conversations: list[Event]) -> None:
         for event in conversations:
@@ -301,7 +332,7 @@ class Store:
             self._on_stream_without_usage(key[0], key[1])
 
     def _judge(self, bundle: Bundle, call: Observation) -> tuple[Judgement | Crossing, ...]:
-        judgements = self._state.engine.record(
+        return self._state.engine.record(
             bundle.key,
             call.at,
             operation=bundle.operation,
@@ -320,8 +351,10 @@ class Store:
             problem=bool(call.problems),
             model=call.response_model,
         )
-        for judgement in judgements:
-            if judgement.kind != "call":
-                continue  # of minutes, and so not of this call alone
-            bundle.anomaly(judgement.signal, judgement.direction, judgement.severity).value += 1
-        return judgements
+
+
+def _call_of(payload: bytes) -> Observation:
+    """The call that ``payload`` is; it was counted as one."""
+    call = decode(payload)
+    assert isinstance(call, Observation)
+    return call

@@ -47,6 +47,7 @@ class Views:
         self._rows: dict[tuple[str, Labels], Row] = {}
         self._opened: dict[Labels, float] = {}  # when calls were last open, seconds since the epoch
         self.scrape_seconds: float | None = None
+        self.backlog: int | None = None  # bytes that are written down and not counted
         self.began = 0.0  # when what is counted began, seconds since the epoch
 
     def at(
@@ -108,6 +109,8 @@ class Views:
         if price_age is not None:
             yield "otel_llm_price_table_age_seconds", (), price_age
         yield "otel_llm_start_time_seconds", (), self.began
+        if self.backlog is not None:
+            yield "otel_llm_backlog_bytes", (), self.backlog
         if self.scrape_seconds is not None:
             yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
 

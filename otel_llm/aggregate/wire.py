@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 import struct
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.core.model import Event, Observation, Record
@@ -34,19 +35,23 @@ _OBSERVATION_LENGTH: Final = len(Observation._fields) + 1
 _EVENT_LENGTH: Final = len(Event._fields) + 1
 _MARSHAL: Final = 2  # the last one without a table of references, which costs more than it saves here
 
-_COMMON: Final = b"\x01"  # no marshalled tuple begins with it
+COMMON: Final = b"\x01"
+"""How the common call begins, and no marshalled tuple."""
 _NUMBERS: Final = struct.Struct(
     "<cddddqqqqq32s16s"
 )  # at, duration, cost, saved, five kinds of tokens, ids of trace and span
-_NONE: Final = -(2**63)  # tokens that the provider did not report; a cost that is not known is -1
+NONE: Final = -(2**63)
+"""Tokens that the provider did not report; a cost that is not known is -1."""
 _IDS: Final = (32, 16)  # hexadecimal digits of a trace's id, and of a span's
-_NO_TRACE, _NO_SPAN = bytes(_IDS[0]), bytes(_IDS[1])
+NO_TRACE, _NO_SPAN = bytes(_IDS[0]), bytes(_IDS[1])
 _NUMBERED: Final = Observation._fields.index("cost_avoidable") + 1  # what comes after it is among the words
 _WORDS: Final = 12 + len(Observation._fields) - _NUMBERED
 _MOST: Final = 1024  # calls' words that are kept at hand
 _packed: dict[tuple[Any, ...], bytes] = {}
 _words: dict[bytes, tuple[Any, ...]] = {}
 _pack, _unpack, _SIZE = _NUMBERS.pack, _NUMBERS.unpack_from, _NUMBERS.size
+WORDS_AT: Final = _SIZE
+"""Where a common call's words begin: what calls of one kind share."""
 _dumps = marshal.dumps
 _loads = marshal.loads
 _tuple = tuple.__new__
@@ -87,9 +92,9 @@ def encode(record: Record) -> bytes:
     )  # fmt: skip
     try:
         return _pack(
-            _COMMON, at, duration, -1.0 if cost is None else cost, saved,
-            _NONE if given is None else given, _NONE if output is None else output, _NONE if read is None else read,
-            _NONE if written is None else written, _NONE if thought is None else thought,
+            COMMON, at, duration, -1.0 if cost is None else cost, saved,
+            NONE if given is None else given, NONE if output is None else output, NONE if read is None else read,
+            NONE if written is None else written, NONE if thought is None else thought,
             trace.encode("ascii"), span.encode("ascii"),
         ) + (_packed.get(words) or _pack_words(words))  # fmt: skip
     except (struct.error, TypeError, OverflowError, UnicodeError):  # it is not so plain
@@ -131,6 +136,17 @@ def decode(payload: bytes | memoryview) -> Record:
     raise ValueError("not a record of this version of otel-llm")
 
 
+def columns(payloads: Sequence[bytes]) -> tuple[tuple[Any, ...], ...]:
+    """The numbers of common calls by field: what begins them, at, duration, cost, saved, five kinds of tokens, ids of trace and span.
+
+    Raises ``ValueError`` where one is too short.
+    """
+    try:
+        return tuple(zip(*_NUMBERS.iter_unpack(b"".join([payload[:_SIZE] for payload in payloads])), strict=True))
+    except struct.error as error:
+        raise ValueError(f"not a record: {error}") from None
+
+
 def _load(payload: bytes | memoryview) -> Any:
     try:
         return _loads(payload)
@@ -161,9 +177,9 @@ def _unpacked(payload: bytes) -> Observation:
     ) = _words.get(tail) or _unpack_words(tail)
     return _tuple(Observation, (
         at, provider, asked, operation, answered, address, failed, duration, labels, False, None, (), 0.0,
-        None if given == _NONE else given, None if output == _NONE else output, None if read == _NONE else read,
-        None if written == _NONE else written, None if thought == _NONE else thought, (), unknown,
-        None if cost < 0 else cost, source, saved, reasons, "" if trace == _NO_TRACE else trace.decode(),
+        None if given == NONE else given, None if output == NONE else output, None if read == NONE else read,
+        None if written == NONE else written, None if thought == NONE else thought, (), unknown,
+        None if cost < 0 else cost, source, saved, reasons, "" if trace == NO_TRACE else trace.decode(),
         "" if span == _NO_SPAN else span.decode(), (), incomplete, "", None, agent, 0.0, *more,
     ))  # fmt: skip
 

@@ -13,8 +13,9 @@ from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Change
 from otel_llm.aggregate.summary import Summary
 from otel_llm.core.guard import guard
+from otel_llm.core.unpatched import pause
 
-from .consumer import JournalConsumer
+from .consumer import MOST, Goals, JournalConsumer
 from .record_writer import RecordWriter
 from .rpc import Ticket, UnreachableError
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Samples
 
     from .families import StoreFamilies
+
+SLICE = 1000
+"""Records that are counted in one go, some milliseconds' work; then others get the lock."""
+_NAP = 0.0001  # seconds: long enough that who waits for the lock gets it
 
 
 class Aggregator:
@@ -40,60 +45,73 @@ class Aggregator:
     def store(self) -> Store:
         return self.consumer.store
 
-    def refresh(self) -> None:
-        """Take in all that was committed by now."""
-        with self._lock:
-            if self._closed:
-                raise UnreachableError("this process does not lead any more")
-            self.consumer.drain(self._writer.journal)
-            self.consumer.show(self._writer.owner, self._writer.open_calls())
-            self.consumer.count_processes()
+    def refresh(self, most: float = MOST) -> bool:
+        """Take in all that was committed by now, ``most`` records or so of it: where that is not all, processes write faster than this one
+        counts. Returns whether it is all.
+
+        The lock is given back every few milliseconds, unless the caller holds it.
+        """
+        goals: Goals | None = None
+        counted = 0
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise UnreachableError("this process does not lead any more")
+                goals = self.consumer.goals() if goals is None else goals
+                counted += self.consumer.drain(self._writer.journal, goals, min(SLICE, most))
+                if not goals or counted >= most:
+                    self.consumer.show(self._writer.owner, self._writer.open_calls())
+                    self.consumer.count_processes()
+                    self.store.behind(self.consumer.backlog(goals))
+                    return not goals
+            pause(_NAP)
 
     def text(self, *, openmetrics: bool) -> bytes:
         """All our families as text, without the end mark of OpenMetrics."""
         began = time.perf_counter()
+        self.refresh()
         with self._lock:
-            self.refresh()
             text = self._families().text(openmetrics=openmetrics)
             self.store.scraped(time.perf_counter() - began)
         return text
 
     def families(self) -> tuple[Samples, ...]:
         """All our families as prometheus_client knows them."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             return tuple(self._families().families())
 
     def stats(self) -> Summary:
         """``Store.summary``: plain values. Who has gone since the last tick has no open calls."""
         with self._lock:
             self.survey()
-            self.refresh()
+        self.refresh()
+        with self._lock:
             return self.store.summary(time.time())
 
     def status(self) -> dict[str, Any]:
         """``Store.status``: the facts of the status page, plain values."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             service = {"workers": max(self.consumer.live, 1), "exited": self.consumer.exited, "instances": 1}
             return self.store.status(time.time(), service)
 
     def judge(self) -> list[Change]:
         """Judge the last minutes; returns which conditions opened, changed or ended."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             return self.store.incidents(time.time())
 
     def spenders(self) -> object:
         """``Store.spenders``: who spent most."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             return self.store.spenders()
 
     def ledger(self) -> tuple[Any, ...]:
         """``Store.ledger``: what was counted and is on no disk yet."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             return self.store.ledger()
 
     def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None:
@@ -114,8 +132,8 @@ class Aggregator:
 
     def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called, as plain values; None without a baseline."""
+        self.refresh()
         with self._lock:
-            self.refresh()
             verdict = self.store.check((provider, model), signal, value, time.time())
             return None if verdict is None else tuple(verdict)
 

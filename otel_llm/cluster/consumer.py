@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import field
+from math import inf
 from pathlib import Path
 
-from otel_llm.aggregate import Store, Verdict, decode
-from otel_llm.core.guard import guard, guarded, logger
-from otel_llm.core.model import Event, Record
+from otel_llm.aggregate import Store, Verdict
+from otel_llm.aggregate.kinds import Frame, grouped
+from otel_llm.core.guard import guard, logger
+from otel_llm.core.model import Event
 from otel_llm.core.shapes import dataclass
 
 from . import checkpoint
@@ -22,7 +23,12 @@ from .verdict_queue import Discard, Outbox
 
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_SECONDS = 60.0
-BATCH = 200  # records that are counted at once: for so long, some milliseconds, a scrape waits
+_Place = tuple[str, "tuple[int, int] | None"]  # the owner; segment and offset where it is in a journal
+_Frame = Frame[_Place]
+Goals = dict[str, Position]
+"""By process, how far its journal is to be read."""
+MOST = 1_000_000  # records that a scrape waits for, some seconds' work; those beyond are counted by and by
+BATCH = 1000  # records that are counted at once: for so long, some milliseconds, a scrape waits
 PRESSED_SECONDS = 1.0  # how long records may wait for one that are nowhere else, and whoever waits for room
 MOST_SENDERS = 10_000  # processes whose last batch without a journal is known
 RETIRE_SECONDS = 5.0  # how long the files of dead processes may wait for a checkpoint of their own
@@ -67,7 +73,6 @@ class JournalConsumer:
         self._progress = _Progress()
         self._busy = False
         self._handed: dict[str, int] = {}  # the last batch of each process that has no room for a journal
-        self._waiting: deque[tuple[str, int, bytes, Position]] = deque()  # read, and to be counted next
         if folder is not None:
             self._take_over(folder)
 
@@ -81,15 +86,32 @@ class JournalConsumer:
         """Processes that live and have made calls."""
         return len(self._living())
 
-    def drain(self, own: Journal | Memory | None) -> None:
-        """Count all that is committed."""
-        if self._busy:  # another greenlet of this thread is at it
-            return
+    def goals(self) -> Goals:
+        """Up to where each process has written its records by now."""
+        if self._folder is not None:
+            for owner, first in owners(self._folder).items():
+                if owner not in self._readers:
+                    self._readers[owner] = Reader(self._folder, owner, Position(first))
+        return {owner: self._readers[owner].goal() for owner in sorted(self._living())}
+
+    def drain(self, own: Journal | Memory | None, goals: Goals | None = None, most: float = inf) -> int:
+        """Count what is committed, up to ``goals``, until these are ``most`` records or a few more; returns how many they were.
+
+        ``goals`` loses what is reached. The processes take turns.
+        """
+        if self._busy:  # another greenlet of this thread is at it, or what a garbage collection calls
+            if goals is not None:
+                goals.clear()
+            return 0
         self._busy = True
         try:
-            self._drain(own)
+            return self._drain(own, self.goals() if goals is None else goals, most)
         finally:
             self._busy = False
+
+    def backlog(self, goals: Goals) -> int:
+        """Bytes that are left up to ``goals``."""
+        return sum(self._readers[owner].left(goal) for owner, goal in goals.items() if owner in self._readers)
 
     def count(self, owner: str, payloads: Iterable[bytes], ticket: tuple[str, int]) -> None:
         """Count what a process could not put into a journal, unless the batch of this ``ticket`` was counted before."""
@@ -100,9 +122,12 @@ class JournalConsumer:
         self._handed[sender] = number
         if len(self._handed) > MOST_SENDERS:
             del self._handed[next(iter(self._handed))]
+        self._count_unwritten(owner, payloads)
+
+    def _count_unwritten(self, owner: str, payloads: Iterable[bytes]) -> None:
         self._progress.pressed = True
-        for payload in payloads:
-            _counted(self, (owner, source_of(owner)), payload, None)
+        source, place = source_of(owner), (owner, None)
+        self._count([(payload, source, place) for payload in payloads])
 
     def show(self, owner: str, in_flight: InFlight) -> None:
         """Set the open calls of this process. ``owner`` is empty until it has made one."""
@@ -147,8 +172,7 @@ class JournalConsumer:
 
     def finish(self) -> None:
         """Count what is left in mapped memory, where the files are gone."""
-        for owner in self._living():
-            self._read(owner)
+        self.drain(None)
 
     def close(self) -> None:
         """Let go of mapped memory."""
@@ -175,54 +199,49 @@ class JournalConsumer:
         for owner in loaded.gone:
             self._bury(owner)
 
-    def _drain(self, own: Journal | Memory | None) -> None:
-        if self._folder is not None:
-            for owner, first in owners(self._folder).items():
-                if owner not in self._readers:
-                    self._readers[owner] = Reader(self._folder, owner, Position(first))
-                if owner not in self._progress.gone:
-                    self._read(owner)
-        while own is not None and own.spilled:
-            self._progress.pressed = True
-            _counted(self, (own.owner, source_of(own.owner)), own.spilled.popleft(), None)
-
-    def _read(self, owner: str) -> None:
-        source, waiting = source_of(owner), self._waiting
-
-        def take(payload: bytes, began: Position) -> None:
-            waiting.append((owner, source, payload, began))
-            if len(waiting) >= BATCH:
-                self._count_waiting()
-
+    def _drain(self, own: Journal | Memory | None, goals: Goals, most: float) -> int:
+        counted = 0
+        if own is not None and own.spilled:
+            counted = len(own.spilled)
+            self._count_unwritten(own.owner, [own.spilled.popleft() for _ in range(counted)])
+        frames: list[_Frame] = []
         try:
-            self._progress.consumed += self._readers[owner].read(take)
+            while goals and counted + len(frames) < most:
+                owner, goal = next(iter(goals.items()))
+                del goals[owner]
+                if owner in self._readers and self._take(owner, goal, frames):
+                    goals[owner] = goal  # behind the others
+                if len(frames) >= BATCH:
+                    counted += len(frames)
+                    ready, frames = frames, []
+                    self._count(ready)
         finally:
-            self._count_waiting()
+            counted += len(frames)
+            self._count(frames)
+        return counted
 
-    def _count_waiting(self) -> None:
-        """Count what was read. A record that cannot be counted is reported, and those after it are counted."""
-        judged: list[tuple[tuple[str, Position], list[Verdict]]] = []
-        while self._waiting:
-            with guard("store"):
-                self.store.apply_all(self._decoded(), time.time(), judged)
-        for (owner, began), verdicts in judged:
-            self._send(owner, verdicts, began)
+    def _take(self, owner: str, goal: Position, frames: list[_Frame]) -> bool:
+        """Put the next records of ``owner`` into ``frames``; returns whether there were any."""
+        source, reader = source_of(owner), self._readers[owner]
+        ahead = reader.ahead(goal)
+        if ahead:
+            segment = reader.position.segment
+            frames += [(payload, source, (owner, (segment, at))) for payload, at in ahead]
+            reader.pass_by(*ahead[-1])
+            self._progress.consumed += sum([len(payload) for payload, _ in ahead])
+        return bool(ahead)
 
-    def _decoded(self) -> Iterator[tuple[Record, int, tuple[str, Position]]]:
-        while self._waiting:
-            owner, source, payload, began = self._waiting.popleft()
-            yield decode(payload), source, (owner, began)
-
-    def take(self, maker: tuple[str, int], payload: bytes, began: Position | None) -> None:
-        """Count a record of ``maker``, an owner and the number that stands for it; verdicts about it go to that process."""
-        owner, source = maker
-        self.store.apply(decode(payload), source, time.time())
-        self._send(owner, self.store.drain_verdicts(), began)
-
-    def _send(self, owner: str, verdicts: list[Verdict], began: Position | None) -> None:
-        for number, verdict in enumerate(verdicts):
-            place = (*began, number) if began and verdict.source else None
-            self._outbox.send(verdict, owner if verdict.source else "", place)
+    def _count(self, frames: list[_Frame]) -> None:
+        """A record that cannot be counted is reported, and those after it are counted."""
+        for start in range(0, len(frames), BATCH):
+            groups, judged = grouped(frames[start : start + BATCH]), list[tuple[_Place, list[Verdict]]]()
+            while groups:
+                with guard("store"):
+                    self.store.apply_all(groups, time.time(), judged)
+            for (owner, began), verdicts in sorted(judged, key=_in_order):
+                for number, verdict in enumerate(verdicts):
+                    place = (*began, number) if began and verdict.source else None
+                    self._outbox.send(verdict, owner if verdict.source else "", place)
 
     def _look_at(self, folder: Path, owner: str) -> None:
         if not is_present(folder, owner):
@@ -233,8 +252,10 @@ class JournalConsumer:
             self.store.set_process(source_of(owner), in_flight)
 
     def _retire(self, owner: str) -> None:
-        self._read(owner)  # what it committed before it died
-        if self._readers[owner].blocked:
+        reader = self._readers[owner]
+        goals = {owner: reader.goal()}
+        self.drain(None, goals, MOST)  # what it committed before it died
+        if goals or reader.blocked:
             return  # the next time
         self.store.drop_process(source_of(owner))
         self.exited += 1
@@ -253,4 +274,7 @@ class JournalConsumer:
             self._progress.gone.discard(owner)
 
 
-_counted = guarded("store", JournalConsumer.take, 4)
+def _in_order(judged: tuple[_Place, object]) -> tuple[str, tuple[int, int] | tuple[()]]:
+    """As the journals have the records: who has received a verdict gets none about an earlier record."""
+    owner, began = judged[0]
+    return owner, began or ()

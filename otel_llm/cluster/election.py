@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from otel_llm.aggregate import Store
 from otel_llm.core.files import FileLock
 from otel_llm.core.guard import COMPONENTS, INTERNAL_ERRORS, guard
 
-from .aggregator import Aggregator
+from .aggregator import SLICE, Aggregator
 from .checkpoint import Checkpoint
 from .consumer import JournalConsumer
 from .record_writer import RecordWriter
@@ -52,6 +53,8 @@ class Leadership:
         self._listener: Listener | None = None
         self._next_listen = 0.0
         self._deaf_since: float | None = None
+        self.behind = False
+        """Whether processes write more than this one has counted in its last round."""
 
     @property
     def cannot_work(self) -> bool:
@@ -62,7 +65,7 @@ class Leadership:
         """Answer the others, count what they have done, and keep it."""
         if listen and self._folder is not None:
             self._listen(self._folder, warn)
-        self.aggregator.refresh()
+        self.behind = not self.aggregator.refresh(SLICE)
         self.aggregator.survey()
         self.aggregator.tend()
         try:
@@ -82,6 +85,8 @@ class Leadership:
 
     def after_round(self, *, now: bool = False) -> None:
         """What may take its time, and so is done without a lock: verdicts are sent, the spend is saved."""
+        if self.behind:  # under no lock, so that scrapes come between
+            self.aggregator.refresh()
         self._outbox.round()
         if self._spend is not None:
             self._spend.save(self.consumer, now=now)
@@ -95,7 +100,10 @@ class Leadership:
         """Give everything back, so that somebody else can lead."""
         if self._listener is not None:
             self._listener.stop()
+        self.behind = False
         try:
+            with guard("workers"):
+                self.aggregator.refresh(inf)
             with guard("workers"):  # no room, say: what is in the journals is there still
                 self.keep(now=True)
             self.after_round(now=True)

@@ -15,7 +15,7 @@ import re
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
@@ -25,6 +25,7 @@ from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.unpatched import RLock
 
 from .filesystem import may_map
+from .segment_file import Head, SegmentFile
 
 FIRST_SEGMENT = 256 * 1024
 SEGMENT = 1024 * 1024
@@ -36,10 +37,11 @@ MOST_FILES = 256
 _START = 16  # committed length, and eight bytes to spare
 _NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
 _FRAME = struct.Struct("<II")
-_pack = _FRAME.pack
+_pack, _unpack = _FRAME.pack, _FRAME.unpack_from
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
 _STEP = 128 * 1024  # so much mapped memory is made ready ahead of what is written
 _MADV_POPULATE_WRITE = 23  # of Linux 5.14; Python has no name for it
+_READ = 64 * 1024  # bytes that are read at once
 _PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
 
 
@@ -102,8 +104,8 @@ class Journal:
         self._most = most
         self._busy = False
         self._late: list[bytes] = []
-        self._map: mmap.mmap | _File
-        self._committed: memoryview | _Head
+        self._map: mmap.mmap | SegmentFile
+        self._committed: memoryview | Head
         self._mapped = False
         self._open(first)
 
@@ -198,13 +200,13 @@ class Journal:
             raise OSError(errno.EDQUOT, "nobody has read the journal for long")
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            written: mmap.mmap | _File
+            written: mmap.mmap | SegmentFile
             if may_map(self._folder):
                 _reserve(file, size)
                 written = mmap.mmap(file, size)
             else:
-                written = _File(os.dup(file))
-            committed = memoryview(written).cast("Q") if isinstance(written, mmap.mmap) else _Head(written)
+                written = SegmentFile(os.dup(file))
+            committed = memoryview(written).cast("Q") if isinstance(written, mmap.mmap) else Head(written)
             committed[0] = _START
         except OSError:
             path.unlink()
@@ -216,39 +218,6 @@ class Journal:
         self._map, self._committed, self._mapped = written, committed, True
         self._at = _START
         self._ready, self._end = 0, size
-
-
-class _File:
-    """A segment that is written by system calls. Slices of it are assigned to, as to a mapping; raises ``OSError``."""
-
-    def __init__(self, file: int) -> None:
-        self._file = file
-        self._is = os.fstat(file)
-
-    def __setitem__(self, at: slice, data: bytes) -> None:
-        if not os.path.samestat(os.fstat(self._file), self._is):
-            raise OSError(errno.EBADF, "the host has closed the journal")
-        if os.pwrite(self._file, data, at.start) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def size(self) -> int:
-        return os.fstat(self._file).st_size
-
-    def close(self) -> None:
-        if os.path.samestat(os.fstat(self._file), self._is):
-            os.close(self._file)
-
-
-class _Head:
-    """The committed length of a ``_File``, assigned to as the memory of a mapping."""
-
-    def __init__(self, file: _File) -> None:
-        self._file = file
-
-    def __setitem__(self, _: int, committed: int) -> None:
-        self._file[0:8] = committed.to_bytes(8, sys.byteorder)
-
-    def release(self) -> None: ...
 
 
 class Memory:
@@ -289,17 +258,46 @@ class Reader:
 
         The position moves on before ``take`` is called, so a payload that it fails on is not handed out again.
         """
-        total = 0
-        for until in self._ends():
-            for payload, began in self._frames(until):
+        total, goal = 0, self.goal()
+        while frames := self.ahead(goal):
+            for payload, at in frames:
+                began = Position(self.position.segment, at)
+                self.pass_by(payload, at)
                 total += len(payload)
                 take(payload, began)
-            if until is _WHOLE:
-                if not self._finished():
-                    break
-                self.close()
-                self.position = Position(self.position.segment + 1)
         return total
+
+    def goal(self) -> Position:
+        """Up to where is committed by now; a writer may go on faster than we read."""
+        first = last = self.position.segment
+        while self._path(last + 1).exists():
+            last += 1
+        if last > first or self._opened() >= 0:
+            with suppress(OSError):
+                return Position(last, self._committed_of(last))
+        return self.position
+
+    def left(self, goal: Position) -> int:
+        """Bytes of the files from here to ``goal``."""
+        total = goal.offset - self.position.offset
+        for number in range(self.position.segment, goal.segment):
+            with suppress(OSError):
+                total += self._path(number).stat().st_size
+        return max(total, 0)
+
+    def ahead(self, goal: Position) -> list[tuple[bytes, int]]:
+        """The next payloads up to ``goal``, some 64 kB of them, each with where it begins in the segment at hand; none where there
+        are no more, or where they cannot be read just now. ``pass_by`` moves on."""
+        while True:
+            frames = self._frames(goal.offset if self.position.segment >= goal.segment else _WHOLE)
+            if frames or self.position.segment >= goal.segment or not self._finished():
+                return frames
+            self.close()
+            self.position = Position(self.position.segment + 1)
+
+    def pass_by(self, payload: bytes, at: int) -> None:
+        """Do not read ``payload``, which begins ``at``, and what is before it any more."""
+        self.position = Position(self.position.segment, at + 8 + len(payload))
 
     def close(self) -> None:
         if self._file >= 0:
@@ -329,45 +327,41 @@ class Reader:
     def _path(self, number: int) -> Path:
         return segment_path(self._folder, self.owner, number, self._prefix)
 
-    def _ends(self) -> list[int]:
-        """Up to where to read the segment at hand and the ones after it; a writer may go on faster than we read."""
-        first = last = self.position.segment
-        while self._path(last + 1).exists():
-            last += 1
-        if last == first and self._opened() < 0:
-            return []
-        with suppress(OSError):
-            return [_WHOLE] * (last - first) + [self._committed_of(last)]
-        return []
-
     def _committed_of(self, segment: int) -> int:
         if segment == self.position.segment:
             return _committed(os.pread(self._opened(), _START, 0))
         with self._path(segment).open("rb") as file:
             return _committed(file.read(_START))
 
-    def _frames(self, until: int) -> Iterator[tuple[bytes, Position]]:
-        segment, at = self.position
-        data = self._contents(at, until)
-        end, done = at + len(data), 0
-        while at + 8 <= end:
-            size, check = _FRAME.unpack_from(data, done)
-            payload = data[done + 8 : done + 8 + size]
-            if at + 8 + size > end or crc32(payload) != check:
-                self._doubts += 1  # another processor's writes may arrive late: it is looked at again
-                return
+    def _frames(self, until: int) -> list[tuple[bytes, int]]:
+        at = self.position.offset
+        data, committed = self._contents(at, until, _READ)
+        if len(data) >= _FRAME.size and (size := 8 + _FRAME.unpack_from(data)[0]) > len(data):
+            data, committed = self._contents(at, until, size)  # one that is larger than what is read at once
+        frames: list[tuple[bytes, int]] = []
+        keep, begin, most = frames.append, 0, len(data) - 8
+        while begin <= most:
+            size, check = _unpack(data, begin)
+            end = begin + 8 + size
+            payload = data[begin + 8 : end]
+            if crc32(payload) != check:
+                if not frames and (end > committed or end <= len(data)):
+                    self._doubts += 1  # another processor's writes may arrive late: it is looked at again
+                return frames
+            keep((payload, at + begin))
+            begin = end
+        if frames:
             self._doubts = 0
-            began, at, done = self.position, at + 8 + size, done + 8 + size
-            self.position = Position(segment, at)
-            yield payload, began
+        return frames
 
-    def _contents(self, at: int, until: int) -> bytes:
-        """What is committed from ``at`` on, up to ``until``; nothing where the file cannot be read just now, or was truncated."""
+    def _contents(self, at: int, until: int, most: int) -> tuple[bytes, int]:
+        """``most`` bytes of what is committed from ``at`` on, up to ``until``, and how many there are; nothing where the file cannot be
+        read just now, or was truncated."""
         file = self._opened()
         if file < 0:
-            return b""
+            return b"", 0
         end = min(_committed(os.pread(file, _START, 0)), until)
-        return os.pread(file, end - at, at) if end > at else b""
+        return (os.pread(file, min(end - at, most), at), end - at) if end > at else (b"", 0)
 
     def _finished(self) -> bool:
         file = self._opened()

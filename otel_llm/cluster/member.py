@@ -240,9 +240,13 @@ class Member:
             self._let_others_lead()
         return self._clerk.at_work or not self._running
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
+        """A round; returns whether the next one is to follow at once."""
         with guard("workers"):
             self._round()
+            leadership = self._role.leadership
+            return leadership is not None and leadership.behind
+        return False
 
     def _round(self) -> None:
         with self.lock:

@@ -277,6 +277,11 @@ def _self_metrics() -> tuple[Metric, ...]:
             adds="max",
         ),
         gauge("otel_llm_scrape_duration_seconds", "s", "How long the last scrape took to answer.", adds="max"),
+        gauge(
+            "otel_llm_backlog_bytes",
+            "By",
+            "Calls that processes have written down and this endpoint does not show yet.",
+        ),
         gauge("otel_llm_series", "{series}", "Series that otel-llm shows."),
         counter("otel_llm_label_overflow_total", "{value}", "Label values that were replaced by _other.", "label"),
         counter(

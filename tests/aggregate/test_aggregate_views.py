@@ -96,6 +96,7 @@ def test_every_metric_of_the_catalogue_can_be_seen(call) -> None:
     store.apply(call(error_type="timeout"))
     store.set_process(1, {("openai", "gpt-5", "chat"): 2})
     store.scraped(0.01)
+    store.behind(0)
     for metric in METRICS:
         if metric.section == "events" or metric.name.startswith(BY_EVENT):
             labels = tuple(

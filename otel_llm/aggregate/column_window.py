@@ -1,0 +1,137 @@
+"""Calls of one kind put into the window together: what ``Engine.record`` does to one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+
+from otel_llm.core.model import Observation
+
+from .columns import Column, Columns, bins, bins_of_tokens, tally, together
+from .window import Engine, Judgement, Key
+from .window.engine import WIDER, WITHOUT_OUTPUT
+from .window.length import BUCKET, Joint
+from .window.slices import Slice
+from .window.summary import Summary
+from .window.track import Track
+
+Judged = list[tuple[int, tuple[Judgement, ...]]]
+"""What is unusual, each with the number of the call."""
+
+
+def record(engine: Engine, key: Key, one: Observation, calls: Columns, places: list[int], *, whole: bool) -> Judged:
+    """Count successful calls of ``key``, all of one cell and alike ``one`` in their words; ``places`` are the bins of their durations,
+    ``whole`` is what ``Engine.record`` takes for each whose cost is known. They are judged when all are counted."""
+    track = engine.tracks.get(key) or engine._track(key)  # noqa: SLF001 - the other way of its ``record``
+    at = calls.at[0]
+    cell = track.current if track.start <= at < track.end else engine._enter(track, at)  # noqa: SLF001 - likewise
+    output = Column.none() if one.operation in WITHOUT_OUTPUT else calls.output
+    _count(cell, calls, whole=whole)
+    if one.problems:
+        cell.problems += calls.number
+    _add_lengths(cell, calls, output, places)
+    numbers = [column.optional(calls.number) for column in (calls.output, calls.given, calls.cost)]
+    words = (None, "", one.labels, bool(one.problems), one.response_model)
+    track.samples.newest.extend(zip(calls.duration.values, *numbers, *map(repeat, words), strict=False))
+    return _judge(track, calls, output)
+
+
+def _count(cell: Slice, calls: Columns, *, whole: bool) -> None:
+    cell.calls += calls.number
+    if calls.read.values:
+        read, of = calls.read.beside(calls.given)
+        cell.cached += sum(read)
+        cell.cached_of += sum(of)
+    cell.saved = sum(calls.saved.values, cell.saved)
+    if whole:
+        cell.whole += len(calls.cost.values)
+    else:
+        cell.lacking += calls.number
+    thought = calls.thought
+    cell.thinking_count += len(thought.values)
+    cell.thinking_total += thought.total
+
+
+def _add_lengths(cell: Slice, calls: Columns, output: Column, places: list[int]) -> None:
+    """The signals; latency by length of the answer, and that by length of the prompt."""
+    given = calls.given
+    prompt_bins, lengths = bins_of_tokens(given.values), bins_of_tokens(output.values)
+    cell.input_count += len(prompt_bins)
+    cell.input_total += given.total
+    light = cell.input_tokens
+    light.count += len(prompt_bins)
+    light.first += sum(prompt_bins)
+    light.second += sum([place * place for place in prompt_bins])
+    _add(cell.latency, calls.duration, places)
+    _add(cell.cost, calls.cost, bins(calls.cost.values))
+    if not lengths:
+        return
+    _add(cell.output_tokens, output, lengths)
+    took = places if output.rows is None else [places[row] for row in output.rows]
+    _add_joint(cell.latency.joint or cell.latency.of_lengths(), [place // BUCKET for place in lengths], took)
+    prompts, answers = together(given.rows, prompt_bins, output.rows, lengths)
+    if prompts:
+        joint = cell.output_tokens.joint or cell.output_tokens.of_lengths()
+        _add_joint(joint, [place // WIDER // BUCKET for place in prompts], [max(place, 0) for place in answers])
+
+
+def _add(summary: Summary, column: Column, places: Sequence[int]) -> None:
+    """As ``Summary.add`` for each: the deviations from the mean of all, which is added to what was there."""
+    values, more, total = column.values, len(column.values), column.total
+    if not more:
+        return
+    mean, count = total / more, summary.count
+    deviations = sum([gap * gap for gap in [value - mean for value in values]])
+    if count:
+        gap = mean - summary.total / count
+        deviations += gap * gap * count * more / (count + more)
+    summary.deviations += deviations
+    summary.count = count + more
+    summary.total = sum(values, summary.total)
+    high = max(values)
+    summary.low, summary.high = min(summary.low, column.low), max(summary.high, high)
+    summary.second = -1
+    tally(summary.bins, places)
+
+
+def _add_joint(joint: Joint, buckets: Sequence[int], places: Sequence[int]) -> None:
+    """As ``Joint.add`` for each, of buckets of lengths."""
+    joint.count += len(places)
+    joint.squares += sum([place * place for place in places])
+    slowest = max(places)
+    if slowest > joint.top[0]:
+        joint.top = (slowest, buckets[places.index(slowest)])
+    by = joint.by
+    for bucket, place in zip(buckets, places, strict=True):
+        entry = by.get(bucket)
+        if entry is None:
+            by[bucket] = [1, place]
+        else:
+            entry[0] += 1
+            entry[1] += place
+
+
+def _judge(track: Track, calls: Columns, output: Column) -> Judged:
+    """Verdicts on those calls that lie beyond the bounds, in order: each may set others."""
+    slow, few, many, dear = track.bounds
+    tokens, costs = output.values, calls.cost.values
+    if not (
+        max(calls.duration.values) > slow
+        or (tokens and not few <= min(tokens) <= max(tokens) <= many)
+        or (costs and max(costs) > dear)
+    ):
+        return []
+    judged: Judged = []
+    for row, (at, duration, length, cost) in enumerate(
+        zip(
+            calls.at,
+            calls.duration.values,
+            output.optional(calls.number),
+            calls.cost.optional(calls.number),
+            strict=True,
+        )
+    ):
+        slow, few, many, dear = track.bounds
+        if duration > slow or (length is not None and not few <= length <= many) or (cost is not None and cost > dear):
+            judged.append((row, track.judge(at, duration, length, cost)))
+    return judged
