@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from math import inf
 
 from .trend import Line
 
 WITHIN = 300.0  # seconds in which alarms add up
-AGAIN = 7200.0  # seconds in which alarms that have ended come back
 MOST = 20  # that are counted
 JOINED = 2.0  # a shift from which on recent calls as a whole are beside the usual: an alarm is not alone then
 
@@ -21,22 +19,13 @@ JOINED = 2.0  # a shift from which on recent calls as a whole are beside the usu
 class CallAlarms:
     """Those of one signal to one side."""
 
-    __slots__ = ("alone", "line", "most", "muted", "paged", "times")
+    __slots__ = ("alone", "line", "most", "times")
 
     def __init__(self) -> None:
         self.times = array("d")
         self.alone = array("d")
         self.most = 0  # alone within five minutes, since the last minute was closed
         self.line = Line()  # of which the largest are kept
-        self.paged = -inf  # when the last one was critical
-        self.muted = False  # whether those that are critical now had just been there
-
-    def again(self, at: float) -> bool:
-        """Note that an alarm is critical; whether it comes back within ``AGAIN`` of those before, which had ended."""
-        since, self.paged = at - self.paged, at
-        if since > WITHIN:
-            self.muted = since < AGAIN
-        return self.muted
 
     def critical(self, at: float, shift: float, least: int) -> bool:
         """Count an alarm; whether it makes ``least`` within five minutes, and where recent calls as a whole have no ``shift`` to its

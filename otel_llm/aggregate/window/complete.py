@@ -20,7 +20,7 @@ class Complete:
         self.bins = tuple(getattr(whole, signal).bins for signal in SIGNALS)
         self.numbers = marshal.dumps((
             tuple(getattr(whole, name) for name in COUNTS), whole.errors, whole.failed_tokens, whole.time_to_first_chunk.dump(),
-            whole.input_tokens.dump(), whole.price.dump(), tuple(getattr(whole, signal).numbers() for signal in SIGNALS),
+            whole.input_tokens.dump(), tuple(getattr(whole, signal).numbers() for signal in SIGNALS),
         ))  # fmt: skip
 
     @property
@@ -30,15 +30,11 @@ class Complete:
 
     def open(self) -> Slice:
         """The slice as it was when it was complete."""
-        counts, errors, failed_tokens, first_chunk, inputs, price, numbers = marshal.loads(self.numbers)  # noqa: S302 - our own
+        counts, errors, failed_tokens, first_chunk, inputs, numbers = marshal.loads(self.numbers)  # noqa: S302 - our own
         opened = Slice()
         for name, value in zip(COUNTS, counts, strict=True):
             setattr(opened, name, value)
         opened.errors, opened.failed_tokens = errors or NONE, failed_tokens or NONE
-        opened.time_to_first_chunk, opened.input_tokens, opened.price = (
-            Light(*first_chunk),
-            Light(*inputs),
-            Light(*price),
-        )
+        opened.time_to_first_chunk, opened.input_tokens = Light(*first_chunk), Light(*inputs)
         opened.latency, opened.output_tokens, opened.cost = map(Summary.of_numbers, numbers, self.bins)
         return opened

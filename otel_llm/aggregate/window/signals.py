@@ -23,7 +23,6 @@ CLIP = 3.0  # spreads that a single value may lie from the centre
 KNOWN = 60.0  # calls in the table of lengths, from which latency is judged by it
 FADED = 0.5 ** (1 / 720)  # what a minute leaves of that table
 EDGES = (0.05, 0.95)
-SLOWEST, STALLED = 0.99, 1.5  # quantile of the slowest, and from how many times as long on a call is stalled
 ENOUGH_FOR_EDGES = 200
 
 
@@ -38,10 +37,7 @@ class Kind(NamedTuple):
 _LOGARITHM = (NARROWEST, NARROWEST / 3)  # a change of a tenth matters
 _RATE = (0.5, 0.35)  # of logarithms: a change to the threefold
 _SHARE = (sqrt(EDGES[0] * EDGES[1]), 0.025)  # a change by 7.5 of a hundred calls
-BESIDE: Mapping[Signal, Kind] = {
-    "cost": Kind(*_LOGARITHM),
-    "latency_slow": Kind(0.05, 0.004),
-}  # of a hundred calls one stalls more
+BESIDE: Mapping[Signal, Kind] = {"cost": Kind(*_LOGARITHM)}  # what shows a fault of a signal that its own values hide
 KINDS: Mapping[Signal, Kind] = {
     "latency": Kind(*_LOGARITHM),
     "output_tokens": Kind(*_LOGARITHM, both=True),
@@ -60,21 +56,18 @@ KINDS: Mapping[Signal, Kind] = {
 
 
 class Edges(NamedTuple):
-    """Bins below and above which an answer is short or long, and a call slow: the outer twentieths of the past. A call is ``stalled``
-    that takes half as long again as the slowest hundredth."""
+    """Bins below and above which an answer is short or long, and a call slow: the outer twentieths of the past."""
 
     short: int
     long: int
     slow: int
-    stalled: int
 
     @classmethod
     def of(cls, output: Mapping[int, int], latency: Mapping[int, int]) -> Edges | None:
         if sum(output.values()) < ENOUGH_FOR_EDGES:
             return None
         short, long = quantiles(output, EDGES)
-        slow, slowest = quantiles(latency, (EDGES[1], SLOWEST))
-        return cls(index(short), index(long), index(slow), index(slowest * STALLED))
+        return cls(index(short), index(long), index(quantiles(latency, EDGES)[1]))
 
 
 class Plain:
@@ -126,15 +119,6 @@ class Reading:
         if minute.output_tokens.count:
             self.plain.learn(*_bare(minute.output_tokens))
         return values
-
-
-def beside(edges: Edges | None, minute: Slice) -> dict[Signal, Sums]:
-    """What shows a fault of a signal that its own values hide: what a token costs, the share of calls that stall."""
-    values: dict[Signal, Sums] = {"cost": logarithms(minute.price)}
-    if edges is not None:
-        stalled = sum(calls for place, calls in minute.latency.bins.items() if place > edges.stalled)
-        values["latency_slow"] = (minute.latency.count, stalled, stalled)
-    return values
 
 
 def logarithms(light: Light) -> Sums:

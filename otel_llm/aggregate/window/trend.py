@@ -29,7 +29,7 @@ LINE = 3.0
 BLOCK = 120  # minutes whose largest score is kept
 BLOCKS = 36
 SETTLED, LEAST_LINE = 12, 2.3  # after a day, a calm service is held to less
-YOUNG_TREND = 5.0  # and before, trends to more: how far a day goes up and down is learned in it
+YOUNG = 5.0  # and before, trends to more: how far a day goes up and down is learned in it
 OVER = 2.0  # a score below which an alarm has ended by itself
 BELIEVED = (1.7, 2.1, 2.45)  # largest scores of a service that is not known yet
 CALM, BUSY, BEYOND = (
@@ -45,7 +45,7 @@ class Line:
     """From which score on a service is beyond what it does by itself: about once in four days, were it to go on as it has.
 
     It is at least ``further`` times the middle one of the largest scores, and ``first`` at the beginning, from where it falls in
-    a day to where it is for all. In that day an alarm that ended by itself teaches at once, so that the next one like it is none.
+    a day to where it is for all. Where it begins higher, an alarm of that day that ended by itself teaches at once.
     """
 
     __slots__ = ("block", "ended", "first", "further", "largest", "level", "maxima")
@@ -72,7 +72,7 @@ class Line:
                 self.level = self._level()
             self.block, self.largest, self.ended = minute // BLOCK, 0.0, 0.0
         self.largest = max(self.largest, min(score, MOST))
-        if self.young and score < OVER and self.largest > max(self.ended, LINE):
+        if self.first > LINE and self.young and score < OVER and self.largest > max(self.ended, LINE):
             self.ended = self.largest
             self.level = self._level()
 
@@ -136,14 +136,16 @@ class Minutes:
 class Trend:
     """One signal's. ``floor`` is the least spread of single values, ``least`` the least error of a difference, of which three are a
     change that matters; ``both`` says whether low is as suspicious as high, ``wander`` how far means are believed to wander before it is
-    known, as a share of the spread."""
+    known, as a share of the spread, ``first`` where the line of the trend begins."""
 
     __slots__ = (
         "both", "day", "floor", "known", "least", "line", "minutes", "quick", "quick_line", "score", "squares", "wander",
         "weights",
     )  # fmt: skip
 
-    def __init__(self, floor: float, least: float, *, both: bool = False, wander: float = WANDER) -> None:
+    def __init__(
+        self, floor: float, least: float, *, both: bool = False, wander: float = WANDER, first: float = LINE
+    ) -> None:
         self.floor = floor
         self.least = least
         self.both = both
@@ -152,7 +154,7 @@ class Trend:
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
         self.weights = array("d", bytes(8 * PAIRS))
         self.squares = array("d", bytes(8 * PAIRS))
-        self.line, self.quick_line = Line(FURTHER, YOUNG_TREND), Line()
+        self.line, self.quick_line = Line(FURTHER, first), Line()
         self.score = self.quick = 0.0
         self.known = False
 

@@ -9,15 +9,14 @@ from typing import Any
 from otel_llm.core.conditions import BY_ID, PAGING, Level
 from otel_llm.core.shapes import NamedTuple
 
-from .call_alarms import JOINED, CallAlarms
+from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
-from .signals import BESIDE, KINDS, Edges, Plain, Reading, beside
+from .signals import BESIDE, KINDS, Edges, Plain, Reading, logarithms
 from .slices import Slice
-from .trend import LINE, Trend
+from .trend import LINE, YOUNG, Trend
 
 EDGES_KEPT = 1440  # minutes until the edges of short, long and slow are computed again
-MOVED = 4.0  # in the first day a shift of recent calls, below which single calls are beside the usual with them and not critical
 UNUSUAL = 2.0
 SHORTEST = 3  # minutes of calls before they are judged by the minute
 LASTING = 2  # minutes in a row without which nothing lasts
@@ -38,6 +37,7 @@ GRAVE = _RECENT.limit("grave")  # a score that is critical after ``AT_ONCE``
 OF_CALLS: tuple[tuple[Signal, Direction], ...] = (
     ("latency", "high"), ("output_tokens", "high"), ("output_tokens", "low"), ("cost", "high"),
 )  # fmt: skip
+FAILURES = frozenset(("errors", "answer_problems"))  # these do not come with the morning
 LOGARITHMS = frozenset(("output_tokens", "cost", "time_to_first_chunk", "input_tokens"))
 
 
@@ -64,7 +64,8 @@ class Watch:
 
     def __init__(self, alarming: Alarms = DEFAULT) -> None:
         self.trends: Mapping[Signal, Trend] = {
-            signal: Trend(kind.floor, kind.least, both=kind.both) for signal, kind in KINDS.items()
+            signal: Trend(kind.floor, kind.least, both=kind.both, first=LINE if signal in FAILURES else YOUNG)
+            for signal, kind in KINDS.items()
         }
         self.beside: Mapping[Signal, Trend] = {signal: Trend(kind.floor, kind.least) for signal, kind in BESIDE.items()}
         self.reading = Reading()
@@ -78,9 +79,8 @@ class Watch:
         for signal, sums in self.reading.read(content, self.trends).items():
             if sums[0]:
                 self.trends[signal].close(minute, *sums)
-        for signal, sums in beside(self.reading.edges, content).items():
-            if sums[0]:
-                self.beside[signal].close(minute, *sums)
+        if content.price.count:
+            self.beside["cost"].close(minute, *logarithms(content.price))
         for alarms in self.alarms.values():
             alarms.close(minute)
 
@@ -133,11 +133,7 @@ class Watch:
         if judgement.severity != "critical":
             return judgement.severity
         alarms = self.alarms[judgement.signal, judgement.direction]
-        critical = alarms.critical(at, shift, self.alarming.alarms)
-        if critical and self.trends[judgement.signal].line.young:
-            clear = shift >= MOVED or (shift < JOINED and abs(judgement.zscore) >= GRAVE)
-            critical = clear and not alarms.again(at)
-        return "critical" if critical else "warning"
+        return "critical" if alarms.critical(at, shift, self.alarming.alarms) else "warning"
 
     def dump(self) -> tuple[Any, ...]:
         reading = self.reading
