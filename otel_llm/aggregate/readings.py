@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from otel_llm.core.conditions import BY_ID, LOW_TOO, PAGING, SHAPES
+from otel_llm.core.conditions import BY_ID, LOW_TOO
+from otel_llm.core.measures import PAGING, SHAPES
 from otel_llm.core.objectives import ALIKE, BURN_RATES, CALLER_ENDED, Objectives
 
 from .judgement import Labels, Reading

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from otel_llm.core.conditions import BY_ID, CONDITIONS, LOW_TOO, PAGING, SHAPES
+from otel_llm.core.conditions import BY_ID, CONDITIONS, LOW_TOO
+from otel_llm.core.measures import PAGING, SHAPES
 from otel_llm.core.objectives import DEFAULT, Objectives
 from otel_llm.core.version import __version__
 

@@ -91,12 +91,6 @@ class Condition:
         return (self.past if ended else self.now).format(who=who, value=value, detail=detail)
 
 
-PAGING = ("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend")
-"""Signals of ``anomaly``, which may page."""
-SHAPES = ("input_tokens", "latency_slow", "output_long", "output_short", "output_spread")
-"""Signals of ``mix``: they mean other requests."""
-SIGNALS = (*PAGING, *SHAPES, "answer_problems")
-"""All signals; the share of answers that go wrong has conditions of its own."""
 LOW_TOO = ("output_tokens", "output_spread")
 """Signals that are as suspicious below the usual as above it."""
 

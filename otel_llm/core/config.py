@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field, fields
 from typing import Any
 
-from .conditions import SIGNALS
+from .measures import SIGNALS
 from .setting_readers import Read, problem
 from .setting_readers import read_action as _action
 from .setting_readers import read_capture as _capture

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .catalogue import METRICS
-from .conditions import SIGNALS
+from .measures import SIGNALS
 
 Read = Callable[[str], Any]
 

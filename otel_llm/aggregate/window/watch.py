@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from math import exp
 from typing import Any
 
-from otel_llm.core.conditions import BY_ID, PAGING, Level
+from otel_llm.core.conditions import BY_ID, Level
+from otel_llm.core.measures import PAGING
 from otel_llm.core.shapes import NamedTuple
 
 from .call_alarms import CallAlarms
