@@ -150,7 +150,9 @@ class Bridge:
         if not self._watches(client_library(step.source)):
             return False
         answer = (span.attributes or {}).get("gen_ai.response.id")
-        return span.start_time <= runs.CALLED.get() or (isinstance(answer, str) and shared_span.answers(answer))
+        return span.start_time <= (runs.CALLED.get() or runs.STATE.called) or (
+            isinstance(answer, str) and shared_span.answers(answer)
+        )
 
     def _ended(self, span: Any) -> None:
         step = self._live.pop(span.context.span_id, None)

@@ -67,8 +67,10 @@ class Spans:
         call.span, context = span, span.get_span_context()
         if recorded:
             call.recorded = context
-            if runs.STATE.used:  # else there is no span of another library that asks
+            if runs.STATE.used:
                 runs.CALLED.set(time_ns())
+            else:  # an attribute is cheaper than a context variable, and only the first span of another library asks for it
+                runs.STATE.called = time_ns()
         if recorded or context.is_valid:
             call.scope = set_span_in_context(span)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
         with call:
             assert get_current_span() is call.span
         assert get_current_span() is host
-    assert runs.CALLED.get() == 77
+    assert (runs.STATE.called, runs.CALLED.get()) == (77, 0)
     assert call.recorded == call.span.get_span_context()
     call.status, call.retries = 200, 2
     call.value(Usage(10, 2))
@@ -89,6 +90,16 @@ def test_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
         "gen_ai.usage.output_tokens": 2, "http.request.resend_count": 2, "http.response.status_code": 200,
     }  # fmt: skip
     assert span.status.status_code is StatusCode.UNSET
+
+
+def test_a_call_beside_another_library_is_known_in_its_own_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab()
+    monkeypatch.setattr("otel_llm.outputs.spans.time_ns", lambda: 78)
+    monkeypatch.setattr(runs.STATE, "used", True)
+    monkeypatch.setattr(runs.STATE, "called", 0)
+    context = copy_context()
+    context.run(lambda: lab.call().end())
+    assert (runs.STATE.called, context[runs.CALLED], runs.CALLED.get()) == (0, 78, 0)
 
 
 def test_no_retry_and_no_reply_are_no_attributes() -> None:
