@@ -228,6 +228,7 @@ class Script:
             Event("otel_llm_gateway_spans_total", since, ("counted",), 40.0),
             Event("otel_llm_gateway_ignored_spans_total", since, ("some.library",), 1.0),
             Event("otel_llm_gateway_held_calls", since, (), 12.0),
+            Event("otel_llm_backlog_bytes", since, (), 0.0),
         ]
         for state, count in (
             ("live", 3.0 if self._part(since) < 0.5 else 4.0),

@@ -60,6 +60,7 @@ NOT_CHARTED = {
     "otel_llm_conversation_turns": "it comes half an hour late; docs/agents.md says what it is",
     "otel_llm_conversation_cost_usd": "it comes half an hour late; docs/agents.md says what it is",
     "otel_llm_duplicate_spans_total": "a warning names each once",
+    "otel_llm_backlog_bytes": "0 unless calls come faster than they are read; docs/multi-process.md has the query",
 }
 
 
