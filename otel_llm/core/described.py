@@ -35,6 +35,7 @@ _ABSENT = {
     "otel_llm_build_info": ALWAYS,
     "otel_llm_start_time_seconds": ALWAYS,
     "otel_llm_processes": ALWAYS,
+    "otel_llm_backlog_bytes": ALWAYS,
     "otel_llm_price_table_age_seconds": ALWAYS,
     "otel_llm_series": ALWAYS,
     "otel_llm_internal_errors_total": ALWAYS,
