@@ -66,6 +66,16 @@ def pickled(cls: Any, instance: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return pickle.loads(pickle.dumps(instance))
 
 
+def test_two_threads_can_make_the_first_instance_at_once() -> None:
+    """The later one has taken the method that compiles before the earlier one has put the compiled one into its place."""
+    cls = made(TUPLES, NamedTuple=shapes.NamedTuple)
+    first = cls.__new__
+    assert cls(1) == (1, "a", ())
+    compiled = cls.__new__
+    assert first(cls, 2, many=("b",)) == (2, "a", ("b",))
+    assert (type(first(cls, 2)), cls.__new__) == (cls, compiled)
+
+
 def test_a_named_tuple_is_typings_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = made(TUPLES, NamedTuple=shapes.NamedTuple), made(TUPLES, NamedTuple=typing.NamedTuple)
     for cls in (ours, theirs):

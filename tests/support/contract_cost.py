@@ -16,7 +16,7 @@ from contract_content import needs
 from opentelemetry.sdk.trace import TracerProvider
 
 import otel_llm
-from otel_llm.calls import invocation, limits
+from otel_llm.calls import invocation, limits, runs
 from otel_llm.outputs.spans import Spans
 from otel_llm.testing import capture
 
@@ -100,6 +100,7 @@ class CostScenarios:
         monkeypatch.setattr(
             limits.STATE, "on", False
         )  # a process that has not opted in: a guard of another test stays on
+        monkeypatch.setattr(runs.STATE, "used", False)  # nor has it had an agent run
         traces = TracerProvider(shutdown_on_exit=False)
 
         def use(client: Any) -> tuple[int, int]:

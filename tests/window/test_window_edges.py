@@ -112,17 +112,26 @@ def test_a_shift_whose_baseline_has_gone_is_not_shown() -> None:
     assert list(track.shifted(KEY, at)) == []
 
 
+def test_a_shift_of_calls_that_are_all_free_has_no_batch_that_is_due() -> None:
+    engine = Engine()
+    feed(engine, steady(START, 600, seed=7))
+    track = next(iter(engine.tracks.values()))
+    assert track._unless_due("cost", engine.grid.of(START + 600), 4.0, Summary()) == 4.0
+
+
 def test_a_line_of_a_signal_that_is_no_more_is_left_out() -> None:
     engine = Engine()
     feed(engine, steady(START, 1800, seed=7))
     track = next(iter(engine.tracks.values()))
     state = track.learned()
     state["lines"]["a_signal_of_old"] = [1.0, 2.0]
+    state["watch"]["beside"]["a_signal_of_old"] = state["watch"]["trends"]["latency"]
     again = Engine()
     feed(again, steady(START + 1800, 60, seed=8))
     other = next(iter(again.tracks.values()))
     other.take_up(state)
     assert "a_signal_of_old" not in other.lines
+    assert "a_signal_of_old" not in other.watch.beside
     assert other.stale
 
 
