@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any
@@ -60,9 +61,13 @@ class Lab:
 
 
 @pytest.fixture(autouse=True)
-def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
+def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Guard, "strict", True)
     monkeypatch.setattr(runs.STATE, "used", False)
+    monkeypatch.setattr(runs.STATE, "called", 0)
+    before = runs.CALLED.set(0)
+    yield
+    runs.CALLED.reset(before)
 
 
 def test_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +101,6 @@ def test_a_call_beside_another_library_is_known_in_its_own_context(monkeypatch: 
     lab = Lab()
     monkeypatch.setattr("otel_llm.outputs.spans.time_ns", lambda: 78)
     monkeypatch.setattr(runs.STATE, "used", True)
-    monkeypatch.setattr(runs.STATE, "called", 0)
     context = copy_context()
     context.run(lambda: lab.call().end())
     assert (runs.STATE.called, context[runs.CALLED], runs.CALLED.get()) == (0, 78, 0)
