@@ -16,6 +16,7 @@ from otel_llm.core.model import BATCH, Event, Observation, Record
 from otel_llm.core.unpatched import Lock
 
 from .agents import agents, tools
+from .bounds import printable
 from .bundle import Bundle, count
 from .cells import Labels
 from .conversations import Conversations
@@ -205,10 +206,11 @@ class Store:
         """How many bytes of records are written down and not counted."""
         self._state.views.backlog = backlog
 
-    def check(self, key: tuple[str, str], signal: Any, value: float, now: float) -> Check | None:
-        """What a call with ``value`` would be called; None without a baseline."""
+    def check(self, key: Key, signal: Any, value: float, now: float) -> Check | None:
+        """What a call with ``value`` would be called; None without a baseline. ``key`` is provider, model, and (name, value) of labels."""
         with self.lock:
-            return self._state.engine.check(key, signal, value, now)
+            apart = ((name, printable(label)) for name, label in key[2:])
+            return self._state.engine.check((*key[:2], *apart), signal, value, now)
 
     def tend(self, now: float) -> None:
         """Make some of the baselines that are due, some milliseconds' worth: where this is called regularly, no scrape makes any."""
@@ -311,15 +313,15 @@ class Store:
         state = self._state
         for finding in findings:
             if isinstance(finding, Crossing):
-                verdict: Judgement | Crossing = finding._replace(complete=complete(state.families))
+                verdict = Verdict(source, call, finding._replace(complete=complete(state.families)))
             else:
                 if finding.kind == "call":  # else of minutes, and so not of this call alone
                     bundle.anomaly(finding.signal, finding.direction, finding.severity).value += 1
                 if not finding.alarm:
                     continue
                 state.recent.alarm(bundle.key, call.at, finding.signal)
-                verdict = finding
-            self._verdicts.append(Verdict(source, call, verdict))
+                verdict = Verdict(source, call, finding, bundle.key[2:])
+            self._verdicts.append(verdict)
 
     def _end(self, conversations: list[Event]) -> None:
         for event in conversations:

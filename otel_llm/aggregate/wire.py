@@ -58,11 +58,15 @@ _tuple = tuple.__new__
 
 
 class Verdict(NamedTuple):
-    """A judgement or a budget's crossing, the call that it is about, and the process that made the call."""
+    """A judgement or a budget's crossing, the call that it is about, and the process that made the call.
+
+    ``labels`` are name and value of those by which the window that judged is kept apart.
+    """
 
     source: int
     call: Observation
     finding: Judgement | Crossing
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def encode(record: Record) -> bytes:

@@ -130,11 +130,11 @@ class Aggregator:
         with guard("store"):
             self.store.tend(time.time())
 
-    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
+    def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called, as plain values; None without a baseline."""
         self.refresh()
         with self._lock:
-            verdict = self.store.check((provider, model), signal, value, time.time())
+            verdict = self.store.check(key, signal, value, time.time())
             return None if verdict is None else tuple(verdict)
 
     def close(self) -> None:

@@ -153,9 +153,9 @@ class Member:
         """``Store.summary`` of the whole service. Raises ``UnreachableError``."""
         return self._ask(lambda aggregator: aggregator.stats())
 
-    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
+    def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called. Raises ``UnreachableError``."""
-        return self._ask(lambda aggregator: aggregator.check(provider, model, signal, value))
+        return self._ask(lambda aggregator: aggregator.check(key, signal, value))
 
     def status(self) -> dict[str, Any]:
         """``Store.status`` of the whole service. Raises ``UnreachableError``."""

@@ -54,7 +54,7 @@ class Answers(Protocol):
     def status(self) -> dict[str, Any]: ...
     def ledger(self) -> tuple[Any, ...]: ...
     def spenders(self) -> object: ...
-    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None: ...
+    def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None: ...
     def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None: ...
 
 
@@ -95,9 +95,9 @@ class RemoteAggregator:
         answer: object = ask(self._path, ("spenders",))
         return answer
 
-    def check(self, provider: str, model: str, signal: str, value: float) -> tuple[Any, ...] | None:
+    def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called; None without a baseline."""
-        answer = ask(self._path, ("check", provider, model, signal, value))
+        answer = ask(self._path, ("check", key, signal, value))
         return None if answer is None else tuple(answer)
 
     def count(self, owner: str, payloads: Iterable[bytes], ticket: Ticket) -> None:

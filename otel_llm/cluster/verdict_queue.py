@@ -141,9 +141,9 @@ class Outbox:
 
 def _pack(verdict: Verdict, place: Place | None) -> bytes:
     kind = "judgement" if isinstance(verdict.finding, Judgement) else "crossing"
-    return marshal.dumps((place, verdict.source, tuple(verdict.call), kind, tuple(verdict.finding)))
+    return marshal.dumps((place, verdict.source, tuple(verdict.call), kind, tuple(verdict.finding), verdict.labels))
 
 
 def _unpack(payload: bytes) -> tuple[Verdict, Place | None]:
-    place, source, call, kind, finding = marshal.loads(payload)  # noqa: S302 - from our leader, in our own directory
-    return Verdict(source, Observation(*call), _FINDINGS[kind](*finding)), place
+    place, source, call, kind, finding, labels = marshal.loads(payload)  # noqa: S302 - from our leader, in our own directory
+    return Verdict(source, Observation(*call), _FINDINGS[kind](*finding), labels), place

@@ -150,13 +150,14 @@ class Dispatcher:
             if notice is None:
                 return
             for lane in self.lanes:
-                if lane.wanted.holds(notice):
-                    lane.put(notice, now)
+                with guard("alerts"):  # each by itself: a filter may fail on what an application's own alert holds
+                    if lane.wanted.holds(notice):
+                        lane.put(notice, now)
 
     def _fresh(self, anomaly: Anomaly, now: float) -> Anomaly | None:
         """``anomaly``, unless the same was delivered lately; a worse one is another."""
         what = (anomaly.type, anomaly.condition, anomaly.severity, anomaly.direction)
-        same = (*what, anomaly.provider, anomaly.model, anomaly.detail)
+        same = (*what, anomaly.provider, anomaly.model, anomaly.detail, *sum(anomaly.labels, ()))
         last, held_back = self.delivered.get(same, (None, 0))
         if last is not None and now - last < QUIET:
             self.delivered[same] = (last, held_back + 1)
@@ -255,22 +256,28 @@ def alert(
     *,
     severity: str = "warning",
     baseline: float | None = None,
-    provider: str = "",
-    model: str = "",
-    detail: str = "",
+    provider: str | None = "",
+    model: str | None = "",
+    detail: object = "",
 ) -> None:
     """Send an application's own alert through the handlers and notifications, deduplicated as all others are.
 
-    ``type`` is its name, ``value`` and ``baseline`` are in units of its own. Raises ValueError on a severity that is neither warning
-    nor critical.
+    ``type`` is its name, ``value`` and ``baseline`` are in units of its own; None as a name is none. Raises ValueError on a severity that
+    is neither warning nor critical.
     """
     if severity not in SEVERITIES:
         raise ValueError(f"severity {severity!r} is unknown (allowed: {', '.join(SEVERITIES)})")
     deliver(
         Anomaly(
-            type=type, severity=severity, value=value, baseline=baseline, provider=provider, model=model, detail=detail
+            type=str(type), severity=severity, value=value, baseline=baseline, provider=_text(provider), model=_text(model),
+            detail=_text(detail),
         )
-    )
+    )  # fmt: skip
+
+
+def _text(name: object) -> str:
+    """What filters and messages can read, whatever an application gives."""
+    return "" if name is None else str(name)
 
 
 def deliver(anomaly: Anomaly) -> None:

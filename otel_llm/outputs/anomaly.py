@@ -60,6 +60,10 @@ def _causes(moved: Iterable[Sequence[Any]]) -> tuple[Cause, ...]:
     return tuple(Cause(dimension, printable(value), *shares) for dimension, value, *shares in moved)
 
 
+def _printable(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, printable(value)) for name, value in labels)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly:
     """Something unusual. Values are seconds, tokens or US dollars, by type; what does not apply is None or empty.
@@ -68,7 +72,8 @@ class Anomaly:
     condition_open or condition_ended (of the judgement that the status page shows: ``condition`` is which one, ``message`` its
     sentence, ``value`` and ``baseline`` are its measure and limit); ``severity`` warning or critical;
     ``direction`` high or low. ``causes`` names what moved most between the
-    baseline and now. ``repeated`` counts how often the same was held back since it was last delivered.
+    baseline and now. ``labels`` are name and value of those of ``OTEL_LLM_ANOMALY_LABELS`` that were judged by themselves; of a condition,
+    all that it is about beside provider and model. ``repeated`` counts how often the same was held back since it was last delivered.
     """
 
     type: str
@@ -88,6 +93,7 @@ class Anomaly:
     complete: float | None = (
         None  # of a budget: share of the calls whose cost is all of it, 0 to 1; the others cost more
     )
+    labels: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         """One line, as ``[CRITICAL] latency_spike: value=9.1s, baseline=1.2s, z_score=4.7, provider=openai, model=gpt-4o``."""
@@ -101,6 +107,7 @@ class Anomaly:
             ("direction", "low" if self.direction == "low" else ""),
             ("provider", self.provider),
             ("model", self.model),
+            *self.labels,
             ("detail", self.detail),
             ("complete", "" if self.complete in (None, 1) else f"{self.complete:.1%} of calls"),
             ("trace_id", self.trace_id),
@@ -112,12 +119,12 @@ class Anomaly:
 
     @classmethod
     def of(cls, key: Key, judgement: Judgement, *, trace_id: str = "", detail: str = "") -> Anomaly:
-        """The window's numbers of ``key`` (provider, request model)."""
+        """The window's numbers of ``key`` (provider, request model, and the labels by which windows are kept apart)."""
         kind = "" if judgement.kind == "call" else judgement.kind
         return cls(
             type=TYPES[judgement.signal][0], severity=judgement.urgency or judgement.severity, value=judgement.value,
             baseline=judgement.baseline_mean, z_score=judgement.zscore, direction=judgement.direction, provider=key[0], model=key[1],
-            trace_id=trace_id, detail=detail or kind, causes=_causes(judgement.causes),
+            trace_id=trace_id, detail=detail or kind, causes=_causes(judgement.causes), labels=_printable(key[2:]),
         )  # fmt: skip
 
     @classmethod
@@ -144,7 +151,8 @@ class Anomaly:
             type="condition_ended" if ended else "condition_open", severity=severity, value=entry.reading.value or 0.0, baseline=limit,
             provider=key.get("provider", ""), model=key.get("model", ""), condition=entry.reading.condition,
             detail=entry.reading.subject if not key.get("model") else "", message="; ".join((entry.text, *inside, *changed)),
-            causes=_causes(entry.reading.facts.get("causes", ())),
+            causes=_causes(entry.reading.facts.get("causes", ())), direction=key.get("direction", "high"),
+            labels=_printable(one for one in entry.reading.key if one[0] not in ("provider", "model")),
         )  # fmt: skip
 
     @classmethod

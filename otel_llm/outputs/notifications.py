@@ -120,6 +120,7 @@ def readable(anomaly: Anomaly) -> Anomaly:
         detail=_unmarked(anomaly.detail),
         message=_unmarked(anomaly.message, LONGEST_MESSAGE),
         causes=tuple(cause._replace(value=_unmarked(cause.value)) for cause in anomaly.causes),
+        labels=tuple((name, _unmarked(value)) for name, value in anomaly.labels),
     )
 
 

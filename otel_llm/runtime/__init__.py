@@ -249,7 +249,11 @@ def deliver(verdict: Verdict) -> None:
     if isinstance(finding, Crossing):
         alerts.deliver(Anomaly.of_budget(finding, trace_id=call.trace_id))
     else:
-        key = call.provider, printable(call.request_model)  # it may be user input, and goes into messages to people
+        key = (
+            call.provider,
+            printable(call.request_model),
+            *verdict.labels,
+        )  # user input, and it goes into messages to people
         alerts.deliver(Anomaly.of(key, finding, trace_id=call.trace_id))
 
 

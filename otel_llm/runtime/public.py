@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otel_llm import runtime
 from otel_llm.aggregate.summary import Summary
 from otel_llm.aggregate.window import Check
 from otel_llm.aggregate.window.slices import SIGNALS
+from otel_llm.calls.context import given
+from otel_llm.core.config import Config
 from otel_llm.exposition import apps
 
 
@@ -52,14 +55,30 @@ def stats() -> Summary | None:
     return running.member.stats() if running is not None else None
 
 
-def check(signal: str, value: float, *, model: str, provider: str = "") -> Check | None:
+def check(
+    signal: str, value: float, *, model: str, provider: str = "", labels: Mapping[str, str] | None = None
+) -> Check | None:
     """Judge one value: its z-score against the baseline of ``model``, and how severe that is.
 
-    ``signal`` is latency (seconds), output_tokens or cost (US dollars); without ``provider`` it uses any that has the model. Returns None
-    where there is no baseline yet or nothing is watched. Nothing is counted. Raises ValueError on another signal.
+    ``signal`` is latency (seconds), output_tokens or cost (US dollars). ``labels`` are values of ``OTEL_LLM_ANOMALY_LABELS``, by name;
+    None takes those of the ``otel_llm.labels(...)`` around it. Without ``provider`` or a label any is meant: the baseline of most calls
+    judges, and the answer's ``provider`` and ``labels`` say whose it was. Returns None where there is no baseline yet or nothing is
+    watched. Nothing is counted. Raises ValueError on another signal or label, and OSError where no worker leads just now.
     """
     if signal not in SIGNALS:
         raise ValueError(f"signal {signal!r} is unknown (allowed: {', '.join(SIGNALS)})")
     running = runtime.current()
-    verdict = running.member.check(provider, model, signal, float(value)) if running is not None else None
+    if running is None:
+        return None
+    verdict = running.member.check((provider, model, *_apart(running.config, labels)), signal, float(value))
     return None if verdict is None else Check(*verdict)
+
+
+def _apart(config: Config, labels: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
+    """Name and value of the labels by which windows are kept apart; of those around the caller where ``labels`` is None."""
+    names = [name for name in config.metric_labels if name in config.window_labels]
+    for name in labels or ():
+        if name not in names:
+            raise ValueError(f"label {name!r} has no baselines (OTEL_LLM_ANOMALY_LABELS: {', '.join(names) or 'none'})")
+    values = given() if labels is None else labels
+    return ((name, str(values[name])) for name in names if name in values)

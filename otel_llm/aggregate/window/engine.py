@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
+from .baseline import Baseline
 from .facts import Check, Facts, Judgement, Key, Sample, Shifted, Signal, Stats
 from .scales import SCALES
 from .sketch import Bins, add
@@ -194,15 +195,25 @@ class Engine:
         return max(now - max(self.first, slice_start), 60.0)
 
     def check(self, key: Key, signal: Signal, value: float, now: float) -> Check | None:
-        """What a single call with ``value`` would be called; None without a baseline. An empty provider is any."""
+        """What a single call with ``value`` would be called; None without a baseline.
+
+        An empty provider is any, and so is the value of a label that ``key`` does not name: of several windows, the one whose
+        baseline has most calls judges, and the verdict says which one that was.
+        """
         at = self.renewed(now)
-        for (provider, model, *_), track in self.tracks.items():
-            if model == key[1] and key[0] in ("", provider):
-                if track.now != at // self.grid.per_slice:
-                    track.prepare(at)
-                baseline = track.baselines.get(signal)
-                return None if baseline is None else baseline.check(value)
-        return None
+        judging: tuple[int, Key, Baseline] | None = None
+        for other, track in self.tracks.items():
+            if other[1] != key[1] or key[0] not in ("", other[0]) or not set(key[2:]) <= set(other[2:]):
+                continue
+            if track.now != at // self.grid.per_slice:
+                track.prepare(at)
+            baseline = track.baselines.get(signal)
+            if baseline is not None and (judging is None or baseline.count > judging[0]):
+                judging = baseline.count, other, baseline
+        if judging is None:
+            return None
+        _, (provider, model, *labels), baseline = judging
+        return baseline.check(value)._replace(provider=provider, model=model, labels=tuple(labels))
 
     def merge(self, other: Engine) -> None:
         """Add what ``other`` holds; in any order and grouping the result is the same. Raises ValueError on another window."""

@@ -70,7 +70,11 @@ class Facts(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What one value would be called. ``severity`` is ``warning``, ``critical`` or empty; ``direction`` high or low."""
+    """What one value would be called. ``severity`` is ``warning``, ``critical`` or empty; ``direction`` high or low.
+
+    ``provider``, ``model`` and ``labels`` (name and value) say whose calls it was judged by: ``samples`` of them, with the mean
+    ``baseline`` and the deviation ``stddev``, both in seconds, tokens or US dollars.
+    """
 
     signal: Signal
     value: float
@@ -80,6 +84,9 @@ class Check(NamedTuple):
     baseline: float
     stddev: float
     samples: int
+    provider: str = ""
+    model: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Shifted(NamedTuple):
