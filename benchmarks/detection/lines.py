@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -32,8 +32,18 @@ class Run(NamedTuple):
     kept: dict[float, Any]
 
 
-def run(trace: Trace, begin: float, end: float, engine: Engine, keep: Iterable[float] = ()) -> Run:
-    """Give ``engine`` the calls of ``trace`` from ``begin`` to ``end``; ``keep`` are moments to keep the engine's state at."""
+def run(
+    trace: Trace,
+    begin: float,
+    end: float,
+    engine: Engine,
+    keep: Iterable[float] = (),
+    enough: Callable[[dict[tuple[str, str], float]], bool] | None = None,
+) -> Run:
+    """Give ``engine`` the calls of ``trace`` from ``begin`` to ``end``; ``keep`` are moments to keep the engine's state at.
+
+    The run ends early where ``enough`` says so of the scores of a look.
+    """
     looks = np.arange(begin + LOOK, end + 1e-6, LOOK)
     cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
     says: dict[tuple[str, str], Numbers] = {}
@@ -41,25 +51,34 @@ def run(trace: Trace, begin: float, end: float, engine: Engine, keep: Iterable[f
     kept: dict[float, Any] = {}
     waiting = sorted(keep)
     for number, (look, (first, last)) in enumerate(zip(looks.tolist(), pairwise(cuts.tolist()), strict=True)):
-        calls = zip(*(column[first:last].tolist() for column in trace), strict=True)
-        for at, latency, output, cost, inputs in calls:
-            verdicts = engine.record(
-                KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs),
-                output_tokens=int(output), thinking_tokens=None, cost=cost,
-            )  # fmt: skip
-            pages += [
-                (at, f"{verdict.kind} {verdict.signal}", verdict.direction)
-                for verdict in verdicts
-                if verdict.alarm and (verdict.urgency or verdict.severity) == "critical"
-            ]
+        pages += _recorded(engine, trace, first, last)
         engine.forget(look)
-        for signal, kind, score in scores(engine, look):
-            if (signal, kind) not in says:
-                says[signal, kind] = np.full(len(looks), np.nan)
-            says[signal, kind][number] = score
+        lately = {(signal, kind): score for signal, kind, score in scores(engine, look)}
+        for name, score in lately.items():
+            if name not in says:
+                says[name] = np.full(len(looks), np.nan)
+            says[name][number] = score
         while waiting and waiting[0] <= look + 1e-6:
             kept[waiting.pop(0)] = engine.dump()
+        if enough is not None and enough(lately):
+            break
     return Run(looks, says, pages, kept)
+
+
+def _recorded(engine: Engine, trace: Trace, first: int, last: int) -> list[tuple[float, str, str]]:
+    """Give ``engine`` some calls; returns what handlers that ask for critical ones would get."""
+    pages: list[tuple[float, str, str]] = []
+    for at, latency, output, cost, inputs in zip(*(column[first:last].tolist() for column in trace), strict=True):
+        verdicts = engine.record(
+            KEY, at, operation="chat", duration=latency, error_type="", input_tokens=int(inputs),
+            output_tokens=int(output), thinking_tokens=None, cost=cost,
+        )  # fmt: skip
+        pages += [
+            (at, f"{verdict.kind} {verdict.signal}", verdict.direction)
+            for verdict in verdicts
+            if verdict.alarm and (verdict.urgency or verdict.severity) == "critical"
+        ]
+    return pages
 
 
 def scores(engine: Engine, now: float) -> Iterable[tuple[str, str, float]]:

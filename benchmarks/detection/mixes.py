@@ -6,11 +6,13 @@ import csv
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from traces import DAY, EPOCH, Hour, Numbers, Trace, load, rhythm
 
 GRID = 30.0  # seconds between two points of what wanders
+THIN = "seeded, the same on 120 calls an hour"
 DAYS = 3  # one to learn from, one to draw lines on, one to judge
 
 
@@ -26,14 +28,31 @@ def wandering(at: Numbers, deviation: float, seconds: float, rng: np.random.Gene
     return np.interp(at - at[0], np.arange(steps) * GRID, level)
 
 
+class Mixed(NamedTuple):
+    """A trace, and what nobody sees of it: by call the provider's speed, and by tenant and call the drift of the lengths."""
+
+    trace: Trace
+    speed: Numbers
+    drift: Numbers
+
+
 def dressed(at: Numbers, inputs: Numbers, outputs: Numbers, rng: np.random.Generator) -> Trace:
     """Latency from the tokens: the provider's speed wanders by 12 % within a quarter of an hour and by 15 % over the day, each call
     varies by 30 %, and one call in 200 stalls. Cost is 2.5 and 10 US dollars per million tokens."""
+    return _dressed(at, inputs, outputs, rng)[0]
+
+
+def _dressed(at: Numbers, inputs: Numbers, outputs: Numbers, rng: np.random.Generator) -> tuple[Trace, Numbers]:
+    """Also the provider's speed at each call."""
     speed = np.exp(wandering(at, 0.12, 900, rng) + 0.15 * np.sin(2 * np.pi * (at - EPOCH) / DAY - 1))
-    latency = (0.3 + 0.0002 * inputs + 0.018 * outputs * speed) * rng.lognormal(0, 0.3, len(at))
+    latency = usual_latency(inputs, outputs, speed) * rng.lognormal(0, 0.3, len(at))
     stalled = rng.uniform(size=len(at)) < 0.005
     latency = np.where(stalled, latency * rng.uniform(3, 8, len(at)), latency)
-    return Trace(at, latency, outputs, inputs * 2.5e-6 + outputs * 1e-5, inputs)
+    return Trace(at, latency, outputs, inputs * 2.5e-6 + outputs * 1e-5, inputs), speed
+
+
+def usual_latency(inputs: Numbers, outputs: Numbers, speed: Numbers) -> Numbers:
+    return 0.3 + 0.0002 * inputs + 0.018 * outputs * speed
 
 
 def stretched(hour: Hour, seconds: float, load_factor: float, seed: int) -> Trace:
@@ -55,32 +74,48 @@ def rows(path: Path) -> Hour:
     return Hour(at, inputs, outputs)
 
 
+TENANTS = 4
+SHARES, PROMPTS, ANSWERS = (
+    (0.4, 0.3, 0.2, 0.1),
+    tuple(300 * 2.5**number for number in range(TENANTS)),
+    (80, 500, 30, 900),
+)
+DRIFT, OF_PROMPTS, OF_ANSWERS = 0.35, 0.5, 0.6  # of logarithms: over hours, and of single calls
+
+
 def tenants(seed: int, per_second: float, *, batches: bool) -> Trace:
     """Four tenants with lengths of their own that drift over hours, each with its own time of the day; with a batch every hour."""
+    return mixed(seed, per_second, DAYS, batches=batches).trace
+
+
+def mixed(seed: int, per_second: float, days: int, *, batches: bool = False) -> Mixed:
+    """As ``tenants``, with what is hidden in it."""
     rng = np.random.default_rng(seed)
-    parts = []
-    for number in range(4):
-        share = (0.4, 0.3, 0.2, 0.1)[number] * per_second
-        even = np.cumsum(rng.exponential(1 / share, int(DAYS * DAY * share * 1.6)))
-        at = EPOCH + rhythm(even, DAYS, phase=number * DAY / 6)
-        parts.append(_lengths(at, 300 * 2.5**number, (80, 500, 30, 900)[number], rng, drift=0.35))
+    parts, drifts = [], []
+    for number in range(TENANTS):
+        share = SHARES[number] * per_second
+        even = np.cumsum(rng.exponential(1 / share, int(days * DAY * share * 1.6)))
+        at = EPOCH + rhythm(even, days, phase=number * DAY / TENANTS * 2 / 3)
+        drift = wandering(at, DRIFT, 4 * 3600, rng)
+        drifts.append((at, drift))
+        parts.append(_lengths(at, PROMPTS[number], ANSWERS[number], rng, drift))
     if batches:
-        moments = EPOCH + np.arange(DAYS * 24) * 3600 + 1200 + rng.uniform(0, 60, DAYS * 24)
+        moments = EPOCH + np.arange(days * 24) * 3600 + 1200 + rng.uniform(0, 60, days * 24)
         at = np.concatenate([start + np.sort(rng.uniform(0, 360, int(per_second * 180))) for start in moments])
-        parts.append(_lengths(at, 4000, 150, rng, drift=0.05))
+        parts.append(_lengths(at, 4000, 150, rng, wandering(at, 0.05, 4 * 3600, rng)))
     at, inputs, outputs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.argsort(at, kind="stable")
-    return dressed(at[order], inputs[order], outputs[order], rng)
+    trace, speed = _dressed(at[order], inputs[order], outputs[order], rng)
+    return Mixed(trace, speed, np.stack([np.interp(trace.at, *drift) for drift in drifts]))
 
 
 def _lengths(
-    at: Numbers, inputs: float, outputs: float, rng: np.random.Generator, drift: float
+    at: Numbers, inputs: float, outputs: float, rng: np.random.Generator, drift: Numbers
 ) -> tuple[Numbers, Numbers, Numbers]:
-    moving = np.exp(wandering(at, drift, 4 * 3600, rng))
     return (
         at,
-        np.round(inputs * rng.lognormal(0, 0.5, len(at))) + 1,
-        np.round(outputs * moving * rng.lognormal(0, 0.6, len(at))) + 1,
+        np.round(inputs * rng.lognormal(0, OF_PROMPTS, len(at))) + 1,
+        np.round(outputs * np.exp(drift) * rng.lognormal(0, OF_ANSWERS, len(at))) + 1,
     )
 
 
@@ -118,5 +153,5 @@ def traffic(folder: Path) -> dict[str, Callable[[], Trace]]:
     return found | {
         "seeded, four tenants that drift": lambda: tenants(21, 1.0, batches=False),
         "seeded, the same with a batch each hour": lambda: tenants(22, 1.0, batches=True),
-        "seeded, the same on 120 calls an hour": lambda: tenants(23, 1 / 30, batches=False),
+        THIN: lambda: tenants(23, 1 / 30, batches=False),
     }

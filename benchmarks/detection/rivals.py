@@ -6,7 +6,8 @@ signed where a method knows the side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -30,7 +31,6 @@ class Binned(NamedTuple):
     trace: Trace
     signal: str
     begin: float
-    least: float = 0.0  # score below which nobody asks: less sensitive settings need not be tried
 
 
 def binned(trace: Trace, signal: str, begin: float, end: float) -> Binned:
@@ -129,42 +129,82 @@ def cusum(of: Binned) -> Numbers:
     return scores
 
 
-def page_hinkley(of: Binned) -> Numbers:
+class Rival:
+    """A judge of a trace: on a healthy day, and on faults that begin within it. One object for each signal of each trace."""
+
+    def __init__(self, judge: Callable[[Binned], Numbers], warm: float) -> None:
+        self.judge = judge
+        self.warm = warm  # seconds of the past that it needs
+
+    def healthy(self, of: Binned, starts: Sequence[float]) -> Numbers:
+        """Scores of every look; ``starts`` are moments from which ``broken`` is asked for."""
+        return self.judge(of)
+
+    def broken(self, trace: Trace, signal: str, start: float, end: float, least: float) -> Numbers:
+        """Scores of the looks from ``start`` to ``end``; nobody asks below ``least``."""
+        return self.judge(binned(trace, signal, start - self.warm, end))[-round((end - start) / LOOK) :]
+
+
+class Drift(Rival):
+    """One of river's detectors at several settings: the score is that of the least sensitive one that alarms.
+
+    Its state is kept at the moments that faults begin at, so that no day is read twice. The side is that of the look itself.
+    """
+
+    def __init__(self, detectors: Mapping[float, Any]) -> None:
+        super().__init__(self._scores, 0.0)
+        self.detectors = dict(detectors)
+        self.usual = float("nan")
+        self.kept: dict[float, tuple[float, dict[float, bytes]]] = {}
+
+    def healthy(self, of: Binned, starts: Sequence[float]) -> Numbers:
+        scores, before = [], 0
+        for start in sorted(starts):
+            look = round((start - of.begin) / LOOK)
+            scores.append(self._scores(of, before, look))
+            self.kept[start] = (self.usual, {strength: pickle.dumps(one) for strength, one in self.detectors.items()})
+            before = look
+        return np.concatenate([*scores, self._scores(of, before)])
+
+    def broken(self, trace: Trace, signal: str, start: float, end: float, least: float) -> Numbers:
+        self.usual, kept = self.kept[start]
+        self.detectors = {strength: pickle.loads(one) for strength, one in kept.items() if strength >= least}
+        return self._scores(binned(trace, signal, start, end))
+
+    def _scores(self, of: Binned, first: int = 0, last: int | None = None) -> Numbers:
+        scores = np.zeros(len(of.calls[first:last]))
+        for place, (total, calls) in enumerate(zip(of.first[first:last], of.calls[first:last], strict=True)):
+            if not calls:
+                continue
+            mean = total / calls
+            self.usual = 0.99 * self.usual + 0.01 * mean if self.usual == self.usual else mean
+            for strength, detector in self.detectors.items():
+                detector.update(mean)
+                if detector.drift_detected and strength > abs(scores[place]):
+                    scores[place] = strength if mean >= self.usual else -strength
+        return scores
+
+
+def page_hinkley() -> Drift:
     """river's Page-Hinkley on means of looks: 1 / threshold of the least sensitive of ten settings that alarms."""
     from river.drift import PageHinkley
 
     settings = np.geomspace(0.2, 50, 10)
-    return _river(of, {float(one): PageHinkley(min_instances=30, delta=0.05, threshold=one) for one in settings})
+    return Drift({float(one): PageHinkley(min_instances=30, delta=0.05, threshold=one) for one in settings})
 
 
-def adwin(of: Binned) -> Numbers:
+def adwin() -> Drift:
     """river's ADWIN on means of looks, likewise by its confidence."""
     from river.drift import ADWIN
 
     settings = np.geomspace(1e-12, 0.3, 10)
-    return _river(of, {float(-np.log(one)): ADWIN(delta=float(one), clock=1, grace_period=10) for one in settings})
+    return Drift({float(-np.log(one)): ADWIN(delta=float(one), clock=1, grace_period=10) for one in settings})
 
 
-def _river(of: Binned, detectors: Mapping[float, Any]) -> Numbers:
-    """Of detectors by how little they are sensitive, the largest number of one that alarms; the side by the look itself."""
-    scores = np.zeros(len(of.calls))
-    usual = 0.0
-    tried = {strength: detector for strength, detector in detectors.items() if strength >= of.least}
-    for place, (first, calls) in enumerate(zip(of.first, of.calls, strict=True)):
-        if not calls:
-            continue
-        mean = first / calls
-        usual = mean if not place else 0.99 * usual + 0.01 * mean
-        for strength, detector in tried.items():
-            detector.update(mean)
-            if detector.drift_detected and strength > abs(scores[place]):
-                scores[place] = strength if mean >= usual else -strength
-    return scores
-
-
-RIVALS: dict[str, Callable[[Binned], Numbers]] = {
-    "textbook z": textbook, "one-day band": band, "Welch's t": welch, "MAD": mad, "EWMA chart": ewma, "CUSUM": cusum,
+RIVALS: dict[str, Callable[[], Rival]] = {
+    "textbook z": lambda: Rival(textbook, 1.5 * HOUR), "one-day band": lambda: Rival(band, DAY + HOUR),
+    "Welch's t": lambda: Rival(welch, 1.5 * HOUR), "MAD": lambda: Rival(mad, 1.5 * HOUR),
+    "EWMA chart": lambda: Rival(ewma, 3 * HOUR), "CUSUM": lambda: Rival(cusum, 6 * HOUR),
 }  # fmt: skip
 if find_spec("river"):
     RIVALS |= {"Page-Hinkley (river)": page_hinkley, "ADWIN (river)": adwin}
-WARM = DAY + HOUR  # of the past that a rival may need
