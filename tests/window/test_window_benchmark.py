@@ -100,13 +100,14 @@ def test_stand_ins_are_what_they_say(bench):
     assert 3 < monday.sum() / (~monday).sum() < 4  # one day of it beside two of a seventh
 
 
-def test_latency_can_be_judged_without_lengths(bench, monkeypatch, thin):
+def test_latency_can_be_judged_without_lengths(bench, monkeypatch):
+    trace = bench.mixes.mixed(23, 0.3, 1).trace
     monkeypatch.setattr(baseline.Baseline, "_learn_lengths", baseline.Baseline._learn_lengths)
     monkeypatch.setattr(signals, "_beyond", signals._beyond)
 
     def lengths() -> dict[str, bool]:
         engine = Engine()
-        bench.lines.run(thin, bench.traces.EPOCH, bench.traces.EPOCH + 2 * 3600, engine)
+        bench.lines.run(trace, bench.traces.EPOCH, bench.traces.EPOCH + 2 * 3600, engine)
         baselines = engine.tracks[bench.lines.KEY].baselines
         return {signal: baselines[signal].lengths is not None for signal in ("latency", "output_tokens")}
 
