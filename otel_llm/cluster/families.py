@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Metric as Samples
 from prometheus_client.samples import Exemplar, Timestamp
 
-from otel_llm.aggregate import Histogram, Store, View
 from otel_llm.core.described import described
 
 from .text import bounds_text, render
+
+if TYPE_CHECKING:  # a follower that is scraped has no store
+    from otel_llm.aggregate import Histogram, Store, View
 
 
 class StoreFamilies:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from prometheus_client.utils import floatToGoString
 
-from otel_llm.aggregate import Histogram, Row, View
 from otel_llm.core.described import described
 from otel_llm.core.metric import Metric
 from otel_llm.core.unpatched import original
+
+if TYPE_CHECKING:  # a follower that is scraped has no store
+    from otel_llm.aggregate import Histogram, Row, View
 
 SLICE = 1000
 """Samples written in one go, about a millisecond; then others get the store's lock and the interpreter's."""

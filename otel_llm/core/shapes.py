@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import _tuplegetter  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["NamedTuple", "dataclass"]
@@ -61,6 +62,12 @@ class _Tuple(tuple[Any, ...]):
 _FIRST = vars(_Tuple)["__new__"]
 
 
+@cache
+def _alias(at: int) -> str:
+    """The docstring of field number ``at``, once for all tuples."""
+    return f"Alias for field number {at}"
+
+
 class _Declared(type):
     """Makes a named tuple of a class statement."""
 
@@ -70,7 +77,7 @@ class _Declared(type):
         if defaults and fields[-len(defaults) :] != tuple(defaults):
             raise TypeError(f"a field of {name} without a default follows one that has a default")
         for at, field in enumerate(fields):
-            namespace[field] = _tuplegetter(at, f"Alias for field number {at}")
+            namespace[field] = _tuplegetter(at, _alias(at))
         own = {
             "_fields": fields,
             "_field_defaults": defaults,

@@ -41,18 +41,25 @@ class InForce(NamedTuple):
 
 
 class _Maker:
-    """One provider's list, indexed: plain names by hash, patterns in order."""
+    """One provider's list, indexed: plain names by hash, patterns in order.
 
-    __slots__ = ("_exact", "_models", "_patterns", "claims", "fallback")
+    A model stays the JSON that it was until somebody asks for it: as objects, OpenAI's list would take five times as much.
+    """
 
-    def __init__(self, raw: Mapping[str, Any], models: Sequence[Sequence[Any]]) -> None:
+    __slots__ = ("_exact", "_lines", "_patterns", "claims", "fallback")
+
+    def __init__(self, raw: Mapping[str, Any], lines: Sequence[str]) -> None:
         self.claims: Match | None = _match(raw["match"]) if raw["match"] else None
         self.fallback: tuple[str, ...] = tuple(raw["fallback"])
-        self._models = [tuple(model) for model in models]
+        self._lines = lines
         self._exact: dict[str, int] = {}
         self._patterns: list[tuple[int, Match]] = []
-        for index, model in enumerate(self._models):
-            self._index(index, model[1])
+        for index in range(len(lines)):
+            self._index(index, self._model(index)[1])
+
+    def _model(self, index: int) -> tuple[Any, ...]:
+        """Name, clause and prices; and variants, where it has some."""
+        return tuple(json.loads(self._lines[index]))
 
     def _index(self, index: int, clause: Sequence[Any]) -> None:
         parts = clause[1:] if clause[0] == "|" else [clause]
@@ -64,13 +71,14 @@ class _Maker:
 
     def find(self, name: str) -> tuple[Any, ...] | None:
         """The first model in the list's order that answers to ``name``."""
-        exact = self._exact.get(name, len(self._models))
+        exact = self._exact.get(name, len(self._lines))
         matching = (index for index, match in self._patterns if index >= exact or match(name))
         first = min(next(matching, exact), exact)
-        return self._models[first] if first < len(self._models) else None
+        return self._model(first) if first < len(self._lines) else None
 
-    def ids(self) -> list[str]:
-        return [model[0] for model in self._models]
+    def models(self) -> list[tuple[Any, ...]]:
+        """All models in the list's order, as ``find`` gives them."""
+        return [self._model(index) for index in range(len(self._lines))]
 
 
 class Table:
@@ -103,8 +111,7 @@ class Table:
             raw, start = self._listed[provider]
             try:
                 lines = zlib.decompress(self._rest).decode().splitlines()[start : start + raw["models"]]
-                models = json.loads(f"[{','.join(lines)}]")
-                maker = self._makers[provider] = _Maker(raw, models)
+                maker = self._makers[provider] = _Maker(raw, lines)
             except (KeyError, TypeError, IndexError, ValueError, re.error) as error:
                 raise ValueError(f"the price table is damaged: {error!r}") from error
         return maker
@@ -147,7 +154,7 @@ class Table:
         """The names of ``provider``'s models, or of all."""
         for name in [provider] if provider else self._listed:
             if maker := self.maker(name):
-                yield from maker.ids()
+                yield from (model[0] for model in maker.models())
 
 
 def head(line: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from otel_llm.reliability import hooks as signals
 from otel_llm.reliability import rate_limits
 
 from . import ending, service_limits
+from .versions import within
 
 if TYPE_CHECKING:
     from otel_llm.aggregate.store import Store
@@ -226,7 +227,7 @@ class Runtime:
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
         version = _version(library.distribution)
-        if version is None or _within(version, library.requires):
+        if version is None or within(version, library.requires):
             return True
         if library.distribution not in self.refused:
             self.refused[library.distribution] = f"{library.distribution} {version} is outside {library.requires}"
@@ -307,12 +308,6 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _within(version: str, requires: str) -> bool:
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - 10 ms, and only where a library is imported
-
-    return not requires or SpecifierSet(requires).contains(version, prereleases=True)
 
 
 _lock = threading.Lock()

@@ -93,7 +93,7 @@ def test_every_model_costs_what_genai_prices_says(provider, table):
     dice = random.Random(provider.id)
     maker = table.maker(provider.id)
     compared = 0
-    for model, raw in zip(provider.models, maker._models, strict=True):
+    for model, raw in zip(provider.models, maker.models(), strict=True):
         found = Found(provider.id, raw[0], True, raw[2], raw[3] if len(raw) > 3 else ())
         variants = model.price_variants or ()
         contexts = (*CONTEXTS, *(dict(variant.when) for variant in variants)) if variants else CONTEXTS[:1]
@@ -117,7 +117,7 @@ COUNTED = {
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
 def test_every_fee_costs_what_genai_prices_says(provider, table):
-    for model, raw in zip(provider.models, table.maker(provider.id)._models, strict=True):
+    for model, raw in zip(provider.models, table.maker(provider.id).models(), strict=True):
         rates = in_force(Found(provider.id, raw[0], True, raw[2], ()), MOMENTS[2].timestamp(), {}).rates
         for fee in (fee for key, (fee, _) in FEE_UNITS.items() if key in rates):
             asked = TheirUsage(**{COUNTED[fee]: 1000})

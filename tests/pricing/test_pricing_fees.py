@@ -196,7 +196,7 @@ def test_every_fee_has_a_name_a_rate_and_a_source(rule, table):
 def test_the_list_still_lacks_what_is_laid_over_it(overlay, table):
     """An overlay that the list has caught up with is to be removed."""
     maker = table.maker(overlay.provider)
-    lists = [model for model in maker._models if fees.re.search(overlay.model, model[0])]
+    lists = [model for model in maker.models() if fees.re.search(overlay.model, model[0])]
     assert lists
     assert all(key not in rates for model in lists for _, rates in model[2] for key in overlay.rates)
     assert overlay.source.startswith("https://")
