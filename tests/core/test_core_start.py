@@ -55,6 +55,10 @@ class Ear(logging.StreamHandler):
         told.set()
 logging.getLogger("otel_llm").addHandler(Ear(sys.stderr))
 """
+WARNED = """
+from otel_llm import runtime
+assert runtime.current().member.warn._logged or told.wait(30)  # on a busy machine it was told before anybody could hear it
+"""
 
 
 def test_a_taken_port_is_a_warning_and_no_failure(run: Any) -> None:
@@ -63,7 +67,7 @@ def test_a_taken_port_is_a_warning_and_no_failure(run: Any) -> None:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
         port = str(stranger.getsockname()[1])
-        done = run(TOLD + CALL + SHOW + "assert told.wait(30)", OTEL_EXPORTER_PROMETHEUS_PORT=port)
+        done = run(TOLD + CALL + SHOW + WARNED, OTEL_EXPORTER_PROMETHEUS_PORT=port)
     assert counted(done.stdout) == 3
     assert done.stderr.count(port) == 1
     assert "OTEL_EXPORTER_PROMETHEUS_PORT" in done.stderr
