@@ -11,7 +11,8 @@ from .columns import Column, Columns, bins, bins_of_tokens, tally, together
 from .window import Engine, Judgement, Key
 from .window.engine import WIDER, WITHOUT_OUTPUT
 from .window.length import BUCKET, Joint
-from .window.slices import Slice
+from .window.light import Light
+from .window.slices import OUTPUT, Slice
 from .window.summary import Summary
 from .window.track import Track
 
@@ -19,9 +20,12 @@ Judged = list[tuple[int, tuple[Judgement, ...]]]
 """What is unusual, each with the number of the call."""
 
 
-def record(engine: Engine, key: Key, one: Observation, calls: Columns, places: list[int], *, whole: bool) -> Judged:
-    """Count successful calls of ``key``, all of one cell and alike ``one`` in their words; ``places`` are the bins of their durations,
-    ``whole`` is what ``Engine.record`` takes for each whose cost is known. They are judged when all are counted."""
+def record(
+    engine: Engine, key: Key, one: Observation, calls: Columns, places: tuple[list[int], list[int]], *, whole: bool
+) -> Judged:
+    """Count successful calls of ``key``, all of one cell and alike ``one`` in their words; ``places`` are the bins of their durations
+    and of their first chunks, ``whole`` is what ``Engine.record`` takes for each whose cost is known. They are judged when all are
+    counted."""
     track = engine.tracks.get(key) or engine._track(key)  # noqa: SLF001 - the other way of its ``record``
     at = calls.at[0]
     cell = track.current if track.start <= at < track.end else engine._enter(track, at)  # noqa: SLF001 - likewise
@@ -29,9 +33,10 @@ def record(engine: Engine, key: Key, one: Observation, calls: Columns, places: l
     _count(cell, calls, whole=whole)
     if one.problems:
         cell.problems += calls.number
-    _add_lengths(cell, calls, output, places)
-    numbers = [column.optional(calls.number) for column in (calls.output, calls.given, calls.cost)]
-    words = (None, "", one.labels, bool(one.problems), one.response_model)
+    cell.time_to_first_chunk.add_all(places[1])
+    _add_lengths(cell, calls, output, places[0])
+    numbers = [column.optional(calls.number) for column in (calls.output, calls.given, calls.cost, calls.first_chunk)]
+    words = ("", one.labels, bool(one.problems), one.response_model)
     track.samples.newest.extend(zip(calls.duration.values, *numbers, *map(repeat, words), strict=False))
     return _judge(track, calls, output)
 
@@ -58,12 +63,10 @@ def _add_lengths(cell: Slice, calls: Columns, output: Column, places: list[int])
     prompt_bins, lengths = bins_of_tokens(given.values), bins_of_tokens(output.values)
     cell.input_count += len(prompt_bins)
     cell.input_total += given.total
-    light = cell.input_tokens
-    light.count += len(prompt_bins)
-    light.first += sum(prompt_bins)
-    light.second += sum([place * place for place in prompt_bins])
+    cell.input_tokens.add_all(prompt_bins)
     _add(cell.latency, calls.duration, places)
     _add(cell.cost, calls.cost, bins(calls.cost.values))
+    _add_prices(cell.price, calls, output)
     if not lengths:
         return
     _add(cell.output_tokens, output, lengths)
@@ -73,6 +76,13 @@ def _add_lengths(cell: Slice, calls: Columns, output: Column, places: list[int])
     if prompts:
         joint = cell.output_tokens.joint or cell.output_tokens.of_lengths()
         _add_joint(joint, [place // WIDER // BUCKET for place in prompts], [max(place, 0) for place in answers])
+
+
+def _add_prices(price: Light, calls: Columns, output: Column) -> None:
+    """As ``Slice.priced`` for each that has a cost."""
+    columns = (column.optional(calls.number) for column in (calls.cost, calls.given, output))
+    tokens = [(cost, (given or 0) + OUTPUT * (output or 0)) for cost, given, output in zip(*columns, strict=True)]
+    price.add_all(bins([cost / number for cost, number in tokens if cost and number]))
 
 
 def _add(summary: Summary, column: Column, places: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from .recent import CELL
 from .sanitize import DOLLARS, SECONDS, TOKENS
 from .window.sketch import PER_LOG, TINY, ZERO, index
-from .wire import NO_TRACE, NONE
+from .wire import NO_TRACE, NONE, gaps
 
 _EPOCHS = 1e15  # a sum of times that is beyond it has one that is none
 MOST_COUNTS = 2_048
@@ -104,15 +104,19 @@ class Columns:
     """Some calls of one kind, oldest first. Times are seconds, money is US dollars."""
 
     def __init__(self, raw: Sequence[Sequence[Any]]) -> None:
-        _, self.at, duration, cost, saved, given, output, read, written, thought, self.traces, self.spans = (
-            self._raw
-        ) = raw
+        self._raw = raw
+        _, self.at, duration, cost, saved, given, output, read, written, thought, self.traces, self.spans, *chunks = raw
         self.number = len(self.at)
         self.first, self.last = min(self.at), max(self.at)
         self.duration, self.cost, self.saved = Column(duration, NONE), Column(cost, -1.0), Column(saved, 0.0)
         self.given, self.output, self.read = Column(given, NONE), Column(output, NONE), Column(read, NONE)
         self.written, self.thought = Column(written, NONE), Column(thought, NONE)
         self.tokens = (self.given, self.output, self.read, self.written, self.thought)
+        self.first_chunk, self.gap_sums, self.gaps = Column.none(), _NO_GAP, _NO_GAPS
+        self.gap_counts: dict[int, int] = {}
+        if chunks:
+            first_chunk, self.gap_sums, _, _, self.gaps = chunks
+            self.first_chunk, self.gap_counts = Column(first_chunk, -1.0), gaps(self.gaps)
         self.traced: Sequence[int] = range(self.number)
         """The numbers of the calls whose spans are recorded."""
         if NO_TRACE in self.traces:
@@ -127,6 +131,9 @@ class Columns:
             and self.duration.within(SECONDS)
             and self.cost.within(DOLLARS)
             and self.saved.within(DOLLARS)
+            and self.first_chunk.within(SECONDS)
+            and min(self.gap_sums) >= 0.0
+            and sum(self.gap_sums) < SECONDS
             and given.within(TOKENS)
             and output.within(TOKENS)
             and read.within(TOKENS)
@@ -144,6 +151,10 @@ class Columns:
             rows.setdefault((at // cell, at // CELL), []).append(row)
         for numbers in rows.values():
             yield numbers, Columns([_picked(column, numbers) for column in self._raw])
+
+
+_NO_GAP: Sequence[float] = (0.0,)
+_NO_GAPS: Sequence[bytes] = ()
 
 
 def _picked(column: Sequence[Any], rows: list[int]) -> Sequence[Any]:

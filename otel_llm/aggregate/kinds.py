@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import repeat
+from itertools import compress, repeat
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -38,8 +38,8 @@ MOST_KINDS = 1_024
 _COLUMNS = {
     Observation._fields.index(field): attrgetter(column)
     for field, column in (
-        ("duration", "duration"), ("input_tokens", "given"), ("output_tokens", "output"), ("cache_read_tokens", "read"),
-        ("cache_write_tokens", "written"), ("thinking_tokens", "thought"),
+        ("duration", "duration"), ("first_chunk", "first_chunk"), ("input_tokens", "given"), ("output_tokens", "output"),
+        ("cache_read_tokens", "read"), ("cache_write_tokens", "written"), ("thinking_tokens", "thought"),
     )
 }  # fmt: skip  # by the number of the field in a call
 _SLOW = DEFAULT.latency_slo_threshold  # seconds
@@ -55,10 +55,8 @@ Findings = list[tuple[int, tuple["Judgement | Crossing", ...]]]
 def grouped(frames: Iterable[Frame[Place]]) -> Groups[Place]:
     """Calls of a kind together, in the order of their first ones; what is no common call is on its own."""
     groups: dict[bytes | int, list[Frame[Place]]] = {}
-    begin, at = wire.COMMON[0], wire.WORDS_AT
     for frame in frames:
-        payload = frame[0]
-        kind = payload[at:] if payload and payload[0] == begin else len(groups)
+        kind = wire.kind(frame[0]) or len(groups)
         group = groups.get(kind)
         if group is None:
             groups[kind] = [frame]
@@ -90,10 +88,9 @@ class Kinds:
 
     def count(self, frames: list[Frame[Place]]) -> tuple[Kind, Findings] | None:
         """Count calls of one kind, and say what is unusual about them; None where they are to be counted one by one: nothing was."""
-        first = frames[0][0]
-        if len(frames) < LEAST or first[:1] != wire.COMMON:
+        if len(frames) < LEAST:
             return None
-        kind = self._kind(first)
+        kind = self._kind(frames[0][0])
         if kind is None:
             return None
         calls = Columns(wire.columns([frame[0] for frame in frames]))
@@ -105,10 +102,10 @@ class Kinds:
         return kind, findings
 
     def _kind(self, payload: bytes) -> Kind | None:
-        words = payload[wire.WORDS_AT :]
+        words = wire.kind(payload) or b""
         kind = self._by_words.get(words)
         if (
-            kind is None and len(words) <= wire.LONGEST
+            kind is None and 0 < len(words) <= wire.LONGEST
         ):  # names are user input: what is at hand is bounded in bytes as well
             kind = self._find(wire.decode(payload))
             if kind is not None:
@@ -149,6 +146,8 @@ def _has_cells(kind: Kind, calls: Columns) -> bool:
     bundle, call = kind.bundle, kind.call
     if calls.cost.values and bundle.counter(COST, call.cost_source) is None:
         return False
+    if calls.gap_counts and max(calls.gap_counts) >= len(bundle.per_chunk.counts):
+        return False
     counted = calls.given.values or calls.output.values or calls.cost.values
     return not counted or bundle.agent_at_hand(call.agent) is not None
 
@@ -156,7 +155,7 @@ def _has_cells(kind: Kind, calls: Columns) -> bool:
 def _count(state: State, kind: Kind, calls: Columns) -> Findings:
     """What ``Store.apply`` does, in its order."""
     call, bundle = kind.call, kind.bundle
-    places = bins(calls.duration.values)
+    places = bins(calls.duration.values), bins(calls.first_chunk.values)
     _count_cells(kind, calls)
     _count_recent(state.recent.cell(bundle.key, calls.first), call, calls, places)
     state.recent.begin(calls.first)
@@ -186,6 +185,11 @@ def _count_cells(kind: Kind, calls: Columns) -> None:
         if column.values:
             (bundle.output if place else bundle.input).value += column.total
             bundle.agent(kind.call.agent)[place].value += column.total
+    if calls.gap_counts:
+        pace = bundle.per_chunk
+        for bucket, gaps in calls.gap_counts.items():
+            pace.counts[bucket] += gaps
+        pace.sum = sum(compress(calls.gap_sums, calls.gaps), pace.sum)
     for word in kind.words:
         word.value += number
 
@@ -209,7 +213,7 @@ def _observe(cell: Histogram, column: Column, calls: Columns) -> None:
         cell.exemplars[bucket] = (calls.traces[row].decode(), calls.spans[row].decode(), value, calls.at[row])
 
 
-def _count_recent(cell: Cell, call: Observation, calls: Columns, places: list[int]) -> None:
+def _count_recent(cell: Cell, call: Observation, calls: Columns, places: tuple[list[int], list[int]]) -> None:
     """As ``Recent.call`` for each, all of the cell."""
     number, output = calls.number, calls.output
     cell.calls += number
@@ -217,7 +221,9 @@ def _count_recent(cell: Cell, call: Observation, calls: Columns, places: list[in
     cell.input += calls.given.total
     if calls.read.values:
         cell.cached += sum(calls.read.beside(calls.given)[0])
-    tally(cell.latency, places)
+    tally(cell.latency, places[0])
+    cell.streams += len(places[1])
+    tally(cell.first_chunk, places[1])
     cell.slow += sum([duration > _SLOW for duration in calls.duration.values])
     if call.usage_unknown:
         cell.unknown += number

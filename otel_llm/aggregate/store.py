@@ -101,7 +101,11 @@ class Store:
     ) -> None:
         for row, same in groupby(sorted(findings, key=itemgetter(0)), itemgetter(0)):
             payload, source, place = group[row]
-            self._keep(kind.bundle, _call_of(payload), source, [one for _, unusual in same for one in unusual])
+            unusual = [one for _, some in same for one in some]
+            if any(isinstance(one, Crossing) or one.alarm for one in unusual):
+                self._keep(kind.bundle, _call_of(payload), source, unusual)
+            else:  # no handler gets it: not worth taking the record apart
+                self._keep(kind.bundle, kind.call, source, unusual)
             if self._verdicts:
                 judged.append((place, self._drained()))
 

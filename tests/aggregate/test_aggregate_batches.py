@@ -91,19 +91,21 @@ def kind(random: Random) -> dict[str, Any]:
         "usage_unknown": pick(("", "", "", "stream_without_usage", "not_reported")), "cost_source": pick(("prices", "prices", "unpriced")),
         "finish_reasons": (pick(("stop", "length", "content_filter")),), "incomplete": pick(((), (), ("file_search",))),
         "agent": pick(("", "", "planner")), "problems": pick(((), (), ("empty",))), "spenders": pick(((), (("tenant", "acme"),))),
-        "conversation": pick(((), (), ("talk", 1))), "stream": False, "first_chunk": None,
+        "conversation": pick(((), (), ("talk", 1))), "stream": pick((False, True)), "first_chunk": None,
     }  # fmt: skip
 
 
-def numbers(random: Random) -> dict[str, Any]:
+def numbers(random: Random, *, streamed: bool) -> dict[str, Any]:
     """The numbers of one call, some of which cannot be."""
-    traced = random.random() < 0.8
+    traced, first = random.random() < 0.8, random.choice((None, *[random.random() * 3] * 9))
+    gaps = random.choice(((), ((1, 40), (2, random.randrange(1, 9))), ((0, 3),)))
     fields = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "thinking_tokens")
     return {
         **{field: random.choice((None, *[random.randrange(3000)] * 9)) for field in fields},
         "at": AT + random.random() * 40, "duration": random.choice((random.random() * 9,) * 99 + (-1.0,)),
         "cost": random.choice((None, *[random.random() / 100] * 9)), "cost_saved": random.choice((0.0, 0.001)),
         "trace_id": "a" * 32 if traced else "", "span_id": "b" * 16 if traced else "",
+        **({"first_chunk": first, "chunk_gaps": gaps, "chunk_gap_sum": random.random() if gaps else 0.0} if streamed else {}),
     }  # fmt: skip
 
 
@@ -114,7 +116,9 @@ def test_columns_count_what_the_careful_way_counts(seed: int) -> None:
     budget, most = random.choice((None, 0.5)), random.choice((2, 100))
     kinds = [kind(random) for _ in range(random.randint(1, 12))]
     records: list[Record] = [
-        call(0)._replace(**words, **numbers(random)) for words in kinds for _ in range(random.randint(1, 30))
+        call(0)._replace(**{**words, **numbers(random, streamed=words["stream"])})
+        for words in kinds
+        for _ in range(random.randint(1, 30))
     ]
     random.shuffle(records)
     single, batched = (
@@ -126,17 +130,18 @@ def test_columns_count_what_the_careful_way_counts(seed: int) -> None:
     assert one_by_one(single, before) is not None
     at_once(batched, before, 1)
     told, told_at_once = one_by_one(single, records), at_once(batched, records, 1000)
+    theirs, ours = (one._state.engine.tracks for one in (single, batched))
+    assert theirs.keys() == ours.keys()
+    for key, track in theirs.items():
+        assert list(track.cells) == list(ours[key].cells)
+        assert track.cells
+        for number, cell in track.cells.items():
+            assert near(ours[key].cells[number].dump(), cell.dump()), (key, number)
 
     assert set(map(str, rounded(batched))) ^ set(map(str, rounded(single))) == set()
     assert near(batched.spenders(), single.spenders())
     assert near(batched.ledger()[2][2], single.ledger()[2][2])
     assert crossings(told_at_once) == crossings(told)
-    theirs, ours = (one._state.engine.tracks for one in (single, batched))
-    assert theirs.keys() == ours.keys()
-    for key, track in theirs.items():
-        assert list(track.cells) == list(ours[key].cells)
-        for number, cell in track.cells.items():
-            assert near(ours[key].cells[number].dump(), cell.dump()), (key, number)
     recent = batched._state.recent
     assert recent.failures.keys() == single._state.recent.failures.keys()
     for key, cells in single._state.recent.models.items():
@@ -216,6 +221,46 @@ def plain(number: int, model: str = "gpt-5") -> Observation:
     return made._replace(
         request_model=model, error_type="", stream=False, first_chunk=None, span_id="b" * 16, at=AT + 1
     )
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_common_calls_and_streams_go_by_columns(streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, single, batched = Random(5), Store(Config()), Store(Config())
+    records: list[Record] = [
+        plain(number)._replace(**{**numbers(random, streamed=streamed), "stream": streamed, "duration": 1.0})
+        for number in range(60)
+    ]
+    for store in (single, batched):
+        one_by_one(store, records[:20])
+    one_by_one(single, records[20:])
+    monkeypatch.setattr(batched, "_apply", lambda *_: pytest.fail("one by one"))
+    at_once(batched, records[20:], 20)
+
+    for (key, theirs), ours in zip(
+        single._state.engine.tracks.items(), batched._state.engine.tracks.values(), strict=True
+    ):
+        assert list(theirs.cells) == list(ours.cells)
+        for number, cell in theirs.cells.items():
+            assert cell.price.count
+            assert near(ours.cells[number].dump(), cell.dump()), (key, number)
+        assert sorted(map(repr, ours.samples.newest)) == sorted(map(repr, theirs.samples.newest))
+    assert near(batched._state.recent.dump(), single._state.recent.dump())
+    assert rounded(batched) == rounded(single)
+    assert near(batched.ledger()[2][2], single.ledger()[2][2])
+
+
+def test_a_bucket_of_gaps_that_is_none_is_not_counted_by_columns() -> None:
+    store = Store(Config())
+    good = [
+        plain(number)._replace(stream=True, first_chunk=0.2, chunk_gaps=((1, 4),), chunk_gap_sum=0.1)
+        for number in range(20)
+    ]
+    one_by_one(store, list(good))
+    bad = [one._replace(chunk_gaps=((200, 1),)) for one in good]
+    groups = grouped([(encode(one), 7, place) for place, one in enumerate(bad)])
+    with pytest.raises(IndexError):
+        store.apply_all(groups, AT, [])
+    assert len(groups) == 19
 
 
 def test_kinds_and_numbers_of_tokens_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch):

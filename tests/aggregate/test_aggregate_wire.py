@@ -40,6 +40,16 @@ COMMON = st.builds(
 )  # fmt: skip
 
 
+STREAMS = st.builds(
+    lambda call, **chunks: call._replace(**chunks),
+    COMMON,
+    stream=st.booleans(),
+    first_chunk=st.none() | st.floats(0, 1e6),
+    chunk_gaps=st.lists(st.tuples(st.integers(0, 255), st.integers(0, 2**32 - 1)), max_size=31).map(tuple),
+    chunk_gap_sum=st.floats(),
+)
+
+
 class Model(str, enum.Enum):
     SMALL = "gpt-5-mini"
 
@@ -57,7 +67,7 @@ def test_an_observation_comes_back_as_it_was(call: Observation) -> None:
 
 
 @settings(max_examples=60)
-@given(COMMON)
+@given(COMMON | STREAMS)
 def test_a_common_call_comes_back_as_it_was_by_either_way(call: Observation) -> None:
     short, long = decode(encode(call)), decode(encode_any(call))
     assert type(short) is Observation
@@ -73,10 +83,40 @@ def test_a_common_call_goes_the_short_way(call, monkeypatch: pytest.MonkeyPatch)
     assert decode(memoryview(payload)) == one
 
 
-@pytest.mark.parametrize("cut", [1, 40, 128, 140, -1])
+@pytest.mark.parametrize("cut", [1, 40, 128, 129, 140, 146, 147, 150, -1])
 def test_a_common_call_that_is_cut_off_is_no_record(call, cut: int) -> None:
+    for one in (call(), call(stream=True, chunk_gaps=((1, 40), (2, 9)))):
+        with pytest.raises(ValueError, match="not a record"):
+            decode(encode(one)[:cut])
+
+
+def test_a_number_of_gaps_that_no_stream_has_is_no_record(call) -> None:
+    payload = bytearray(encode(call(stream=True)))
+    payload[wire._STREAM_SIZE - 1] = 99
     with pytest.raises(ValueError, match="not a record"):
-        decode(encode(call())[:cut])
+        decode(payload)
+
+
+def test_a_stream_goes_the_short_way(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "encode_any", lambda _: pytest.fail("the long way"))
+    one = call(stream=True, first_chunk=0.25, chunk_gaps=((1, 40), (2, 9)), chunk_gap_sum=0.7)
+    other = call(stream=True, first_chunk=None, at=9.0)
+    assert [decode(encode(each)) for each in (one, other)] == [one, other]
+    assert wire.kind(encode(one)) == wire.kind(encode(other)) != wire.kind(encode(call()))
+
+
+def test_chunks_that_do_not_fit_go_the_long_way(call) -> None:
+    for odd in (
+        {"first_chunk": -1.0},
+        {"first_chunk": float("nan")},
+        {"chunk_gaps": ((256, 1),)},
+        {"chunk_gaps": ((1, 2**32),)},
+        {"chunk_gaps": tuple((number, 1) for number in range(32))},
+        {"chunk_gaps": ((1, 2, 3),)},
+    ):
+        one = call(stream=True, **odd)
+        assert encode(one)[:1] not in (wire.COMMON, wire.STREAM)
+        assert repr(decode(encode(one))) == repr(one)
 
 
 def test_words_at_hand_are_bounded(call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +167,7 @@ def test_what_is_not_plain_is_refused(call) -> None:
 @pytest.mark.parametrize(
     "payload",
     [b"", b"\x00", b"junk", marshal.dumps(None), marshal.dumps(()), marshal.dumps((2,)), marshal.dumps((3, 1)), b"\x01",
+     b"\x02", b"\x02" + bytes(145), b"\x02" + bytes(146) + marshal.dumps(("a",)), b"\x00" + bytes(200),
      b"\x01" + bytes(120) + marshal.dumps(("a",)), b"\x01" + bytes(120),
      marshal.dumps((99, "a", 1.0, (), 1.0, "")), marshal.dumps([2] * 28)],
 )  # fmt: skip

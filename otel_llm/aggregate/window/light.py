@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import mul
 from typing import Any
 
 from .sketch import index
@@ -24,6 +26,12 @@ class Light:
         self.first += place
         self.second += place * place
         return place
+
+    def add_all(self, places: Sequence[int]) -> None:
+        """Count values by their bins."""
+        self.count += len(places)
+        self.first += sum(places)
+        self.second += sum(map(mul, places, places))
 
     def merge(self, other: Light) -> None:
         self.count += other.count

@@ -74,7 +74,7 @@ class Track(Lessons):
         judgements: list[Judgement] = []
         for signal, value in zip(SIGNALS, (latency, output_tokens, cost), strict=True):
             baseline = self.baselines[signal]
-            if baseline is None or value is None:
+            if baseline is None or value is None or baseline.low <= value <= baseline.high:
                 continue
             judgement = baseline.judge(value)
             if judgement is not None:
