@@ -1,20 +1,25 @@
-"""What the bridge costs for each span that another library makes, in instructions: ``python -m benchmarks.bridge``.
+"""What the bridge costs for each span that another library makes: ``python -m benchmarks.bridge [--json] [--quick]``.
 
 Three kinds of spans are made by OpenTelemetry's SDK with no exporter: one that is none of our business (a query of a database), a
-tool's, and a whole run of an agent with two inferences and a tool. Each is counted without otel-llm and with it.
+tool's, and a whole run of an agent with two inferences and a tool. Each is counted without otel-llm and with it, in instructions and in
+microseconds of processor time.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 
 from benchmarks import instructions
 
 TIMES = 40
+ROUNDS, QUICK = 7, 2
 KINDS = ("a span that is not ours", "a tool's span", "a run: an agent, two inferences, a tool")
 
 
@@ -58,6 +63,9 @@ def subject(*, watched: bool) -> None:
     for make in made:
         for _ in range(TIMES):
             make()
+    if "OTEL_LLM_BENCH_COUNTING" not in os.environ:
+        sys.stdout.write(json.dumps([min(timed(make) for _ in range(20)) for make in made]))
+        return
     counting = ctypes.CDLL(os.environ["OTEL_LLM_BENCH_COUNTING"])
     counting.begin()
     for make in made:
@@ -66,20 +74,61 @@ def subject(*, watched: bool) -> None:
         counting.dump()
 
 
-def measure() -> dict[str, tuple[float, float]]:
-    """Instructions for one of each kind, without otel-llm and with it."""
-    found: dict[str, list[int]] = {}
-    for mode in ("bare", "watched"):
-        with tempfile.TemporaryDirectory() as state:
-            environ = {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state}
-            found[mode] = instructions.parts([sys.executable, "-m", "benchmarks.bridge", mode], environ, len(KINDS))
-    both = zip(found["bare"], found["watched"], strict=True)
-    return {kind: (bare / TIMES, ours / TIMES) for kind, (bare, ours) in zip(KINDS, both, strict=True)}
+def timed(make: Callable[[], None]) -> float:
+    """Microseconds of one."""
+    began = time.process_time()
+    for _ in range(TIMES):
+        make()
+    return (time.process_time() - began) / TIMES * 1e6
+
+
+def measure(processes: int = ROUNDS) -> dict[str, dict[str, float]]:
+    """What one of each kind takes without otel-llm (``bare``) and with it (``ours``): microseconds, the least of some processes in
+    turn, and instructions where they can be counted."""
+    times: dict[str, list[list[float]]] = {"bare": [], "watched": []}
+    found: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
+    for _ in range(processes):
+        for mode, each in times.items():
+            with tempfile.TemporaryDirectory() as state:
+                told = subprocess.run(
+                    command(mode), env={**os.environ, **environ(state)}, capture_output=True, text=True, check=True
+                )
+            each.append(json.loads(told.stdout))
+    for mode, name in (("bare", "bare"), ("watched", "ours")):
+        for kind, values in zip(KINDS, zip(*times[mode], strict=True), strict=True):
+            found[kind][f"{name}_us"] = min(values)
+        if instructions.available():
+            with tempfile.TemporaryDirectory() as state:
+                counts = instructions.parts(command(mode), environ(state), len(KINDS))
+            for kind, count in zip(KINDS, counts, strict=True):
+                found[kind][name] = count / TIMES
+    return found
+
+
+def command(mode: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.bridge", mode]
+
+
+def environ(state: str) -> dict[str, str]:
+    return {"OTEL_LLM_METRICS_SERVER": "off", "OTEL_LLM_STATE_DIR": state}
+
+
+def main() -> None:
+    """Measure, and print sentences or JSON."""
+    told = measure(QUICK if "--quick" in sys.argv else ROUNDS)
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(told))
+        return
+    for kind, one in told.items():
+        sys.stdout.write(f"{kind}: {one['bare_us']:.1f} us, with otel-llm {one['ours_us']:.1f}")
+        if "ours" in one:
+            more = one["ours"] - one["bare"]
+            sys.stdout.write(f"; {one['bare']:,.0f} instructions, with otel-llm {one['ours']:,.0f} ({more:+,.0f})")
+        sys.stdout.write("\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:2] in (["bare"], ["watched"]):
         subject(watched=sys.argv[1] == "watched")
     else:
-        for kind, (bare, ours) in measure().items():
-            sys.stdout.write(f"{kind}: {bare:,.0f} instructions, with otel-llm {ours:,.0f} ({ours - bare:+,.0f})\n")
+        main()

@@ -1,4 +1,4 @@
-"""What a span costs the gateway, step by step, in one run: ``python -m benchmarks.gateway [--spans N]``.
+"""What a span costs the gateway, step by step, in one run: ``python -m benchmarks.gateway [--spans N] [--quick] [--json]``.
 
 Each step is timed in processor time over the same spans, several times in changing order, and the smallest figure counts. The spans
 are those of a service with the conventions (11 attributes), in batches of 512 as exporters send them, packed with gzip.
@@ -103,7 +103,7 @@ class Steps:
     def keep(self) -> None:
         log = SpanLog(Path(tempfile.mkdtemp(dir=self.folder)), 600.0)
         for at in range(0, len(self.calls), BATCH):
-            log.came(self.calls[at : at + BATCH], ())
+            log.received(self.calls[at : at + BATCH], ())
             log.decided([call.key for call in self.calls[at : at + BATCH]])
         log.close()
 
@@ -163,14 +163,19 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--spans", type=int, default=10_240)
     arguments.add_argument("--profile", action="store_true")
+    arguments.add_argument("--quick", action="store_true", help="fewer spans")
+    arguments.add_argument("--json", action="store_true", help="print the figures only")
     chosen = arguments.parse_args()
-    packed = list(bodies(chosen.spans))
+    packed = list(bodies(chosen.spans // 4 if chosen.quick else chosen.spans))
     count = len(packed) * BATCH
     with tempfile.TemporaryDirectory() as folder:
         steps = Steps(packed, Path(folder))
         took = best(ROUNDS, {name: getattr(steps, name) for name in STEPS})
         together = min(whole(packed, Path(folder, f"whole-{number}")) for number in range(3))
     micro = {name: 1e6 * seconds / count for name, seconds in took.items()}
+    if chosen.json:
+        print(json.dumps({"span_us": 1e6 * together / count, **micro}))
+        return
     ratios = {name: round(micro[name] / micro["apply"], 2) for name in STEPS}
     print(f"{count} spans of {sum(map(len, steps.raw)) / count:.0f} bytes; microseconds of processor time a span:")
     print("  " + ", ".join(f"{name} {micro[name]:.1f}" for name in STEPS) + f"; sum {sum(micro.values()):.1f}")

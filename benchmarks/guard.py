@@ -1,8 +1,13 @@
-"""What a guard costs a call: reserving, with four workers that share the amount, and settling. Prints microseconds of CPU time."""
+"""What a guard costs a call: reserving, with four workers that share the amount, and settling. Prints microseconds of CPU time.
+
+``python benchmarks/guard.py [--json]``
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -38,7 +43,11 @@ def main() -> None:
                 os._exit(0)
         for _ in range(WORKERS - 1):
             os.read(ready[0], 1)
-        print(f"reserve {timed(shared.reserve, 1, 100):.2f} us, settle {timed(shared.settle, 1, -100):.2f} us")
+        took = {"reserve_us": timed(shared.reserve, 1, 100), "settle_us": timed(shared.settle, 1, -100)}
+        if "--json" in sys.argv:
+            print(json.dumps(took))
+        else:
+            print(f"reserve {took['reserve_us']:.2f} us, settle {took['settle_us']:.2f} us")
         os.close(done[1])
         for _ in range(WORKERS - 1):
             os.wait()

@@ -134,22 +134,41 @@ def _overhead(bare: dict[str, Any], figures: dict[str, float]) -> float | None:
 
 
 def _features(result: dict[str, Any]) -> str:
-    """What each feature adds to a plain call of ours."""
-    found = result.get("features") or {}
-    ours = added(result["figures"]).get(US.name, {})
-    if "instructions_call" not in ours:
-        return ""
+    """The price of each feature in one table: of a plain call, of spans of others, and of the gateway."""
     lines = [
-        "What features add to a plain call, thousand instructions:",
+        "What each feature adds: to a plain call of otel-llm, or to a span of another library that is made without otel-llm.",
         "",
-        "| | in its thread | left to others |",
-        "|---|---|---|",
+        "| | us | thousand instructions in its thread | left to other threads |",
+        "|---|---|---|---|",
     ]
-    for name, told in found.items():
-        if name != BARE.name and told:
-            parts = [(told[key] - ours[key]) / 1000 for key in ("instructions_call", "instructions_rest")]
-            lines.append(f"| {name} | {parts[0]:.1f} | {parts[1]:.1f} |")
-    return "\n".join(lines)
+    rows = _priced(result)
+    lines += [f"| {title} | {us:.1f} | {_shown(call)} | {_shown(rest)} |" for title, us, call, rest in rows]
+    return "\n".join(lines) if rows else ""
+
+
+def _priced(result: dict[str, Any]) -> list[tuple[str, float, float | None, float | None]]:
+    """Title, microseconds, and instructions in the thread and left to others, of each feature that was measured."""
+    parts = result["parts"]
+    rows = [
+        (f"a call: {name}", told["us"], told.get("call"), told.get("rest"))
+        for name, told in (result.get("features") or {}).items()
+        if "us" in told
+    ]
+    guard = parts.get("guard", {})
+    if "reserve_us" in guard:
+        both = guard["reserve_us"] + guard["settle_us"]
+        rows.append(("of a guard: reserving and settling, beside three other workers", both, None, None))
+    for kind, told in parts.get("bridge", {}).items():
+        if "ours_us" in told:
+            more = told["ours"] - told["bare"] if "ours" in told else None
+            rows.append((f"the bridge: {kind}", told["ours_us"] - told["bare_us"], more, None))
+    if "span_us" in parts.get("gateway", {}):
+        rows.append(("the gateway, in its process: a span of a call", parts["gateway"]["span_us"], None, None))
+    return rows
+
+
+def _shown(instructions: float | None) -> str:
+    return "" if instructions is None else f"{instructions / 1000:.1f}"
 
 
 def _throughput(figures: dict[str, dict[str, Any]]) -> str:

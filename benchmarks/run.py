@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ SETTINGS = {
     "budgets": {"OTEL_LLM_BUDGET_DAILY_USD": "1000", "OTEL_LLM_BUDGET_MONTHLY_USD": "20000"},
     "labels": {"OTEL_LLM_METRIC_LABELS": "tenant,feature"},
 }
+PRICED = ("bridge", "guard", "gateway")
+"""Parts whose price is in the table of features."""
+PARTS = ("scrape", "pricing", *PRICED)
 MISSES_OF = (BARE, SPAN, US, MODES[0])
 
 
@@ -97,8 +101,10 @@ def environ(peer: Peer, state: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def rounds(subjects: list[Subject], *, quick: bool) -> dict[str, dict[str, float]]:
-    """What each adds to the bare client: the median of what it adds in the same round, all in changing order.
+def rounds(
+    subjects: list[Subject], *, quick: bool, commands: Mapping[str, int] = ROUNDS, base: Peer = BARE
+) -> dict[str, dict[str, float]]:
+    """What each adds to ``base``: the median of what it adds in the same round, all in changing order.
 
     What calls leave to other threads is measured apart, after some rounds of each command, and added to its figure.
     """
@@ -108,7 +114,7 @@ def rounds(subjects: list[Subject], *, quick: bool) -> dict[str, dict[str, float
     for subject in subjects:
         subject.tell("plain", 50)
         subject.tell("hold", 1)
-    for command, amount in ROUNDS.items():
+    for command, amount in commands.items():
         if quick and command in NOT_QUICK:
             continue
         for at in range(number + 1 if command not in SELDOM else number // SETTLED + 1):
@@ -116,13 +122,11 @@ def rounds(subjects: list[Subject], *, quick: bool) -> dict[str, dict[str, float
                 subject.peer.name: subject.tell(command, amount) for subject in order.sample(subjects, len(subjects))
             }
             for name, value in found.items() if at else ():  # the first round warms up
-                base = found[BARE.name] if name != BARE.name else 0.0
-                added[name].setdefault(command, []).append(value - base)
+                added[name].setdefault(command, []).append(value - (found[base.name] if name != base.name else 0.0))
             if at % SETTLED == 0:
-                for subject in subjects:
-                    left = subject.tell("rest", SETTLED * amount)
-                    if at and command in CALLS:
-                        rest[subject.peer.name].setdefault(command, []).append(left)
+                left = {subject.peer.name: subject.tell("rest", SETTLED * amount) for subject in subjects}
+                for name, value in left.items() if at and command in CALLS else ():
+                    rest[name].setdefault(command, []).append(value - (left[base.name] if name != base.name else 0.0))
     return {
         name: {
             command: statistics.median(values) + statistics.median(rest[name].get(command, [0.0]))
@@ -190,6 +194,26 @@ def counted(peers: dict[Peer, Path], state: str, calls: int) -> dict[str, dict[s
     }  # fmt: skip
 
 
+def featured(python: Path, state: str, calls: int, *, quick: bool) -> dict[str, dict[str, float]]:
+    """What each feature adds to a plain call of ours: microseconds in rounds of their own, and instructions where they can be
+    counted (``call`` in its thread, ``rest`` left to others)."""
+    subjects = started(dict.fromkeys((US, *FEATURES), python), f"{state}/timed")
+    times = rounds(subjects, quick=quick, commands={"plain": ROUNDS["plain"]}, base=US)
+    for subject in subjects:
+        subject.close()
+    found = {name: {"us": told["plain"]} for name, told in times.items() if name != US.name}
+    if instructions.available():
+
+        def count(peer: Peer) -> dict[str, float]:
+            return instructions.count([str(python), SUBJECT, peer.mode], environ(peer, f"{state}/{peer.mode}"), calls)
+
+        with ThreadPoolExecutor(2) as pool:
+            ours, *counts = pool.map(count, (US, *FEATURES))
+        for peer, parts in zip(FEATURES, counts, strict=True):
+            found.setdefault(peer.name, {}).update({part: parts[part] - ours[part] for part in ("call", "rest")})
+    return found
+
+
 def growth(python: Path, state: str, calls: int) -> dict[str, float]:
     """Whether call 100,000 costs more than an early one, in time (beside a fresh process) or memory."""
     old = Subject(US, python, f"{state}/old")
@@ -229,15 +253,14 @@ def memory(python: Path, state: str, calls: int) -> dict[str, float]:
 
 def others(*, quick: bool) -> dict[str, Any]:
     """The benchmarks of single parts, each in a process of its own."""
-    flags = ["--quick"] if quick else []
     found: dict[str, Any] = {}
-    for name in ("scrape", "pricing"):
+    for name in PARTS:
+        flags = ["--json"] * (name in PRICED) + ["--quick"] * quick
         told = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", *flags], capture_output=True, text=True, check=False, cwd=ROOT
         )
-        found[name] = (
-            json.loads(told.stdout) if told.returncode == 0 else {"failed": told.stderr.strip().splitlines()[-1:]}
-        )
+        failed = {"failed": told.stderr.strip().splitlines()[-1:]}
+        found[name] = json.loads(told.stdout) if told.returncode == 0 else failed
     if not quick:
         told = subprocess.run(
             [sys.executable, "-m", "benchmarks.workers"], capture_output=True, text=True, check=False, cwd=ROOT
@@ -256,12 +279,10 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
         result["versions"].update(versions(python, ("openai", "opentelemetry-sdk", peer.of)))
     figures = result["figures"]
     with tempfile.TemporaryDirectory() as state:
+        calls = 50 if quick else instructions.CALLS
         if instructions.available():
-            calls = 50 if quick else instructions.CALLS
             few = {peer: python for peer, python in peers.items() if peer in (BARE, SPAN, US)} if quick else peers
             merge(figures, counted(few, state, calls))
-            if US in peers:
-                result["features"] = counted(dict.fromkeys((BARE, *FEATURES), peers[US]), f"{state}/features", calls)
         merge(figures, starts(peers, STARTS[quick]))
         subjects = started(peers, state)
         merge(figures, rounds(subjects, quick=quick))
@@ -270,6 +291,7 @@ def measure(peers: dict[Peer, Path], *, quick: bool) -> dict[str, Any]:
                 figures[subject.peer.name][command] = subject.tell(command, amounts[quick])
             subject.close()
         if US in peers:
+            result["features"] = featured(peers[US], f"{state}/features", calls, quick=quick)
             result["memory"] = memory(peers[US], f"{state}/memory", 1_000 if quick else 5_000)
             result["growth"] = growth(peers[US], f"{state}/growth", 4_000 if quick else 100_000)
     result["record"] = population.measure((1_000, 10_000) if quick else (1_000, 100_000, 1_000_000))
