@@ -23,7 +23,7 @@ from otel_llm.core.model import Reader, Request, Response
 
 from . import _hosts
 from ._cohere_usage import read_meta, read_usage
-from ._expected import expected
+from ._expected import KEYS, expected
 from ._openai_content import Message, asked, keep_answer, keep_delta
 from ._openai_shape import NO_USAGE, PARAMETERS
 from ._read import attr, parameters, text
@@ -100,7 +100,7 @@ def _reading(operation: str, reader: Reader, *, stream: bool) -> Callable[[Any, 
         return Request(
             name, operation, text(kwargs.get("model")), reader, host, port, stream, parameters(kwargs, _PARAMETERS),
             content=lambda: asked({"prompt": kwargs.get("message"), "instructions": kwargs.get("preamble"), **kwargs}),
-            expects=expected(kwargs),
+            expects=expected({key: kwargs[key] for key in KEYS if kwargs.get(key, ...) is not ...}),  # left out
         )  # fmt: skip
 
     return read
