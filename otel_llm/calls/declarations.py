@@ -158,14 +158,12 @@ class SubRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A method that is handed the HTTP response of a call: ``read`` gives its status and headers, and what gives the response
-    itself later, for one whose answer fails on this side."""
+    """A method that is handed the HTTP response of a call. ``read`` gets what takes its status and its headers, and what gives the
+    response itself later, for one whose answer fails on this side; and the method's arguments."""
 
     module: str
     targets: tuple[str, ...]
-    read: Callable[
-        [Args, Kwargs], tuple[int, Mapping[str, str]] | tuple[int, Mapping[str, str], Callable[[], Any]] | None
-    ]
+    read: Callable[[Callable[..., None], Args, Kwargs], None]
 
 
 class Replace(NamedTuple):

@@ -128,11 +128,11 @@ class _Ended:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self.step_out()
         if error is not None:
             self.fail(error)
 
-    def _leave(self) -> None:
+    def step_out(self) -> None:
         """Undo ``__enter__``. An interrupt may come at any line: what is not undone yet is still in ``entered``."""
         if self.entered is None:
             return
@@ -333,24 +333,32 @@ class _Ended:
         ):
             problems = _problems(request, response, usage, observer.remembered) or ()
         context = self.recorded
+        labels = self.labels
         conversation = (
-            response.attributes.get(_TALK) or request.attributes.get(_TALK) or self.labels.get("conversation")
+            response.attributes.get(_TALK)
+            or request.attributes.get(_TALK)
+            or (labels.get("conversation") if labels else None)
+        )
+        text_alone = (
+            usage.input_audio_tokens is usage.output_audio_tokens is usage.input_video_tokens is None
+            and usage.input_image_tokens is usage.output_image_tokens is None
         )
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            usage.by_modality(), unknown, cost, source, saved, _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
+            () if text_alone else usage.by_modality(), unknown, cost, source, saved,
+            _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
             context[0].to_bytes(16, "big").hex() if context is not None else "",
             context[1].to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
             self.step.agent if self.step is not None else "", response.cache_avoidable,
             problems,
-            observer.spenders(self.labels) if cost and self.labels and observer.spenders is not None else (),
+            observer.spenders(labels) if cost and labels and observer.spenders is not None else (),
             request.server_port,
             runs.turn(conversation, self.step) if conversation is not None else (),
-            failure(self.error, self.status, self.labels.get("route", "")) if error else (),
+            failure(self.error, self.status, labels.get("route", "")) if error else (),
         ))  # fmt: skip
 
     observation = guarded("end", _observed, 4)
@@ -370,7 +378,7 @@ class Invocation(_Ended):
 
     def __del__(self) -> None:
         try:
-            self._leave()
+            self.step_out()
             if not self.done and self.began:
                 self.left()
         except AttributeError:  # an interrupt before there was anything to end

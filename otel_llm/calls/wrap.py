@@ -31,6 +31,7 @@ from .proxies import proxied, replace_item
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 Watching = Callable[[Any, Request], "Watched | None"]
+_FAILED = object()
 _FOLLOW, _HOOK = guard("follow"), guard("hook")
 
 
@@ -61,11 +62,18 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         if deferred:
             return outcome(call, wrapped(*args, **kwargs), watch)
         call.open()
+        result: Any = _FAILED
         try:
-            with call:
+            call.__enter__()
+            try:
                 result = wrapped(*args, **kwargs)
+            finally:  # what ``with call:`` does, for half
+                if result is not _FAILED:
+                    call.step_out()
+                else:
+                    call.__exit__(*sys.exc_info())
         finally:
-            if CURRENT.get() is not here:  # an interrupt came upon the first line of ``__exit__``
+            if CURRENT.get() is not here:  # an interrupt came upon the first line of ``step_out``
                 CURRENT.set(here)
         return outcome(call, result, watch)
 
@@ -144,19 +152,12 @@ def _followed(call: Invocation, result: Any, watched: Any, watch: Watching) -> A
 
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
-    read = reply.read
-
-    def announce(call: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        replied = read(args, kwargs)
-        if replied is not None:
-            call.replied(*replied)
-
-    report = guarded("hook", announce, 3)
+    read = guarded("hook", reply.read, 3)
 
     def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
         here = CURRENT.get()
         if here is not None and (call := here()) is not None:
-            report(call, args, kwargs)
+            read(call.replied, args, kwargs)
         return wrapped(*args, **kwargs)
 
     return patched

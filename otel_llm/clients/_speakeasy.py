@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from otel_llm.calls.declarations import (
@@ -88,6 +88,6 @@ def _failure(result: Any) -> int | BaseException | None:
     return status if status is not None else next((part for part in result if isinstance(part, BaseException)), None)
 
 
-def _reply(args: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
+def _reply(replied: Callable[..., None], args: Args, kwargs: Kwargs) -> None:
     response = kwargs.get("response") or args[-1]
-    return response.status_code, response.headers
+    replied(response.status_code, response.headers)

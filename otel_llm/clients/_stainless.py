@@ -107,9 +107,9 @@ def _cause(_: Args, kwargs: Kwargs) -> int | None:
     return getattr(kwargs.get("response"), "status_code", None)
 
 
-def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str], Callable[[], Any]] | None:
-    response = kwargs.get("response")
-    return (response.status_code, response.headers, weakref.ref(response)) if response is not None else None
+def _reply(replied: Callable[..., None], _: Args, kwargs: Kwargs) -> None:
+    if (response := kwargs.get("response")) is not None:
+        replied(response.status_code, response.headers, weakref.ref(response))
 
 
 def body_of(options: Any) -> Mapping[str, Any]:

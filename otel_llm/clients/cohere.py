@@ -127,9 +127,9 @@ def _status(_: Args, kwargs: Kwargs) -> int | None:
     return getattr(kwargs.get("response"), "status_code", None)
 
 
-def _reply(_: Args, kwargs: Kwargs) -> tuple[int, Mapping[str, str]] | None:
-    response = kwargs.get("response")
-    return None if response is None else (response.status_code, response.headers)
+def _reply(replied: Callable[..., None], _: Args, kwargs: Kwargs) -> None:
+    if (response := kwargs.get("response")) is not None:
+        replied(response.status_code, response.headers)
 
 
 library = ClientLibrary(

@@ -121,7 +121,33 @@ class Spans:
         return True
 
     def closed(self, call: Invocation, observation: Observation) -> None:
-        """Write what the reply reported and end the span. One that is not recorded costs nothing more."""
+        """Write what the reply reported and end the span. One that is not recorded costs nothing more.
+
+        The plain case is written in this one frame; ``closed_any`` writes the same, and all others.
+        """
+        request, response, span = call.request, call.response, call.span
+        if self._capture is not None or observation.error_type or call.foreign is not None:
+            self.closed_any(call, observation)
+            return
+        if call.recorded is None:
+            return
+        into = None
+        if self._spoken.leaves(request.attributes, response.attributes):
+            into = place_for(span, _MOST + len(request.attributes) + len(response.attributes))
+        if into is None:
+            self.closed_any(call, observation)
+            return
+        try:  # whatever fails on the way, the span ends
+            end_attributes(request, response, observation, self._spoken, into)
+            if call.retries:
+                into["http.request.resend_count"] = call.retries
+            if call.status is not None:
+                into["http.response.status_code"] = call.status
+        finally:
+            span.end()
+
+    def closed_any(self, call: Invocation, observation: Observation) -> None:
+        """As ``closed``, whatever became of the call, and wherever its span keeps attributes."""
         span = call.span
         if observation.error_type and self._unhappy is not None:
             with _END:
@@ -138,23 +164,18 @@ class Spans:
         if not span.is_recording():
             self._emit_content(call, observation)
             return
-        try:  # whatever fails on the way, the span ends
+        try:
             self.written(call, observation)
         finally:
             span.end()
 
     def written(self, call: Invocation, observation: Observation) -> None:
         """Put on the span what came of the call."""
-        span, request, response = call.span, call.request, call.response
-        into = None
-        if self._capture is None and self._spoken.leaves(request.attributes, response.attributes):
-            into = place_for(span, _MOST + len(request.attributes) + len(response.attributes))
-        attributes = self._attributes(call, observation, into)
+        attributes = self._attributes(call, observation)
         if observation.error_type:
             attributes.update(self._failure(call, observation))
             self._set_status(call, observation)
-        if into is None:
-            put(span, attributes)
+        put(call.span, attributes)
         if self._capture is not None:
             self._capture(call, observation, attributes)
 
@@ -164,8 +185,8 @@ class Spans:
             with _END:
                 self._capture(call, observation, self._attributes(call, observation))
 
-    def _attributes(self, call: Invocation, observation: Observation, into: Attributes | None = None) -> Attributes:
-        attributes = end_attributes(call.request, call.response, observation, self._spoken, into)
+    def _attributes(self, call: Invocation, observation: Observation) -> Attributes:
+        attributes = end_attributes(call.request, call.response, observation, self._spoken)
         if call.retries:
             attributes["http.request.resend_count"] = call.retries
         if call.status is not None:

@@ -578,7 +578,7 @@ class TestCurrent:
         call = lab.call()
         call.__enter__()
         token = CURRENT.get()
-        call._leave()
+        call.step_out()
         lab.observer.sinks_closed = ()
         del call
         lab.opened.clear()

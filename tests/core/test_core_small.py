@@ -8,6 +8,7 @@ import pytest
 
 from otel_llm.calls.declarations import keyword, positional
 from otel_llm.core.config import overridden
+from otel_llm.core.model import Reader, Request, Response, Usage
 from otel_llm.core.setting_readers import read_vocabulary
 
 
@@ -32,3 +33,11 @@ def test_vocabularies_are_read_in_any_case() -> None:
     assert read_vocabulary("Latest, proposed") == "latest,proposed"
     with pytest.raises(ValueError, match="'new' is no vocabulary"):
         read_vocabulary("new")
+
+
+def test_what_is_made_for_every_call_is_what_its_class_makes() -> None:
+    reader = Reader(lambda reply, into: None)
+    request = Request("openai", "chat", "gpt-4o", reader, "mock.example", 80, True, {"a": 1}, region="eu")
+    assert Usage.of(3, None) == Usage(3, None)
+    assert Response.to([1]) == Response(content=[1])
+    assert Request.to("openai", "chat", "gpt-4o", reader, "mock.example", 80, True, {"a": 1}, None, "eu") == request
