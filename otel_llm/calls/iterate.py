@@ -122,14 +122,13 @@ class AsyncItems:
         self._source = source
         self._call = call
         self._next = source.__anext__
-        self._step = Step(call, covers=True) if call.covers else None
+        self._step = Step(call, covers=bool(call.covers)) if call.covers or not call.began else None
 
     def __aiter__(self) -> AsyncItems:
         return self
 
     async def __anext__(self) -> Any:
-        if self._step is not None or not self._call.began:
-            self._step = self._step or Step(self._call, covers=False)
+        if self._step is not None:
             return await advance_async(self._step, self._next)
         call, item = (
             self._call,

@@ -31,7 +31,22 @@ def read_chat(reply: Any, into: Response) -> None:
 
 
 def read_chat_chunk(chunk: Any, into: Response) -> bool:
-    """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for."""
+    """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for.
+
+    One of text alone, after the first, is seen in this frame: nearly all are.
+    """
+    try:
+        fields = chunk.__dict__
+        (choice,) = fields["choices"]
+        chosen = choice.__dict__
+        if (
+            chosen["delta"].__dict__["content"]
+            and chosen["finish_reason"] is fields["usage"] is into.content is None
+            and into.id is not None
+        ):
+            return True
+    except _ODD:
+        pass
     output = read_plain_chunk(chunk, into)
     return read_any_chunk(chunk, into) if output is None else output
 

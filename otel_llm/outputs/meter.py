@@ -58,7 +58,11 @@ class HostMeter:
 
     def record(self, record: Record) -> None:
         """Record one fact, if the host has somewhere to record it."""
-        if (provider := _present()) is not self._provider:
+        try:
+            provider = _internal._METER_PROVIDER  # noqa: SLF001 - what ``_present`` gives, in this frame
+        except AttributeError:
+            provider = _present()
+        if provider is not self._provider:
             self._attach(provider)
         if self._record is not None:
             self._record(record)

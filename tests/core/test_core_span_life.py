@@ -70,6 +70,30 @@ def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     runs.CALLED.reset(before)
 
 
+@pytest.mark.parametrize("lists", [False, True])
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("replied", [False, True])
+def test_the_end_of_a_plain_span_is_that_of_any(replied: bool, failed: bool, lists: bool) -> None:
+    lab = Lab()
+    lab.observer.sinks_closed = ()
+
+    def closed(close: Any) -> Any:
+        parts: Any = {"gen_ai.request.stop_sequences": ["a"]} if lists else {"gen_ai.request.top_k": 4}
+        with lab.tracer.start_as_current_span("host"), labels(tenant="t-1"):
+            call = lab.call(attributes=parts)
+            assert dict(call.scope) == dict(trace.set_span_in_context(call.span))
+        if replied:
+            call.status, call.retries = 200, 1
+        call.read(Usage(8, 3, 4))
+        close(call, call.observation("server_error" if failed else "", 0.5, 1.0))
+        return lab.ended()[-1]
+
+    short, long = closed(lab.spans.closed), closed(lab.spans.closed_any)
+    assert dict(short.attributes) == dict(long.attributes)
+    assert short.status.status_code is long.status.status_code
+    assert short.end_time is not None
+
+
 def test_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab()
     monkeypatch.setattr("otel_llm.outputs.spans.time_ns", lambda: 77)
