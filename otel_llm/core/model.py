@@ -14,7 +14,7 @@ BATCH = "batch"
 AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass
 class Usage:
     """What a call consumed, in tokens unless a field says otherwise; None is "the provider did not report it", never zero.
 
@@ -48,16 +48,9 @@ class Usage:
 
     @classmethod
     def of(cls, input_tokens: int | None, output_tokens: int | None) -> Usage:
-        """The same as ``Usage(input_tokens, output_tokens)`` for a third of it"""
+        """The same as ``Usage(input_tokens, output_tokens)`` for a quarter of it: what was not reported stays as the class has it."""
         usage = _new(cls)
         usage.input_tokens, usage.output_tokens = input_tokens, output_tokens
-        usage.cache_read_tokens = usage.cache_write_tokens = usage.thinking_tokens = None
-        usage.cache_write_1h_tokens = usage.cache_write_12h_tokens = usage.cache_audio_read_tokens = None
-        usage.cache_image_read_tokens = usage.input_audio_tokens = usage.output_audio_tokens = None
-        usage.input_video_tokens = usage.input_image_tokens = usage.output_image_tokens = None
-        usage.input_text_tokens = usage.output_text_tokens = usage.web_searches = usage.audio_seconds = None
-        usage.cost_usd = usage.longest = usage.billed_input_tokens = usage.billed_output_tokens = None
-        usage.estimated = False
         return usage
 
     @property
