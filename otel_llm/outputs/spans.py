@@ -7,7 +7,6 @@ from time import time_ns
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from otel_llm.calls import runs
@@ -26,8 +25,6 @@ Attributes = dict[str, AttributeValue]
 Capture = Callable[[Invocation, Observation, Attributes], None]
 _END = guard("end")
 _CLIENT = SpanKind.CLIENT
-(_SPAN,) = set_span_in_context(trace.INVALID_SPAN, Context())
-"""The key under which a context has its span."""
 _FIRST = 5
 """Attributes that a span begins with, beside labels."""
 _MOST = 64
@@ -75,7 +72,7 @@ class Spans:
             else:  # an attribute is cheaper than a context variable, and only the first span of another library asks for it
                 runs.STATE.called = time_ns()
         if recorded or context.is_valid:
-            call.scope = Context({**get_current(), _SPAN: span})  # what ``set_span_in_context`` gives, for half
+            call.scope = set_span_in_context(span)
 
     def _joins(self, call: Invocation) -> bool:
         """Whether the current span is another library's for the same call: ours are its attributes then, not a second span."""

@@ -12,7 +12,7 @@ from benchmarks import instructions
 
 SUBJECT = Path(instructions.__file__).with_name("subject.py")
 CALLS = 10
-PER_CALL, PER_CHUNK = 1.4, 20_000  # times a bare span, and instructions: 1.27 and 12,000 when this was written
+PER_CALL, PER_CHUNK = 1.35, 15_000  # times a bare span, and instructions: 1.21 and 8,000 when this was written
 Counts = dict[str, dict[str, float]]
 
 
