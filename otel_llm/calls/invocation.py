@@ -339,17 +339,12 @@ class _Ended:
             or request.attributes.get(_TALK)
             or (labels.get("conversation") if labels else None)
         )
-        text_alone = (
-            usage.input_audio_tokens is usage.output_audio_tokens is usage.input_video_tokens is None
-            and usage.input_image_tokens is usage.output_image_tokens is None
-        )
         return _make(Observation, (
             at, request.provider, request.model or "", request.operation, response.model or "", request.server_address or "",
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            () if text_alone else usage.by_modality(), unknown, cost, source, saved,
-            _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
+            usage.by_modality(), unknown, cost, source, saved, _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
             context[0].to_bytes(16, "big").hex() if context is not None else "",
             context[1].to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
