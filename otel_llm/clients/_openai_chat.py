@@ -14,14 +14,9 @@ from ._openai_any_chat import SEARCH, read_any_chat, read_any_chunk
 from ._read import LARGEST
 
 _new = object.__new__
-_OTHER = (
-    "tool_calls",
-    "function_call",
-    "refusal",
-    "audio",
-    "reasoning_content",
-    "reasoning",
-)  # output that is no content
+_OTHER = (  # output that is no content
+    "tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning",
+)  # fmt: skip
 _ODD = (AttributeError, KeyError, TypeError, ValueError, IndexError)
 
 
@@ -32,19 +27,13 @@ def read_chat(reply: Any, into: Response) -> None:
 
 
 def read_chat_chunk(chunk: Any, into: Response) -> bool:
-    """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for.
-
-    One of text alone, after the first, is seen in this frame: nearly all are.
-    """
+    """A chunk of a chat or legacy completion; usage comes in the last one, where it was asked for. Text is seen in this frame."""
     try:
         fields = chunk.__dict__
         (choice,) = fields["choices"]
         chosen = choice.__dict__
-        if (
-            chosen["delta"].__dict__["content"]
-            and chosen["finish_reason"] is fields["usage"] is into.content is None
-            and into.id is not None
-        ):
+        plain = chosen["finish_reason"] is fields["usage"] is into.content is None
+        if plain and chosen["delta"].__dict__["content"] and into.id is not None:
             return True
     except _ODD:
         pass
@@ -117,10 +106,9 @@ def _read_head(fields: dict[str, Any], into: Response) -> bool:
     model, name, tier, fingerprint = fields["model"], fields["id"], fields["service_tier"], fields["system_fingerprint"]
     if not type(model) is type(name) is str or not (model and name) or SEARCH in model or "uard" in model:
         return False  # Llama Guard, in any spelling, among them
-    if not (tier is None or (type(tier) is str and tier)) or not (
-        fingerprint is None or (type(fingerprint) is str and fingerprint)
-    ):
-        return False
+    for word in (tier, fingerprint):
+        if not (word is None or (type(word) is str and word)):
+            return False
     into.model, into.id = model, name
     if tier is not None:
         into.service_tier = tier
@@ -155,11 +143,9 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
         if extra or given["audio_tokens"] or given.get("image_tokens"):
             return None
         if thinking is not None:  # some count it beside the completion, which the total shows
-            if (
-                type(thinking) is not int
-                or not 0 <= thinking < LARGEST
-                or (thinking and total == prompt + output + thinking)
-            ):
+            if type(thinking) is not int or not 0 <= thinking < LARGEST:
+                return None
+            if thinking and total == prompt + output + thinking:
                 return None
             counted.thinking_tokens = thinking
     return counted
