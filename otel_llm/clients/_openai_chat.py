@@ -1,7 +1,7 @@
 """Chat completions in OpenAI's shape, which half the industry speaks: whole ones, and their chunks.
 
-Those of the shape that nearly all have are read in one frame, for a third of the instructions; all others by ``_openai_any_chat``. A
-test holds both to the same on all payloads that we have. Nothing is changed where the shape turns out to be another.
+The shape that nearly all have is read in one frame, for a third of the instructions; any other by ``_openai_any_chat``, before
+anything is changed. A test holds both to the same on all payloads that we have.
 """
 
 from __future__ import annotations
@@ -48,13 +48,12 @@ def read_plain_chat(reply: Any, into: Response) -> bool:
         (choice,) = fields["choices"]
         chosen = choice.__dict__
         reason, message = chosen["finish_reason"], chosen["message"]
-        beside = message.__pydantic_extra__
-        if message.__dict__.get("refusal") or (beside and "refusal" in beside) or into.content is not None:
+        if message.__dict__.get("refusal") or ((beside := message.__pydantic_extra__) and "refusal" in beside):
             return False
-        if (around := reply.__pydantic_extra__) and "prompt_filter_results" in around:
+        if into.content is not None or ((around := reply.__pydantic_extra__) and "prompt_filter_results" in around):
             return False
         usage = _plain_usage(fields["usage"])
-        if usage is None or type(reason) is not str or not reason or reason == "error" or not _read_head(fields, into):
+        if usage is None or type(reason) is not str or reason in ("", "error") or not _read_head(fields, into):
             return False
     except _ODD:
         return False
@@ -85,9 +84,8 @@ def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, 
         if usage is not None and (usage := _plain_usage(usage)) is None:
             return None
         if into.id is None:
-            if (around := chunk.__pydantic_extra__) and "prompt_filter_results" in around:
-                return None
-            if not _read_head(fields, into):
+            around = chunk.__pydantic_extra__
+            if (around and "prompt_filter_results" in around) or not _read_head(fields, into):
                 return None
     except _ODD:
         return None
@@ -106,9 +104,10 @@ def _read_head(fields: dict[str, Any], into: Response) -> bool:
     model, name, tier, fingerprint = fields["model"], fields["id"], fields["service_tier"], fields["system_fingerprint"]
     if not type(model) is type(name) is str or not (model and name) or SEARCH in model or "uard" in model:
         return False  # Llama Guard, in any spelling, among them
-    for word in (tier, fingerprint):
-        if not (word is None or (type(word) is str and word)):
-            return False
+    if not (tier is None or (type(tier) is str and tier)):
+        return False
+    if not (fingerprint is None or (type(fingerprint) is str and fingerprint)):
+        return False
     into.model, into.id = model, name
     if tier is not None:
         into.service_tier = tier
