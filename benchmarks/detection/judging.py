@@ -23,6 +23,7 @@ FAULTS = (
 SIGNALS = ("latency", "output_tokens", "cost")
 PLACES, PLACES_OF_THIN = 8, 16
 BUSY = 15  # calls, at least, in the first two minutes of a fault: none is found without calls
+MINUTE = 60.0  # seconds between two looks of the first day, whose lines nobody learns
 LEARN, JUDGE = EPOCH + DAY, EPOCH + 2 * DAY
 PAGES = ("latency", "output_tokens", "cost", "calls", "spend", "errors", "time_to_first_chunk")
 
@@ -36,7 +37,8 @@ class Pages(NamedTuple):
 
 class Told(NamedTuple):
     """Of one trace: calls; by method and signal false alarms of the judged day; by fault and method minutes until found (nan never);
-    the same of otel-llm at the shipped line; pages of the first day and of the judged one."""
+    the same of otel-llm at the shipped line; pages of the first day and of the judged one; by signal alarms at the shipped line of that
+    day, most of which end before they page."""
 
     calls: int
     false: dict[str, dict[str, int]]
@@ -44,6 +46,7 @@ class Told(NamedTuple):
     shipped: dict[str, list[float]]
     first: Pages
     judged: Pages
+    alarms: dict[str, int]
 
 
 def sized(scores: Numbers, signal: str) -> Numbers:
@@ -97,21 +100,22 @@ def judged(trace: Trace, *, alone: bool = False) -> Told:
         for start in starts:
             broken = plant(trace, fault, start)
             end = start + fault.minutes * 60
-            enough = _enough(fault, max(at, LINE))
-            scores = ours(run(broken, start, end, Engine.load(last.kept[start]), enough=enough), fault.signal)
-            shipped[fault.name].append(_first(scores, fault.side, LINE))
-            found[fault.name][OURS].append(_first(scores, fault.side, at))
+            until = enough(fault, max(at, LINE))
+            scores = ours(run(broken, start, end, Engine.load(last.kept[start]), enough=until), fault.signal)
+            shipped[fault.name].append(first_beyond(scores, fault.side, LINE))
+            found[fault.name][OURS].append(first_beyond(scores, fault.side, at))
             for (method, signal), rival in healthy.rivals.items():
                 if signal == fault.signal:
                     least = healthy.lines[method][signal]
                     late = rival.broken(broken, signal, start, end, least)
-                    found[fault.name][method].append(_first(late, fault.side, least))
-    return Told(len(trace.at), healthy.false, found, shipped, _pages(first), _pages(last))
+                    found[fault.name][method].append(first_beyond(late, fault.side, least))
+    alarms = {signal: episodes(last.at[sized(ours(last, signal), signal) >= LINE]) for signal in SIGNALS}
+    return Told(len(trace.at), healthy.false, found, shipped, _pages(first), _pages(last), alarms)
 
 
 def _healthy(trace: Trace, starts: list[float], methods: dict[str, Callable[[], Rival]]) -> _Days:
     engine = Engine()
-    taught = run(trace, EPOCH, LEARN, engine)
+    taught = run(trace, EPOCH, LEARN, engine, look=MINUTE)
     learned = run(trace, LEARN, JUDGE, engine)
     last = run(trace, JUDGE, JUDGE + DAY, engine, starts)
     rivals = {(method, signal): make() for method, make in methods.items() for signal in SIGNALS}
@@ -129,7 +133,7 @@ def _healthy(trace: Trace, starts: list[float], methods: dict[str, Callable[[], 
     return _Days((taught, learned, last), rivals, lines, false)
 
 
-def _enough(fault: Fault, line: float) -> Callable[[dict[tuple[str, str], float]], bool]:
+def enough(fault: Fault, line: float) -> Callable[[dict[tuple[str, str], float]], bool]:
     """Whether a look has found the fault: nobody asks for more."""
 
     def found(scores: dict[tuple[str, str], float]) -> bool:
@@ -144,41 +148,41 @@ def _look(at: float) -> int:
     return round((at - EPOCH) / LOOK)
 
 
-def places(trace: Trace) -> list[float]:
-    """Moments of the judged day at which there is traffic; twice as many where it is thin, as chance is larger there."""
+def places(trace: Trace, day: float = JUDGE) -> list[float]:
+    """Moments of a day at which there is traffic; twice as many where it is thin, as chance is larger there."""
     rng = np.random.default_rng(5)
     usual = len(trace.at) / (3 * DAY) * 120
     wanted = PLACES if usual >= BUSY else PLACES_OF_THIN
     chosen: list[float] = []
     for share in rng.uniform(0.02, 0.94, 400):
-        start = JUDGE + round(share * DAY / LOOK) * LOOK
+        start = day + round(share * DAY / LOOK) * LOOK
         first, last = np.searchsorted(trace.at, (start, start + 120))
         if last - first >= min(BUSY, usual) and len(chosen) < wanted:
             chosen.append(start)
     return sorted(chosen)
 
 
-def _first(scores: Numbers, side: int, at: float) -> float:
+def first_beyond(scores: Numbers, side: int, at: float) -> float:
     beyond = np.flatnonzero(side * np.nan_to_num(scores) >= at)
     return float((beyond[0] + 1) * LOOK / 60) if len(beyond) else float("nan")
 
 
 def _pages(seen: Run) -> Pages:
-    return Pages(episodes(np.array([page[0] for page in seen.pages])), _rule(seen))
+    return Pages(episodes(np.array([page[0] for page in seen.pages])), rule(seen))
 
 
 def first_day(trace: Trace) -> Pages:
     """Those of the day in which a service is not known yet."""
-    return _pages(run(trace, EPOCH, LEARN, Engine()))
+    return _pages(run(trace, EPOCH, LEARN, Engine(), look=MINUTE))
 
 
-def _rule(seen: Run) -> int:
+def rule(seen: Run) -> int:
     """Episodes of critical LLMAnomaly: 5 minutes beyond 3, or 2 beyond 6, of the signals that page."""
     times: list[float] = []
     for (signal, _), scores in seen.says.items():
         values = np.abs(np.nan_to_num(scores)) if signal in BOTH else np.nan_to_num(scores)
         for at, minutes in ((3.0, 5), (6.0, 2)) if signal in PAGES else ():
-            width = int(minutes * 60 / LOOK)
+            width = int(minutes * 60 / (seen.at[1] - seen.at[0]))
             beyond = np.convolve(values >= at, np.ones(width), "valid") >= width
             times += seen.at[width - 1 :][beyond].tolist()
     return episodes(np.sort(np.array(times)))

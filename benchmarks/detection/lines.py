@@ -39,26 +39,27 @@ def run(
     engine: Engine,
     keep: Iterable[float] = (),
     enough: Callable[[dict[tuple[str, str], float]], bool] | None = None,
+    look: float = LOOK,
 ) -> Run:
     """Give ``engine`` the calls of ``trace`` from ``begin`` to ``end``; ``keep`` are moments to keep the engine's state at.
 
-    The run ends early where ``enough`` says so of the scores of a look.
+    The run ends early where ``enough`` says so of the scores of a look. ``look`` is the seconds between two.
     """
-    looks = np.arange(begin + LOOK, end + 1e-6, LOOK)
+    looks = np.arange(begin + look, end + 1e-6, look)
     cuts = np.searchsorted(trace.at, np.concatenate(([begin], looks)))
     says: dict[tuple[str, str], Numbers] = {}
     pages: list[tuple[float, str, str]] = []
     kept: dict[float, Any] = {}
     waiting = sorted(keep)
-    for number, (look, (first, last)) in enumerate(zip(looks.tolist(), pairwise(cuts.tolist()), strict=True)):
+    for number, (now, (first, last)) in enumerate(zip(looks.tolist(), pairwise(cuts.tolist()), strict=True)):
         pages += _recorded(engine, trace, first, last)
-        engine.forget(look)
-        lately = {(signal, kind): score for signal, kind, score in scores(engine, look)}
+        engine.forget(now)
+        lately = {(signal, kind): score for signal, kind, score in scores(engine, now)}
         for name, score in lately.items():
             if name not in says:
                 says[name] = np.full(len(looks), np.nan)
             says[name][number] = score
-        while waiting and waiting[0] <= look + 1e-6:
+        while waiting and waiting[0] <= now + 1e-6:
             kept[waiting.pop(0)] = engine.dump()
         if enough is not None and enough(lately):
             break

@@ -27,26 +27,31 @@ from unseen import UNSEEN
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
 UNSEEN_BEGIN, UNSEEN_END = "<!-- unseen: begin -->", "<!-- unseen: end -->"
 SOON = 2.0  # minutes
+SIGNALS = "latency, output, cost"
 DETECTED = " | ".join(f"{fault.name}: detected, in 2 min" for fault in FAULTS)
 
 
 def shipped(told: dict[str, Told]) -> Iterator[str]:
     """By trace, at the lines that otel-llm ships."""
-    yield f"| traffic | calls a day | false critical pages: handlers, rule | the same on the first day | {DETECTED} |"
-    yield "|---|---|---|---|" + "---|" * len(FAULTS)
+    yield (
+        "| traffic | calls a day | false critical pages: handlers, rule | the same on the first day | "
+        f"alarms beyond 3 of {SIGNALS} | {DETECTED} |"
+    )
+    yield "|---|---|---|---|---|" + "---|" * len(FAULTS)
     for name, one in told.items():
         cells = [
             f"{_hits(one.shipped[fault.name])}, {_hits(one.shipped[fault.name], SOON)} of {len(one.shipped[fault.name])}"
             for fault in FAULTS
         ]
         pages = f"{one.judged.handlers}, {one.judged.rule} | {one.first.handlers}, {one.first.rule}"
-        yield f"| {name} | {one.calls // 3} | {pages} | " + " | ".join(cells) + " |"
+        alarms = ", ".join(str(count) for count in one.alarms.values())
+        yield f"| {name} | {one.calls // 3} | {pages} | {alarms} | " + " | ".join(cells) + " |"
         if name == THIN:
             best = best_possible(FAULTS, SOON)
-            yield "| the best possible there | | | | " + " | ".join(best[fault.name] for fault in FAULTS) + " |"
+            yield "| the best possible there | | | | | " + " | ".join(best[fault.name] for fault in FAULTS) + " |"
     faults = sum(len(one.shipped[FAULTS[0].name]) for one in told.values())
     cells = [f"{_share(told, fault.name, 1e9):.0%}, {_share(told, fault.name, SOON):.0%}" for fault in FAULTS]
-    yield f"| all ({faults} a fault) | | | | " + " | ".join(cells) + " |"
+    yield f"| all ({faults} a fault) | | | | | " + " | ".join(cells) + " |"
 
 
 def compared(told: dict[str, Told]) -> Iterator[str]:
@@ -89,13 +94,13 @@ def _share(told: dict[str, Told], fault: str, within: float) -> float:
     )
 
 
-def _judge(name: str, folder: Path, results: Path | None, without: str) -> Told:
+def _judge(name: str, folder: Path, results: Path | None, without: str, alone: bool) -> Told:
     """From ``results``, if it is there."""
     file = results / f"{name.replace(' ', '_')}.pickle" if results else None
     if file and file.is_file():
         return Told(*pickle.loads(file.read_bytes()))
     switches.off(without)
-    told = judged(_traces(folder)[name]())
+    told = judged(_traces(folder)[name](), alone=alone)
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pickle.dumps(tuple(told)))
@@ -128,6 +133,7 @@ def main() -> None:
     parser.add_argument(
         "--without", default="", choices=("", *switches.SWITCHES), help="a part of otel-llm that is left out"
     )
+    parser.add_argument("--alone", action="store_true", help="otel-llm without the others")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument(
         "--results", type=Path, help="folder that keeps each trace's result; what is there is not judged again"
@@ -145,7 +151,7 @@ def main() -> None:
                 flush=True,
             )
         return
-    same = [[value] * len(names) for value in (arguments.data, arguments.results, arguments.without)]
+    same = [[value] * len(names) for value in (arguments.data, arguments.results, arguments.without, arguments.alone)]
     with ProcessPoolExecutor(arguments.processes) as pool:
         results = dict(zip(names, pool.map(_judge, names, *same), strict=True))
     lines = [*shipped(results), "", *compared(results)] if arguments.unseen else list(report(results))

@@ -40,11 +40,11 @@ def test_a_look_that_has_found_the_fault_is_the_last(bench, thin):
     broken = bench.faults.plant(thin, fault, start)
     seen = [
         bench.lines.run(broken, start, start + 900, Engine.load(kept), enough=enough)
-        for enough in (None, bench.judging._enough(fault, 3.0))
+        for enough in (None, bench.judging.enough(fault, 3.0))
     ]
     whole, short = (bench.judging.ours(one, "latency") for one in seen)
-    found = bench.judging._first(whole, 1, 3.0)
-    assert found == bench.judging._first(short, 1, 3.0) <= 5.0
+    found = bench.judging.first_beyond(whole, 1, 3.0)
+    assert found == bench.judging.first_beyond(short, 1, 3.0) <= 5.0
     looks = round(found * 60 / bench.lines.LOOK)
     assert np.array_equal(whole[:looks], short[:looks])
     assert not short[looks:].any()
@@ -129,9 +129,13 @@ def test_the_report_counts_thin_traffic_and_the_bound(bench):
         minutes,
         pages,
         pages,
+        {"latency": 2, "output_tokens": 1, "cost": 0},
     )
     lines = list(bench.run.report({bench.mixes.THIN: told}))
-    assert f"| {bench.mixes.THIN} | 100 | 1, 0 | 1, 0 | 3, 2 of 4 | " + "3, 2 of 4 | " * 5 + "3, 2 of 4 |" in lines
-    assert any(line.startswith("| the best possible there | | | | 100%, 55% | 100%, 96%") for line in lines)
-    assert "| all (4 a fault) | | | | " + " | ".join(["75%, 50%"] * 7) + " |" in lines
+    assert (
+        f"| {bench.mixes.THIN} | 100 | 1, 0 | 1, 0 | 2, 1, 0 | 3, 2 of 4 | " + "3, 2 of 4 | " * 5 + "3, 2 of 4 |"
+        in lines
+    )
+    assert any(line.startswith("| the best possible there | | | | | 100%, 55% | 100%, 96%") for line in lines)
+    assert "| all (4 a fault) | | | | | " + " | ".join(["75%, 50%"] * 7) + " |" in lines
     assert "| otel-llm | 0.5 | " + " | ".join(["75%"] * 7) + " |" in lines
