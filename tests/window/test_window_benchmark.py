@@ -139,3 +139,29 @@ def test_the_report_counts_thin_traffic_and_the_bound(bench):
     assert any(line.startswith("| the best possible there | | | | | 100%, 55% | 100%, 96%") for line in lines)
     assert "| all (4 a fault) | | | | | " + " | ".join(["75%, 50%"] * 7) + " |" in lines
     assert "| otel-llm | 0.5 | " + " | ".join(["75%"] * 7) + " |" in lines
+
+
+def test_constants_move_in_a_process_of_their_own(bench, monkeypatch):
+    import sensitivity
+
+    from otel_llm.aggregate.window import track, trend
+
+    monkeypatch.setattr(trend, "WANDER", 0.16)
+    monkeypatch.setattr(track, "ALONE", 4.0)
+    monkeypatch.setitem(trend.Trend.__init__.__kwdefaults__, "wander", 0.16)
+    for constant in ("", "trend.WANDER", "track.ALONE"):
+        sensitivity.set_to(constant, 1.25)
+    assert (trend.WANDER, trend.Trend(0.1, 0.03).wander, track.ALONE) == (0.2, 0.2, 5.0)
+    for constant in sensitivity.CONSTANTS:  # each is still there
+        sensitivity.set_to(constant, 1.0)
+    pages = bench.judging.Pages(1, 0)
+    moved = {
+        (constant, factor, half): sensitivity.Moved(pages, 0.5, [0.75, 1.0, 1.0, 0.0])
+        for constant, factor in (("", 1.0), ("track.ALONE", 0.75))
+        for half in sensitivity.HALVES
+    }
+    cells = "1, 0; 0.5; 75% 100% 100% 0%"
+    assert list(sensitivity.report(moved))[2:] == [
+        f"| as shipped | +0% | {cells} | {cells} |",
+        f"| track.ALONE | -25% | {cells} | {cells} |",
+    ]
