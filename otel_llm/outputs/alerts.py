@@ -24,6 +24,15 @@ PATIENCE = 30.0  # seconds that an async handler may take
 Handler = Callable[[Anomaly], Awaitable[None] | None]
 
 
+def _identity(anomaly: Anomaly) -> tuple[str, ...]:
+    """What makes two anomalies the same: a call, a shift and a trend of one signal to one side are, whatever their severity."""
+    labels = [text for label in anomaly.labels for text in label]
+    about = (anomaly.type, anomaly.direction, anomaly.provider, anomaly.model, *labels)
+    if anomaly.z_score is not None:
+        return about
+    return (*about, anomaly.condition, anomaly.severity, anomaly.detail)
+
+
 class Lane:
     """One handler's own queue and thread: one that raises or hangs holds up nobody else.
 
@@ -36,6 +45,9 @@ class Lane:
         self.dropped = 0
         self.allowance, self.asked = float(BURST), 0.0
         self.over = False
+        self.delivered: dict[
+            tuple[str, ...], tuple[float, int, int]
+        ] = {}  # when, how often held back since, and how severe
         self.begin()
 
     def begin(self) -> None:
@@ -46,6 +58,22 @@ class Lane:
         self.bell = unpatched.Lock()  # held while there is nothing to do
         self.bell.acquire()
         self.running = False
+
+    def offer(self, anomaly: Anomaly, now: float) -> None:
+        """Put ``anomaly`` if it is wanted, and the same has not been delivered lately."""
+        if self.wanted.holds(anomaly) and (notice := self._fresh(anomaly, now)) is not None:
+            self.put(notice, now)
+
+    def _fresh(self, anomaly: Anomaly, now: float) -> Anomaly | None:
+        """``anomaly``, unless the same was delivered lately; a worse one is another."""
+        same, severity = _identity(anomaly), SEVERITIES.index(anomaly.severity)
+        last, held_back, worst = self.delivered.get(same, (None, 0, -1))
+        if last is not None and now - last < QUIET and severity <= worst:
+            self.delivered[same] = (last, held_back + 1, worst)
+            return None
+        self.delivered = {key: value for key, value in self.delivered.items() if now - value[0] < 2 * QUIET}
+        self.delivered[same] = (now, 0, severity)
+        return replace(anomaly, repeated=held_back) if held_back else anomaly
 
     def put(self, anomaly: Anomaly, now: float) -> None:
         self.allowance = min(float(BURST), self.allowance + (now - self.asked) * PER_SECOND)
@@ -121,13 +149,12 @@ async def _within(result: Awaitable[None]) -> None:
 
 
 class Dispatcher:
-    """Hands anomalies to lanes: the same one at most once in ``QUIET`` seconds. ``clock`` is in seconds, monotonic."""
+    """Hands anomalies to lanes, each of which gets the same one at most once in ``QUIET`` seconds. ``clock`` is in seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.lanes: tuple[Lane, ...] = ()
         self.lock = unpatched.Lock()
-        self.delivered: dict[tuple[str, ...], tuple[float, int]] = {}  # when, and how often held back since
 
     def add(self, handler: Handler, wanted: Wanted) -> Callable[[], None]:
         lane = Lane(handler, wanted)
@@ -146,25 +173,9 @@ class Dispatcher:
             return
         with self.lock, guard("alerts"):
             now = self.clock()
-            notice = self._fresh(anomaly, now)
-            if notice is None:
-                return
             for lane in self.lanes:
                 with guard("alerts"):  # each by itself: a filter may fail on what an application's own alert holds
-                    if lane.wanted.holds(notice):
-                        lane.put(notice, now)
-
-    def _fresh(self, anomaly: Anomaly, now: float) -> Anomaly | None:
-        """``anomaly``, unless the same was delivered lately; a worse one is another."""
-        what = (anomaly.type, anomaly.condition, anomaly.severity, anomaly.direction)
-        same = (*what, anomaly.provider, anomaly.model, anomaly.detail, *sum(anomaly.labels, ()))
-        last, held_back = self.delivered.get(same, (None, 0))
-        if last is not None and now - last < QUIET:
-            self.delivered[same] = (last, held_back + 1)
-            return None
-        self.delivered = {key: value for key, value in self.delivered.items() if now - value[0] < 2 * QUIET}
-        self.delivered[same] = (now, 0)
-        return replace(anomaly, repeated=held_back) if held_back else anomaly
+                    lane.offer(anomaly, now)
 
     def begin(self) -> None:
         """In a forked child: locks may be held and threads are gone."""

@@ -36,7 +36,7 @@ TYPES: dict[str, tuple[str, ...]] = {
 SEVERITIES = ("warning", "critical")
 UNITS = {
     "latency_spike": "s", "first_chunk_spike": "s", "cost_spike": " USD", "budget_exceeded": " USD", "budget_warning": " USD",
-    "output_length_anomaly": " tokens", "input_length_anomaly": " tokens",
+    "output_length_anomaly": " tokens", "input_length_anomaly": " tokens", "call_rate_spike": " calls/min", "spend_spike": " USD/min",
 }  # fmt: skip
 
 
@@ -66,7 +66,8 @@ def _printable(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly:
-    """Something unusual. Values are seconds, tokens or US dollars, by type; what does not apply is None or empty.
+    """Something unusual. Values are seconds, tokens, US dollars, calls or US dollars a minute, or shares, by type; what does not
+    apply is None or empty.
 
     ``type`` is one of ``TYPES`` (latency_spike, cost_spike, error_spike, budget_warning, breaker_open ...), an application's own,
     condition_open or condition_ended (of the judgement that the status page shows: ``condition`` is which one, ``message`` its

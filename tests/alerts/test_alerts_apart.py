@@ -122,3 +122,54 @@ def test_an_alert_without_a_model_passes_filters_of_models_by() -> None:
     alerts.alert("deploy_failed", severity="critical", model=None, provider=None, detail=["api", 3])
     assert alerts.drain(WAIT)
     assert (of_model, [(one.model, one.provider, one.detail) for one in every]) == ([], [("", "", "['api', 3]")])
+
+
+def _spike(severity: str = "critical", detail: str = "", **more: Any) -> Anomaly:
+    return Anomaly(
+        **{"type": "cost_spike", "severity": severity, "value": 1.0, "z_score": 4.0, "detail": detail, **more}
+    )
+
+
+def test_a_call_a_shift_and_a_trend_of_one_signal_are_one_alarm() -> None:
+    clock = [0.0]
+    dispatcher = alerts.Dispatcher(lambda: clock[0])
+    heard: list[Anomaly] = []
+    dispatcher.add(heard.append, alerts.Wanted("warning"))
+    for second, one in (
+        (0, _spike("warning")), (20, _spike("warning", "shift")), (40, _spike(detail="shift")), (60, _spike(detail="trend")),
+        (80, _spike("warning")), (90, _spike(direction="low")), (339, _spike()), (341, _spike("warning", "trend")),
+    ):  # fmt: skip
+        clock[0] = float(second)
+        dispatcher.deliver(one)
+        assert dispatcher.drain(WAIT)
+    assert [(one.severity, one.direction, one.detail, one.repeated) for one in heard] == [
+        ("warning", "high", "", 0), ("critical", "high", "shift", 1), ("critical", "low", "", 0), ("warning", "high", "trend", 3),
+    ]  # fmt: skip
+
+
+def test_what_one_handler_got_another_one_does_not_miss() -> None:
+    clock = [0.0]
+    dispatcher = alerts.Dispatcher(lambda: clock[0])
+    far: list[Anomaly] = []
+    late: list[Anomaly] = []
+    dispatcher.add(lambda one: None, alerts.Wanted())
+    dispatcher.add(far.append, alerts.Wanted(z_score=6.0))
+    dispatcher.deliver(_spike())
+    clock[0] = 10.0
+    dispatcher.add(late.append, alerts.Wanted())
+    dispatcher.deliver(_spike(z_score=7.0))
+    assert dispatcher.drain(WAIT)
+    assert ([one.z_score for one in far], [one.z_score for one in late]) == ([7.0], [7.0])
+
+
+def test_alerts_of_an_application_differ_by_detail_and_severity() -> None:
+    heard: list[Anomaly] = []
+    alerts.on_anomaly(heard.append, severity="warning")
+    for severity, detail in (("critical", "api"), ("warning", "api"), ("warning", "web"), ("warning", "api")):
+        alerts.alert("deploy_failed", severity=severity, detail=detail)
+    assert alerts.drain(WAIT)
+    assert [(one.severity, one.detail) for one in heard] == [
+        ("critical", "api"),
+        ("warning", "api"),
+        ("warning", "web"),
+    ]

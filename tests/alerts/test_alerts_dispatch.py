@@ -249,7 +249,7 @@ def test_memory_of_what_was_told_ends(dispatcher, clock):
     for number in range(50):
         dispatcher.deliver(anomaly(model=f"m{number}"))
         clock.now += alerts.QUIET
-    assert len(dispatcher.delivered) <= 3
+    assert len(dispatcher.lanes[0].delivered) <= 3
 
 
 def test_a_handler_can_be_taken_off(dispatcher):
@@ -284,14 +284,14 @@ def test_the_public_way():
 def test_a_forked_child_tells_its_own():
     """The parent's thread lives, its lock may be held: the child begins with its own."""
     reading, writing = os.pipe()
-    remove = on_anomaly(lambda one: os.write(writing, f"{os.getpid()} {one.detail}\n".encode()) and None)
+    remove = on_anomaly(lambda one: os.write(writing, f"{os.getpid()} {one.model}\n".encode()) and None)
     try:
-        alerts.deliver(anomaly(detail="parent"))
+        alerts.deliver(anomaly(model="parent"))
         assert alerts.drain(WAIT)
         with alerts._DISPATCHER.lock:
             child = os.fork()
             if child == 0:
-                alerts.deliver(anomaly(detail="child"))
+                alerts.deliver(anomaly(model="child"))
                 os._exit(0 if alerts.drain(WAIT) else 1)
         assert os.waitpid(child, 0)[1] == 0
     finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import random
+import re
 import socketserver
 import threading
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ import pytest
 import requests
 
 from otel_llm.aggregate import Store
+from otel_llm.aggregate.window import Judgement
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
 from otel_llm.outputs import alerts, notifications
@@ -180,3 +184,39 @@ def test_causes_are_text_too(chat, name):
     first = body.splitlines()[0]
     assert not set("<>@|`[]") & set(first.removeprefix("[CRITICAL] "))
     assert first.endswith("80% of the change (5% -&gt; 40% of calls)")
+
+
+@pytest.fixture(scope="module")
+def slow_tenant() -> Anomaly:
+    """What handlers get where one tenant of three becomes five times as slow, through the store and a verdict about a call."""
+    store, dice, found = Store(Config(metric_labels=("tenant",))), random.Random(6), []
+    for second in range(3900):
+        tenant = dice.choice(("acme", "globex", "initech"))
+        seconds = dice.lognormvariate(0, 0.3) * (5 if tenant == "acme" and second >= 3600 else 1)
+        store.apply(Observation(1e9 + second, "openai", "gpt-4o", "chat", "gpt-4o", "", "", seconds, (tenant,)))
+        for verdict in store.drain_verdicts():
+            assert isinstance(verdict.finding, Judgement)
+            found.append(Anomaly.of(("openai", "gpt-4o"), verdict.finding))
+    return next(one for one in found if one.causes and one.severity == "critical")
+
+
+def _says_why(text: str) -> None:
+    (line,) = (one for one in html.unescape(text).splitlines() if one.startswith("[CRITICAL] latency_spike: "))
+    share = re.search(r"causes=tenant=acme (\d+)% of the change \(\d+% -> \d+% of calls\)$", line)
+    assert share is not None, line
+    assert int(share[1]) >= 80
+
+
+@pytest.mark.parametrize("service", [*URLS, "webhook"])
+def test_a_chat_and_a_webhook_get_what_moved(chat, service, slow_tenant):
+    notify(URLS.get(service, f"json://127.0.0.1:{chat.server_port}/hook"), slow_tenant)
+    (message,) = chat.received
+    (body,) = {text for text in texts(message) if "of the change" in text}
+    _says_why(body)
+
+
+def test_a_mail_says_what_moved(mailbox, slow_tenant):
+    port = mailbox.server_address[1]
+    notify(f"mailto://127.0.0.1:{port}?from=ops@checkout.example&to=oncall@checkout.example", slow_tenant)
+    (mail,) = mailbox.received
+    _says_why(mail.get_content())

@@ -38,7 +38,6 @@ def test_a_loop_is_named_and_polling_is_not(name: str, answer: Callable[[], str]
         return answer()
 
     named: queue.Queue[alerts.Anomaly] = queue.Queue()
-    alerts._DISPATCHER.delivered.clear()  # which tells the same only once in a while
     remove = alerts.on_anomaly(named.put, signal="runaway_run")
     with Loopback() as server, capture() as captured:
         server.script = Script(TIMES)
