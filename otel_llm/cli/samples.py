@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -134,6 +134,7 @@ def _statuses(statuses: list[Status]) -> Status:
     }
 
 
+_CALLS, _ERRORS, _LATENCY = "otel_llm_requests_per_second", "otel_llm_error_ratio", "otel_llm_latency_seconds"
 _METRICS = {sample: metric for metric in METRICS for sample in metric.samples}
 
 
@@ -144,7 +145,7 @@ def _weight(page: Page, weight: str, labels: Labels) -> float:
 
 
 def _calls(page: Page, model: Labels) -> float:
-    return _weight(page, "otel_llm_requests_per_second", model)
+    return _weight(page, _CALLS, model)
 
 
 Weighted = list[tuple[float, float]]
@@ -179,10 +180,55 @@ _COMBINE: Mapping[str, Callable[[Weighted], float]] = {
 }  # fmt: skip
 
 
+def by_model(page: Page) -> Page:
+    """``page`` with one window for each model, where values of labels have windows of their own: as if each were an instance."""
+    apart = sorted({key for labels, _ in page.rows(_CALLS) for key in labels} - set(MODEL))
+    if not apart:
+        return page
+    series, weights = dict(page.series), _Weights(page, (*MODEL, *apart))
+    for name, values in page.series.items():
+        metric = _METRICS.get(name)
+        if metric is None or not metric.apart or name == _LATENCY:
+            continue
+        gathered: dict[Labels, Weighted] = defaultdict(list)
+        for labels, value in values.items():
+            weight = weights.of(metric.weight, labels) if metric.weight else 1.0
+            gathered[tuple(label for label in labels if label[0] not in apart)].append((value, weight))
+        combine = weights.share if name == _ERRORS else lambda _, values, how=_COMBINE[metric.adds]: how(values)
+        series[name] = {labels: combine(labels, values) for labels, values in gathered.items()}
+    parts: dict[Labels, list[tuple[latency.Latency, float]]] = defaultdict(list)
+    for window, quantiles in latencies(page).items():
+        parts[tuple(label for label in window if label[0] in MODEL)].append((quantiles, weights.of(_CALLS, window)))
+    series[_LATENCY] = _mixed(parts)
+    return replace(page, series=series)
+
+
+class _Weights:
+    """How much each window counts; ``keys`` are the labels of windows, those of the model first."""
+
+    def __init__(self, page: Page, keys: tuple[str, ...]) -> None:
+        self._page, self._keys = page, keys
+        self._windows: dict[str, dict[tuple[str, ...], float]] = {}
+        self._models = page.by(_CALLS, *MODEL)
+
+    def of(self, name: str, labels: Labels) -> float:
+        """What the metric ``name`` says of the window that ``labels`` name."""
+        if name not in self._windows:
+            self._windows[name] = self._page.by(name, *self._keys)
+        values = dict(labels)
+        return self._windows[name].get(tuple(values.get(key, "") for key in self._keys), 0.0)
+
+    def share(self, labels: Labels, values: Weighted) -> float:
+        """A share of all calls of a model: windows that do not say it have none."""
+        of = dict(labels)
+        calls = self._models.get(tuple(of.get(key, "") for key in MODEL), 0.0)
+        return _sum([(value * weight, 1.0) for value, weight in values]) / calls if calls else 0.0
+
+
 def latencies(page: Page) -> dict[Labels, latency.Latency]:
     """Percentiles by provider and model."""
     by_model: dict[Labels, dict[str, float]] = defaultdict(dict)
-    for labels, value in page.rows("otel_llm_latency_seconds"):
+    for labels, value in page.rows(_LATENCY):
         rank = labels.pop("quantile", "")
         by_model[tuple(sorted(labels.items()))][rank] = value
     read = {model: latency.read(quantiles) for model, quantiles in by_model.items()}
@@ -195,8 +241,12 @@ def _latencies(pages: Iterable[Page], series: dict[str, dict[Labels, float]]) ->
     for page in pages:
         for model, quantiles in latencies(page).items():
             parts[model].append((quantiles, _calls(page, model)))
+    series[_LATENCY] = _mixed(parts)
+
+
+def _mixed(parts: Mapping[Labels, list[tuple[latency.Latency, float]]]) -> dict[Labels, float]:
     mixed = {model: latency.mix(quantiles) for model, quantiles in parts.items()}
-    series["otel_llm_latency_seconds"] = {
+    return {
         tuple(sorted((*model, ("quantile", rank)))): value
         for model, quantiles in mixed.items()
         if quantiles

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import agents, latency
 from .facts import Budget, RateLimit, Row, View, Zscore
 from .latency import Latency
-from .samples import MODEL, Page, latencies
+from .samples import MODEL, Page, by_model, latencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +33,7 @@ SIGNALS = ("latency", "output_tokens", "cost")
 
 def read(page: Page, endpoints: tuple[str, ...], group: tuple[str, ...] = MODEL) -> View:
     """The view of ``page``, with a row for each value of the labels ``group``."""
+    page = by_model(page)
     rows = _rows(page, group)
     per_model = rows if group == MODEL else _model_rows(page)
     return View(
