@@ -102,7 +102,8 @@ class SpendKeeper:
             # what was kept last is newer in the store of who kept it than in the file
             kept = [one.store.spend() for one in left if one.with_spend]
             self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
-            self._take_up_baselines(leader)
+            judged = [one.store.baselines() for one in left if one.with_spend and not one.unreadable]
+            self._take_up_baselines(leader, judged[0] if judged else spendfile.load(self._base / BASELINES, "Baselines"))
             known = [one.store.spenders() for one in left if one.with_spend]
             self._add_spenders(leader, known[0] if known else spendfile.load(self._base / SPENDERS, "Spenders"))
             for one in left:
@@ -143,9 +144,8 @@ class SpendKeeper:
             with guard("spend"):
                 leader.store.add_spenders(spenders)
 
-    def _take_up_baselines(self, leader: JournalConsumer) -> None:
+    def _take_up_baselines(self, leader: JournalConsumer, learned: object) -> None:
         """Judge the first calls by what was usual before this start."""
-        learned = spendfile.load(self._base / BASELINES, "Baselines")
-        if learned is not None:
+        if learned:
             with guard("store"):
                 leader.store.add_baselines(learned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from cluster_lab import Service, Worker, free_port
 from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store
+from otel_llm.cluster import processes, spendkeeper, statedir
 from otel_llm.core.config import Config
+from otel_llm.core.files import FileLock, locked, own_directory
 from otel_llm.core.guard import Guard
 
 
@@ -41,6 +44,26 @@ def worker(config: Config) -> Iterator[Callable[..., Worker]]:
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Worker]:
+    """Makes a worker of the service ``name``. Services live as long as one of their workers, and come in the order of their names."""
+
+    def enter(given: Config, _program: object) -> tuple[Path, FileLock]:
+        base = statedir.base(given)
+        own_directory(base)
+        start = base / f"start.{statedir._FORM}-{processes.boot()}-{given.service_name}"
+        with locked(base / statedir.LOCK):
+            own_directory(start)
+            return start, statedir.join(start)
+
+    def made(name: str, **changes: Any) -> Worker:
+        return worker(config=replace(config, service_name=name, **changes))
+
+    monkeypatch.setattr(statedir, "enter", enter)
+    monkeypatch.setattr(spendkeeper, "SAVE_SECONDS", 0.0)  # each round, not each minute
+    return made
 
 
 @pytest.fixture

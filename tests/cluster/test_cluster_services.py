@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster_lab import Worker, call, crash, until
 
-from otel_llm.cluster import checkpoint, journal, processes, spendkeeper, statedir
-from otel_llm.core.config import Config
-from otel_llm.core.files import FileLock, locked, own_directory
+from otel_llm.cluster import checkpoint, journal, statedir
 from otel_llm.core.guard import Guard
 
 Serve = Callable[..., Worker]
-
-
-@pytest.fixture
-def serve(worker: Callable[..., Worker], config: Config, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Makes a worker of the service ``name``. Services live as long as one of their workers, and come in the order of their names."""
-
-    def enter(given: Config, _program: object) -> tuple[Path, FileLock]:
-        base = statedir.base(given)
-        own_directory(base)
-        start = base / f"start.{statedir._FORM}-{processes.boot()}-{given.service_name}"
-        with locked(base / statedir.LOCK):
-            own_directory(start)
-            return start, statedir.join(start)
-
-    def made(name: str, **changes: Any) -> Worker:
-        return worker(config=replace(config, service_name=name, **changes))
-
-    monkeypatch.setattr(statedir, "enter", enter)
-    monkeypatch.setattr(spendkeeper, "SAVE_SECONDS", 0.0)  # each round, not each minute
-    return made
 
 
 def kill(one: Worker) -> None:

@@ -205,7 +205,7 @@ class Engine:
         for other, track in self.tracks.items():
             if other[1] != key[1] or key[0] not in ("", other[0]) or not set(key[2:]) <= set(other[2:]):
                 continue
-            if track.now != at // self.grid.per_slice:
+            if track.now != at // self.grid.per_slice or track.unsettled:  # as after a restart, before the first call
                 track.prepare(at)
             baseline = track.baselines.get(signal)
             if baseline is not None and (judging is None or baseline.count > judging[0]):
