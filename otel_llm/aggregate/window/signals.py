@@ -37,6 +37,10 @@ class Kind(NamedTuple):
 _LOGARITHM = (NARROWEST, NARROWEST / 3)  # a change of a tenth matters
 _RATE = (0.5, 0.35)  # of logarithms: a change to the threefold
 _SHARE = (sqrt(EDGES[0] * EDGES[1]), 0.025)  # a change by 7.5 of a hundred calls
+A_MINUTE: Mapping[Signal, float] = {
+    "calls": 1.0,
+    "spend": 1e6,
+}  # parts of a call and of a US dollar that a minute's logarithm counts
 BESIDE: Mapping[Signal, Kind] = {"cost": Kind(*_LOGARITHM)}  # what shows a fault of a signal that its own values hide
 KINDS: Mapping[Signal, Kind] = {
     "latency": Kind(*_LOGARITHM),
@@ -189,8 +193,8 @@ def _rates(minute: Slice) -> dict[Signal, Sums]:
     answered, wrong = minute.latency.count, minute.problems
     rates["answer_problems"] = (answered, wrong, wrong) if answered else NONE
     spent = minute.cost.total + minute.failed_cost
-    rates["calls"] = _rate(log(1 + minute.calls))
-    rates["spend"] = _rate(log(1 + spent * 1e6) if spent else 0.0)
+    rates["calls"] = _rate(log(1 + minute.calls * A_MINUTE["calls"]))
+    rates["spend"] = _rate(log(1 + spent * A_MINUTE["spend"]) if spent else 0.0)
     return rates
 
 

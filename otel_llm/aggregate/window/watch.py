@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import exp
+from math import exp, expm1
 from typing import Any
 
 from otel_llm.core.conditions import BY_ID, Level
@@ -13,7 +13,7 @@ from otel_llm.core.shapes import NamedTuple
 from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal
 from .length import Lengths
-from .signals import BESIDE, KINDS, Edges, Plain, Reading, logarithms
+from .signals import A_MINUTE, BESIDE, KINDS, Edges, Plain, Reading, logarithms
 from .slices import Slice
 from .trend import LINE, YOUNG, Trend
 
@@ -119,12 +119,15 @@ class Watch:
         return "warning" if minutes >= (FIRST if signal in PAGING else OF_MIX) else None
 
     def judgement(self, signal: Signal, kind: Any, score: float, severity: Severity) -> Judgement:
-        """Of minutes, for people. Value and baseline are typical ones: geometric means."""
+        """Of minutes, for people. Value and baseline are typical ones, geometric means; of ``A_MINUTE``, calls and US dollars a minute."""
         trend = self.trends[signal]
         count, total, _ = trend.minutes.between(trend.minutes.last - 2, trend.minutes.last)
         now, before, spread = total / count if count else 0.0, trend.centre, trend.spread
         if signal in LOGARITHMS:
             now, before, spread = exp(now), exp(before), exp(before) * spread
+        elif signal in A_MINUTE:
+            unit = A_MINUTE[signal]
+            now, before, spread = expm1(now) / unit, expm1(before) / unit, exp(before) * spread / unit
         direction: Direction = "high" if score > 0 else "low"
         return Judgement(signal, direction, severity, now, before, spread, score, alarm=True, kind=kind)
 
