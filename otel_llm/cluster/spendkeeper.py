@@ -103,7 +103,9 @@ class SpendKeeper:
             kept = [one.store.spend() for one in left if one.with_spend]
             self._add(leader, kept[0] if kept else spendfile.load(self._base / SPEND))
             judged = [one.store.baselines() for one in left if one.with_spend and not one.unreadable]
-            self._take_up_baselines(leader, judged[0] if judged else spendfile.load(self._base / BASELINES, "Baselines"))
+            self._take_up_baselines(
+                leader, judged[0] if judged else spendfile.load(self._base / BASELINES, "Baselines")
+            )
             known = [one.store.spenders() for one in left if one.with_spend]
             self._add_spenders(leader, known[0] if known else spendfile.load(self._base / SPENDERS, "Spenders"))
             for one in left:

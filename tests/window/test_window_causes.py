@@ -130,6 +130,32 @@ def test_two_causes_are_both_named_the_larger_one_first() -> None:
     assert found == [("tenant", "acme"), ("model", "gpt-5-july")]
 
 
+PAIRS: dict[str, tuple[Fault, Fault, set[tuple[str, str]]]] = {
+    "a tenant and a model": (
+        times(5, "latency", tenant="acme"), times(5, "latency", model="gpt-5-july"), {("tenant", "acme"), ("model", "gpt-5-july")}
+    ),
+    "a tenant and a feature": (
+        times(5, "latency", tenant="acme"), times(3, "latency", feature="chat"), {("tenant", "acme"), ("feature", "chat")}
+    ),
+    "two tenants": (
+        times(5, "latency", tenant="acme"), times(5, "latency", tenant="initech"), {("tenant", "acme"), ("tenant", "initech")}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_of_two_causes_at_once_both_are_named_where_calls_are_many(pair: str) -> None:
+    first, second, expected = PAIRS[pair]
+
+    def both(call: Call, dice: random.Random) -> None:
+        first(call, dice)
+        second(call, dice)
+
+    named = [{cause[:2] for cause in after(both, seed=seed).causes("latency")} for seed in range(8)]
+    assert sum(expected <= one for one in named) >= 6, named
+    assert sum(bool(expected & one) for one in named) >= 7, named
+
+
 ALIKE: dict[str, tuple[Fault | None, str]] = {
     "nothing has changed: latency": (None, "latency"),
     "nothing has changed: answers": (None, "output_tokens"),

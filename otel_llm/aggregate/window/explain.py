@@ -27,6 +27,7 @@ TOP = 3
 LEAST = 20  # calls on each side
 SMALLEST = 0.1  # share of the change beyond what was to be expected, below which nothing is named
 CERTAIN = 3.0  # standard errors beyond it
+HIDDEN = 0.2  # share of the change that is left for others, below which nothing else is looked for
 NEARLY_ALL = 0.9  # of the calls, before and now: a value that so many have explains nothing
 
 # latency, output tokens, input tokens, cost, first chunk; error type, label values, whether the answer went wrong, model that answered
@@ -75,12 +76,40 @@ class Samples:
         if signal in _RATES:
             earlier = [one for one, _ in self.minutes][:-minutes] or [1]
             rate = calls / minutes / (sum(earlier) / len(earlier)) if calls else 1.0
+        causes = self._standing_out(before, after, rate, is_rate=signal in _RATES)
+        if not causes or signal in _RATES:
+            return tuple(causes[:TOP])
+        return tuple(self._with_hidden(causes, before, after)[:TOP])
+
+    def _standing_out(
+        self, before: list[Known], after: list[Known], rate: float = 1.0, *, is_rate: bool = False
+    ) -> list[Cause]:
+        """The one that does so most first."""
         causes = [
             cause
             for name, read in self._dimensions()
-            for cause in _moved(name, _split(read, before), _split(read, after, rate), rate=signal in _RATES)
+            for cause in _moved(name, _split(read, before), _split(read, after, rate), rate=is_rate)
         ]
-        return tuple(cause for _, cause in sorted(causes, key=lambda one: -one[0])[:TOP])
+        return [cause for _, cause in sorted(causes, key=lambda one: -one[0])]
+
+    def _with_hidden(self, causes: list[Cause], before: list[Known], after: list[Known]) -> list[Cause]:
+        """``causes``, and what stands out once the change of the first ones is taken off: a larger one hides a smaller one."""
+        dimensions, left = dict(self._dimensions()), after
+        change = _mean(after) - _mean(before)
+        for number in range(TOP - 1):
+            if number >= len(causes):
+                break
+            name, value, *_ = causes[number]
+            left = _without(dimensions[name], value, before, left)
+            if (_mean(left) - _mean(before)) / change < HIDDEN:
+                break
+            known = {cause[:2] for cause in causes}
+            for one in self._standing_out(before, left):
+                if one[:2] not in known:
+                    was, become = _split(dimensions[one[0]], before), _split(dimensions[one[0]], after)
+                    part = (become[one[1]].total / len(after) - was.get(one[1], Group()).total / len(before)) / change
+                    causes.append((*one[:2], min(max(part, 0.0), 1.0), *one[3:]))
+        return causes
 
     def _recent(self) -> tuple[int, int, int]:
         """What is now: minutes, their calls, and how many of these are past already."""
@@ -170,6 +199,25 @@ def _moved(
         error = sqrt(_variance(other, become, expected) + _variance(one, was, expected)) / abs(change)
         if part - expected >= max(SMALLEST, CERTAIN * error):
             yield part - expected, (name, value, min(part, 1.0), *shares)
+
+
+def _mean(pairs: list[Known]) -> float:
+    return sum([value for _, value in pairs]) / len(pairs)
+
+
+def _without(read: Read, value: str, before: list[Known], after: list[Known]) -> list[Known]:
+    """``after``, with calls of this value changed only as much as all others have."""
+    was, become = _split(read, before), _split(read, after)
+    own, other = become[value], _sum({name: group for name, group in become.items() if name != value} or {"": Group()})
+    former, others = (
+        was.get(value, Group()),
+        _sum({name: group for name, group in was.items() if name != value} or {"": Group()}),
+    )
+    if not (own.calls and other.calls and others.calls):
+        return after
+    usual = former.total / former.calls if former.calls else others.total / others.calls
+    more = own.total / own.calls - usual - (other.total / other.calls - others.total / others.calls)
+    return [(one, number - more if read(one) == value else number) for one, number in after]
 
 
 def _variance(one: Group, of: Group, expected: float) -> float:
