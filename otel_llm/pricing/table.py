@@ -8,6 +8,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timezone
+from io import BytesIO
+from itertools import islice
 from typing import Any
 
 from otel_llm.core.shapes import NamedTuple
@@ -110,7 +112,8 @@ class Table:
         if maker is None and provider in self._listed:
             raw, start = self._listed[provider]
             try:
-                lines = zlib.decompress(self._rest).decode().splitlines()[start : start + raw["models"]]
+                rest = BytesIO(zlib.decompress(self._rest))  # one line at a time: the other lists would take a megabyte
+                lines = [line.decode() for line in islice(rest, start, start + raw["models"])]
                 maker = self._makers[provider] = _Maker(raw, lines)
             except (KeyError, TypeError, IndexError, ValueError, re.error) as error:
                 raise ValueError(f"the price table is damaged: {error!r}") from error
