@@ -57,11 +57,16 @@ class Joint:
         self.thaw()
         self.count += other.count
         self.squares += other.squares
-        self.top = max(self.top, other.top)
+        if other.top > self.top:  # noqa: PLR1730 - a scrape comes here some thousand times: max() would cost a call
+            self.top = other.top
+        by = self.by
         for bucket, calls, total in other.items():
-            entry = self.by.setdefault(bucket, [0, 0])
-            entry[0] += calls
-            entry[1] += total
+            entry = by.get(bucket)
+            if entry is None:
+                by[bucket] = [calls, total]
+            else:
+                entry[0] += calls
+                entry[1] += total
 
     def freeze(self) -> None:
         if self.packed is None:

@@ -140,7 +140,7 @@ class Lessons(Timeline):
             self.young[signal] = filled.pop()
             recent += counts.pop()
         self.pools[signal] = Pool()  # cells may change yet
-        return [[(-BEFORE - number, _copy(getattr(self.cells[number], signal)))] for number in filled]
+        return [[(-BEFORE - number, getattr(self.cells[number], signal).copied())] for number in filled]
 
     def _reach(self, signal: Signal, now: int) -> int:
         """How many slices before the recent cells count as recent, until there are enough calls.
@@ -167,11 +167,30 @@ class Lessons(Timeline):
         return SLICES - 1 if thin else self.grid.reach
 
     def recent(self, signal: Signal, at: int) -> Summary:
-        """The calls that a shift judges at cell ``at``."""
-        total = Summary()
-        for one in self._newest_first(signal, at):
-            total.merge(one)
+        """The calls that a shift judges at cell ``at``. Not to be changed: what of it is complete is summed up once."""
+        reach, young = self.reach[signal], signal in self.young
+        oldest = self._oldest_recent(signal, at)
+        if not reach and not young:  # each cell has others, and where traffic is busy they take memory
+            return self._sum(Summary(), signal, oldest, at + 1)
+        first, upto = self._first_recent(at // self.grid.per_slice), max(oldest, min(self.number, at + 1))
+        since, until, total = self.sums.get(signal, (None, upto, Summary()))
+        if since != (oldest, first) or until > upto:
+            until, total = oldest, Summary()
+            for one in () if young else reversed(self.older(signal, first, reach)):
+                total.merge(one)
+        self._sum(total, signal, until, upto)
+        self.sums[signal] = (oldest, first), upto, total
+        changing = any(upto <= number <= at and getattr(cell, signal).count for number, cell in self.cells.items())
+        return self._sum(total.copied(), signal, upto, at + 1) if changing else total
+
+    def _sum(self, total: Summary, signal: Signal, begin: int, end: int) -> Summary:
+        """Add the cells from ``begin`` to ``end`` to ``total``, oldest first."""
+        for number in sorted(number for number in self.cells if begin <= number < end):
+            total.merge(getattr(self.cells[number], signal))
         return total
+
+    def _oldest_recent(self, signal: Signal, at: int) -> int:
+        return self.young.get(signal, self.folded if self.reach[signal] else at - self.grid.recent + 1)
 
     def newest(self, signal: Signal, at: int) -> Iterator[Summary]:
         """The newest ``NEWEST`` of the recent calls each, and those that share a cell or slice with them."""
@@ -189,13 +208,11 @@ class Lessons(Timeline):
 
     def _newest_first(self, signal: Signal, at: int) -> Iterator[Summary]:
         reach = self.reach[signal]
-        oldest = self.young.get(signal, self.folded if reach else at - self.grid.recent + 1)
+        oldest = self._oldest_recent(signal, at)
         for number in sorted((number for number in self.cells if oldest <= number <= at), reverse=True):
             yield getattr(self.cells[number], signal)
-        first = self._first_recent(at // self.grid.per_slice)
-        for number in range(first - 1, first - reach - 1, -1):
-            if number in self.slices and signal not in self.young:
-                yield getattr(self.slices[number].open(), signal)
+        if reach and signal not in self.young:
+            yield from self.older(signal, self._first_recent(at // self.grid.per_slice), reach)
 
     def peak(self, signal: Signal, at: int) -> float | None:
         """The z-score of the most extreme call of the last minute."""
@@ -220,9 +237,3 @@ class Lessons(Timeline):
 def _logs(block: list[tuple[int, Summary]]) -> tuple[int, int, int]:
     counts, firsts, seconds = zip(*(summary.log_moments() for _, summary in block), strict=True)
     return sum(counts), sum(firsts), sum(seconds)
-
-
-def _copy(summary: Summary) -> Summary:
-    made = Summary()
-    made.merge(summary)
-    return made

@@ -57,7 +57,10 @@ class Packed(Mapping[int, int]):
         return len(self.numbers) // 2
 
     def items(self) -> ItemsView[int, int]:
-        pairs: Any = zip(self, self.values(), strict=True)  # an iterator is all that is asked of it
+        numbers = self.numbers
+        half = len(numbers) // 2
+        places = accumulate(numbers[1:half], initial=self.low) if half else ()
+        pairs: Any = zip(places, numbers[half:], strict=True)  # an iterator is all that is asked of it
         return pairs  # type: ignore[no-any-return]
 
     def values(self) -> ValuesView[int]:

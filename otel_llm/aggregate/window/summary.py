@@ -6,7 +6,7 @@ from math import ceil, inf, log, sqrt
 from typing import Any
 
 from .length import Joint
-from .sketch import PER_LOG, TINY, ZERO, add, pack, packed, unpack
+from .sketch import PER_LOG, TINY, ZERO, pack, packed, unpack
 
 
 class Summary:
@@ -48,15 +48,24 @@ class Summary:
         self.joint = Joint()
         return self.joint
 
+    def copied(self) -> Summary:
+        """One that may change without this one."""
+        copied = Summary()
+        copied.merge(self)
+        return copied
+
     def merge(self, other: Summary) -> None:
+        if not other.count:
+            return
         self.merge_moments(other)
-        self.thaw()
-        add(self.bins, other.bins)
+        if type(self.bins) is not dict:
+            self.thaw()
+        bins = self.bins
+        for place, count in other.bins.items():
+            bins[place] = bins.get(place, 0) + count
         self.second = -1
         if other.joint is not None:
-            if self.joint is None:
-                self.joint = Joint()
-            self.joint.merge(other.joint)
+            (self.joint or self.of_lengths()).merge(other.joint)
 
     def freeze(self) -> None:
         """Keep the sketch in little memory, until ``thaw``: nothing is added any more."""
@@ -74,16 +83,19 @@ class Summary:
 
     def merge_moments(self, other: Summary) -> None:
         """All but the sketch. Deviations add up by Chan, Golub and LeVeque's formula (1979)."""
-        if not other.count:
+        more, count = other.count, self.count
+        if not more:
             return
-        if self.count:
-            gap = other.total / other.count - self.total / self.count
-            self.deviations += gap * gap * self.count * other.count / (self.count + other.count)
+        if count:
+            gap = other.total / more - self.total / count
+            self.deviations += gap * gap * count * more / (count + more)
         self.deviations += other.deviations
-        self.count += other.count
+        self.count = count + more
         self.total += other.total
-        self.low = min(self.low, other.low)
-        self.high = max(self.high, other.high)
+        if other.low < self.low:  # noqa: PLR1730 - a scrape comes here some thousand times: min() would cost a call
+            self.low = other.low
+        if other.high > self.high:  # noqa: PLR1730 - as above
+            self.high = other.high
 
     @property
     def mean(self) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .baseline import Pool
 from .complete import Complete
+from .facts import Signal
 from .memory import KEPT, Memory
 from .sketch import Bins, add
 from .slices import SIGNALS, SLICES, Grid, Slice
@@ -29,6 +30,9 @@ class Timeline:
         self.past = Pool()  # latencies of all slices
         self.closed = Slice()  # all slices, without sketches
         self.pools = {signal: Pool() for signal in SIGNALS}  # of the slices that teach
+        self.opened: dict[int, Slice] = {}  # slices that count as recent: see ``older``
+        self.sums: dict[Signal, tuple[Any, int, Summary]] = {}  # of what is complete: see ``recent``
+        self.whole: tuple[int, int, Slice] | None = None  # likewise: see ``total``
 
     def _late(self, of_slice: int) -> Slice:
         """A slice that was thought complete: the pools that hold it begin again."""
@@ -41,7 +45,25 @@ class Timeline:
         one = self.slices.get(of_slice)
         return Slice() if one is None else one.open()
 
+    def older(self, signal: Signal, first: int, reach: int) -> list[Summary]:
+        """Of the ``reach`` slices before slice ``first``, newest first. Each is opened once, until a slice changes."""
+        for number in range(first - reach, first):
+            if number in self.slices and number not in self.opened:
+                self.opened[number] = self.slices[number].open()
+        return [
+            getattr(self.opened[number], signal)
+            for number in range(first - 1, first - reach - 1, -1)
+            if number in self.opened
+        ]
+
+    def _forget_sums(self) -> None:
+        """What was complete has changed."""
+        self.opened.clear()
+        self.sums.clear()
+        self.whole = None
+
     def _restart_pools(self) -> None:
+        self._forget_sums()
         self.past = Pool()
         self.pools = {signal: Pool() for signal in SIGNALS}
 
@@ -53,6 +75,7 @@ class Timeline:
     def _fold(self, before: int) -> None:
         """Move cells before that number into their slices. After a clock that went back, the number may be a lower one."""
         self.folded = before
+        self._forget_sums()
         self.start, self.end = inf, -inf
         touched = False
         for number in sorted(number for number in self.cells if number < before):
@@ -76,15 +99,28 @@ class Timeline:
 
     def total(self, at: int) -> Slice:
         """Everything in the window, but of the signals only latency with its sketch. The baselines have been made for ``at``."""
+        oldest = (at // self.grid.per_slice - SLICES + 1) * self.grid.per_slice
         whole = Slice()
-        whole.merge_bare(self.closed)
+        upto = max(oldest, min(self.number, at + 1))
+        whole.merge_bare(self._complete(oldest, upto))
         whole.latency.bins = dict(self.past.bins.items())
-        now = at // self.grid.per_slice
         for number, one in self.cells.items():
-            if now - SLICES < number // self.grid.per_slice and number <= at:
-                whole.merge_bare(one)
+            if oldest <= number <= at:
                 add(whole.latency.bins, one.latency.bins)
+        for number in sorted(number for number in self.cells if upto <= number <= at):
+            whole.merge_bare(self.cells[number])
         return whole
+
+    def _complete(self, oldest: int, upto: int) -> Slice:
+        """All slices and the cells from ``oldest`` until before ``upto``, without sketches; summed up once."""
+        since, until, total = self.whole or (None, upto, Slice())
+        if since != oldest or until > upto:
+            until, total = oldest, Slice()
+            total.merge_bare(self.closed)
+        for number in sorted(number for number in self.cells if until <= number < upto):
+            total.merge_bare(self.cells[number])
+        self.whole = oldest, upto, total
+        return total
 
     def outputs(self, at: int) -> Summary:
         """Output tokens of the window, without their sketch. The baselines have been made for ``at``."""
@@ -114,6 +150,7 @@ class Timeline:
             for number in sorted(
                 number for number in numbered if not now - SLICES < number // per_slice <= now + SLICES
             ):
+                self._forget_sums()
                 leaving = numbered.pop(number).open()
                 if number // per_slice <= now:
                     self.memory.take(number // per_slice, leaving)

@@ -56,6 +56,8 @@ class Track(Lessons):
         if number < self.folded:
             return self._late(of_slice)
         former, self.current = self.current, self.cells.get(number) or self.cells.setdefault(number, Slice())
+        if number < self.number:  # a late call
+            self._forget_sums()
         if former is not self.current:  # what does not fill any more takes little memory
             former.freeze()
             self.current.thaw()
@@ -167,6 +169,8 @@ class Track(Lessons):
             self.closed.merge_bare(one)
         for signal in SIGNALS:
             self.baselines[signal] = self._baseline(signal, now, at)
+        first = self._first_recent(now) - max(self.reach.values())
+        self.opened = {number: one for number, one in self.window.items() if number >= first}
         self.window = {}
         self._set_bounds()
         self.watch.draw_edges(self.minute, self.pools["output_tokens"].bins, self.pools["latency"].bins)
