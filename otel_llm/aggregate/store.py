@@ -42,6 +42,10 @@ MOST_NOTED = 1_000
 """Models of which it is remembered that a stream came without usage."""
 
 
+def _no_rest() -> None:
+    """Go on at once."""
+
+
 class Store:
     """Everything one service knows. Safe to use from several threads; a forked child makes its own.
 
@@ -142,16 +146,28 @@ class Store:
         self._verdicts.clear()
         return verdicts
 
-    def views(self, now: float) -> list[View]:
+    def views(self, now: float, rest: Callable[[], object] = _no_rest) -> list[View]:
         """All families that have series at ``now`` (seconds since the epoch), in the catalogue's order, as far as
-        ``OTEL_LLM_SERIES`` shows them."""
-        return self._views(now, fleet=self.config.series == "fleet")
+        ``OTEL_LLM_SERIES`` shows them. ``rest`` is called after each millisecond or so of work, while the lock is free."""
+        return self._views(now, self._free(rest), fleet=self.config.series == "fleet")
 
-    def _views(self, now: float, *, fleet: bool) -> list[View]:
+    def _views(self, now: float, give_way: Callable[[], object] = _no_rest, *, fleet: bool) -> list[View]:
         age = self._price_age(now)
         with self.lock:
             self._end(self._conversations.ended(now))
-            return self._state.views.at(now, self._processes, age, fleet=fleet)
+            return self._state.views.at(now, self._processes, age, give_way, fleet=fleet)
+
+    def _free(self, rest: Callable[[], object]) -> Callable[[], object]:
+        """``rest`` without the lock, which whoever calls it holds."""
+
+        def give_way() -> None:
+            self.lock.release()
+            try:
+                rest()
+            finally:
+                self.lock.acquire()
+
+        return give_way
 
     def summary(self, now: float) -> Summary:
         """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
@@ -216,11 +232,12 @@ class Store:
             apart = ((name, printable(label)) for name, label in key[2:])
             return self._state.engine.check((*key[:2], *apart), signal, value, now)
 
-    def tend(self, now: float) -> None:
-        """Make some of the baselines that are due, some milliseconds' worth: where this is called regularly, no scrape makes any."""
+    def tend(self, now: float, rest: Callable[[], object] = _no_rest) -> None:
+        """Make some of the baselines that are due, some milliseconds' worth: where this is called regularly, no scrape makes any.
+        ``rest`` is called after each model, while the lock is free."""
         with self.lock:
             self._state.recent.forget(now)
-            self._state.engine.tend(now)
+            self._state.engine.tend(now, self._free(rest))
 
     def baselines(self) -> object:
         """What calls are judged against, in short, for ``add_baselines`` of a later start of the service."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from math import isfinite
 
@@ -22,6 +22,9 @@ _OF_WINDOW = frozenset(metric.name for metric in METRICS if metric.section == "d
 _PEAK = ("otel_llm_zscore", "peak")
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
 """Gauges that disappear when nobody has set them for a window's length."""
+
+SLICE = 100
+"""Samples of the window after which others get the lock: those of two models, a millisecond."""
 
 Processes = Mapping[int, Mapping[Labels, int]]
 _Sample = tuple[str, Labels, float]
@@ -51,13 +54,21 @@ class Views:
         self.began = 0.0  # when what is counted began, seconds since the epoch
 
     def at(
-        self, now: float, processes: Processes, price_age: float | None = None, *, fleet: bool = False
+        self,
+        now: float,
+        processes: Processes,
+        price_age: float | None,
+        give_way: Callable[[], object],
+        *,
+        fleet: bool = False,
     ) -> list[View]:
         """All that has series at ``now``, in the catalogue's order; ``price_age`` is the price table's, in seconds. ``fleet``
-        leaves out what each process works out of its window, but how far its recent calls are from usual."""
+        leaves out what each process works out of its window, but how far its recent calls are from usual. ``give_way`` is called now
+        and then: meanwhile others may count calls."""
         self.begin(now)
+        of_window = _in_slices(self._engine.gauges(now), give_way)
         gauges = chain(
-            filter(_of_fleet, self._engine.gauges(now)) if fleet else self._engine.gauges(now),
+            filter(_of_fleet, of_window) if fleet else of_window,
             self._ledger.spend.gauges(now),
             self.quality.gauges(now),
             self._in_flight(now, processes),
@@ -82,14 +93,15 @@ class Views:
         self.began = self.began or at
 
     def _derived(self, samples: Iterable[_Sample]) -> dict[str, list[Row]]:
-        before, self._rows = self._rows, {}
+        before, rows = self._rows, dict[tuple[str, Labels], Row]()
         families: dict[str, list[Row]] = {}
         for name, labels, value in samples:
             if isfinite(value):
                 row = before.get((name, labels)) or Row(labels, Number())
                 row.cell.value = value
-                self._rows[name, labels] = row
+                rows[name, labels] = row
                 families.setdefault(name, []).append(row)
+        self._rows = rows
         return families
 
     def _in_flight(self, now: float, processes: Processes) -> Iterator[_Sample]:
@@ -113,6 +125,13 @@ class Views:
             yield "otel_llm_backlog_bytes", (), self.backlog
         if self.scrape_seconds is not None:
             yield "otel_llm_scrape_duration_seconds", (), self.scrape_seconds
+
+
+def _in_slices(samples: Iterator[_Sample], give_way: Callable[[], object]) -> Iterator[_Sample]:
+    for number, sample in enumerate(samples, 1):
+        yield sample
+        if number % SLICE == 0:
+            give_way()
 
 
 def _of_fleet(sample: _Sample) -> bool:

@@ -128,7 +128,7 @@ class Aggregator:
     def tend(self) -> None:
         """Have baselines ready before a scrape asks for them."""
         with guard("store"):
-            self.store.tend(time.time())
+            self.store.tend(time.time(), lambda: pause(_NAP))
 
     def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called, as plain values; None without a baseline."""

@@ -12,7 +12,7 @@ from prometheus_client.samples import Exemplar, Timestamp
 
 from otel_llm.core.described import described
 
-from .text import bounds_text, render
+from .text import bounds_text, render, rest
 
 if TYPE_CHECKING:  # a follower that is scraped has no store
     from otel_llm.aggregate import Histogram, Store, View
@@ -27,11 +27,11 @@ class StoreFamilies:
 
     def text(self, *, openmetrics: bool) -> bytes:
         """All families as text, without the end mark of OpenMetrics."""
-        return render(self._store.views(self._clock()), self._store.lock, openmetrics=openmetrics)
+        return render(self._store.views(self._clock(), rest), self._store.lock, openmetrics=openmetrics)
 
     def families(self) -> Iterator[Samples]:
         """All families as prometheus_client knows them."""
-        for view in self._store.views(self._clock()):
+        for view in self._store.views(self._clock(), rest):
             with self._store.lock:
                 family = _family(view)
             yield family

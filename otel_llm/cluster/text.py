@@ -31,8 +31,13 @@ def render(views: Iterable[View], lock: AbstractContextManager[object], *, openm
         written += count
         if written >= SLICE:
             written = 0
-            _sleep(_NAP)
+            rest()
     return b"".join(parts)
+
+
+def rest() -> None:
+    """Let others have the interpreter."""
+    _sleep(_NAP)
 
 
 def bounds_text(metric: Metric) -> tuple[str, ...]:

@@ -195,3 +195,26 @@ def test_a_fleet_shows_no_gauges_of_the_window_but_distances_from_usual(call, re
     (series,) = [view.rows[0].cell.value for view in store.views(AT + 60) if view.metric.name == "otel_llm_series"]
     assert series == lines(store.views(AT + 60))  # it counts what is shown
     assert store.summary(AT + 60)["models"]  # the process itself still knows its window
+
+
+def test_a_scrape_and_the_clerk_give_the_lock_away_now_and_then(call) -> None:
+    """Others count calls meanwhile, of new models, too; each stretch between two rests is some models long."""
+    store, rests = Store(Config()), list[int]()
+    for model in range(60):
+        for second in range(25):
+            store.apply(call(request_model=f"model-{model}", at=AT + second, cost=0.01, cost_source="prices"))
+    now = AT + 400
+
+    def rest() -> None:
+        assert not store.lock.locked()
+        rests.append(sum(len(view.rows) for view in store._state.views.at(now, {}, None, list)) if not rests else 0)
+        store.apply(call(request_model=f"new-{len(rests)}", at=now))
+        store._state.engine.tracks.pop(("openai", f"model-{59 - len(rests)}"), None)
+
+    shown = store.views(now, rest)  # nobody tends: it makes baselines, too
+    window = [view for view in shown if view.metric.section == "derived" and view.metric.apart]
+    assert sum(len(view.rows) for view in window) >= 100 * len(rests) > 600
+    rests.clear()
+    before = len(store._state.engine.tracks)
+    store.tend(now + 120, lambda: rests.append(not store.lock.locked()))
+    assert rests == [True] * (before // 100 + 1)

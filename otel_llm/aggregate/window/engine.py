@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
 
@@ -146,12 +146,18 @@ class Engine:
         return track.enter(at)
 
     def gauges(self, now: float) -> Iterator[Sample]:
-        """The derived gauges of the catalogue, except for spend: (Prometheus name, label values in the catalogue's order, value)."""
-        at = self.renewed(now)
+        """The derived gauges of the catalogue, except for spend: (Prometheus name, label values in the catalogue's order, value).
+
+        Between two samples the caller may give its lock away.
+        """
+        at = self.grid.of(now)
+        due = set(self._due(at))
         span = self._span(now)
-        for key, track in self.tracks.items():
+        for key, track in list(self.tracks.items()):
+            if key in due and key in self.tracks:
+                self._renew(key, at)
             if track.slices or track.cells:
-                yield from samples(key, track, at, span)
+                yield from tuple(samples(key, track, at, span))
 
     def stats(self, now: float) -> Stats:
         """The same facts for code: all calls together, and by model."""
@@ -172,22 +178,25 @@ class Engine:
         return Stats(facts(everything, span, all_costs), models, tuple(shifted))
 
     def renewed(self, now: float) -> int:
-        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it.
+        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it."""
+        at = self.grid.of(now)
+        for key in self._due(at):
+            self._renew(key, at)
+        return at
+
+    def _due(self, at: int) -> list[Key]:
+        """Models whose baselines a look at cell ``at`` renews: none where ``tend`` sees to it.
 
         Of many models, those with settled baselines take turns, so that no scrape waits for all.
         """
-        at = self.grid.of(now)
         slice_now = at // self.grid.per_slice
         if 0 <= slice_now - self.tended <= 1:
-            return at
+            return []
         waiting = [
             key for key, track in self.tracks.items() if 0 < slice_now - track.now <= WAITS and not track.unsettled
         ]
         later = set(waiting[max(AT_ONCE, len(self.tracks) // 5) :])
-        for key in list(self.tracks):
-            if key not in later:
-                self._renew(key, at)
-        return at
+        return [key for key in self.tracks if key not in later]
 
     def _span(self, now: float) -> float:
         """Seconds that rates are over: from the window's first slice or the first call, and a minute at least."""
@@ -248,18 +257,22 @@ class Engine:
             raise ValueError(f"no state of a window: {error}") from error
         return engine
 
-    def tend(self, now: float) -> None:
-        """Renew what is due of one model in a hundred. Called every half second, ``gauges`` has nothing to renew."""
+    def tend(self, now: float, give_way: Callable[[], object] | None = None) -> None:
+        """Renew what is due of one model in a hundred. Called every half second, ``gauges`` has nothing to renew. ``give_way`` is
+        called after each model: others may record calls meanwhile."""
         at = self.grid.of(now)
         slice_now = at // self.grid.per_slice
         minute = at // self.grid.per_minute
         due = [key for key, track in self.tracks.items() if track.now != slice_now or 0 <= track.minute < minute - 1]
         due.sort(key=lambda key: self.tracks[key].now)  # in a short window not all are done before all are due again
+        self.tended = slice_now
         for key in due[: len(self.tracks) // 100 + 1]:
-            self._renew(key, at)
+            if key in self.tracks:
+                self._renew(key, at)
             if key in self.tracks:
                 self.tracks[key].keep(slice_now)
-        self.tended = slice_now
+            if give_way is not None:
+                give_way()
 
     def _renew(self, key: Key, at: int) -> None:
         track = self.tracks[key]
