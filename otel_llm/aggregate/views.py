@@ -23,8 +23,8 @@ _PEAK = ("otel_llm_zscore", "peak")
 _PASSING = ("otel_llm_rate_limit_remaining", "otel_llm_rate_limit_limit")
 """Gauges that disappear when nobody has set them for a window's length."""
 
-SLICE = 100
-"""Samples of the window after which others get the lock: those of two models, a millisecond."""
+SLICE = 150
+"""Samples of the window after which others get the lock: those of three models, a millisecond."""
 
 Processes = Mapping[int, Mapping[Labels, int]]
 _Sample = tuple[str, Labels, float]

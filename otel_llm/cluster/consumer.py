@@ -87,12 +87,19 @@ class JournalConsumer:
         return len(self._living())
 
     def goals(self) -> Goals:
-        """Up to where each process has written its records by now."""
-        if self._folder is not None:
-            for owner, first in owners(self._folder).items():
-                if owner not in self._readers:
-                    self._readers[owner] = Reader(self._folder, owner, Position(first))
-        return {owner: self._readers[owner].goal() for owner in sorted(self._living())}
+        """Up to where each process has written its records by now, of those that have written any since they were read."""
+        files = {} if self._folder is None else owners(self._folder)
+        for owner, (first, _) in files.items():
+            if owner not in self._readers:
+                assert self._folder is not None
+                self._readers[owner] = Reader(self._folder, owner, Position(first))
+        goals: Goals = {}
+        for owner in sorted(self._living()):
+            reader = self._readers[owner]
+            goal = reader.goal(files[owner][1] if owner in files else None)
+            if goal != reader.position:
+                goals[owner] = goal
+        return goals
 
     def drain(self, own: Journal | Memory | None, goals: Goals | None = None, most: float = inf) -> int:
         """Count what is committed, up to ``goals``, until these are ``most`` records or a few more; returns how many they were.

@@ -56,14 +56,16 @@ def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal")
     return folder / f"{prefix}.{owner}.{number}"
 
 
-def owners(folder: Path) -> dict[str, int]:
-    """Who has a journal in ``folder``, with the number of the first file that is left of it."""
-    oldest: dict[str, int] = {}
+def owners(folder: Path) -> dict[str, tuple[int, int]]:
+    """Who has a journal in ``folder``, with the numbers of the first and the last file that are left of it."""
+    files: dict[str, tuple[int, int]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if match := _NAME.fullmatch(entry.name):
-                oldest[match[1]] = min(int(match[2]), oldest.get(match[1], sys.maxsize))
-    return oldest
+                number = int(match[2])
+                first, last = files.get(match[1], (number, number))
+                files[match[1]] = min(first, number), max(last, number)
+    return files
 
 
 class Waiting(deque[bytes]):
@@ -267,11 +269,14 @@ class Reader:
                 take(payload, began)
         return total
 
-    def goal(self) -> Position:
-        """Up to where is committed by now; a writer may go on faster than we read."""
-        first = last = self.position.segment
-        while self._path(last + 1).exists():
-            last += 1
+    def goal(self, last: int | None = None) -> Position:
+        """Up to where is committed by now; a writer may go on faster than we read. ``last`` is the number of its last file, where
+        ``owners`` has looked."""
+        first = self.position.segment
+        if last is None or last < first:
+            last = first
+            while self._path(last + 1).exists():
+                last += 1
         if last > first or self._opened() >= 0:
             with suppress(OSError):
                 return Position(last, self._committed_of(last))

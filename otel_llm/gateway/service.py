@@ -299,7 +299,7 @@ def _journaled(start: Path) -> Iterable[bytes]:
         if isinstance(record, Observation) and record.span_id:
             keys.append(bytes.fromhex(record.trace_id + record.span_id))
 
-    for owner, first in owners(start).items():
+    for owner, (first, _) in owners(start).items():
         reader = Reader(start, owner, Position(first))
         with guard("gateway"):
             reader.read(take)

@@ -213,7 +213,7 @@ def test_a_scrape_and_the_clerk_give_the_lock_away_now_and_then(call) -> None:
 
     shown = store.views(now, rest)  # nobody tends: it makes baselines, too
     window = [view for view in shown if view.metric.section == "derived" and view.metric.apart]
-    assert sum(len(view.rows) for view in window) >= 100 * len(rests) > 600
+    assert sum(len(view.rows) for view in window) >= 150 * len(rests) > 600
     rests.clear()
     before = len(store._state.engine.tracks)
     store.tend(now + 120, lambda: rests.append(not store.lock.locked()))

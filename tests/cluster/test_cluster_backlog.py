@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,31 @@ def test_a_backlog_over_several_files_is_counted_in_bytes(
     goals = aggregator.consumer.goals()
     sizes = sum(path.stat().st_size for path in tmp_path.glob("journal.*")) - 16384
     assert sizes < aggregator.consumer.backlog(goals) <= sizes + 16384
+
+
+def test_of_processes_without_news_a_scrape_reads_a_head_each(
+    tmp_path: Path, leader: tuple[Aggregator, _Lock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "SEGMENT", 16384)
+    aggregator, _ = leader
+    every = [Journal(tmp_path, owner, first=16384) for owner in OWNERS]
+    for journal in every:
+        journal.append(encode(call()))
+    assert aggregator.refresh()
+    heads: list[int] = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, size, at: (heads.append(size), pread(file, size, at))[1])
+    monkeypatch.setattr(Path, "exists", lambda path: pytest.fail(f"asked for {path}"))
+    monkeypatch.setattr(Path, "stat", lambda path: pytest.fail(f"asked for {path}"))
+    assert aggregator.consumer.goals() == {}
+    assert heads == [journals._START] * 3
+
+    while every[1]._number < 2:  # in files that are new, too
+        every[1].append(encode(call()))
+    assert list(aggregator.consumer.goals()) == [OWNERS[1]]
+    monkeypatch.undo()
+    assert aggregator.refresh()
+    assert aggregator.consumer.goals() == {}
 
 
 def test_the_end_of_a_leader_takes_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
