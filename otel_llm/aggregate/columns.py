@@ -106,6 +106,7 @@ class Columns:
     def __init__(self, raw: Sequence[Sequence[Any]]) -> None:
         self._raw = raw
         _, self.at, duration, cost, saved, given, output, read, written, thought, self.traces, self.spans, *chunks = raw
+        self._ids: dict[int, tuple[str, str]] = {}
         self.number = len(self.at)
         self.first, self.last = min(self.at), max(self.at)
         self.duration, self.cost, self.saved = Column(duration, NONE), Column(cost, -1.0), Column(saved, 0.0)
@@ -121,6 +122,13 @@ class Columns:
         """The numbers of the calls whose spans are recorded."""
         if NO_TRACE in self.traces:
             self.traced = [row for row, trace in enumerate(self.traces) if trace != NO_TRACE]
+
+    def ids(self, row: int) -> tuple[str, str]:
+        """Of trace and span of a call, as text."""
+        ids = self._ids.get(row)
+        if ids is None:
+            ids = self._ids[row] = self.traces[row].decode(), self.spans[row].decode()
+        return ids
 
     @property
     def sound(self) -> bool:

@@ -196,21 +196,22 @@ def _count_cells(kind: Kind, calls: Columns) -> None:
 
 def _observe(cell: Histogram, column: Column, calls: Columns) -> None:
     """As ``Histogram.observe`` for each: the last call in a bucket is its exemplar."""
-    counts = cell.counts
+    counts, exemplars, rows = cell.counts, cell.exemplars, column.rows
     buckets = list(map(bisect_left, repeat(cell.bounds), column.values))
     fresh: dict[int, int] = {}
     tally(fresh, buckets)
     for bucket, number in fresh.items():
         counts[bucket] += number
     cell.sum = sum(column.values, cell.sum)
-    rows = range(calls.number) if column.rows is None else column.rows
-    newest = dict(zip(buckets, zip(rows, column.values, strict=True), strict=True))
+    newest = dict(zip(buckets, range(len(buckets)), strict=True))
     if len(calls.traced) < calls.number:
         traced = set(calls.traced)
-        triples = zip(buckets, rows, column.values, strict=True)
-        newest = {bucket: (row, value) for bucket, row, value in triples if row in traced}
-    for bucket, (row, value) in newest.items():
-        cell.exemplars[bucket] = (calls.traces[row].decode(), calls.spans[row].decode(), value, calls.at[row])
+        newest = {
+            bucket: place for place, bucket in enumerate(buckets) if (place if rows is None else rows[place]) in traced
+        }
+    for bucket, place in newest.items():
+        row = place if rows is None else rows[place]
+        exemplars[bucket] = (*calls.ids(row), column.values[place], calls.at[row])
 
 
 def _count_recent(cell: Cell, call: Observation, calls: Columns, places: tuple[list[int], list[int]]) -> None:

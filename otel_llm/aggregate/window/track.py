@@ -81,7 +81,8 @@ class Track(Lessons):
             judgement = baseline.judge(value)
             if judgement is not None:
                 judgements.append(self._alarmed(at, signal, baseline, judgement))
-        judgements += self.reported()
+        if self.pending:
+            judgements += self.reported()
         return tuple(judgements)
 
     def reported(self) -> tuple[Judgement, ...]:
