@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import random
 import statistics
 import threading
 import time
@@ -19,6 +20,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client import Histogram as ClientHistogram
 
 from otel_llm.aggregate import Store, decode, encode
+from otel_llm.aggregate.kinds import grouped
+from otel_llm.cluster import text
 from otel_llm.cluster.families import StoreFamilies
 from otel_llm.core.config import Config
 from otel_llm.core.model import Observation
@@ -98,6 +101,26 @@ def stall(work: Callable[[], object]) -> float:
     return max(gaps)
 
 
+def stretches(work: Callable[[], object]) -> float:
+    """The longest CPU time, in seconds, for which a scrape keeps the interpreter to itself: between two of its rests. Other load does
+    not count."""
+    marks = [time.thread_time()]
+    rest = text._sleep
+
+    def resting(seconds: float) -> None:
+        marks.append(time.thread_time())
+        rest(seconds)
+        marks.append(time.thread_time())
+
+    text._sleep = resting
+    try:
+        work()
+    finally:
+        text._sleep = rest
+    marks.append(time.thread_time())
+    return max(end - begin for begin, end in zip(marks[::2], marks[1::2], strict=True))
+
+
 def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
@@ -133,6 +156,7 @@ def scrapes(lines: int, rounds: int) -> dict[str, float]:
     return {
         "lines": _lines(store), "bytes": len(ours()), "first_ms": round(first * 1e3, 2), **result,
         "ratio": round(result["ours_ms"] / result["client_ms"], 3),
+        "stretch_ms": round(statistics.median(stretches(ours) for _ in range(rounds)) * 1e3, 2),
         **{f"{name}_stall_ms": round(min(times) * 1e3, 2) for name, times in stalls.items()},
         "dump_ms": round(statistics.median(timed(store.dump) for _ in range(rounds)) * 1e3, 2),
     }  # fmt: skip
@@ -154,13 +178,64 @@ def records(rounds: int) -> dict[str, float]:
     }
 
 
+def drains(rounds: int) -> dict[str, dict[str, float]]:
+    """Microseconds of CPU that the leader takes for a record, by what a call is and how many records of one kind a drain has: rounds
+    in turn, the best of each, as the machine is shared."""
+    cases = {
+        f"{name}, {number} of a kind": (made, number)
+        for name, made in (("plain", plain), ("stream", streamed))
+        for number in (1, 10, 20, 50, 100, 1000)
+    }
+    stores = {name: _judging(made) for name, (made, _) in cases.items()}
+    best = dict.fromkeys(cases, float("inf"))
+    rng = random.Random(2)
+    for _ in range(rounds * 4):
+        for name, (made, number) in cases.items():
+            frames = [(encode(made(rng, AT + 3001.0)), 1, place) for place in range(number)]
+            began = time.thread_time()
+            stores[name].apply_all(grouped(frames), AT + 3001.0, [])
+            best[name] = min(best[name], (time.thread_time() - began) / number)
+    return {"us_per_record": {name: round(seconds * 1e6, 1) for name, seconds in best.items()}}
+
+
+def plain(rng: random.Random, at: float) -> Observation:
+    output = int(rng.lognormvariate(5.3, 0.8))
+    return call(1, at)._replace(
+        duration=0.3 + output * 0.012, output_tokens=output, cost=output * 1e-5, stream=False, first_chunk=None, chunk_gaps=(),
+        chunk_gap_sum=0.0,
+    )  # fmt: skip
+
+
+def streamed(rng: random.Random, at: float) -> Observation:
+    gaps = ((1, rng.randrange(9, 60)), (2, 9))
+    return plain(rng, at)._replace(
+        stream=True, first_chunk=0.25 * rng.lognormvariate(0, 0.4), chunk_gaps=gaps, chunk_gap_sum=0.7
+    )
+
+
+def _judging(made: Callable[[random.Random, float], Observation]) -> Store:
+    """A store that has baselines to judge calls by."""
+    store, rng = Store(Config()), random.Random(1)
+    for second in range(0, 3000, 3):
+        store.apply(made(rng, AT + second))
+        if second % 30 == 0:
+            store.tend(AT + second)
+    store.views(AT + 3000)
+    return store
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, no 50,000 lines")
     quick = parser.parse_args().quick
     rounds = 3 if quick else 9
     sizes = LINES[:3] if quick else LINES
-    print(json.dumps({"scrape": [scrapes(lines, rounds) for lines in sizes], "record": records(rounds)}, indent=2))
+    result = {
+        "scrape": [scrapes(lines, rounds) for lines in sizes],
+        "record": records(rounds),
+        "leader": drains(rounds),
+    }
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

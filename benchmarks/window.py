@@ -13,6 +13,7 @@ import random
 import statistics
 import sys
 import time
+from itertools import pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -89,10 +90,11 @@ def memory(rate: float, seconds: float, models: int = 1) -> dict[str, Any]:
 
 
 def scrapes(models: int, rate: float, *, clerk: bool) -> dict[str, Any]:
-    """Milliseconds of a scrape's window over a quarter of an hour, after one that lets baselines settle; per second of the clerk."""
+    """Milliseconds of a scrape's window over a quarter of an hour, after one that lets baselines settle, and for which it has the
+    store's lock at a stretch; per second of the clerk."""
     store = Store(Config())
     window, begin = engine(store), fill(store, AT, 65 * 60, rate, models)
-    rng, first, others, ticks = random.Random(2), [], [], []
+    rng, first, others, ticks, stretches = random.Random(2), [], [], [], []
     for number in range(int(900 / TICK)):
         now = begin + number * TICK
         if clerk:
@@ -102,11 +104,21 @@ def scrapes(models: int, rate: float, *, clerk: bool) -> dict[str, Any]:
                 store.apply(call(rng, now, f"model-{model}"))
         if now % SCRAPE == 0:
             (others if now % 60 else first).append(_timed(lambda now=now: sum(1 for _ in window.gauges(now))))
+            stretches.append(_stretch(store, now))
     return {
         "models": models, "clerk": clerk, "first_ms": _median(first), "first_worst_ms": round(max(first), 2),
         "others_ms": _median(others), "others_worst_ms": round(max(others), 2),
+        "hold_ms": _median(stretches), "hold_worst_ms": round(max(stretches), 2),
         **({"tick_worst_ms": round(max(ticks), 2), "clerk_ms_per_second": round(sum(ticks) / 900, 3)} if clerk else {}),
     }  # fmt: skip
+
+
+def _stretch(store: Store, now: float) -> float:
+    """Milliseconds for which a scrape at ``now`` has the store's lock at a stretch, at most."""
+    marks = [time.process_time()]
+    store.views(now, lambda: marks.append(time.process_time()))
+    marks.append(time.process_time())
+    return max(end - begin for begin, end in pairwise(marks)) * 1e3
 
 
 def _timed(work: Any) -> float:

@@ -79,14 +79,15 @@ def forked(worker: Member, *, stay: bool) -> int:
     return child
 
 
-def scrape_milliseconds(worker: Member) -> float:
-    worker.text(openmetrics=False)
-    took = []
-    for _ in range(30):
-        began = time.perf_counter()
-        worker.text(openmetrics=False)
-        took.append(time.perf_counter() - began)
-    return statistics.median(took) * 1e3
+def scrape_milliseconds(*workers: Member) -> list[float]:
+    """CPU of a scrape of each, in turn, so that what else runs on the machine is the same for all."""
+    took: list[list[float]] = [[] for _ in workers]
+    for _ in range(61):
+        for worker, times in zip(workers, took, strict=True):
+            began = time.thread_time()
+            worker.text(openmetrics=False)
+            times.append(time.thread_time() - began)
+    return [statistics.median(times[1:]) * 1e3 for times in took]
 
 
 def scrapes(folder: Path, live: int) -> tuple[float, float]:
@@ -101,7 +102,7 @@ def scrapes(folder: Path, live: int) -> tuple[float, float]:
     for series in range(SERIES):
         for _ in range(live - 1 + DEAD):
             one.append(call(series))
-    together, alone = scrape_milliseconds(many), scrape_milliseconds(one)
+    together, alone = scrape_milliseconds(many, one)
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
