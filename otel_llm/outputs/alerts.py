@@ -244,8 +244,9 @@ def on_anomaly(
     Also a decorator, with arguments (``@on_anomaly(severity="warning")``) or without; the function can be called as before.
     ``severity`` is ``critical`` (the default), or ``warning`` for
     warnings as well. ``signal`` is one or more of latency, output_tokens, cost, errors, budget, breaker ... or of the anomalies' types;
-    None is all. ``provider`` and ``model`` may hold stars; ``z_score`` is the least distance in standard deviations, 0 or more. The
-    same anomaly is delivered once in 5 minutes, and no handler gets more than 20 a minute. Raises ValueError on any other severity,
+    None is all. ``provider`` and ``model`` may hold stars; ``z_score`` is the least distance in standard deviations, 0 or more, of
+    those that have one. Each handler gets the same anomaly once in 5 minutes, a critical one after a warning at once, and no more than 20
+    a minute. Raises ValueError on any other severity,
     signal, name or distance, and TypeError where ``handler`` cannot be called.
     """
     chosen = wanted(severity, signal, provider=provider, model=model, z_score=z_score)

@@ -107,3 +107,14 @@ def test_minutes_are_reported_with_the_next_call_though_it_is_an_ordinary_one_or
             feed(engine, calls[1:])
             engine.forget(begin + 60)
         assert reported[2:] == [{"errors"}] * 4, kind
+
+
+@pytest.mark.parametrize("signal", ["calls", "spend"])
+def test_a_loop_of_twenty_times_the_calls_is_found_from_an_hour_and_a_half_on(signal: str) -> None:
+    """Before that, how far minutes differ is not known well enough to call anything unusual: the page says so."""
+    engine = Engine()
+    feed(engine, steady(START, 5400, every=7.5))
+    for minute in range(2):
+        feed(engine, steady(START + 5400 + 60 * minute, 60, every=7.5 / 20, seed=minute))
+    shown = gauges(engine, START + 5520)
+    assert shown["otel_llm_zscore", signal, "shift"] >= 3
