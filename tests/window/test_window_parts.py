@@ -232,9 +232,9 @@ def test_three_alarms_within_five_minutes_are_critical() -> None:
     watch = Watch()
     critical = watch.judgement("latency", "call", 5.0, "critical")
     assert (critical.value, critical.baseline_mean, critical.direction) == (0.0, 0.0, "high")
-    urgencies = [watch.urgency(at, critical, 0.0) for at in (0.0, 200.0, 301.0, 400.0)]
+    urgencies = [watch.urgency(at, critical, 0.0, 0) for at in (0.0, 200.0, 301.0, 400.0)]
     assert urgencies == ["warning", "warning", "warning", "critical"]
-    assert watch.urgency(401.0, critical._replace(severity="warning"), 3.0) == "warning"
+    assert watch.urgency(401.0, critical._replace(severity="warning"), 3.0, 0) == "warning"
     assert watch.judgement("output_tokens", "shift", -5.0, "warning").direction == "low"
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, nan, sqrt
+from math import inf, log, nan, sqrt
 from operator import mul
 
 from .facts import Check, Direction, Judgement, Severity, Signal
 from .length import Lengths
-from .scales import NARROWEST, SCALES, Linear, Scale, of_student
+from .scales import NARROWEST, SCALES, UNIT, Linear, Scale, of_student
 from .sketch import WIDTH, Bins, Counts, middle
 from .summary import Summary
 
@@ -22,6 +22,9 @@ CRITICAL = 3.0
 PRIOR = 3  # blocks' worth of belief, before there are blocks, that the means of blocks wander
 LEAST_SPREAD = 0.3  # of the scores of a baseline whose values are nearly all alike
 WANDER = 0.15  # by so many standard deviations of single calls
+MATTERS = (
+    NARROWEST / 3
+)  # the least error of a mean of logarithms, of which three are a change that matters, as in trends
 LOOKS = 1.12  # times the variance of a mean: a shift is looked for at every moment, not once
 DOUBT = 2.5  # a block further out than this does not teach
 PATIENCE = (5, 15)  # blocks in a row, at least and at most, until what was doubted is the new normal
@@ -67,8 +70,9 @@ class Wander:
     def centre(self) -> float:
         return self.first / self.blocks
 
-    def deviation(self, mean: float, calls: int, spread: float) -> float:
-        """How many standard errors ``mean`` of ``calls`` lies from the centre, given the spread of single calls.
+    def deviation(self, mean: float, calls: int, spread: float, least: float = 0.0) -> float:
+        """How many standard errors, each ``least`` at the least, ``mean`` of ``calls`` lies from the centre, given the spread of
+        single calls.
 
         The error is that of a random-effects model (DerSimonian and Laird 1986): chance, plus what blocks differ by, the latter
         held near ``WANDER`` while there are few of them.
@@ -79,7 +83,7 @@ class Wander:
         freedom = PRIOR + self.blocks - 1
         wander = (PRIOR * (WANDER * spread) ** 2 + max(apart, 0.0)) / freedom
         error = wander * (1 + 1 / self.blocks) + spread * spread * (1 / calls + self.chance / self.blocks**2)
-        return of_student((mean - self.centre) / sqrt(LOOKS * error), freedom)
+        return of_student((mean - self.centre) / max(sqrt(LOOKS * error), least), freedom)
 
 
 def teachers(blocks: Sequence[tuple[int, Logs]]) -> set[int]:
@@ -190,6 +194,7 @@ class Baseline:
 
     def _learn(self, bins: Mapping[int, int], blocks: Sequence[Sequence[Summary]]) -> None:
         self.scores = Scores(self.scale, bins)
+        self.typical = sum(one.log_moments()[1] for block in blocks for one in block) / self.count  # a bin number
         squares = self.scores.squares(bins)
         for block in blocks:
             calls = sum(one.count for one in block)
@@ -245,5 +250,14 @@ class Baseline:
         joint = recent.joint
         if self.lengths is not None and joint is not None and joint.count >= MOSTLY * recent.count:
             calls, rest = self.lengths.trimmed(joint)
-            return self.rest.deviation(rest, calls, self.rest_spread)
-        return self.wander.deviation(self.scores.total_of_any(recent.bins) / recent.count, recent.count, self.spread)
+            return self.rest.deviation(rest, calls, self.rest_spread, MATTERS)
+        score = self.wander.deviation(self.scores.total_of_any(recent.bins) / recent.count, recent.count, self.spread)
+        limit = self._change(recent) / MATTERS
+        return min(score, limit) if score > 0 else max(score, -limit)
+
+    def _change(self, recent: Summary) -> float:
+        """How far recent calls have moved, as a logarithm: their typical value or their mean, whichever has moved more."""
+        _, first, _ = recent.log_moments()
+        typical = abs(first / recent.count - self.typical) * WIDTH
+        unit = UNIT[self.signal]
+        return max(typical, abs(log(max(recent.total / recent.count, unit) / max(self.mean, unit))))

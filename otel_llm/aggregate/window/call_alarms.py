@@ -1,7 +1,7 @@
 """Alarms by single calls: how many there were within five minutes, and how many a service has by itself.
 
 Some services have calls far beyond all others while nothing is wrong, several at a time. The most of them within five minutes is
-kept for every two hours of the last three days.
+kept for every two hours of the last three days. Before that is known, and after: of many calls, a few such are no fault of the service.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from .trend import Line
 
 WITHIN = 300.0  # seconds in which alarms add up
+SHARE = 0.01  # of the calls in that time: fewer alarms page nobody while recent calls as a whole are where they were
 MOST = 20  # that are counted
 JOINED = 2.0  # a shift from which on recent calls as a whole are beside the usual: an alarm is not alone then
 
@@ -27,16 +28,16 @@ class CallAlarms:
         self.most = 0  # alone within five minutes, since the last minute was closed
         self.line = Line()  # of which the largest are kept
 
-    def critical(self, at: float, shift: float, least: int) -> bool:
+    def critical(self, at: float, shift: float, least: int, calls: int = 0) -> bool:
         """Count an alarm; whether it makes ``least`` within five minutes, and where recent calls as a whole have no ``shift`` to its
-        side, more than the service has by itself."""
+        side, more than the service has by itself, and at least ``SHARE`` of the ``calls`` in that time (of 2,000 at the most)."""
         _keep(self.times, at)
         together = _lately(self.times, at)
         if shift >= JOINED:
             return together >= least
         _keep(self.alone, at)
         self.most = max(self.most, _lately(self.alone, at))
-        return together >= least and together > self.usual
+        return together >= least and together > self.usual and together >= min(SHARE * calls, MOST)
 
     @property
     def usual(self) -> float:

@@ -22,6 +22,7 @@ NEWEST = 128  # calls of which the last ones are now
 PAST = 128  # calls that are the past, spread over the window
 NUMBERS = 5  # at the beginning of a sample
 A_MINUTE = 3  # of each minute become past
+LATELY = 5  # minutes
 RECENT, FEW = 2, 30  # minutes, and calls at least, that are now
 TOP = 3
 LEAST = 20  # calls on each side
@@ -63,6 +64,11 @@ class Samples:
         sample = ended[:: max(len(ended) // A_MINUTE, 1)][:A_MINUTE]
         self.past.extend(sample)
         self.minutes.append((calls, len(sample)))
+
+    @property
+    def lately(self) -> int:
+        """Calls of the last five minutes that had any."""
+        return sum(calls for calls, _ in list(self.minutes)[-LATELY:])
 
     def causes(self, signal: Signal) -> tuple[Cause, ...]:
         """The values that have most of a signal's change beyond what was to be expected, at most three: share of the change,

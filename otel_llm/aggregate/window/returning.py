@@ -18,7 +18,7 @@ TIMES = 3  # until it is expected
 KEPT = 12  # stretches that are remembered
 ALIKE = 0.4 / WIDTH  # bins of a sketch: two stretches whose means lie further apart are not the same
 BEYOND = 0.2 / WIDTH  # likewise: as far beyond the stretches before, one is reported
-TIMES = 3  # blocks
+LATELY = 3  # blocks that a trend still sees
 FURTHER = 1.5  # times: a single call that far beyond those of the stretches before is reported
 MISSED = 3.5  # periods without one, after which none is expected any more
 
@@ -65,8 +65,8 @@ class Returning:
         return furthest._replace(extreme=extreme)
 
     def lately(self, block: int, side: int) -> bool:
-        """Whether one was due within the last blocks, which a trend still sees."""
-        dues = (self.due(block - back) for back in range(TIMES)) if self.stretches else ()
+        """Whether one was due within the last ``LATELY`` blocks."""
+        dues = (self.due(block - back) for back in range(LATELY)) if self.stretches else ()
         return any(due is not None and due.side == side for due in dues)
 
     def covers(self, block: int, side: int, mean: float) -> bool:

@@ -101,9 +101,8 @@ class Track(Lessons):
         shift = side * self._shift_of_cell(signal, baseline)
         if abs(judgement.zscore) < ALONE and shift < CRITICAL:
             return judgement
-        return judgement._replace(
-            alarm=True, urgency=self.watch.urgency(at, judgement, shift), causes=self._causes_of_cell(signal)
-        )
+        urgency = self.watch.urgency(at, judgement, shift, self.samples.lately)
+        return judgement._replace(alarm=True, urgency=urgency, causes=self._causes_of_cell(signal))
 
     def _causes_of_cell(self, signal: Signal) -> tuple[Cause, ...]:
         """What has moved; looked at once per cell, as in a fault each call may be an alarm."""

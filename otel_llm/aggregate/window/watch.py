@@ -131,13 +131,13 @@ class Watch:
         direction: Direction = "high" if score > 0 else "low"
         return Judgement(signal, direction, severity, now, before, spread, score, alarm=True, kind=kind)
 
-    def urgency(self, at: float, judgement: Judgement, shift: float) -> Severity:
+    def urgency(self, at: float, judgement: Judgement, shift: float, calls: int) -> Severity:
         """Of an alarm by a single call: critical from the third of a kind within five minutes on. ``shift`` is that of recent calls to
-        the same side; without one it takes more alarms than the service has by itself."""
+        the same side; without one it takes more alarms than the service has by itself, and a share of its ``calls`` in that time."""
         if judgement.severity != "critical":
             return judgement.severity
         alarms = self.alarms[judgement.signal, judgement.direction]
-        return "critical" if alarms.critical(at, shift, self.alarming.alarms) else "warning"
+        return "critical" if alarms.critical(at, shift, self.alarming.alarms, calls) else "warning"
 
     def dump(self) -> tuple[Any, ...]:
         reading = self.reading
