@@ -116,7 +116,7 @@ def test_a_shift_of_calls_that_are_all_free_has_no_batch_that_is_due() -> None:
     engine = Engine()
     feed(engine, steady(START, 600, seed=7))
     track = next(iter(engine.tracks.values()))
-    assert track._unless_due("cost", engine.grid.of(START + 600), 4.0, Summary()) == 4.0
+    assert track._unexpected("cost", engine.grid.of(START + 600), 4.0, Summary()) == 4.0
 
 
 def test_a_line_of_a_signal_that_is_no_more_is_left_out() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from operator import ge
 
 import pytest
 from window_calls import Call, feed, gauges
 
 from otel_llm.aggregate.window import Engine
+from otel_llm.aggregate.window.trend import Trend
 
 START = 1_700_000_040.0
 COST, LATENCY = (("otel_llm_zscore", signal, "shift") for signal in ("cost", "latency"))
@@ -94,3 +96,67 @@ def test_of_thin_traffic_the_newest_calls_are_judged_by_themselves(healthy: Engi
     assert sizes[0] >= 5
     assert sizes == sorted(sizes)
     assert gauges(engine, NOW + 180)[LATENCY] > 3
+
+
+def found_by(engine: Engine, seed: int, slower: float, calls: int) -> int:
+    """How many calls a fault takes until the gauge of latency shows it; one more than ``calls`` where none does."""
+    begin = NOW + 30 * seed
+    for number, call in enumerate(mixed(begin, 30 * calls, slower=slower), 1):
+        feed(engine, [call])
+        engine.forget(call.at + 1)
+        if gauges(engine, call.at + 1)[LATENCY] >= 3:
+            return number
+    return calls + 1
+
+
+def test_of_two_calls_a_minute_a_doubled_latency_takes_few(healthy: Engine) -> None:
+    """Within 4, 5 and 8 calls, of 20 faults."""
+    calls = [found_by(taken_up(healthy), seed, 2.0, 8) for seed in range(20)]
+    found = [sum(one <= within for one in calls) for within in (4, 5, 8)]
+    assert all(map(ge, found, (8, 10, 16))), found
+    assert sum(found_by(taken_up(healthy), seed, 1.0, 8) <= 8 for seed in range(20)) == 0
+
+
+def test_one_call_that_hangs_is_no_shift_of_the_newest(healthy: Engine) -> None:
+    for place in range(3):
+        engine = taken_up(healthy)
+        calls = mixed(NOW, 120)
+        calls[place] = calls[place]._replace(duration=600.0)
+        feed(engine, calls)
+        engine.forget(NOW + 120)
+        assert gauges(engine, NOW + 120)[LATENCY] < 3
+
+
+def test_the_newest_have_a_line_of_their_own_that_outlives_a_restart(healthy: Engine) -> None:
+    (track,) = healthy.tracks.values()
+    line = track.newest_lines["latency"]
+    assert len(line.maxima) >= 2
+    assert line.maxima != track.lines["latency"].maxima
+    after = Engine()
+    after.take_up(json.loads(json.dumps(healthy.learned())))
+    (restarted,) = after.tracks.values()
+    assert restarted.newest_lines["latency"].maxima.tolist() == pytest.approx(line.maxima.tolist(), abs=0.005)
+    assert taken_up(healthy).tracks.popitem()[1].newest_lines["latency"].level == line.level
+
+
+def test_the_newest_are_held_against_as_much_of_four_hours_as_there_is() -> None:
+    trend = Trend(0.1, 0.03)
+    assert trend.of_newest(1.0, 4, 0) == 0.0  # nothing is known
+    for minute in range(200):
+        trend.close(minute, 1.0, 0.0, 0.01)
+    assert trend.of_newest(0.0, 4, 200) == 0.0
+    far = trend.of_newest(4.0, 4, 200)
+    assert far > 5
+    assert trend.of_newest(4.0, 4, 500) == pytest.approx(far, rel=0.2)  # by the day, where hours are silent
+
+
+def test_without_lengths_the_newest_latencies_are_judged_by_the_mean(healthy: Engine) -> None:
+    engine = taken_up(healthy)
+    (track,) = engine.tracks.values()
+    calls = [call._replace(output_tokens=None) for call in mixed(NOW + 4000, 240, slower=4.0)]
+    feed(engine, calls)
+    engine.forget(NOW + 4240)
+    at = engine.grid.of(NOW + 4240)
+    for cell in track.cells.values():
+        assert cell.latency.joint is None
+    assert list(track._of_newest_latencies(at)) == []

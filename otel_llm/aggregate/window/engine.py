@@ -15,7 +15,7 @@ from .track import Track
 from .views import facts, samples
 from .watch import Alarms
 
-VERSION = 7
+VERSION = 8
 WIDER = 2  # classes of prompt lengths are so many times as wide as those of answer lengths, as prompts differ more
 NOTHING: tuple[Judgement, ...] = ()
 AT_ONCE = 20  # models, or a fifth of them, whose baselines one look renews; by the fifth all are

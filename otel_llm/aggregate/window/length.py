@@ -162,6 +162,13 @@ class Lengths:
             squares += usual * (calls * usual - 2 * total)
         return joint.count, first * WIDTH, max(squares, 0.0) * WIDTH * WIDTH
 
+    def clipped(self, joint: Joint, centre: float, far: float) -> float:
+        """As the sum of ``rest``, of calls that count as no further than ``far`` from ``centre``; those of one length count as alike."""
+        low, high, total = centre - far, centre + far, 0.0
+        for bucket, calls, sum_of_bins in joint.items():
+            total += calls * min(max((sum_of_bins / calls - self.usual(bucket)) * WIDTH, low), high)
+        return total
+
     def trimmed(self, joint: Joint) -> tuple[int, float]:
         """Calls and mean of the rest without the slowest call: one that hangs is no shift."""
         calls, rest, _ = self.rest(joint)

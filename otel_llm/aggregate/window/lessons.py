@@ -176,7 +176,7 @@ class Lessons(Timeline):
         since, until, total = self.sums.get(signal, (None, upto, Summary()))
         if since != (oldest, first) or until > upto:
             until, total = oldest, Summary()
-            for one in () if young else reversed(self.older(signal, first, reach)):
+            for _, one in () if young else reversed(self.older(signal, first, reach)):
                 total.merge(one)
         self._sum(total, signal, until, upto)
         self.sums[signal] = (oldest, first), upto, total
@@ -196,7 +196,7 @@ class Lessons(Timeline):
         """The newest ``NEWEST`` of the recent calls each, and those that share a cell or slice with them."""
         total, wanted = Summary(), iter(NEWEST)
         least = next(wanted)
-        for one in self._newest_first(signal, at):
+        for _, one in self.newest_first(signal, at):
             total.merge(one)
             if total.count < least:
                 continue
@@ -206,13 +206,15 @@ class Lessons(Timeline):
                 if not least:
                     return
 
-    def _newest_first(self, signal: Signal, at: int) -> Iterator[Summary]:
+    def newest_first(self, signal: Signal, at: int) -> Iterator[tuple[int, Summary]]:
+        """Recent calls by cell, then by slice, each with the number of its first cell."""
         reach = self.reach[signal]
         oldest = self._oldest_recent(signal, at)
         for number in sorted((number for number in self.cells if oldest <= number <= at), reverse=True):
-            yield getattr(self.cells[number], signal)
+            yield number, getattr(self.cells[number], signal)
         if reach and signal not in self.young:
-            yield from self.older(signal, self._first_recent(at // self.grid.per_slice), reach)
+            for number, one in self.older(signal, self._first_recent(at // self.grid.per_slice), reach):
+                yield number * self.grid.per_slice, one
 
     def peak(self, signal: Signal, at: int) -> float | None:
         """The z-score of the most extreme call of the last minute."""

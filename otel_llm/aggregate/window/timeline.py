@@ -45,13 +45,13 @@ class Timeline:
         one = self.slices.get(of_slice)
         return Slice() if one is None else one.open()
 
-    def older(self, signal: Signal, first: int, reach: int) -> list[Summary]:
-        """Of the ``reach`` slices before slice ``first``, newest first. Each is opened once, until a slice changes."""
+    def older(self, signal: Signal, first: int, reach: int) -> list[tuple[int, Summary]]:
+        """Of the ``reach`` slices before slice ``first``, newest first, with their numbers. Each is opened once, until a slice changes."""
         for number in range(first - reach, first):
             if number in self.slices and number not in self.opened:
                 self.opened[number] = self.slices[number].open()
         return [
-            getattr(self.opened[number], signal)
+            (number, getattr(self.opened[number], signal))
             for number in range(first - 1, first - reach - 1, -1)
             if number in self.opened
         ]

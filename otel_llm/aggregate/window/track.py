@@ -14,6 +14,7 @@ from .explain import Samples
 from .facts import Cause, Judgement, Signal
 from .lessons import Lessons
 from .memory import Memory
+from .signals import KINDS, KNOWN
 from .slices import SIGNALS, Grid, Slice
 from .summary import Summary
 from .trend import Line
@@ -22,6 +23,7 @@ from .watch import DEFAULT, Alarms, Watch
 PATIENCE = 30  # cells after which a record makes the baselines itself, where nobody asked for them meanwhile
 ALONE = 4.5  # from which z-score on a single call is an alarm by itself
 THIN = 60  # recent calls, below which the newest of them are also judged by themselves
+NEWEST, CLIP = (4, 8, 16), 2.5  # of them, at least; spreads that one may lie from the others
 KEEP_APART = 10  # slices after which what outlives a restart is prepared again
 
 
@@ -35,6 +37,7 @@ class Track(Lessons):
         self.explained: dict[Signal, tuple[int, tuple[Cause, ...]]] = {}  # by the cell of the last look
         self.shifts: dict[Signal, tuple[int, float]] = dict.fromkeys(SIGNALS, (-1, 0.0))
         self.lines: dict[Signal, Line] = {signal: Line() for signal in SIGNALS}
+        self.newest_lines: dict[Signal, Line] = {signal: Line() for signal in SIGNALS}
         self.minute = -1  # the newest that has been closed
         self.now = -1  # the slice that the baselines were made in
         self.prepared = -PATIENCE  # the cell of that moment
@@ -118,7 +121,7 @@ class Track(Lessons):
         if number != self.number:
             recent = self.recent(signal, self.number)
             score = baseline.shift(recent) if recent.count else 0.0
-            shift = self._on_scale(signal, self._unless_due(signal, self.number, score, recent), self.minute)
+            shift = self._on_scale(signal, self._unexpected(signal, self.number, score, recent), self.minute)
             self.shifts[signal] = (self.number, shift)
         return shift
 
@@ -130,21 +133,54 @@ class Track(Lessons):
         recent = recent or self.recent(signal, at)
         if not recent.count:
             return None
-        return self._on_scale(signal, self._unexpected(signal, at, baseline, recent), at // self.grid.per_minute)
+        score = self._unexpected(signal, at, baseline.shift(recent), recent)
+        newest = self._of_newest(signal, at, baseline, recent)
+        return self._larger(signal, score, newest, at // self.grid.per_minute)
+
+    def _larger(self, signal: Signal, score: float, newest: float | None, minute: int) -> float:
+        """The shift of recent calls, or of the newest of them where that is more unusual, on the scale where 3 is the line."""
+        of_recent = self._on_scale(signal, score, minute)
+        if newest is None:
+            return of_recent
+        return max(of_recent, self.newest_lines[signal].shown(newest), key=abs if KINDS[signal].both else None)
 
     def _on_scale(self, signal: Signal, score: float, minute: int) -> float:
         """On the scale where 3 is the line; of cost what a token costs, if that is more unusual."""
         return self.watch.larger(signal, "shift", self.lines[signal].shown(score), minute)
 
-    def _unexpected(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float:
-        """The shift of recent calls, or of the newest of them where they are few and it is larger; except for a batch that is due."""
-        scores = [baseline.shift(recent)]
-        if recent.count < THIN and self.scale != "linear":  # which is the textbook's, whatever it misses
-            scores += [baseline.shift(newest) for newest in self.newest(signal, at)]
-        score = max(scores, key=abs if baseline.both else None)
-        return self._unless_due(signal, at, score, recent)
+    def _of_newest(self, signal: Signal, at: int, baseline: Baseline, recent: Summary) -> float | None:
+        """Where recent calls are few, the shift of the newest of them; None where they are many.
 
-    def _unless_due(self, signal: Signal, at: int, score: float, recent: Summary) -> float:
+        Latencies are those of two minutes and of ``NEWEST`` calls, beyond what is usual at their lengths over the day. None counts for
+        more than ``CLIP``; to leave out the slowest would be to leave out a fourth of what four calls say.
+        """
+        if recent.count >= THIN or self.scale == "linear":  # which is the textbook's, whatever it misses
+            return None
+        if signal == "latency" and self.watch.reading.lengths.count >= KNOWN and self.watch.trends[signal].known:
+            scores = list(self._of_newest_latencies(at))
+        else:
+            scores = [baseline.shift(newest) for newest in self.newest(signal, at)]
+        if not scores:
+            return None
+        return self._unexpected(signal, at, max(scores, key=abs if baseline.both else None), recent)
+
+    def _of_newest_latencies(self, at: int) -> Iterator[float]:
+        lengths, trend = self.watch.reading.lengths, self.watch.trends["latency"]
+        calls, total, first, wanted = 0, 0.0, at, list(NEWEST)
+        for number, one in self.newest_first("latency", at):
+            if number <= at - self.grid.recent and calls >= wanted[0]:
+                yield trend.of_newest(total, calls, first // self.grid.per_minute)
+                wanted = [least for least in wanted if least > calls]
+                if not wanted:
+                    return
+            if one.joint is not None and one.joint.count:
+                calls, first = calls + one.joint.count, number
+                total += lengths.clipped(one.joint, trend.centre, CLIP * trend.spread)
+        if calls:
+            yield trend.of_newest(total, calls, first // self.grid.per_minute)
+
+    def _unexpected(self, signal: Signal, at: int, score: float, recent: Summary) -> float:
+        """``score``, except for a batch that is due."""
         count, total, _ = recent.log_moments()
         if not count:
             return score
@@ -228,9 +264,11 @@ class Track(Lessons):
         for signal in SIGNALS:
             baseline = self.baselines[signal]
             if baseline is not None and (recent := self.recent(signal, last)).count:
-                score = self._unexpected(signal, last, baseline, recent)
-                self.lines[signal].see(self.minute, abs(score) if baseline.both else score)
-                yield signal, "shift", self._on_scale(signal, score, self.minute)
+                score = self._unexpected(signal, last, baseline.shift(recent), recent)
+                newest = self._of_newest(signal, last, baseline, recent)
+                for line, one in ((self.lines[signal], score), (self.newest_lines[signal], newest or 0.0)):
+                    line.see(self.minute, abs(one) if baseline.both else one)
+                yield signal, "shift", self._larger(signal, score, newest, self.minute)
 
     def merge(self, other: Track) -> None:
         for number, one in other.slices.items():
@@ -242,11 +280,12 @@ class Track(Lessons):
         self.stale = True
         if other.minute > self.minute:  # what was learned does not add up: the longer past stays
             self.watch, self.minute, self.lines = other.watch, other.minute, other.lines
+            self.newest_lines = other.newest_lines
 
     def dump(self) -> tuple[Any, ...]:
         slices = [(number, one.open().dump()) for number, one in self.slices.items()]
         cells = [(number, one.dump()) for number, one in self.cells.items()]
-        lines = [self.lines[signal].dump() for signal in SIGNALS]
+        lines = [(self.lines[signal].dump(), self.newest_lines[signal].dump()) for signal in SIGNALS]
         returning = [self.returning[signal].dump() for signal in SIGNALS]
         return (
             slices,
@@ -266,8 +305,9 @@ class Track(Lessons):
         self.memory = Memory.load(memory)
         self.watch.load(watch)
         self.before = {signal: (int(since), float(mean)) for signal, (since, mean) in before}
-        for signal, line, pattern in zip(SIGNALS, lines, returning, strict=True):
+        for signal, (line, newest), pattern in zip(SIGNALS, lines, returning, strict=True):
             self.lines[signal].load(line)
+            self.newest_lines[signal].load(newest)
             self.returning[signal].load(pattern)
 
     def keep(self, now: int) -> None:
@@ -289,6 +329,7 @@ class Track(Lessons):
             "memory": memory.dump(),
             "watch": self.watch.learned(),
             "lines": {signal: line.short() for signal, line in self.lines.items()},
+            "newest": {signal: line.short() for signal, line in self.newest_lines.items()},
             "returning": {signal: pattern.dump() for signal, pattern in self.returning.items()},
         }
 
@@ -299,5 +340,6 @@ class Track(Lessons):
         for signal, line in state["lines"].items():
             if signal in self.lines:
                 self.lines[signal].take_up(line)
+                self.newest_lines[signal].take_up(state.get("newest", {}).get(signal, ()))
                 self.returning[signal].load(state.get("returning", {}).get(signal, ()))
         self.stale = True

@@ -25,6 +25,7 @@ PRIOR = 3  # windows' worth of belief in ``WANDER``
 WANDER = 0.15  # of the spread of single calls: how far means wander before it is known
 WILD = 9.0  # squared: one difference teaches at most three times the error that is known
 LEAST = 20  # calls in a past
+PASTS, FULL = (60, 120, 240), 60  # minutes that the newest calls are held against: the first that have so many calls
 LINE = 3.0
 BLOCK = 120  # minutes whose largest score is kept
 BLOCKS = 36
@@ -245,6 +246,20 @@ class Trend:
             yield 2 * place, total / count - before / past, 1 / count + 1 / past
         if day >= LEAST:
             yield 2 * place + 1, total / count - of_day / day, 1 / count + 1 / day
+
+    def of_newest(self, total: float, calls: int, before: int) -> float:
+        """The score of ``calls`` whose values add up to ``total``, against those of the minutes before ``before``: of the last hour, or
+        of as many as there are of the last four, or of the day. None where nothing is known."""
+        past, of_past = 0.0, 0.0
+        for minutes in PASTS:
+            past, of_past, _ = self.minutes.between(before - 1 - minutes, before - 1)
+            if past >= FULL:
+                break
+        if past < LEAST:
+            past, of_past, _ = self.day
+        if past < LEAST or not calls:
+            return 0.0
+        return self._scored(0, total / calls - of_past / past, 1 / calls + 1 / past, self.spread)
 
     def _learn(self, minute: int) -> None:
         spread = self.spread
