@@ -43,7 +43,7 @@ def _alike(call: Answer, _: random.Random) -> None:
 
 
 def _short(call: Answer, dice: random.Random) -> None:
-    call.output = 12 if dice.random() < 0.35 else call.output
+    call.output = 12 if dice.random() < 0.5 else call.output
 
 
 def _long(call: Answer, dice: random.Random) -> None:
@@ -52,7 +52,7 @@ def _long(call: Answer, dice: random.Random) -> None:
 
 
 def _slow(call: Answer, dice: random.Random) -> None:
-    call.seconds *= 12 if dice.random() < 0.35 else 1
+    call.seconds *= 12 if dice.random() < 0.5 else 1
 
 
 class Plant(NamedTuple):
@@ -89,13 +89,13 @@ PLANTS = {
         "stream", _alike, "output_variance_anomaly", "warning", (0, 0.1), (0.25, 0.35), 435, "LLMAnomaly", "warning", 9, "low"
     ),
     "output_short": Plant(
-        "async stream", _short, "short_answers", "warning", (0.2, 0.6), (0.02, 0.08), 435, "LLMAnomaly", "warning", 9
+        "async stream", _short, "short_answers", "warning", (0.15, 0.9), (0.02, 0.08), 435, "LLMAnomaly", "warning", 9
     ),
     "output_long": Plant(
         "plain", _long, "long_answers", "warning", (0.2, 0.8), (0.02, 0.08), 435, "LLMAnomaly", "warning", 9
     ),
     "latency_slow": Plant(
-        "async stream", _slow, "slow_calls", "warning", (0.2, 0.6), (0.02, 0.08), 435, "LLMAnomaly", "warning", 9
+        "async stream", _slow, "slow_calls", "warning", (0.15, 0.9), (0.02, 0.08), 435, "LLMAnomaly", "warning", 9
     ),
 }  # fmt: skip
 
