@@ -212,3 +212,28 @@ def test_what_cost_nothing_before_is_all_of_the_change() -> None:
             samples.add((1.0, 10, 0, cost, None, "", ("acme" if number % 2 else "globex",), False, ""))
         samples.close(30 if minute < 28 else 60)
     assert [cause[:3] for cause in samples.causes("spend")] == [("tenant", "acme", 1.0)]
+
+
+@pytest.mark.parametrize("signal", ["latency", "output_tokens", "cost", "errors", "output_short", "input_tokens"])
+def test_a_value_that_is_gone_or_new_is_no_error(signal: str) -> None:
+    """The loudest tenant leaves, another comes, errors end: each dimension has values of one side alone."""
+    for seed in range(40):
+        dice, samples = random.Random(seed), Samples(("tenant", "feature"))
+        leaving, coming = dice.sample(["acme", "globex", "initech", "umbrella"], 2)
+        for minute in range(63):
+            calls = [healthy(dice) for _ in range(30)]
+            for call in calls:
+                if minute < 60 and call["tenant"] == leaving:
+                    call.update(
+                        latency=call["latency"] * 6, error=dice.choice(["timeout", ""]), output=call["output"] * 4
+                    )
+                if minute >= 60 and call["tenant"] == leaving:
+                    call.update(
+                        tenant=coming, latency=call["latency"] / 3, model="gpt-5-august", input=call["input"] * 9
+                    )
+                add(samples, call)
+            samples.close(len(calls))
+        for dimension, value, share, before, now in samples.causes(signal):
+            assert dimension
+            assert value
+            assert all(0 <= one <= 1 for one in (share, before, now))

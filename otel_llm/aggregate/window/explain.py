@@ -103,7 +103,7 @@ class Samples:
         dimensions, left = dict(self._dimensions()), after
         change = _mean(after) - _mean(before)
         for number in range(TOP - 1):
-            if number >= len(causes):
+            if number >= len(causes) or not change:
                 break
             name, value, *_ = causes[number]
             left = _without(dimensions[name], value, before, left)
@@ -113,7 +113,8 @@ class Samples:
             for one in self._standing_out(before, left):
                 if one[:2] not in known:
                     was, become = _split(dimensions[one[0]], before), _split(dimensions[one[0]], after)
-                    part = (become[one[1]].total / len(after) - was.get(one[1], Group()).total / len(before)) / change
+                    now, then = (groups.get(one[1], Group()).total for groups in (become, was))
+                    part = (now / len(after) - then / len(before)) / change
                     causes.append((*one[:2], min(max(part, 0.0), 1.0), *one[3:]))
         return causes
 
@@ -214,10 +215,10 @@ def _mean(pairs: list[Known]) -> float:
 def _without(read: Read, value: str, before: list[Known], after: list[Known]) -> list[Known]:
     """``after``, with calls of this value changed only as much as all others have."""
     was, become = _split(read, before), _split(read, after)
-    own, other = become[value], _sum({name: group for name, group in become.items() if name != value} or {"": Group()})
-    former, others = (
-        was.get(value, Group()),
-        _sum({name: group for name, group in was.items() if name != value} or {"": Group()}),
+    own, former = (groups.get(value, Group()) for groups in (become, was))
+    other, others = (
+        _sum({name: group for name, group in groups.items() if name != value} or {"": Group()})
+        for groups in (become, was)
     )
     if not (own.calls and other.calls and others.calls):
         return after
