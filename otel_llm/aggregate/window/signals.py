@@ -15,7 +15,7 @@ from .scales import NARROWEST, UNIT
 from .sketch import WIDTH, index, quantiles
 from .slices import Slice
 from .summary import Summary
-from .trend import LEAST, Sums, Trend
+from .trend import LEAST, PRIOR, Sums, Trend
 
 NONE: Sums = (0.0, 0.0, 0.0)
 CALLER_ENDED = frozenset(("cancelled", "abandoned"))  # the caller went away: no failure
@@ -27,15 +27,22 @@ ENOUGH_FOR_EDGES = 200
 
 
 class Kind(NamedTuple):
-    """Of a signal: least spread of single values, least error of a mean, and whether low is as suspicious as high."""
+    """Of a signal: least spread of single values, least error of a mean, whether low is as suspicious as high, and what the belief in
+    how far means wander is worth."""
 
     floor: float
     least: float
     both: bool = False
+    freedom: float = PRIOR
 
 
 _LOGARITHM = (NARROWEST, NARROWEST / 3)  # a change of a tenth matters
-_RATE = (0.5, 0.35)  # of logarithms: a change to the threefold
+_RATE = (
+    0.5,
+    0.35,
+    False,
+    6.0,
+)  # of logarithms: a change to the threefold, and of a service of less than an hour to the tenfold
 _SHARE = (sqrt(EDGES[0] * EDGES[1]), 0.025)  # a change by 7.5 of a hundred calls
 A_MINUTE: Mapping[Signal, float] = {
     "calls": 1.0,

@@ -137,20 +137,29 @@ class Minutes:
 class Trend:
     """One signal's. ``floor`` is the least spread of single values, ``least`` the least error of a difference, of which three are a
     change that matters; ``both`` says whether low is as suspicious as high, ``wander`` how far means are believed to wander before it is
-    known, as a share of the spread, ``first`` where the line of the trend begins."""
+    known, as a share of the spread, ``first`` where the line of the trend begins, ``freedom`` how many differences that belief is worth
+    (Student's t: with few, even the largest change of a young service is not rare enough)."""
 
     __slots__ = (
-        "both", "day", "floor", "known", "least", "line", "minutes", "quick", "quick_line", "score", "squares", "wander",
+        "both", "day", "floor", "freedom", "known", "least", "line", "minutes", "quick", "quick_line", "score", "squares", "wander",
         "weights",
     )  # fmt: skip
 
     def __init__(
-        self, floor: float, least: float, *, both: bool = False, wander: float = WANDER, first: float = LINE
+        self,
+        floor: float,
+        least: float,
+        *,
+        both: bool = False,
+        wander: float = WANDER,
+        first: float = LINE,
+        freedom: float = PRIOR,
     ) -> None:
         self.floor = floor
         self.least = least
         self.both = both
         self.wander = wander
+        self.freedom = freedom
         self.minutes = Minutes()
         self.day: Sums = (0.0, 0.0, 0.0)  # fading
         self.weights = array("d", bytes(8 * PAIRS))
@@ -298,7 +307,7 @@ class Trend:
         self.quick = max((score for score, pair in scores if pair < 2), key=self._size, default=0.0)  # noqa: PLR2004 - of two minutes
 
     def _scored(self, pair: int, gap: float, chance: float, spread: float) -> float:
-        freedom = PRIOR + self.weights[pair] / SCALES[pair // 2]
+        freedom = self.freedom + self.weights[pair] / SCALES[pair // 2]
         return of_student(gap / sqrt(self._error(pair, chance, spread)), freedom)
 
     def _size(self, score: float) -> float:

@@ -65,7 +65,13 @@ class Watch:
 
     def __init__(self, alarming: Alarms = DEFAULT) -> None:
         self.trends: Mapping[Signal, Trend] = {
-            signal: Trend(kind.floor, kind.least, both=kind.both, first=LINE if signal in FAILURES else YOUNG)
+            signal: Trend(
+                kind.floor,
+                kind.least,
+                both=kind.both,
+                first=LINE if signal in FAILURES else YOUNG,
+                freedom=kind.freedom,
+            )
             for signal, kind in KINDS.items()
         }
         self.beside: Mapping[Signal, Trend] = {signal: Trend(kind.floor, kind.least) for signal, kind in BESIDE.items()}
