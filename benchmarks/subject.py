@@ -472,6 +472,7 @@ class Work:
         self.watched.hold()
         self.rest(1)
         gc.disable()
+        gc.set_threshold(1 << 30)  # past it, each object that is made takes a look at whether we disabled it
         counting.begin()
         self.plain(5)
         counting.dump()

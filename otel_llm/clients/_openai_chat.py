@@ -13,7 +13,6 @@ from otel_llm.core.model import Response, Usage
 from ._openai_any_chat import SEARCH, read_any_chat, read_any_chunk
 from ._read import LARGEST
 
-_new = object.__new__
 _OTHER = (  # output that is no content
     "tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning",
 )  # fmt: skip
@@ -125,8 +124,7 @@ def _plain_usage(usage: Any) -> Usage | None:  # noqa: C901, PLR0911 - likewise
         return None
     if not type(prompt) is type(output) is int or not (0 <= prompt < LARGEST and 0 <= output < LARGEST):
         return None
-    counted = _new(Usage)
-    counted.input_tokens, counted.output_tokens = prompt, output
+    counted = Usage.of(prompt, output)
     if parts is not None:
         given, extra = parts.__dict__, parts.__pydantic_extra__
         cached = given["cached_tokens"]

@@ -14,7 +14,7 @@ BATCH = "batch"
 AttributeValue = str | int | float | bool | list[str] | tuple[str, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class Usage:
     """What a call consumed, in tokens unless a field says otherwise; None is "the provider did not report it", never zero.
 
@@ -48,9 +48,16 @@ class Usage:
 
     @classmethod
     def of(cls, input_tokens: int | None, output_tokens: int | None) -> Usage:
-        """The same as ``Usage(input_tokens, output_tokens)`` for a quarter of it: what was not reported stays as the class has it."""
+        """The same as ``Usage(input_tokens, output_tokens)`` for a third of it."""
         usage = _new(cls)
-        usage.input_tokens, usage.output_tokens = input_tokens, output_tokens
+        usage.input_tokens, usage.output_tokens, usage.estimated = input_tokens, output_tokens, False
+        (
+            usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens, usage.cache_write_12h_tokens,
+            usage.thinking_tokens, usage.input_audio_tokens, usage.output_audio_tokens, usage.cache_audio_read_tokens,
+            usage.cache_image_read_tokens, usage.input_video_tokens, usage.input_image_tokens, usage.output_image_tokens,
+            usage.input_text_tokens, usage.output_text_tokens, usage.web_searches, usage.audio_seconds, usage.cost_usd,
+            usage.longest, usage.billed_input_tokens, usage.billed_output_tokens,
+        ) = _NOT_REPORTED  # fmt: skip
         return usage
 
     @property
@@ -93,6 +100,7 @@ class Usage:
 
 
 _new = object.__new__
+_NOT_REPORTED: Any = (None,) * 20
 _COUNTS = tuple(name for name in Usage.__annotations__ if name not in ("estimated", "longest"))
 
 
@@ -185,7 +193,7 @@ class Request:
         return request
 
 
-@dataclass
+@dataclass(slots=True)
 class Response:
     """The provider's reply; a stream fills it in chunk by chunk."""
 
@@ -241,10 +249,20 @@ class Response:
 
     @classmethod
     def to(cls, content: list[Any] | None) -> Response:
-        """The same as ``Response(content=content)`` for a third of it, at the start of every call."""
+        """The same as ``Response(content=content)`` for half of it, at the start of every call."""
         response = _new(cls)
         response.finish_reasons, response.attributes, response.content = [], {}, content
+        (
+            response.model, response.id, response.ends, response.usage, response.service_tier, response.error_code,
+            response.fallback, response.earlier, response.late, response.region, response.cache_missed_tokens,
+            response.done, response.refused, response.cached,
+            response.checks, response.fees, response.earlier_fees, response.others,
+            response.cache_miss, response.unknown, response.pending, response.requests, response.cache_avoidable,
+        ) = _NOTHING_YET  # fmt: skip
         return response
+
+
+_NOTHING_YET: Any = (*(None,) * 11, False, False, False, (), (), (), (), "", "", "", 0, 0.0)
 
 
 class Observation(NamedTuple):
