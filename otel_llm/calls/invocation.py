@@ -149,7 +149,8 @@ class _Ended:
 
     def _see(self, chunk: Any) -> None:
         """Note a chunk: its output stops the first-chunk clock, the time since the one before is counted."""
-        if self.read_chunk is None or not self.read_chunk(chunk, self.response):
+        read = self.read_chunk  # a function in a slot that is called as a method is looked up in full
+        if read is None or not read(chunk, self.response):
             if self.response.error_code is not None and self.response.done:
                 self.end()
             return
@@ -322,10 +323,9 @@ class _Ended:
         elif usage.input_tokens is None and not usage.known and not error and request.reader.usage:
             unknown = "partial"
         fees = (*request.fees, *response.fees) if not error and request.fees else response.fees
-        if observer.price is not None and (
-            usage.input_tokens is not None or usage.known or usage.cost_usd is not None or fees
-        ):
-            priced = observer.price(request, response, usage, at) or _UNPRICED
+        price = observer.price
+        if price is not None and (usage.input_tokens is not None or usage.known or usage.cost_usd is not None or fees):
+            priced = price(request, response, usage, at) or _UNPRICED
         cost, source, saved, incomplete = priced
         reasons, problems = response.finish_reasons, _NONE
         if not (

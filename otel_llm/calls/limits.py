@@ -42,12 +42,15 @@ _LEARN = 0.2  # weight of the newest call in the mean that estimates use
 
 
 class _State:
-    on = False  # whether anything is guarded in this process: calls ask no further otherwise
-    service: tuple[Limit, ...] = ()
-    runs: tuple[RunLimit, ...] = ()
-    shared: Allowance = OwnAllowance()  # of all workers, where the runtime has put it in
-    zone: tzinfo = timezone.utc
-    epoch = 0  # of forks: what a parent reserved is not settled by its child
+    __slots__ = ("epoch", "on", "runs", "service", "shared", "zone")
+
+    def __init__(self) -> None:
+        self.on = False  # whether anything is guarded in this process: calls ask no further otherwise
+        self.service: tuple[Limit, ...] = ()
+        self.runs: tuple[RunLimit, ...] = ()
+        self.shared: Allowance = OwnAllowance()  # of all workers, where the runtime has put it in
+        self.zone: tzinfo = timezone.utc
+        self.epoch = 0  # of forks: what a parent reserved is not settled by its child
 
 
 STATE = _State()

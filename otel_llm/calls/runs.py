@@ -25,8 +25,11 @@ _ON_SPAN = "_otel_llm_step"  # the attribute of a live span object that holds it
 
 
 class _State:
-    used = False  # whether this process has ever had a step: calls of one that has no agents ask no further
-    called = 0  # when the last call began before that, nanoseconds since the epoch: the first step may be a second span of it
+    __slots__ = ("called", "used")
+
+    def __init__(self) -> None:
+        self.used = False  # whether this process has ever had a step: calls of one that has no agents ask no further
+        self.called = 0  # when the last call began before that, nanoseconds since the epoch: the first step may be a second span of it
 
 
 STATE = _State()

@@ -197,13 +197,15 @@ KEY = "otel_llm_"
 def _method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
     if not otel_llm_.live:
         return otel_llm_.original(self, *args, **kwargs)
-    return otel_llm_.wrapper(otel_llm_.bind(self), self, args, kwargs)
+    wrapper, bind = otel_llm_.wrapper, otel_llm_.bind  # called as methods, they would be looked up in full
+    return wrapper(bind(self), self, args, kwargs)
 
 
 async def _async_method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
     if not otel_llm_.live:
         return await otel_llm_.original(self, *args, **kwargs)
-    return await otel_llm_.wrapper(otel_llm_.bind(self), self, args, kwargs)
+    wrapper, bind = otel_llm_.wrapper, otel_llm_.bind
+    return await wrapper(bind(self), self, args, kwargs)
 
 
 def _generator_method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Generator[Any, Any, Any]:

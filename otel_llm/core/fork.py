@@ -24,11 +24,20 @@ _register = getattr(os, "register_at_fork", None)  # Windows has neither fork no
 _getpid = os.getpid
 
 
-class State:
-    """``pid`` is the process that this module knows to be in: where it is another, ``check`` has to be called."""
+class _State:
+    """``pid`` is the process that this module knows to be in: where it is another, ``check`` has to be called.
 
-    pid = os.getpid()
-    registered = False
+    Slots, as it is read at every call: the interpreter looks up a class's own field in full at each look.
+    """
+
+    __slots__ = ("pid", "registered")
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.registered = False
+
+
+State = _State()
 
 
 def watch(forkable: Forkable) -> None:
