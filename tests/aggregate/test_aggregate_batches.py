@@ -361,3 +361,13 @@ def _serve(store: Store, number: int, model: str) -> None:
         if count % 20 == 19:
             store.tend(AT + count * 2)
     store.views(AT + number * 2)
+
+
+def test_answers_without_the_lengths_of_their_prompts_are_counted_alike():
+    """A stream that reports only what it has sent: nothing is learned of prompts."""
+    records = [plain(number)._replace(input_tokens=None) for number in range(40)]
+    single, batched = (Store(Config()) for _ in range(2))
+    one_by_one(single, records)
+    at_once(batched, records, 20)
+    assert rounded(batched) == rounded(single)
+    assert batched._state.engine.tracks[KEY].current.output_tokens.count == 40

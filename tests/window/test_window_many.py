@@ -51,3 +51,14 @@ def test_a_clock_may_begin_at_zero(every):
 
     assert gauges(engine, 1500.0)["otel_llm_baseline_samples", "latency"] >= 20
     assert set(engine.tracks) == {KEY}
+
+
+def test_a_model_that_goes_while_the_lock_is_given_away_is_left_out():
+    """Of 100 models, two are tended at a time; another thread may take away any of them between these."""
+    engine = Engine()
+    for number in range(100):
+        feed(engine, steady(START, 120, every=20.0), ("openai", f"model-{number}"))
+    engine.tend(START + 400, engine.tracks.clear)
+
+    assert not engine.tracks
+    assert [name for name, *_ in engine.gauges(START + 401)] == []
