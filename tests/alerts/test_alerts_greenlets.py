@@ -75,9 +75,12 @@ def deliver(number):
         sys.exit(str(heard))
     print(sorted(map(str, heard[7 * (number - 1):])))
     return len(os.listdir("/proc/self/fd"))
-opened = [deliver(number) for number in (1, 2, 3)]
+opened = [deliver(number) for number in (1, 2, 3)][0]
+end = time.monotonic() + 30
+while len(os.listdir("/proc/self/fd")) > opened and time.monotonic() < end:
+    time.sleep(0.02)  # a handler has said so before its connection is closed
+print(len(os.listdir("/proc/self/fd")) <= opened)
 server.kill()
-print(opened[0] == opened[2])
 """
 
 
