@@ -58,7 +58,7 @@ STREAMS = {
     "TestMistral": Streamed(2925, 230), "TestOllama": Streamed(2052, 246), "TestOpenAIChat": Streamed(2570, 186),
     "TestOpenAIResponses": Streamed(3197, 145), "TestOpenRouter": Streamed(2963, 250), "TestReplicate": Streamed(1956, 321),
     "TestTogether": Streamed(2999, 177), "TestVertexOverHttpx": Streamed(2438, 1126), "TestWriter": Streamed(2828, 177),
-    "TestXAI": Streamed(2120, 660),
+    "TestXAI": Streamed(2120, 660), "vertexai.TestContent": Streamed(3140, 1922), "vertexai.TestChats": Streamed(3198, 2004),
 }  # fmt: skip
 ASYNC_STREAMS = {
     "TestAI21": Streamed(2875, 191), "TestAnthropic": Streamed(4512, 131), "TestAzureInference": Streamed(2182, 259),
@@ -68,6 +68,7 @@ ASYNC_STREAMS = {
     "TestMistral": Streamed(2895, 244), "TestOllama": Streamed(2164, 248), "TestOpenAIChat": Streamed(2614, 208),
     "TestOpenAIResponses": Streamed(3241, 167), "TestOpenRouter": Streamed(2907, 271), "TestTogether": Streamed(3064, 199),
     "TestVertexOverHttpx": Streamed(2660, 1125), "TestWriter": Streamed(2893, 199), "TestXAI": Streamed(2161, 665),
+    "vertexai.TestContent": Streamed(3211, 1927), "vertexai.TestChats": Streamed(3354, 2006),
 }  # fmt: skip
 """As ``BYTE_CODES``, of streams."""
 MOST_STREAMED = Streamed(5200, 1130)
