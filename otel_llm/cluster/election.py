@@ -37,11 +37,11 @@ class Leadership:
         self,
         folder: Path | None,
         leader_lock: FileLock | None,
+        store: Store,
         make_store: Callable[[], Store],
         writer: RecordWriter,
         lock: Any,
     ) -> None:
-        store = make_store()
         for component in COMPONENTS:
             store.create(INTERNAL_ERRORS, (component,))
         self._folder = folder

@@ -80,6 +80,9 @@ class Member:
         """As a new process: no journal, no clerk, and somebody else leads."""
         self.lock = RLock()
         """Held while metrics are worked on; never across a fork."""
+        self._importing = RLock()
+        """Held while a leader's modules are imported, without ``lock``, as calls may wait for that. Never across a fork, either: what a
+        parent has half imported stays so in its child."""
         self._held: list[Any] = []
         self._writer = RecordWriter(
             self._membership.folder,
@@ -120,8 +123,12 @@ class Member:
         """Let ``companion`` live as long as this member."""
         self._companions.append(companion)
 
-    def start(self) -> None:
-        """Find the others, lead if nobody does, and keep up in the background. Never raises."""
+    def start(self, *, ready: bool = True) -> None:
+        """Find the others, lead if nobody does, and keep up in the background. Never raises.
+
+        Unless ``ready``, what a leader has comes when it is needed: where there is something to count already, for the first
+        question, by ``get_ready``, or with the clerk's first round.
+        """
         with guard("workers"):
             self._membership.enter()
             self._begin()
@@ -131,7 +138,12 @@ class Member:
             if uwsgi.is_master():
                 uwsgi.call_in_workers()
             elif self._hire():
-                self._tick()
+                self._tick(lead=ready or self._role.needed)
+
+    def get_ready(self) -> None:
+        """Have what a leader has, if this process leads: what calls leave to count is counted then without an import."""
+        if self._running and self._role.awaited:
+            self._tick()
 
     def append(self, record: Record) -> None:
         """Keep ``record``: it is counted even if this process is killed right after."""
@@ -187,7 +199,7 @@ class Member:
             for companion in self._companions:
                 companion.close()
             self._clerk.dismiss(TAKEOVER_SECONDS)
-            self._tick()
+            self._tick(lead=self._role.needed)
             self._running = False
             owes = self._role.resign()
             self._writer.leave()
@@ -197,7 +209,7 @@ class Member:
     def before_fork(self) -> None:
         """Wait until nobody is in the middle of anything, not even of a scrape: its locks would stay locked in the child."""
         journal = self._writer.journal
-        locks = (self.lock,) if journal is None else (self.lock, journal.lock)
+        locks = (self.lock, self._importing) if journal is None else (self.lock, self._importing, journal.lock)
         self._held = [lock for lock in locks if lock.acquire(timeout=TAKEOVER_SECONDS)]
 
     def after_fork_in_parent(self) -> None:
@@ -240,19 +252,26 @@ class Member:
             self._let_others_lead()
         return self._clerk.at_work or not self._running
 
-    def _tick(self) -> bool:
+    def _tick(self, *, lead: bool = True) -> bool:
         """A round; returns whether the next one is to follow at once."""
         with guard("workers"):
-            self._round()
+            self._round(lead=lead)
             leadership = self._role.leadership
             return leadership is not None and leadership.behind
         return False
 
-    def _round(self) -> None:
+    def _round(self, *, lead: bool = True) -> None:
+        """What is to be done now and then. Unless ``lead``, a process that has just been elected does not begin with it."""
         with self.lock:
             self._follow_user()
             self._follow_directory()
             self._count_errors()
+            if self._running:
+                self._role.stand()
+        if lead:
+            with self._importing:
+                self._role.prepare()
+        with self.lock:
             if self._running:
                 self._role.round(attended=self._clerk.at_work)
         self._role.after_round()
@@ -261,7 +280,7 @@ class Member:
 
     def _follow_user(self) -> None:
         """Where this process has become another user, move to the directory of that one."""
-        if self._role.leadership is None and self._membership.user_changed():
+        if not self._role.leads and self._membership.user_changed():
             self._move()
 
     def _follow_directory(self) -> None:
@@ -299,6 +318,7 @@ class Member:
     def _ask(self, question: Callable[[Aggregator | RemoteAggregator], T]) -> T:
         """Ask who aggregates, this process or another; while nobody does, try to."""
         fork.check()
+        self.get_ready()
         until = time.monotonic() + TAKEOVER_SECONDS
         while True:
             aggregator = self._role.aggregator()

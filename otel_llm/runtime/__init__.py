@@ -149,7 +149,7 @@ class Runtime:
             logger.warning("%s", problem)
         _hosts.configure(self.config.providers)
         context.allow(self.config.metric_labels, self.config.baggage_labels)
-        self.member.start()
+        self.member.start(ready=False)
         if self.config.summary == "exit":
             atexit.register(self._sum_up)  # between the member's own and what is counted last
         self._release = _flush_pools(self)
@@ -223,6 +223,7 @@ class Runtime:
             self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
         with guard("start"):
             self._exceptions.prepare()
+        self.member.get_ready()
 
     def _knows(self, library: Declaration) -> bool:
         """Whether the version that is installed is one we know. Asked when the library is imported."""
