@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
-from otel_llm.core.catalogue import NO_AGENT
 from otel_llm.core.objectives import CALLER_ENDED
+from otel_llm.core.series import NO_AGENT
 
 from .situation import Runs
 

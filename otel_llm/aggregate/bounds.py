@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llm.core.catalogue import ERROR_TYPES, OTHER
+from otel_llm.core.series import ERROR_TYPES, OTHER
 
 from .cells import Labels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llm.core.catalogue import BY_NAME, NO_AGENT
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.measures import (
     MEASURES,
     UNKNOWN_MODALITY,
@@ -17,6 +17,7 @@ from otel_llm.core.measures import (
     tokens_by_modality,
 )
 from otel_llm.core.model import Observation
+from otel_llm.core.series import NO_AGENT
 
 from .cells import Histogram, Labels, Number
 from .families import Families

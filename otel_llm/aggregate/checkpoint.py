@@ -6,8 +6,8 @@ import marshal
 from collections.abc import Iterator
 from typing import Any
 
-from otel_llm.core.catalogue import COST_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS
 from otel_llm.core.model import Observation
+from otel_llm.core.series import COST_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS
 
 from .cells import Cell, Histogram
 from .families import Families

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from otel_llm.core.catalogue import BY_NAME, METRICS, OTHER, shown
+from otel_llm.core.catalogue import BY_NAME, METRICS, shown
 from otel_llm.core.measures import latest
 from otel_llm.core.metric import Metric
+from otel_llm.core.series import OTHER
 
 from .bounds import Bounds
 from .cells import Cell, Family, Histogram, Labels, Number, Row, lines_per_row

@@ -12,8 +12,8 @@ from datetime import date
 from math import inf
 from typing import Any
 
-from otel_llm.core.catalogue import OTHER
 from otel_llm.core.model import Observation
+from otel_llm.core.series import OTHER
 from otel_llm.core.shapes import NamedTuple
 
 from .columns import Columns

@@ -10,9 +10,9 @@ from math import inf
 from operator import itemgetter
 from typing import Any
 
-from otel_llm.core.catalogue import CALL
 from otel_llm.core.config import Config
 from otel_llm.core.model import BATCH, Event, Observation, Record
+from otel_llm.core.series import CALL
 from otel_llm.core.unpatched import Lock
 
 from .agents import agents, tools

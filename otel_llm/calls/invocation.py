@@ -15,13 +15,13 @@ from weakref import ref
 from opentelemetry.context import attach, detach
 
 from otel_llm.core import dispatch
-from otel_llm.core.catalogue import DURATION_BUCKETS
 from otel_llm.core.errors import error_type, failure, from_code
 from otel_llm.core.fork import State, check
 from otel_llm.core.guard import applying, foreign, guard, guarded
 from otel_llm.core.jsonview import view
 from otel_llm.core.model import Event, Observation, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
+from otel_llm.core.series import DURATION_BUCKETS
 
 from . import answers, background, checks, collected, context, limits, recalled, runs
 from .context import FALLBACK, LABELS

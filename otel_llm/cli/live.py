@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from otel_llm.core.catalogue import NO_AGENT
+from otel_llm.core.series import NO_AGENT
 
 from . import agents, samples, scrape, screen, view
 from .facts import filtered

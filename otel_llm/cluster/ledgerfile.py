@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from otel_llm.aggregate.ledger_rows import FIELDS, Batch
-from otel_llm.core.catalogue import OTHER
 from otel_llm.core.guard import logger
+from otel_llm.core.series import OTHER
 from otel_llm.core.shapes import NamedTuple
 
 KEPT_DAYS = 400

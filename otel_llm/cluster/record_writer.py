@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -49,7 +48,7 @@ class RecordWriter:
         self._warn = warn
         self._presence: Presence | None = None
         self._outgrown: Journal | Memory | None = None
-        self._sender = secrets.token_hex(6)
+        self._sender = os.urandom(6).hex()
         self._batch: list[bytes] = []  # handed to the leader, who has not answered yet: it may have counted them
         self._number = 0  # of that batch
         self._attended = True
@@ -198,4 +197,4 @@ class RecordWriter:
 
 
 def _name() -> str:
-    return f"{os.getpid()}-{secrets.token_hex(6)}"
+    return f"{os.getpid()}-{os.urandom(6).hex()}"

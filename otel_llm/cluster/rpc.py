@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket as sockets  # socket.socket may be gevent's or eventlet's by now; the leader answers from a real thread
 import marshal
 import os
-import secrets
 import struct
 import time
 from collections.abc import Iterable, Iterator
@@ -283,7 +282,7 @@ def _address(path: Path) -> Iterator[str]:
 @contextmanager
 def _link(folder: Path) -> Iterator[Path]:
     """A short name of ``folder`` while the block runs: made each time, and in a sticky directory, so that it is ours and nobody else's."""
-    link = Path(_SHORT, f".otel-llm-{secrets.token_hex(8)}")
+    link = Path(_SHORT, f".otel-llm-{os.urandom(8).hex()}")
     link.symlink_to(folder)
     try:
         yield link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, fields
+from dataclasses import field
 from typing import Any
 
 from .measures import SIGNALS
@@ -24,9 +24,14 @@ from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
 from .shapes import dataclass
 
+_SPECS: list[Any] = []  # of the settings, in the order of ``Config``
+
 
 def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:
-    return field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
+    _SPECS.append(
+        field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
+    )
+    return _SPECS[-1]
 
 
 def _protocol(variable: str, help: str) -> Any:
@@ -335,13 +340,13 @@ class Config:
         environ = {**environ, **{ours: environ[name] for ours, name in again.items()}}
         given: dict[str, Any] = {}
         problems: list[str] = []
-        by_variable = {spec.metadata["variable"]: spec for spec in fields(cls) if spec.metadata}
-        for variable, spec in by_variable.items():
+        by_variable = {spec.metadata["variable"]: (name, spec) for name, spec in _settings(cls)}
+        for variable, (name, spec) in by_variable.items():
             text = environ.get(variable, "").strip()
             if not text:
                 continue
             try:
-                given[spec.name] = spec.metadata["read"](text)
+                given[name] = spec.metadata["read"](text)
             except ValueError as error:
                 named = again.get(variable, variable)
                 problems.append(problem(named, text, error, spec.metadata["allowed"], spec.default))
@@ -356,8 +361,23 @@ class Config:
             for name in apart
             if name not in given.get("metric_labels", ())
         ]
-        taken = frozenset(variable for variable, spec in by_variable.items() if spec.name in given)
-        return cls(**given, problems=tuple(problems), given=taken)
+        taken = frozenset(variable for variable, (name, _) in by_variable.items() if name in given)
+        return _made(cls, {**given, "problems": tuple(problems), "given": taken})
+
+
+def _settings(cls: type[Config]) -> Iterator[tuple[str, Any]]:
+    """The settings with their fields. ``dataclasses.fields`` has them too, and takes some milliseconds of a start to write them."""
+    return zip(cls.__annotations__, _SPECS, strict=False)  # what is no setting comes last
+
+
+def _made(cls: type[Config], given: Mapping[str, Any]) -> Config:
+    """As ``cls(**given)``, without the method that would be written for it, which takes as long."""
+    made = object.__new__(cls)
+    for name, spec in _settings(cls):
+        object.__setattr__(made, name, given.get(name, spec.default))
+    for name in ("problems", "given"):
+        object.__setattr__(made, name, given[name])
+    return made
 
 
 _APART = "OTEL_LLM_WINDOW_LABELS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .catalogue import ERROR_TYPES
+from .series import ERROR_TYPES
 
 LONGEST_ROUTE = 256
 _STATUS = {

@@ -8,7 +8,7 @@ from dataclasses import field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from otel_llm.core.catalogue import DURATION_BUCKETS
+from otel_llm.core.series import DURATION_BUCKETS
 from otel_llm.core.shapes import dataclass
 
 if TYPE_CHECKING:

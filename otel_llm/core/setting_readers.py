@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .catalogue import METRICS
 from .measures import SIGNALS
 
 Read = Callable[[str], Any]
@@ -35,12 +34,15 @@ def read_labels(text: str) -> tuple[str, ...]:
         raise ValueError(f"{bad[0]!r} is no Prometheus label name")
     if "conversation" in names:
         raise ValueError("'conversation' is on spans only: there are more of them than a metric can have series")
-    if taken := [name for name in names if name in _OURS]:
+    if taken := [name for name in names if name in _ours()]:
         raise ValueError(f"{taken[0]!r} is a label that metrics have already")
     return names
 
 
-_OURS = frozenset(label for metric in METRICS for label in metric.labels) | {"le", "quantile", "job", "instance"}
+def _ours() -> frozenset[str]:
+    from .catalogue import METRICS  # noqa: PLC0415 - only where it is set
+
+    return frozenset(label for metric in METRICS for label in metric.labels) | {"le", "quantile", "job", "instance"}
 
 
 def read_pairs(text: str) -> tuple[tuple[str, str], ...]:

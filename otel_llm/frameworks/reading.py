@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_llm.calls.runs import Kind
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.errors import error_type, from_code, from_status, named
 from otel_llm.core.model import Usage
+from otel_llm.core.series import ERROR_TYPES
 
 OPERATION = "gen_ai.operation.name"
 METHOD = "mcp.method.name"

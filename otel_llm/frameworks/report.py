@@ -11,8 +11,8 @@ from otel_llm.calls.context import custom_values
 from otel_llm.calls.runs import Step
 from otel_llm.calls.totals import RequestTotals
 from otel_llm.core import dispatch
-from otel_llm.core.catalogue import NO_AGENT
 from otel_llm.core.model import Event
+from otel_llm.core.series import NO_AGENT
 from otel_llm.core.shapes import dataclass
 
 from .repeats import repeated

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.errors import from_code, from_status, named
+from otel_llm.core.series import ERROR_TYPES
 
 from .span import ERROR, Span
 from .values import count

@@ -12,7 +12,7 @@ from opentelemetry.metrics import Meter
 
 from otel_llm.aggregate.bounds import Bounds
 from otel_llm.aggregate.conversations import Conversations
-from otel_llm.core.catalogue import DURATION_BUCKETS, NO_AGENT, WIDE, shown
+from otel_llm.core.catalogue import shown
 from otel_llm.core.config import Config
 from otel_llm.core.described import described
 from otel_llm.core.measures import (
@@ -29,6 +29,7 @@ from otel_llm.core.measures import (
 from otel_llm.core.metric import Metric
 from otel_llm.core.model import Event, Observation
 from otel_llm.core.semconv.labels import attribute
+from otel_llm.core.series import DURATION_BUCKETS, NO_AGENT, WIDE
 
 MOST_BEGUN = 10_000
 """Models (with custom labels) whose successes are known to be shown at 0; past it they are shown so again."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -171,7 +170,7 @@ class Leftovers:
         """Whether this process has a name in ``folder``, which is locked as long as it lives."""
         if self._home != folder:
             self._forget()
-            name = f"{os.getpid()}-{secrets.token_hex(6)}"
+            name = f"{os.getpid()}-{os.urandom(6).hex()}"
             lock = FileLock(folder / f"pushes.{name}")
             with suppress(OSError):
                 lock.take()

@@ -223,6 +223,7 @@ class Runtime:
             self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
         with guard("start"):
             self._exceptions.prepare()
+            self.meter.prepare()
         self.member.get_ready()
 
     def _knows(self, library: Declaration) -> bool:

@@ -28,10 +28,11 @@ class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
     _other: BaseDistro | None = None
 
     def _configure(self, **kwargs: Any) -> None:
-        self._other = next(_others(), None)
+        installed = entry_points()  # read once for both: each time, all that is installed is looked through
+        self._other = next(_others(installed), None)
         if self._other is not None:
             self._other.configure(**kwargs)
-        elif not list(entry_points(group="opentelemetry_configurator")):
+        elif not installed.select(group="opentelemetry_configurator"):
             exporters.set_up(Config.from_env())
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # type: ignore[override,unused-ignore]
@@ -43,8 +44,8 @@ class Distro(BaseDistro):  # type: ignore[misc,unused-ignore]
                 super().load_instrumentor(entry_point, **kwargs)
 
 
-def _others() -> Iterator[BaseDistro]:
-    for entry_point in entry_points(group=_GROUP):
+def _others(installed: Any) -> Iterator[BaseDistro]:
+    for entry_point in installed.select(group=_GROUP):
         if entry_point.name != "otel_llm":
             yield entry_point.load()()
 

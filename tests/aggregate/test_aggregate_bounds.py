@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from otel_llm.aggregate import Store, families, state
 from otel_llm.aggregate.bounds import LONGEST, Bounds
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
+from otel_llm.core.series import ERROR_TYPES
 
 AT = 1_763_711_000.0
 DURATION = "gen_ai_client_operation_duration_seconds"

@@ -8,10 +8,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from otel_llm.aggregate import Store
 from otel_llm.cluster.families import StoreFamilies
 from otel_llm.cluster.text import render
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.config import Config
 from otel_llm.core.measures import outcome
 from otel_llm.core.model import Observation
+from otel_llm.core.series import ERROR_TYPES
 
 AT = 1_790_000_000.0
 NAME = "otel_llm_calls_total"

@@ -9,9 +9,10 @@ import pytest
 from otel_llm.aggregate import Store
 from otel_llm.aggregate import store as module
 from otel_llm.aggregate.views import lines
-from otel_llm.core.catalogue import DURATION_BUCKETS, METRICS
+from otel_llm.core.catalogue import METRICS
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event
+from otel_llm.core.series import DURATION_BUCKETS
 
 AT = 1_763_711_000.0
 DURATION = "gen_ai_client_operation_duration_seconds"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from otel_llm.core.catalogue import BY_NAME, DURATION_BUCKETS
+from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.series import DURATION_BUCKETS
 
 MODELS = (
     # provider, model, calls, failed, median, p95, p99, max, calls/s, input, output, thinking, cached, cost, $/h, $/call

@@ -28,7 +28,7 @@ import test_contract_xai as xai
 from contract import Kit, opened, with_async_client, with_client
 
 from otel_llm.calls import invocation
-from otel_llm.core.catalogue import DURATION_BUCKETS
+from otel_llm.core.series import DURATION_BUCKETS
 from otel_llm.testing import capture
 
 # How many pieces the caller gets, which of them is the first of five that hold output (before it are roles, starts of items and

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.errors import error_type, from_code, from_status, http_status, provider_code
+from otel_llm.core.series import ERROR_TYPES
 
 
 def carrying(name: str = "APIError", **attributes: Any) -> Exception:

@@ -15,9 +15,10 @@ from typing import Any
 from otel_llm.aggregate import Store
 from otel_llm.aggregate.window import Budget
 from otel_llm.cluster.text import render
-from otel_llm.core.catalogue import BY_NAME, DURATION_BUCKETS
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.config import Config
 from otel_llm.core.model import Event, Observation, Record
+from otel_llm.core.series import DURATION_BUCKETS
 
 JOB, INSTANCE = "shop", "shop-1:9464"
 TENANTS = ("acme", "globex", "initech")

@@ -7,8 +7,9 @@ from dataclasses import fields
 import pytest
 
 from otel_llm import clients
-from otel_llm.core.catalogue import ERROR_TYPES, METRICS
+from otel_llm.core.catalogue import METRICS
 from otel_llm.core.config import Config
+from otel_llm.core.series import ERROR_TYPES
 from otel_llm.ops import dashboards
 from otel_llm.ops.markdown import table
 from tools.generate import reference

@@ -28,9 +28,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from otel_llm import clients
 from otel_llm.calls.declarations import Replace, Retry
-from otel_llm.core.catalogue import ERROR_TYPES
 from otel_llm.core.guard import Guard
 from otel_llm.core.model import Reader
+from otel_llm.core.series import ERROR_TYPES
 from otel_llm.testing import Captured, capture
 from otel_llm.testing.loopback import Loopback
 

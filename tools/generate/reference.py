@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from otel_llm import clients
 from otel_llm.calls.declarations import modules
-from otel_llm.core.catalogue import (
-    COST_BUCKETS,
-    COUNT_BUCKETS,
-    DURATION_BUCKETS,
-    ERROR_TYPES,
-    METRICS,
-    SCORE_BUCKETS,
-    TOKEN_BUCKETS,
-)
+from otel_llm.core.catalogue import METRICS
 from otel_llm.core.config import Config
 from otel_llm.core.described import described
 from otel_llm.core.metric import Metric, Section
 from otel_llm.core.objectives import DEFAULT
+from otel_llm.core.series import (
+    COST_BUCKETS,
+    COUNT_BUCKETS,
+    DURATION_BUCKETS,
+    ERROR_TYPES,
+    SCORE_BUCKETS,
+    TOKEN_BUCKETS,
+)
 from otel_llm.ops import dashboards
 from otel_llm.ops.alerts import alerts
 from otel_llm.ops.markdown import provider_table, table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from otel_llm.core import catalogue
+from otel_llm.core import series
 from otel_llm.ops import promql, recorded
 
 from .model import BAD, GOOD, WARN, Link, Panel, Query, Step
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .queries import Queries
 
-PM = catalogue.MODEL
+PM = series.MODEL
 BUDGET = ("job", "budget")  # services whose budgets have the same name do not share them
 MODEL = "{{gen_ai_request_model}}"
 WHO = ("job", *PM)  # a model of one service: what an alert is about

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from otel_llm.core.catalogue import BY_NAME, MODEL
+from otel_llm.core.catalogue import BY_NAME
 from otel_llm.core.metric import Metric
+from otel_llm.core.series import MODEL
 from otel_llm.ops.promql import CLASSIC, RELEASED, Vocabulary
 from otel_llm.ops.recorded import LABELS
 from otel_llm.ops.series import OTHERS, OURS, SCOPE, Reading, is_shared

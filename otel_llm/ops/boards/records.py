@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from otel_llm.core.catalogue import BY_NAME, MODEL
+from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.series import MODEL
 from otel_llm.ops import recorded
 from otel_llm.ops.promql import CLASSIC, VOCABULARIES
 from otel_llm.ops.series import Reading

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from otel_llm.core import objectives as normal
-from otel_llm.core.catalogue import BY_NAME, MODEL
+from otel_llm.core.catalogue import BY_NAME
+from otel_llm.core.series import MODEL
 from otel_llm.ops import recorded
 
 from .made import Context, Recording, summed

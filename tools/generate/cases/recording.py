@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_llm.core.catalogue import COST_BUCKETS
+from otel_llm.core.series import COST_BUCKETS
 from otel_llm.ops import recorded
 from tools.generate.promtests import MODEL, OF_MODEL, aggregated, calls, exactly, histogram, level, means, ramp, series
 
