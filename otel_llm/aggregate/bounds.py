@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from otel_llm.core.series import ERROR_TYPES, OTHER
 
-from .cells import Labels
+if TYPE_CHECKING:
+    from .cells import Labels
 
 LONGEST = 128
 """Characters of a label value."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from otel_llm.core.conditions import BY_ID, LOW_TOO
-from otel_llm.core.measures import PAGING, SHAPES
 from otel_llm.core.objectives import ALIKE, BURN_RATES, CALLER_ENDED, Objectives
+from otel_llm.core.signals import PAGING, SHAPES
 
 from .judgement import Labels, Reading
 from .quality import severity

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from otel_llm.core.conditions import BY_ID, CONDITIONS, LOW_TOO
-from otel_llm.core.measures import PAGING, SHAPES
 from otel_llm.core.objectives import DEFAULT, Objectives
+from otel_llm.core.signals import PAGING, SHAPES
 from otel_llm.core.version import __version__
 
 from .judgement import WHO, Entry, Judge, Reading, limit_of, slot

@@ -6,12 +6,12 @@ JSON or offered tools, or where ``OTEL_LLM_ANSWER_CHECKS`` says to look into all
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import deque
 from functools import lru_cache
 from typing import Any
 
+from otel_llm.core.digest import digest
+from otel_llm.core.jsonview import loaded
 from otel_llm.core.model import Expected, Request, Response, Usage
 from otel_llm.core.semconv import finish_reason
 
@@ -93,7 +93,7 @@ def _parses(text: str) -> bool:
     if len(text) > LONGEST:
         return True
     try:
-        json.loads(text)
+        loaded(text)
     except (ValueError, RecursionError):
         return False
     return True
@@ -106,7 +106,7 @@ def _repeats(remembered: Remembered, request: Request, text: str) -> bool:
     if key not in remembered and len(remembered) >= MOST_MODELS:
         remembered.clear()
     answers = remembered.setdefault(key, deque(maxlen=REMEMBERED))
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    repeated = digest in answers
-    answers.append(digest)
+    hashed = digest(text)
+    repeated = hashed in answers
+    answers.append(hashed)
     return repeated

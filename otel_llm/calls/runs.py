@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from hashlib import blake2b
 from typing import Any, Literal
 from weakref import ref
 
@@ -11,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
 from otel_llm.core import dispatch
+from otel_llm.core.digest import digest
 from otel_llm.core.model import Observation
 
 from .totals import RequestTotals
@@ -166,8 +166,7 @@ def outermost(step: Step) -> Step | None:
 def turn(conversation: object, step: Step | None) -> tuple[str, int]:
     """The conversation, as a hash, and 1 where a call in ``step`` begins a turn, as outermost agent runs and calls outside of any do."""
     run = None if step is None else outermost(step)
-    digest = blake2b(str(conversation).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return digest, int(run is None or run.tally is None)
+    return digest(str(conversation), 8).hex(), int(run is None or run.tally is None)
 
 
 STEP: ContextVar[Step | None] = ContextVar("otel_llm_step", default=None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
+
+from otel_llm.core.digest import sha256
 
 MOST_NAMES = 8
 """Labels of one call; further ones are left out."""
@@ -35,4 +36,4 @@ class Spenders:
 @lru_cache(4096)
 def hashed(value: str) -> str:
     """The first digits of the value's SHA-256, which ``printf %s VALUE | sha256sum`` prints."""
-    return "#" + hashlib.sha256(value.encode(errors="replace")).hexdigest()[:DIGITS]
+    return "#" + sha256(value.encode(errors="replace"))[:DIGITS]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import pkgutil
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
@@ -301,10 +300,16 @@ async def _beginning(wrapper: Wrapper, *call: Any) -> Any:
     return await wrapper(*call)
 
 
+def _named() -> Callable[[str], Any]:
+    from pkgutil import resolve_name  # noqa: PLC0415 - only where a function is pickled
+
+    return resolve_name
+
+
 class _BoundFunction(wrapt.BoundFunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
     def __reduce_ex__(self, _: Any) -> Any:
         if self._self_instance is None:  # of the class, or a static one
-            return pkgutil.resolve_name, (f"{self.__module__}:{self.__qualname__}",)
+            return _named(), (f"{self.__module__}:{self.__qualname__}",)
         return getattr, (self._self_instance, self.__name__)
 
     def __copy__(self) -> Any:
@@ -325,7 +330,7 @@ class Function(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg,unused-igno
         self._self_place = place  # module:name, where that is not what the function has as its own
 
     def __reduce_ex__(self, _: Any) -> Any:
-        return (pkgutil.resolve_name, (self._self_place,)) if self._self_place else self.__qualname__
+        return (_named(), (self._self_place,)) if self._self_place else self.__qualname__
 
     def __copy__(self) -> Any:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from urllib.parse import urlsplit
 
 
@@ -17,13 +18,16 @@ def port_of(scheme: str) -> int | None:
     return {"https": 443, "wss": 443, "http": 80, "ws": 80}.get(scheme)
 
 
-_REGIONAL = re.compile(
-    r"(?P<openai>[a-z-]+)\.api\.openai\.com|(?:(?P<google>[a-z]+-[a-z]+\d+)-|(?P<global>))aiplatform\.googleapis\.com"
-    r"|aiplatform\.(?P<several>[a-z]+)\.rep\.googleapis\.com"
-)
+@cache
+def _regional() -> re.Pattern[str]:
+    """Of hosts in a region. Compiled for the first of their clients."""
+    return re.compile(
+        r"(?P<openai>[a-z-]+)\.api\.openai\.com|(?:(?P<google>[a-z]+-[a-z]+\d+)-|(?P<global>))aiplatform\.googleapis\.com"
+        r"|aiplatform\.(?P<several>[a-z]+)\.rep\.googleapis\.com"
+    )
 
 
 def region_of(host: str | None) -> str | None:
     """The region that a host of OpenAI's (with data residency) or of Vertex AI is in, as prices depend on it; None where it names none."""
-    matched = _REGIONAL.fullmatch((host or "").lower())
+    matched = _regional().fullmatch((host or "").lower())
     return None if matched is None else next((name for name in matched.groups() if name), "global")

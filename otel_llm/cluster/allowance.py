@@ -10,7 +10,6 @@ The file outlives the service, and so does what was used.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from otel_llm.calls.allowance import MOST_ACCOUNTS, OTHERS
 from otel_llm.core import fork
+from otel_llm.core.digest import digest
 from otel_llm.core.files import NO_FOLLOW, FileLock, locked
 from otel_llm.core.unpatched import RLock
 
@@ -153,8 +153,8 @@ def _row_at(name: int) -> int:
 
 
 def _digest(account: str) -> tuple[int, int]:
-    digest = hashlib.blake2b(account.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    first, second = (int.from_bytes(half, "little", signed=True) for half in (digest[:8], digest[8:]))
+    whole = digest(account)
+    first, second = (int.from_bytes(half, "little", signed=True) for half in (whole[:8], whole[8:]))
     return first, second
 
 

@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -35,7 +36,14 @@ MOST_FILES = 256
 """Of one process, about a million calls, that no leader has read: one that was stopped for a day, say, fills no disk."""
 
 _START = 16  # committed length, and eight bytes to spare
-_NAME = re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
+
+
+@cache
+def _name() -> re.Pattern[str]:
+    """Of a segment's file. Compiled by whoever looks for some."""
+    return re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
+
+
 _FRAME = struct.Struct("<II")
 _pack, _unpack = _FRAME.pack, _FRAME.unpack_from
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
@@ -61,7 +69,7 @@ def owners(folder: Path) -> dict[str, tuple[int, int]]:
     files: dict[str, tuple[int, int]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if match := _NAME.fullmatch(entry.name):
+            if match := _name().fullmatch(entry.name):
                 number = int(match[2])
                 first, last = files.get(match[1], (number, number))
                 files[match[1]] = min(first, number), max(last, number)

@@ -31,7 +31,7 @@ def text() -> bytes:
 def read(path: Path) -> Leader | None:
     """Who leads, or led last; None where that is not written."""
     try:
-        pid, boot, *network = path.read_text(encoding="ascii").split()
+        pid, boot, *network = path.read_text(encoding="utf-8").split()
         return Leader(int(pid), boot, network[0] if network else "")
     except (OSError, ValueError):
         return None

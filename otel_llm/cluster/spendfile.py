@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from pathlib import Path
+
+from otel_llm.core.digest import sha256
 
 logger = logging.getLogger("otel_llm")
 FORMAT = "otel-llm-spend 1"
@@ -17,6 +17,8 @@ def save(path: str | os.PathLike[str], state: object, what: str = "Spend") -> bo
 
     False (and a warning) on failure.
     """
+    import json  # noqa: PLC0415 - as ``load``
+
     target = Path(path)
     body = json.dumps(state, separators=(",", ":"))
     beside = target.with_name(f"{target.name}.{os.getpid()}.new")
@@ -39,6 +41,8 @@ def load(path: str | os.PathLike[str], what: str = "Spend") -> object | None:
 
     Raises ``OSError``.
     """
+    import json  # noqa: PLC0415 - a start does without
+
     target = Path(path)
     try:
         head, _, body = target.read_text(encoding="utf-8").partition("\n")
@@ -65,4 +69,4 @@ def _warn(target: Path, what: str, why: str) -> None:
 
 
 def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+    return sha256(body.encode())

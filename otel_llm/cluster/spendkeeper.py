@@ -92,7 +92,7 @@ class SpendKeeper:
 
     def _is_anothers(self) -> bool:
         """Whether the service that kept it lives: its leader has just died, and the next one goes on with it."""
-        name = self._lock.path.read_text(encoding="ascii", errors="replace").strip()
+        name = self._lock.path.read_text(encoding="utf-8", errors="replace").strip()
         return name not in ("", self._start.name) and has_members(self._base / name)
 
     def _take_over(self, leader: JournalConsumer) -> None:

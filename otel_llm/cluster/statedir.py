@@ -56,7 +56,9 @@ def unused(config: Config) -> str:
 
 def settled(config: Config) -> Config:
     """``config`` with the directory where it is now, wherever the program goes. Raises ``OSError`` where that is nowhere."""
-    return replace(config, state_dir=str(Path(config.state_dir).absolute())) if config.state_dir else config
+    if not config.state_dir or Path(config.state_dir).is_absolute():
+        return config
+    return replace(config, state_dir=str(Path(config.state_dir).absolute()))
 
 
 def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
@@ -72,7 +74,7 @@ def enter(config: Config, program: processes.Process) -> tuple[Path, FileLock]:
         name = _joined(folder, program) or (_living(folder) if config.state_dir else None) or f"start.{_tag(program)}"
         own_directory(folder / name)
         for process in {program, processes.myself()}:
-            (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
+            (folder / f"at.{_tag(process)}").write_text(name, encoding="utf-8")
         _tidy(folder)
         return folder / name, join(folder / name)
 
@@ -89,7 +91,7 @@ def keep(config: Config, program: processes.Process) -> Path:
     name = f"start.{_FORM}-{_KEPT}"
     own_directory(folder / name)
     for process in {program, processes.myself()}:
-        (folder / f"at.{_tag(process)}").write_text(name, encoding="ascii")
+        (folder / f"at.{_tag(process)}").write_text(name, encoding="utf-8")
     return folder / name
 
 
@@ -152,7 +154,7 @@ def _joined(folder: Path, program: processes.Process) -> str | None:
     """The start that ``program`` belongs to, by itself or by an ancestor."""
     for process in processes.lineage(program):
         try:
-            name = (folder / f"at.{_tag(process)}").read_text(encoding="ascii")
+            name = (folder / f"at.{_tag(process)}").read_text(encoding="utf-8")
         except OSError:
             continue
         if name and (folder / name).is_dir():
@@ -192,7 +194,7 @@ def _machine(boot: str) -> str:
 
 def _names_start(folder: Path, name: str) -> bool:
     try:
-        start = (folder / name).read_text(encoding="ascii")
+        start = (folder / name).read_text(encoding="utf-8")
     except OSError:
         return False
     return bool(start) and (folder / start).is_dir()

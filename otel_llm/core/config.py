@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any
 
-from .measures import SIGNALS
 from .setting_readers import Read, problem
 from .setting_readers import read_action as _action
 from .setting_readers import read_capture as _capture
@@ -23,6 +22,7 @@ from .setting_readers import read_text as _text
 from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
 from .shapes import dataclass
+from .signals import SIGNALS
 
 _SPECS: list[Any] = []  # of the settings, in the order of ``Config``
 

@@ -16,13 +16,6 @@ UNKNOWN_MODALITY = "unknown"  # the modality of tokens that the provider does no
 USAGE = "gen_ai_client_inference_usage_"
 _OUTCOMES = {"": "ok", "cancelled": "cancelled", "abandoned": "abandoned"}
 
-PAGING = ("latency", "output_tokens", "cost", "time_to_first_chunk", "errors", "calls", "spend")
-"""Signals of ``anomaly``, which may page."""
-SHAPES = ("input_tokens", "latency_slow", "output_long", "output_short", "output_spread")
-"""Signals of ``mix``: they mean other requests."""
-SIGNALS = (*PAGING, *SHAPES, "answer_problems")
-"""All signals; the share of answers that go wrong has conditions of its own."""
-
 
 class TokenKind(NamedTuple):
     """Tokens of one kind: where a call has them, and the counter and the histogram that show them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .measures import SIGNALS
+from .signals import SIGNALS
 
 Read = Callable[[str], Any]
 

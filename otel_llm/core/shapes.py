@@ -118,15 +118,22 @@ def _declare(given: Any, options: dict[str, Any]) -> Any:
     names = tuple(given.__annotations__)
     cls = _with_slots(given, body, names) if options.get("slots") else _without_defaults(given, names)
 
-    def write(_: type = cls) -> None:
-        full: Any = dataclasses.dataclass(**options)(type(given.__name__, given.__bases__, {"__doc__": "", **body}))
-        for name in _WRITTEN:
+    def write(_: type = cls, names: Iterable[str] = _WRITTEN, **fewer: bool) -> None:
+        like = type(
+            given.__name__, given.__bases__, {**body, "__doc__": given.__doc__ or "-"}
+        )  # or it is given a signature
+        full: Any = dataclasses.dataclass(**{**options, **fewer})(like)
+        for name in names:
             if name in vars(full) and (name not in body or name == "__hash__"):
                 setattr(cls, name, vars(full)[name])
 
+    def write_init() -> None:
+        """What an instance needs; the rest takes thrice as long, and few instances are compared or shown."""
+        write(cls, ("__init__",), repr=False, eq=False, match_args=False)
+
     for name in _methods(**options):
         if name not in body:
-            setattr(cls, name, _stub(cls, name, write))
+            setattr(cls, name, _stub(cls, name, write_init if name == "__init__" else write))
     for name in _attributes(**options):
         setattr(cls, name, _Late(name, write))
     if options.get("eq", True) and not options.get("frozen") and "__hash__" not in body:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +25,6 @@ SCOPES = (
 )  # fmt: skip
 """Instrumentation scopes, or what they begin with, of frameworks that name their spans by the conventions and say the
 operation only at the end: the first word of the name is the operation."""
-_FORM = re.compile(
-    r"(chat|generate_content|text_completion|embeddings|invoke_agent|invoke_workflow|execute_tool|retrieval)(?: (.+))?"
-)
 _RPC = {-32700: "parse", -32600: "invalid_request", -32601: "not_found", -32602: "invalid_request", -32603: "server_error",
         -32001: "timeout", -32002: "not_found", -32000: "connection"}  # fmt: skip
 _OLDER = frozenset(("chat", "completion", "embedding", "LLM", "EMBEDDING"))
@@ -52,13 +48,18 @@ PROVIDERS: Mapping[str, str] = {
 
 def named_by_form(name: str) -> tuple[Kind, str]:
     """Kind and object of a span name of the conventions' form ``{operation} {object}``; empty ones for any other name."""
-    form = _FORM.fullmatch(name)
-    return (KINDS[form[1]], form[2] or "") if form else ("", "")
+    operation, named = _by_form(name)
+    return KINDS.get(operation, ""), named
 
 
 def operation_of(name: str) -> str:
     """The operation that a span name of the conventions' form begins with; ``chat`` for any other name."""
-    return name.partition(" ")[0] if _FORM.fullmatch(name) else "chat"
+    return _by_form(name)[0] or "chat"
+
+
+def _by_form(name: str) -> tuple[str, str]:
+    operation, space, named = name.partition(" ")
+    return (operation, named) if operation in KINDS and bool(space) is bool(named) else ("", "")
 
 
 def known_scope(scope: str) -> bool:

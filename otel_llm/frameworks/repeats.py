@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from typing import Any
 
@@ -11,6 +9,8 @@ from otel_llm.calls import runs
 from otel_llm.calls.context import custom_values
 from otel_llm.calls.runs import Step
 from otel_llm.core import dispatch
+from otel_llm.core.digest import digest
+from otel_llm.core.jsonview import written
 from otel_llm.core.model import Event
 
 RUNAWAY = 5
@@ -48,5 +48,4 @@ def compare(tool: str, arguments: Any, result: Any, error: BaseException | None)
 
 
 def _digest(value: Any) -> bytes:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return digest(value if isinstance(value, str) else written(value))

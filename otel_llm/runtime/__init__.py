@@ -27,7 +27,7 @@ from otel_llm.calls.spenders import Spenders
 from otel_llm.clients import _hosts
 from otel_llm.cluster.member import Member
 from otel_llm.cluster.rpc import UnreachableError
-from otel_llm.core import dispatch, fork, interpreter
+from otel_llm.core import digest, dispatch, fork, interpreter, jsonview
 from otel_llm.core.config import Config
 from otel_llm.core.guard import guard, guarded
 from otel_llm.core.model import Event
@@ -222,6 +222,8 @@ class Runtime:
         with guard("pricing"):
             self.observer.price = guarded("pricing", self.prices.load().of_call, 4)  # no detour for each call
         with guard("start"):
+            digest.ready()
+            jsonview.ready()
             self._exceptions.prepare()
             self.meter.prepare()
         self.member.get_ready()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from otel_llm.core.guard import guard
 from otel_llm.outputs import alerts
@@ -33,7 +33,8 @@ def flush(timeout: float = 10.0) -> bool:
 
 def _providers() -> Iterator[Any]:
     yield trace.get_tracer_provider()
-    yield metrics.get_meter_provider()
+    if "opentelemetry.metrics" in sys.modules:  # else nobody has recorded anything, or has set one
+        yield sys.modules["opentelemetry.metrics"].get_meter_provider()
     if "opentelemetry._logs" in sys.modules:
         yield sys.modules["opentelemetry._logs"].get_logger_provider()
 

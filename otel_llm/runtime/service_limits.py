@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import pkgutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -137,7 +136,9 @@ def _named_action(name: str) -> Action:
 def _imported(name: str, error: BudgetExceededError) -> str | None:
     """Asked when a budget is exceeded, so that nothing of the host is imported at the start."""
     try:
-        action: Action = pkgutil.resolve_name(name)
+        from pkgutil import resolve_name  # noqa: PLC0415 - only where one is named
+
+        action: Action = resolve_name(name)
     except (ImportError, AttributeError, ValueError) as why:
         logger.warning("OTEL_LLM_BUDGET_ACTION=%s cannot be imported (%s): calls are refused", name, type(why).__name__)
         raise error from None

@@ -13,9 +13,9 @@ from otel_llm.aggregate.situation import Situation
 from otel_llm.aggregate.window.watch import Watch
 from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
-from otel_llm.core.measures import PAGING, SHAPES, SIGNALS
 from otel_llm.core.model import Event
 from otel_llm.core.objectives import DEFAULT
+from otel_llm.core.signals import PAGING, SHAPES, SIGNALS
 from otel_llm.ops.alerts.history import anomalies
 from otel_llm.ops.promql import RELEASED
 from otel_llm.ops.rules import Context

@@ -7,8 +7,8 @@ from math import exp, expm1
 from typing import Any
 
 from otel_llm.core.conditions import BY_ID, Level
-from otel_llm.core.measures import PAGING
 from otel_llm.core.shapes import NamedTuple
+from otel_llm.core.signals import PAGING
 
 from .call_alarms import CallAlarms
 from .facts import Direction, Judgement, Severity, Signal

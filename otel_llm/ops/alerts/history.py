@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otel_llm.core import objectives as normal
 from otel_llm.core.conditions import BY_ID, LOW_TOO
-from otel_llm.core.measures import PAGING, SHAPES
+from otel_llm.core.signals import PAGING, SHAPES
 from otel_llm.ops import recorded
 
 from .alert import KEPT, MINUTE, MODEL_VARIABLES, NUMBER, SHARE, Alert, busy, judged
