@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cluster_lab import Worker, call, counted, crash, samples, until
+from prometheus_client import CollectorRegistry
 
 from otel_llm.aggregate import Store, Verdict
 from otel_llm.aggregate.window import Budget, Crossing
@@ -229,3 +231,50 @@ def test_clocks_do_not_matter(worker: Make) -> None:
     first, second = worker(), worker()
     second.append(call(at=time.time() - 7200))
     assert shown(first) == 1
+
+
+def test_a_fork_waits_while_what_a_leader_has_is_imported(worker: Make) -> None:
+    """What a parent has half imported would stay so in its child."""
+
+    def free() -> bool:
+        with ThreadPoolExecutor(1) as other:
+            taken = other.submit(lambda: one._importing.acquire(blocking=False) and not one._importing.release())
+            return taken.result()
+
+    one = worker()
+    assert free()
+    one.before_fork()
+    assert not free()
+    one.after_fork_in_parent()
+    assert free()
+
+
+def test_who_leads_later_has_nothing_of_a_leader_until_it_is_needed(config: Config) -> None:
+    made: list[Store] = []
+
+    def make() -> Store:
+        made.append(Store(config))
+        return made[-1]
+
+    first = Worker(config, make, serve=False, registry=CollectorRegistry())
+    first.start(ready=False)
+    assert (first.role, made) == ("leader", [])
+    first.stop()
+    assert made == []  # nor for its end: there was nothing to count
+    second = Worker(config, make, serve=False, registry=CollectorRegistry())
+    second.start(ready=False)
+    append(second, 3)
+    second.stop()
+    assert made[0].summary(time.time())["total"]["calls"] == 3
+
+
+def test_who_finds_what_others_left_leads_at_once(worker: Make, config: Config) -> None:
+    first = worker()
+    append(first, 3)
+    crash(first)
+    second = Worker(config, lambda: Store(config), serve=False, registry=CollectorRegistry())
+    second.start(ready=False)
+    leadership = second._role.leadership
+    assert leadership is not None
+    assert leadership.consumer.store.summary(time.time())["total"]["calls"] == 3
+    second.stop()
