@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +17,14 @@ def test_nothing_has_to_be_set() -> None:
     config = Config.from_env({})
     assert (config.port, config.window, config.semconv, config.metric_labels) == (9464, 3600.0, "released", ())
     assert (config.problems, config.given) == ((), frozenset())
+
+
+def test_what_is_read_is_as_what_is_made() -> None:
+    """Reading leaves out the method that would be written for it."""
+    assert dataclasses.asdict(Config.from_env({})) == dataclasses.asdict(Config())
+    read = Config.from_env({"OTEL_LLM_WINDOW_SECONDS": "600", "OTEL_LLM_SEMCONV": "latest"})
+    assert read == Config(window=600.0, semconv="latest")
+    assert dataclasses.replace(read, window=900.0) == Config(window=900.0, semconv="latest")
 
 
 def test_the_process_s_own_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

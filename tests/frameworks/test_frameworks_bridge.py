@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 import otel_llm
-from otel_llm.frameworks import duplicates
+from otel_llm.frameworks import duplicates, reading
 from otel_llm.frameworks.bridge import client_library
 from otel_llm.outputs.alerts import Anomaly, on_anomaly
 from otel_llm.testing import capture
@@ -388,3 +388,19 @@ def test_all_is_taken_out_again() -> None:
     assert provider._active_span_processor._span_processors == ()
     assert trace.ProxyTracer.__dict__["_tracer"] is shadowed
     provider.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "operation"),
+    [
+        ("chat gpt-4o", ("inference", "gpt-4o"), "chat"),
+        ("execute_tool look it up", ("tool", "look it up"), "execute_tool"),
+        ("invoke_agent", ("agent", ""), "invoke_agent"),
+        ("invoke_agent ", ("", ""), "chat"),
+        ("chatter gpt-4o", ("", ""), "chat"),
+        ("", ("", ""), "chat"),
+    ],
+)
+def test_the_name_of_a_span_says_what_it_is(name: str, named: tuple[str, str], operation: str) -> None:
+    assert reading.named_by_form(name) == named
+    assert reading.operation_of(name) == operation
