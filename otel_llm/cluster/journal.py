@@ -17,7 +17,6 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -36,14 +35,7 @@ MOST_FILES = 256
 """Of one process, about a million calls, that no leader has read: one that was stopped for a day, say, fills no disk."""
 
 _START = 16  # committed length, and eight bytes to spare
-
-
-@cache
-def _name() -> re.Pattern[str]:
-    """Of a segment's file. Compiled by whoever looks for some."""
-    return re.compile(r"journal\.(\d+-[0-9a-f]{12})\.(\d+)")
-
-
+_NAME = r"journal\.(\d+-[0-9a-f]{12})\.(\d+)"  # compiled by whoever looks for some
 _FRAME = struct.Struct("<II")
 _pack, _unpack = _FRAME.pack, _FRAME.unpack_from
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
@@ -66,10 +58,10 @@ def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal")
 
 def owners(folder: Path) -> dict[str, tuple[int, int]]:
     """Who has a journal in ``folder``, with the numbers of the first and the last file that are left of it."""
-    files: dict[str, tuple[int, int]] = {}
+    files, name = dict[str, tuple[int, int]](), re.compile(_NAME)
     with os.scandir(folder) as entries:
         for entry in entries:
-            if match := _name().fullmatch(entry.name):
+            if match := name.fullmatch(entry.name):
                 number = int(match[2])
                 first, last = files.get(match[1], (number, number))
                 files[match[1]] = min(first, number), max(last, number)

@@ -50,7 +50,7 @@ class Role:
 
     @property
     def leads(self) -> bool:
-        """Whether nobody else can lead: at first without what a leader has, where that is still to come by ``prepare``."""
+        """Whether nobody else can lead: at first perhaps without what a leader has, which ``prepare`` makes."""
         return self._elected
 
     @property

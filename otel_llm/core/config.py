@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any
 
-from .setting_readers import Read, problem
+from .setting_readers import Read, problem, unknown
 from .setting_readers import read_action as _action
 from .setting_readers import read_capture as _capture
 from .setting_readers import read_labels as _labels
@@ -21,17 +21,16 @@ from .setting_readers import read_signals as _signals
 from .setting_readers import read_text as _text
 from .setting_readers import read_vocabulary as _vocabulary
 from .setting_readers import read_zone as _zone
-from .shapes import dataclass
+from .shapes import dataclass, made
 from .signals import SIGNALS
 
 _SPECS: list[Any] = []  # of the settings, in the order of ``Config``
 
 
 def _setting(variable: str, default: Any, read: Read, help: str, allowed: str = "") -> Any:
-    _SPECS.append(
-        field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
-    )
-    return _SPECS[-1]
+    spec = field(default=default, metadata={"variable": variable, "read": read, "help": help, "allowed": allowed})
+    _SPECS.append(spec)
+    return spec
 
 
 def _protocol(variable: str, help: str) -> Any:
@@ -351,7 +350,7 @@ class Config:
                 named = again.get(variable, variable)
                 problems.append(problem(named, text, error, spec.metadata["allowed"], spec.default))
         ours = [name for name in environ if name.startswith("OTEL_LLM_") and not name.startswith(_OWN)]
-        problems += [_unknown(name, by_variable) for name in ours if name not in by_variable and name not in _SAME]
+        problems += [unknown(name, by_variable) for name in ours if name not in by_variable and name not in _SAME]
         problems += [
             f"{name} is another name of {_SAME[name]}, which is set, too; using {_SAME[name]}" for name in twice
         ]
@@ -362,7 +361,8 @@ class Config:
             if name not in given.get("metric_labels", ())
         ]
         taken = frozenset(variable for variable, (name, _) in by_variable.items() if name in given)
-        return _made(cls, {**given, "problems": tuple(problems), "given": taken})
+        given |= {"problems": tuple(problems), "given": taken}
+        return made(cls, {**{name: spec.default for name, spec in _settings(cls)}, **given})
 
 
 def _settings(cls: type[Config]) -> Iterator[tuple[str, Any]]:
@@ -370,25 +370,8 @@ def _settings(cls: type[Config]) -> Iterator[tuple[str, Any]]:
     return zip(cls.__annotations__, _SPECS, strict=False)  # what is no setting comes last
 
 
-def _made(cls: type[Config], given: Mapping[str, Any]) -> Config:
-    """As ``cls(**given)``, without the method that would be written for it, which takes as long."""
-    made = object.__new__(cls)
-    for name, spec in _settings(cls):
-        object.__setattr__(made, name, given.get(name, spec.default))
-    for name in ("problems", "given"):
-        object.__setattr__(made, name, given[name])
-    return made
-
-
 _APART = "OTEL_LLM_WINDOW_LABELS"
 _SAME = {"OTEL_LLM_ANOMALY_LABELS": _APART}  # settings that have a second name
-
-
-def _unknown(name: str, names: Mapping[str, Any]) -> str:
-    import difflib  # noqa: PLC0415 - only where something is wrong
-
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"{name} is not a setting of otel-llm" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def environment(**changes: str | None) -> dict[str, str]:

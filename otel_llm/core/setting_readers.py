@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .signals import SIGNALS
@@ -118,6 +118,14 @@ def problem(variable: str, text: str, error: ValueError, allowed: str, default: 
     hint = f" (allowed: {allowed})" if allowed else ""
     quoted = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
     return f"{variable}={quoted!r}: {error}{hint}; using {_used(default)}"
+
+
+def unknown(name: str, names: Iterable[str]) -> str:
+    """What is wrong with a variable that has a name of ours, and is none of ``names``."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+
+    near = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"{name} is not a setting of otel-llm" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _used(default: Any) -> str:

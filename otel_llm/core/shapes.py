@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import _tuplegetter  # type: ignore[attr-defined]
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["NamedTuple", "dataclass"]
+__all__ = ["NamedTuple", "dataclass", "made"]
+
+T = TypeVar("T")
 
 
 class _Tuple(tuple[Any, ...]):
@@ -169,6 +171,14 @@ def _without_defaults(given: Any, names: tuple[str, ...]) -> Any:
             else:
                 setattr(given, name, spec.default)
     return given
+
+
+def made(cls: type[T], fields: Mapping[str, Any]) -> T:
+    """As ``cls(**fields)``, with all of its ``fields`` and without the method that would be written for that."""
+    instance = object.__new__(cls)
+    for name, value in fields.items():
+        object.__setattr__(instance, name, value)
+    return instance
 
 
 def _methods(*, repr: bool = True, eq: bool = True, frozen: bool = False, **_: bool) -> Iterable[str]:
