@@ -1,7 +1,7 @@
 """A process's journal: records in mapped memory, which survive the death of the process at any instant.
 
 A journal is a row of files ``journal.<owner>.<n>``. Each opens with the length that is committed; frames follow, each a
-length, a CRC-32 and a payload. The length is written after the frame, in one store of eight bytes: what ``append`` returned
+length, a checksum and a payload. The length is written after the frame, in one store of eight bytes: what ``append`` returned
 from is committed, and what it had not finished is not there. Where the file system does not keep the room that was reserved,
 files are written by system calls instead. They are always read by system calls: a file that somebody truncates ends no process.
 """
@@ -18,15 +18,18 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from zlib import crc32
+from sys import byteorder
+from zlib import adler32
 
 from otel_llm.core.files import NO_FOLLOW
 from otel_llm.core.shapes import NamedTuple
 from otel_llm.core.unpatched import RLock
 
 from .filesystem import may_map
-from .segment_file import Head, SegmentFile
+from .segment_file import SegmentFile
 
+FRAMES = 2
+"""Changes with the form of a frame."""
 FIRST_SEGMENT = 256 * 1024
 SEGMENT = 1024 * 1024
 SPILL = 50_000
@@ -36,7 +39,7 @@ MOST_FILES = 256
 
 _START = 16  # committed length, and eight bytes to spare
 _NAME = r"journal\.(\d+-[0-9a-f]{12})\.(\d+)"  # compiled by whoever looks for some
-_FRAME = struct.Struct("<II")
+_FRAME = struct.Struct("<II")  # adler32 has no tables, which each call would bring back into the processor's cache
 _pack, _unpack = _FRAME.pack, _FRAME.unpack_from
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
 _STEP = 128 * 1024  # so much mapped memory is made ready ahead of what is written
@@ -107,7 +110,6 @@ class Journal:
         self._busy = False
         self._late: list[bytes] = []
         self._map: mmap.mmap | SegmentFile
-        self._committed: memoryview | Head
         self._mapped = False
         self._open(first)
 
@@ -142,7 +144,6 @@ class Journal:
     def close(self) -> None:
         """Let go of the memory; what was written stays in the files."""
         if self._mapped:
-            self._committed.release()
             with suppress(OSError):
                 self._map.close()
         self._mapped = False
@@ -158,8 +159,8 @@ class Journal:
                 return
             self._make_ready(end)
         try:
-            self._map[at:end] = _pack(size, crc32(payload)) + payload
-            self._committed[0] = end
+            self._map[at:end] = _pack(size, adler32(payload)) + payload
+            self._map[0:8] = end.to_bytes(8, byteorder)
         except OSError:  # no room for a file that is not mapped
             self._overflow(payload)
             return
@@ -208,8 +209,7 @@ class Journal:
                 written = mmap.mmap(file, size)
             else:
                 written = SegmentFile(os.dup(file))
-            committed = memoryview(written).cast("Q") if isinstance(written, mmap.mmap) else Head(written)
-            committed[0] = _START
+            written[0:8] = _START.to_bytes(8, byteorder)
         except OSError:
             path.unlink()
             raise
@@ -217,7 +217,7 @@ class Journal:
             os.close(file)
         self.close()
         self._number += 1
-        self._map, self._committed, self._mapped = written, committed, True
+        self._map, self._mapped = written, True
         self._at = _START
         self._ready, self._end = 0, size
 
@@ -349,7 +349,7 @@ class Reader:
             size, check = _unpack(data, begin)
             end = begin + 8 + size
             payload = data[begin + 8 : end]
-            if crc32(payload) != check:
+            if adler32(payload) != check:
                 if not frames and (end > committed or end <= len(data)):
                     self._doubts += 1  # another processor's writes may arrive late: it is looked at again
                 return frames
@@ -384,7 +384,7 @@ class Reader:
 
 
 def _committed(data: bytes) -> int:
-    return int.from_bytes(data[:8], sys.byteorder) if len(data) >= _START else 0
+    return int.from_bytes(data[:8], byteorder) if len(data) >= _START else 0
 
 
 def _reserve(file: int, size: int) -> None:

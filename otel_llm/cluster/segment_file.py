@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 
 
 class SegmentFile:
@@ -26,15 +25,3 @@ class SegmentFile:
     def close(self) -> None:
         if os.path.samestat(os.fstat(self._file), self._is):
             os.close(self._file)
-
-
-class Head:
-    """The committed length of a ``SegmentFile``, assigned to as the memory of a mapping."""
-
-    def __init__(self, file: SegmentFile) -> None:
-        self._file = file
-
-    def __setitem__(self, _: int, committed: int) -> None:
-        self._file[0:8] = committed.to_bytes(8, sys.byteorder)
-
-    def release(self) -> None: ...

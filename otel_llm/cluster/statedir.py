@@ -20,8 +20,11 @@ from otel_llm.core.files import FileLock, is_locked, locked, own_directory, temp
 
 from . import checkpoint, processes
 from .checkpoint import Checkpoint
+from .journal import FRAMES
 
-_FORM = f"{crc32(SIGNATURE.encode()):08x}"  # other versions write other files: they are never mixed
+_FORM = (
+    f"{crc32(f'{SIGNATURE}, frames {FRAMES}'.encode()):08x}"  # other versions write other files: they are never mixed
+)
 LOCK, LEADER, SOCKET, CHECKPOINT, SPEND = "lock", "leader.lock", "leader.sock", "checkpoint", "spend"
 LEDGER = "ledger.sqlite"
 BASELINES = "baselines"
