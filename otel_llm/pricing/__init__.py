@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from otel_llm.core.config import Config
 from otel_llm.core.model import Request, Response, Usage
 
-from .price import Price
+from .price import Amount, Price
 
 if TYPE_CHECKING:
     from .pricer import Pricer
@@ -37,7 +37,7 @@ class Prices:
         if self._pricer is not None:
             self._pricer.close()
 
-    def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
+    def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Amount:
         """What a call that ended ``at`` (seconds since the epoch) cost, with its fees and the other models that worked inside."""
         return (self._pricer or self.load()).of_call(request, response, usage, at)
 

@@ -29,7 +29,9 @@ class Price(NamedTuple):
         return self.cost is not None and not self.incomplete
 
 
-Quote = Callable[[Usage], Price]
+Amount = tuple[float | None, str, float, tuple[str, ...]]
+"""What a ``Price`` has, plain: a call's own needs no class, whose parts would have to come back into the processor's cache."""
+Quote = Callable[[Usage], Amount]
 
 UNPRICED = Price(None, "unpriced")
 NOTHING = Price(None, "")
@@ -40,6 +42,6 @@ def measured(usage: Usage) -> bool:
     return usage.known or usage.audio_seconds is not None or usage.web_searches is not None
 
 
-def unpriced(usage: Usage) -> Price:
+def unpriced(usage: Usage) -> Amount:
     """The quote of a model without a price."""
     return UNPRICED if measured(usage) else NOTHING

@@ -16,7 +16,7 @@ from otel_llm.core.model import Request, Response, Usage
 from . import sources
 from .lookup import Book, Terms
 from .overrides import Overrides
-from .price import Price
+from .price import Amount, Price
 from .rates import Gap, without
 from .table import Table
 
@@ -110,14 +110,15 @@ class Pricer:
         if terms is None or not terms.since <= at < terms.until:
             terms = book.terms(key, at)
         missing = [gap for gap in terms.gaps if getattr(usage, gap.field)] if terms.gaps else None
-        price = terms.quote(without(usage, missing) if missing else usage)
+        amount = terms.quote(without(usage, missing) if missing else usage)
+        price = amount if isinstance(amount, Price) else _make(Price, amount)
         if reported is not None:
             return _make(Price, (float(reported), "provider", price[2], ()))
         if missing or fees or usage.web_searches or terms.factor != 1.0 or terms.lacking:
             return _completed(price, terms, missing or (), fees, usage)
         return price
 
-    def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Price:
+    def of_call(self, request: Request, response: Response, usage: Usage, at: float) -> Amount:
         """What a call that ended ``at`` (seconds since the epoch) cost, with its fees and the other models that worked inside.
 
         The plain case is answered in this one frame, for a third; ``of_any_call`` says the same, and answers the others.
@@ -130,7 +131,7 @@ class Pricer:
         if terms is None or request.fees or response.fees or response.others or response.cache_missed_tokens:
             return self.of_any_call(request, response, usage, at)
         since, until, quote, _, _, _, _, _, unusual, nothing = terms
-        if unusual is None or unusual(usage) != nothing or not since <= at < until:
+        if unusual is None or unusual(usage) != nothing or at < since or at >= until:
             return self.of_any_call(request, response, usage, at)
         return quote(usage)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from otel_llm.core.model import Usage
 from otel_llm.core.shapes import NamedTuple
 
-from .price import NOTHING, Price, Quote, measured, unpriced
+from .price import NOTHING, Amount, Quote, measured, unpriced
 
 Tiers = Sequence[tuple[int, float]]  # (input tokens above which the rate holds, rate), ascending, the first at -1
 Rates = Mapping[str, Tiers]
@@ -178,9 +178,9 @@ def _step(rates: Rates, start: int) -> _Step:
 def _flat(step: _Step) -> Quote:
     """One price whatever the length; plain locals, for this runs at the end of every call."""
     _, fee, per_input, per_output, per_read, per_write, per_1h, per_search, others = step
-    make = tuple.__new__
+    less = -per_read
 
-    def price(usage: Usage) -> Price:
+    def price(usage: Usage) -> Amount:
         tokens, output = usage.input_tokens or 0, usage.output_tokens or 0
         if not (tokens or output or measured(usage)):
             return NOTHING
@@ -189,13 +189,13 @@ def _flat(step: _Step) -> Quote:
         if read or written:
             if read + written > tokens:  # noqa: PLR1730 - max() is slow; a part is never more than the whole
                 tokens = read + written
-            saved = -read * per_read
+            saved = read * less
             cost += written * per_write - saved
             if per_1h:
                 cost += (usage.cache_write_1h_tokens or 0) * per_1h
         if per_search and usage.web_searches:
             cost += usage.web_searches * per_search
-        return make(Price, (cost + tokens * per_input, "prices", saved, ()))
+        return cost + tokens * per_input, "prices", saved, ()
 
     return _with(price, others) if others else price
 
@@ -204,9 +204,7 @@ def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
     """A quote for text, plus what else a model charges for: audio, images, thinking at a price of its own."""
     per_audio_read = dict(others).get("cache_audio_read_tokens", 0.0)
 
-    make = tuple.__new__
-
-    def whole(usage: Usage) -> Price:
+    def whole(usage: Usage) -> Amount:
         cost, source, saved, _ = price(usage)
         if cost is None:
             return NOTHING
@@ -215,7 +213,7 @@ def _with(price: Quote, others: tuple[tuple[str, float], ...]) -> Quote:
                 cost += part * coefficient
         if per_audio_read:
             saved -= (usage.cache_audio_read_tokens or 0) * per_audio_read
-        return make(Price, (cost, source, saved, ()))
+        return cost, source, saved, ()
 
     return whole
 
@@ -225,7 +223,7 @@ def _tiered(steps: Sequence[_Step]) -> Quote:
     below = _flat(steps[0]) if len(steps) == 2 else _tiered(steps[:-1])  # noqa: PLR2004 - the last step down
     above, start = _flat(steps[-1]), steps[-1].start
 
-    def price(usage: Usage) -> Price:
+    def price(usage: Usage) -> Amount:
         return above(usage) if (usage.longest or usage.input_tokens or 0) > start else below(usage)
 
     return price
@@ -234,7 +232,7 @@ def _tiered(steps: Sequence[_Step]) -> Quote:
 def _partial(flat: Quote, fields: tuple[str, ...], least_audio: float) -> Quote:
     """The quote of a model that is not priced by input tokens: what was counted may then not be what is priced."""
 
-    def price(usage: Usage) -> Price:
+    def price(usage: Usage) -> Amount:
         if all(getattr(usage, field) is None for field in fields):
             return unpriced(usage)
         seconds = usage.audio_seconds

@@ -22,7 +22,7 @@ AUDIO = {"input_mtok": [(-1, 2.5)], "output_mtok": [(-1, 10.0)], "input_audio_mt
 def test_no_usage_costs_nothing_whatever_a_model_charges_for() -> None:
     price = quote(AUDIO)
     assert price(Usage()) is NOTHING
-    assert price(Usage(input_tokens=10, input_audio_tokens=4)).cost == pytest.approx((6 * 2.5 + 4 * 40) / 1e6)
+    assert price(Usage(input_tokens=10, input_audio_tokens=4))[0] == pytest.approx((6 * 2.5 + 4 * 40) / 1e6)
 
 
 def test_a_name_that_is_nearly_right_is_answered_with_those_that_are(pricer) -> None:

@@ -85,7 +85,7 @@ def totals(model) -> list[int]:
 
 
 def ours(found: Found, usage: Usage, at: datetime, context) -> Price:
-    return quote(in_force(found, at.timestamp(), context).rates)(usage)
+    return Price(*quote(in_force(found, at.timestamp(), context).rates)(usage))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
