@@ -95,7 +95,7 @@ def encode(record: Record) -> bytes:
     streamed = stream or gaps or pace or first_chunk is not None
     if (
         modalities or fees or miss or avoidable or missed is not None
-        or not (cost is None or cost >= 0)
+        or not (cost is None or cost >= 0.0)
         or not (ids == _IDS or ids == (0, 0))  # noqa: PLR1714 - a set takes twice as long
     ):  # fmt: skip
         return encode_any(record)

@@ -239,7 +239,8 @@ class _Ended:
         if observer.on_reply is None:
             return
         due, now, place = observer.due, time.time(), hash(self.key)
-        if status < 400 and 0 <= due.get(place, 0.0) - now < REPLY_SECONDS:  # noqa: PLR2004
+        wait = due.get(place, 0.0) - now
+        if status < 400 and wait >= 0.0 and wait < REPLY_SECONDS:  # noqa: PLR2004 - chained, they take a slower way
             return
         if len(due) >= 10_000:  # noqa: PLR2004
             due.clear()
@@ -328,9 +329,8 @@ class _Ended:
             priced = price(request, response, usage, at) or _UNPRICED
         cost, source, saved, incomplete = priced
         reasons, problems = response.finish_reasons, _NONE
-        if not (
-            error or (reasons == _STOPPED and usage.output_tokens and response.content is None and not response.refused)
-        ):
+        stopped = len(reasons) == 1 and reasons[0] == "stop"  # why nearly all calls end: nothing is wrong with those
+        if not (error or (stopped and usage.output_tokens and response.content is None and not response.refused)):
             problems = _problems(request, response, usage, observer.remembered) or ()
         context = self.recorded
         labels = self.labels
@@ -344,7 +344,7 @@ class _Ended:
             error, duration, self.label_values() if observer.label_names else (), request.stream, self.first_chunk,
             tuple(self.gaps.items()) if self.gaps else (), self.gap_sum,
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.thinking_tokens,
-            usage.by_modality(), unknown, cost, source, saved, _STOP if reasons == _STOPPED else tuple(map(finish_reason, reasons)),
+            usage.by_modality(), unknown, cost, source, saved, _STOP if stopped else tuple(map(finish_reason, reasons)),
             context[0].to_bytes(16, "big").hex() if context is not None else "",
             context[1].to_bytes(8, "big").hex() if context is not None else "",
             fees, incomplete, response.cache_miss, response.cache_missed_tokens,
@@ -390,7 +390,7 @@ _report = guarded("end", checks.report, 2)
 _problems = guarded("end", answers.problems, 4)
 _NO_USAGE = Usage()
 _NONE: tuple[str, ...] = ()
-_STOPPED, _STOP = ["stop"], ("stop",)  # why nearly all calls end: nothing is wrong with those
+_STOP = ("stop",)
 _UNANSWERED = frozenset(("cancelled", "connection", "timeout"))  # errors of calls whose answer has not been read whole
 _NOTHING: Priced = (None, "", 0.0, ())
 _UNPRICED: Priced = (None, "unpriced", 0.0, ())  # pricing failed: it counts as a call whose cost is not known

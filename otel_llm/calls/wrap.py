@@ -74,7 +74,13 @@ def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bo
         finally:
             if CURRENT.get() is not here:  # an interrupt came upon the first line of ``step_out``
                 CURRENT.set(here)
-        return outcome(call, result, watch)
+        if type(result) is CoroutineType:
+            return _awaiting(call, result, watch)
+        watched = watch(result, call.request)
+        if watched is ITSELF:  # as most are: what ``outcome`` does with it
+            call.value(result)
+            return result
+        return _outcome(call, result, watched, watch)
 
     return patched
 
@@ -102,9 +108,12 @@ def _by_shape(_: Any, __: Request) -> None: ...
 
 def outcome(call: Invocation, result: Any, watch: Watching) -> Any:
     """Follow ``result`` to its end, whatever its shape, and hand the caller what it asked for."""
-    if isinstance(result, CoroutineType):
+    if type(result) is CoroutineType:
         return _awaiting(call, result, watch)
-    watched = watch(result, call.request)
+    return _outcome(call, result, watch(result, call.request), watch)
+
+
+def _outcome(call: Invocation, result: Any, watched: Watched | None, watch: Watching) -> Any:
     if type(watched) is Value:
         call.value(result if watched is ITSELF else watched.value)
         return result

@@ -87,8 +87,13 @@ class Bridge:
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:
         """Give the span its step. Called by the SDK where the span starts."""
-        if self.active and (runs.STATE.used or _scope(span) != OURS):  # without any step, none of ours is inside of one
-            self._start(span, parent_context)
+        if not self.active:
+            return
+        if not runs.STATE.used:  # then none of ours is inside of a step
+            scope = getattr(span, "instrumentation_scope", None)
+            if scope is not None and scope.name == OURS:
+                return
+        self._start(span, parent_context)
 
     def _on_ending(self, span: Any) -> None:
         """Called by SDKs from 1.40 on, while the span may still be written on."""
