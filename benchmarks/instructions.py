@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 _COUNTING = """
 #include <valgrind/callgrind.h>
 void begin(void) { CALLGRIND_START_INSTRUMENTATION; CALLGRIND_ZERO_STATS; }
 void dump(void) { CALLGRIND_DUMP_STATS; }
+void empty(void) { CALLGRIND_STOP_INSTRUMENTATION; CALLGRIND_START_INSTRUMENTATION; CALLGRIND_ZERO_STATS; }
 """
 CALLS = 40
 
@@ -25,6 +27,7 @@ def available() -> bool:
 
 
 MISSES = ("--cache-sim=yes", "--LL=1048576,16,64")  # a last level of 1 MB, as a core's share of it is in a cloud
+TOUCHED = ("--cache-sim=yes", "--LL=67108864,16,64")  # all fits: what is missed is what is touched for the first time
 _LAST_LEVEL = ("ILmr", "DLmr", "DLmw")
 
 
@@ -59,6 +62,14 @@ def count_misses(command: list[str], environ: dict[str, str], calls: int = CALLS
     with counted(command, environ, f"misses {calls}\n", MISSES) as folder:
         missed = _events(folder / "out.2-01")
     return {"misses": sum(missed[name] for name in _LAST_LEVEL) / calls}
+
+
+def count_touched(command: list[str], environ: dict[str, str], calls: int = 9) -> dict[str, float]:
+    """As ``count``: cache lines of code and data that a plain call touches (``touched``), the median of some. Each begins with an empty
+    cache; another thread that comes in between has touched some for it."""
+    with counted(command, environ, f"touched {calls}\n", TOUCHED) as folder:
+        each = [_events(folder / f"out.{part}-01") for part in range(2, 2 + calls)]
+    return {"touched": float(median(sum(events[name] for name in _LAST_LEVEL) for events in each))}
 
 
 @contextmanager

@@ -181,6 +181,7 @@ def counted(peers: dict[Peer, Path], state: str, calls: int) -> dict[str, dict[s
             found |= instructions.count_later(command, environ(peer, f"{state}/{peer.mode}-later"), calls)
             if peer in MISSES_OF:
                 found |= instructions.count_misses(command, environ(peer, f"{state}/{peer.mode}-misses"), calls)
+                found |= instructions.count_touched(command, environ(peer, f"{state}/{peer.mode}-touched"))
         except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
             print(f"{peer.name}: not all counted: {error}", file=sys.stderr)
         return found

@@ -440,6 +440,15 @@ class Work:
         dump()
         return 0.0
 
+    def touched(self, calls: int) -> float:
+        """As ``instructions``, of plain calls that each begin with an empty cache, and are dumped by themselves."""
+        dump = self._counting()
+        for _ in range(calls):
+            self.counting.empty()
+            self.plain(1)
+            dump()
+        return 0.0
+
     def later(self, calls: int) -> float:
         """As ``instructions``, of async calls, async chunks, and streams up to their first chunk, each dumped twice."""
         dump = self._counting()
@@ -473,6 +482,7 @@ class Work:
         self.rest(1)
         gc.disable()
         gc.set_threshold(1 << 30)  # past it, each object that is made takes a look at whether we disabled it
+        self.counting = counting
         counting.begin()
         self.plain(5)
         counting.dump()
