@@ -120,6 +120,8 @@ class Store:
 
     def set_process(self, process: int, in_flight: Mapping[Labels, int]) -> None:
         """Open calls of one process, by provider, request model and operation. Replaces the report before."""
+        if not in_flight and not self._processes.get(process, True):
+            return  # nearly always: none, as before
         with self.lock:
             peek = self._state.bounds.peek
             counts: Counter[Labels] = Counter()

@@ -75,4 +75,4 @@ class Observer:
         """Open calls by (provider, request model, operation). Concludes what a garbage collection has ended before."""
         collected.conclude()
         background.expire()
-        return Counter(list(self.open.values()))
+        return Counter(list(self.open.values())) if self.open else {}

@@ -62,7 +62,7 @@ class Aggregator:
                 if not goals or counted >= most:
                     self.consumer.show(self._writer.owner, self._writer.open_calls())
                     self.consumer.count_processes()
-                    self.store.behind(self.consumer.backlog(goals))
+                    self.store.behind(self.consumer.backlog(goals) if goals else 0)
                     return not goals
             pause(_NAP)
 

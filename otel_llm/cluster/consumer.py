@@ -16,7 +16,7 @@ from otel_llm.core.shapes import dataclass
 
 from . import checkpoint
 from .checkpoint import Checkpoint
-from .journal import Journal, Memory, Position, Reader, owners
+from .journal import Journal, Listing, Memory, Position, Reader
 from .presence import InFlight, is_present, open_calls, presence_path
 from .statedir import CHECKPOINT
 from .verdict_queue import Discard, Outbox
@@ -68,10 +68,12 @@ class JournalConsumer:
         self.with_spend = False
         self.unreadable = False  # the checkpoint: it is unknown what of the journals was counted before
         self._folder = folder
+        self._listing = None if folder is None else Listing(folder)
         self._outbox = outbox
         self._readers: dict[str, Reader] = {}
         self._progress = _Progress()
         self._busy = False
+        self._shown = (-1, -1)  # live and exited processes, as they stand in the store
         self._handed: dict[str, int] = {}  # the last batch of each process that has no room for a journal
         if folder is not None:
             self._take_over(folder)
@@ -88,7 +90,7 @@ class JournalConsumer:
 
     def goals(self) -> Goals:
         """Up to where each process has written its records by now, of those that have written any since they were read."""
-        files = {} if self._folder is None else owners(self._folder)
+        files = {} if self._listing is None else self._listing.owners()
         for owner, (first, _) in files.items():
             if owner not in self._readers:
                 assert self._folder is not None
@@ -150,9 +152,11 @@ class JournalConsumer:
 
     def count_processes(self) -> None:
         """Put the number of processes into the store, for a scrape."""
-        now = time.time()
-        for state, number in (("live", self.live), ("exited", self.exited)):
-            self.store.apply(Event("otel_llm_processes", now, (state,), float(number)), now=now)
+        processes = self.live, self.exited
+        if processes != self._shown:
+            self._shown, now = processes, time.time()
+            for state, number in zip(("live", "exited"), processes, strict=True):
+                self.store.apply(Event("otel_llm_processes", now, (state,), float(number)), now=now)
 
     def keep(self, *, now: bool = False) -> None:
         """Write a checkpoint if one is due, or ``now``; then remove the files that it makes needless."""
@@ -223,12 +227,13 @@ class JournalConsumer:
                     ready, frames = frames, []
                     self._count(ready)
         finally:
-            counted += len(frames)
-            self._count(frames)
+            if frames:
+                counted += len(frames)
+                self._count(frames)
         return counted
 
     def _take(self, owner: str, goal: Position, frames: list[_Frame]) -> bool:
-        """Put the next records of ``owner`` into ``frames``; returns whether there were any."""
+        """Put the next records of ``owner`` into ``frames``; returns whether there may be more."""
         source, reader = source_of(owner), self._readers[owner]
         ahead = reader.ahead(goal)
         if ahead:
@@ -236,7 +241,7 @@ class JournalConsumer:
             frames += [(payload, source, (owner, (segment, at))) for payload, at in ahead]
             reader.pass_by(*ahead[-1])
             self._progress.consumed += sum([len(payload) for payload, _ in ahead])
-        return bool(ahead)
+        return bool(ahead) and reader.position != goal
 
     def _count(self, frames: list[_Frame]) -> None:
         """A record that cannot be counted is reported, and those after it are counted."""

@@ -155,11 +155,7 @@ class Role:
     def _mind_door(self) -> None:
         """Where the leader is in another network namespace, its port cannot be reached from this one: the first process here serves
         one with the leader's answers."""
-        known = None
-        if not self._elected and self.folder is not None:
-            known = leader_file.read(self.folder / LEADER)
-        here = processes.network()
-        if self.folder is not None and known is not None and known.network and here and known.network != here:
+        if not self._elected and self.folder is not None and (here := _apart(self.folder)):
             if self._door is None:
                 self._door = FileLock(self.folder / f"serves.{here}")
             self._door.take()
@@ -209,3 +205,10 @@ class Role:
         if self.leadership is not None:
             with suppress(OSError):
                 self.leadership.drop_after_fork()
+
+
+def _apart(folder: Path) -> str:
+    """The network namespace of this process, where the leader is in another one; else empty."""
+    leader = leader_file.read(folder / LEADER)
+    here = "" if leader is None or not leader.network else processes.network()
+    return here if leader is not None and here != leader.network else ""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,6 +24,8 @@ from otel_llm.cluster.verdict_queue import Discard
 from otel_llm.core.config import Config
 from otel_llm.core.unpatched import RLock
 
+MOST_ENTERED = 105
+"""Functions of a leader's round each 0.4 s: counted as 94."""
 OWNERS = tuple(f"{number}-{number:012x}" for number in (1, 2, 3))
 
 
@@ -166,3 +172,51 @@ def test_the_clerk_goes_on_while_there_is_more_to_do() -> None:
     assert rounds == [0, 1, 2, 3]
     clerk._work()
     assert rounds == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_removed_directory_had_is_counted_to_its_end(tmp_path: Path) -> None:
+    folder = tmp_path / "start"
+    folder.mkdir()
+    consumer = JournalConsumer(folder, Store(Config()), Discard())
+    journal = Journal(folder, OWNERS[0])
+    journal.append(encode(call()))
+    assert consumer.drain(None) == 1
+    journal.append(encode(call()))
+    journal.append(encode(call()))
+    shutil.rmtree(folder)
+    consumer.finish()
+    assert consumer.store.summary(call().at)["models"][0]["calls"] == 3
+
+
+def test_a_round_without_news_does_little(worker: Callable[..., Worker], config: Config) -> None:
+    one = worker(serve=True)
+    one.append(call())
+    one._clerk.dismiss(30.0)
+    for _ in range(2):
+        one._tick()
+    folder = one.folder
+    assert folder is not None
+    os.utime(folder, (0, 0))
+    one._tick()
+    entered, system = _entered(one._tick)
+    assert len(entered) <= MOST_ENTERED, entered
+    assert not {"listdir", "scandir", "open", "readlink"} & set(system)
+
+
+def _entered(work: Callable[[], object]) -> tuple[list[str], list[str]]:
+    """The functions that ``work`` enters: Python's own and others."""
+    python: list[str] = []
+    others: list[str] = []
+
+    def see(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            python.append(frame.f_code.co_name)
+        elif event == "c_call":
+            others.append(argument.__name__)
+
+    sys.setprofile(see)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return python, others

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from otel_llm.cluster import filesystem
 from otel_llm.cluster import journal as journals
-from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
+from otel_llm.cluster.journal import Journal, Listing, Position, Reader, segment_path
 
 OWNER = "1-a"
 
@@ -308,3 +310,68 @@ def test_a_truncated_journal_ends_no_process(tmp_path: Path, how: str, shown: st
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == shown
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The directories that were read, one after the other."""
+    asked: list[Path] = []
+    owners = journals.owners
+
+    def counting(folder: Path) -> dict[str, tuple[int, int]]:
+        asked.append(folder)
+        return owners(folder)
+
+    monkeypatch.setattr(journals, "owners", counting)
+    return asked
+
+
+def _age(folder: Path, seconds: float) -> None:
+    """Have ``folder`` say that it changed so long ago."""
+    changed = time.time() - seconds
+    os.utime(folder, (changed, changed))
+
+
+def test_a_directory_without_new_files_is_not_read_again(tmp_path: Path, listed: list[Path]) -> None:
+    first, second = "1-000000000001", "2-000000000002"
+    segment_path(tmp_path, first, 0).touch()
+    _age(tmp_path, 60.0)
+    listing = Listing(tmp_path)
+    assert [listing.owners() for _ in range(3)] == [{first: (0, 0)}] * 3
+    assert listed == [tmp_path]
+    segment_path(tmp_path, first, 1).touch()
+    segment_path(tmp_path, second, 4).touch()
+    assert listing.owners() == {first: (0, 1), second: (4, 4)}
+    segment_path(tmp_path, first, 0).unlink()
+    assert listing.owners() == {first: (1, 1), second: (4, 4)}
+
+
+def test_a_directory_that_has_just_changed_is_read_each_time(tmp_path: Path, listed: list[Path]) -> None:
+    listing = Listing(tmp_path)
+    _age(tmp_path, 1.0)
+    assert listing.owners() == {}
+    state = tmp_path.stat()
+    segment_path(tmp_path, "1-000000000001", 0).touch()
+    os.utime(tmp_path, ns=(state.st_atime_ns, state.st_mtime_ns))  # two changes within one step of its clock
+    assert listing.owners() == {"1-000000000001": (0, 0)}
+    assert listed == [tmp_path] * 2
+
+
+def test_a_directory_whose_times_may_be_old_is_read_each_time(
+    tmp_path: Path, listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "may_map", lambda _folder: False)
+    _age(tmp_path, 60.0)
+    listing = Listing(tmp_path)
+    assert [listing.owners(), listing.owners()] == [{}, {}]
+    assert listed == [tmp_path] * 2
+
+
+def test_a_directory_that_is_gone_has_no_journals(tmp_path: Path) -> None:
+    folder = tmp_path / "start"
+    folder.mkdir()
+    segment_path(folder, "1-000000000001", 0).touch()
+    listing = Listing(folder)
+    assert listing.owners() == {"1-000000000001": (0, 0)}
+    shutil.rmtree(folder)
+    assert listing.owners() == {}
