@@ -79,6 +79,7 @@ class Bundle:
         self.takes = tuple([row for row in _ROWS if takes_part(MEASURES[row[0]], operation, success=not error_type)])
         self._counters: dict[tuple[str, str], Number] = {}
         self._agents: dict[str, tuple[Number, Number, Number]] = {}
+        self._anomalies: dict[tuple[str, str, str], Number] = {}
         self.success = not error_type
         self.operation = operation
         self.error_type = error_type
@@ -157,9 +158,11 @@ class Bundle:
         return cells
 
     def anomaly(self, signal: str, direction: str, severity: str) -> Number:
-        return self._families.number(
-            "otel_llm_anomalies_total", (*self._call, signal, direction, severity, *self._values)
-        )
+        cell = self._anomalies.get((signal, direction, severity))
+        if cell is None:
+            labels = (*self._call, signal, direction, severity, *self._values)
+            cell = self._anomalies[signal, direction, severity] = self._families.number("otel_llm_anomalies_total", labels)
+        return cell
 
     def _labelled(self, name: str, label: str, value: str) -> Number:
         cell = self._counters.get((name, value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
+from operator import add, mul, truediv
 
 from otel_llm.core.model import Observation
 
@@ -80,9 +81,18 @@ def _add_lengths(cell: Slice, calls: Columns, output: Column, places: list[int])
 
 def _add_prices(price: Light, calls: Columns, output: Column) -> None:
     """As ``Slice.priced`` for each that has a cost."""
-    columns = (column.optional(calls.number) for column in (calls.cost, calls.given, output))
-    tokens = [(cost, (given or 0) + OUTPUT * (output or 0)) for cost, given, output in zip(*columns, strict=True)]
-    price.add_all(bins([cost / number for cost, number in tokens if cost and number]))
+    cost, given = calls.cost, calls.given
+    if cost.low > 0 < given.low and cost.rows is given.rows is output.rows is None:  # nearly always
+        tokens = map(add, given.values, map(mul, output.values, repeat(OUTPUT)))
+        price.add_all(bins(map(truediv, cost.values, tokens)))
+        return
+    columns = (column.optional(calls.number) for column in (cost, given, output))
+    prices = [
+        paid / number
+        for paid, asked, answered in zip(*columns, strict=True)
+        if paid and (number := (asked or 0) + OUTPUT * (answered or 0))
+    ]
+    price.add_all(bins(prices))
 
 
 def _add(summary: Summary, column: Column, places: Sequence[int]) -> None:
@@ -91,7 +101,7 @@ def _add(summary: Summary, column: Column, places: Sequence[int]) -> None:
     if not more:
         return
     mean, count = total / more, summary.count
-    deviations = sum([gap * gap for gap in [value - mean for value in values]])
+    deviations = sum([(gap := value - mean) * gap for value in values])
     if count:
         gap = mean - summary.total / count
         deviations += gap * gap * count * more / (count + more)
@@ -107,7 +117,7 @@ def _add(summary: Summary, column: Column, places: Sequence[int]) -> None:
 def _add_joint(joint: Joint, buckets: Sequence[int], places: Sequence[int]) -> None:
     """As ``Joint.add`` for each, of buckets of lengths."""
     joint.count += len(places)
-    joint.squares += sum([place * place for place in places])
+    joint.squares += sum(map(mul, places, places))
     slowest = max(places)
     if slowest > joint.top[0]:
         joint.top = (slowest, buckets[places.index(slowest)])

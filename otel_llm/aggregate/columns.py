@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import _count_elements  # type: ignore[attr-defined]  # what Counter counts with, in C
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import ceil, log
 from operator import itemgetter
 from typing import Any
@@ -106,7 +106,7 @@ class Columns:
     def __init__(self, raw: Sequence[Sequence[Any]]) -> None:
         self._raw = raw
         _, self.at, duration, cost, saved, given, output, read, written, thought, self.traces, self.spans, *chunks = raw
-        self._ids: dict[int, tuple[str, str]] = {}
+        self.known: dict[int, tuple[str, str]] = {}  # what ``ids`` has given
         self.number = len(self.at)
         self.first, self.last = min(self.at), max(self.at)
         self.duration, self.cost, self.saved = Column(duration, NONE), Column(cost, -1.0), Column(saved, 0.0)
@@ -118,17 +118,21 @@ class Columns:
         if chunks:
             first_chunk, self.gap_sums, _, _, self.gaps = chunks
             self.first_chunk, self.gap_counts = Column(first_chunk, -1.0), gaps(self.gaps)
-        self.traced: Sequence[int] = range(self.number)
+        self.traced: Collection[int] = range(self.number)
         """The numbers of the calls whose spans are recorded."""
         if NO_TRACE in self.traces:
-            self.traced = [row for row, trace in enumerate(self.traces) if trace != NO_TRACE]
+            self.traced = {row for row, trace in enumerate(self.traces) if trace != NO_TRACE}
 
     def ids(self, row: int) -> tuple[str, str]:
         """Of trace and span of a call, as text."""
-        ids = self._ids.get(row)
-        if ids is None:
-            ids = self._ids[row] = self.traces[row].decode(), self.spans[row].decode()
+        ids = self.known[row] = self.traces[row].decode(), self.spans[row].decode()
         return ids
+
+    def last_traced(self, places: Sequence[int], rows: Sequence[int] | None) -> int | None:
+        """The last of some values of a column, by their places in it, whose call's span is recorded; ``rows`` are the column's."""
+        if len(self.traced) == self.number:
+            return max(places)
+        return max((place for place in places if (place if rows is None else rows[place]) in self.traced), default=None)
 
     @property
     def sound(self) -> bool:

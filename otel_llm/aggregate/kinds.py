@@ -7,7 +7,7 @@ both ways to the same.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import compress, repeat
@@ -195,23 +195,22 @@ def _count_cells(kind: Kind, calls: Columns) -> None:
 
 
 def _observe(cell: Histogram, column: Column, calls: Columns) -> None:
-    """As ``Histogram.observe`` for each: the last call in a bucket is its exemplar."""
-    counts, exemplars, rows = cell.counts, cell.exemplars, column.rows
-    buckets = list(map(bisect_left, repeat(cell.bounds), column.values))
-    fresh: dict[int, int] = {}
-    tally(fresh, buckets)
-    for bucket, number in fresh.items():
-        counts[bucket] += number
-    cell.sum = sum(column.values, cell.sum)
-    newest = dict(zip(buckets, range(len(buckets)), strict=True))
-    if len(calls.traced) < calls.number:
-        traced = set(calls.traced)
-        newest = {
-            bucket: place for place, bucket in enumerate(buckets) if (place if rows is None else rows[place]) in traced
-        }
-    for bucket, place in newest.items():
-        row = place if rows is None else rows[place]
-        exemplars[bucket] = (*calls.ids(row), column.values[place], calls.at[row])
+    """As ``Histogram.observe`` for each: the last call in a bucket is its exemplar. Sorted, the values of a bucket stand together."""
+    values, rows, bounds = column.values, column.rows, cell.bounds
+    places = sorted(range(len(values)), key=values.__getitem__)
+    ordered = list(map(values.__getitem__, places))
+    begin, number = 0, len(ordered)
+    while begin < number:
+        bucket = bisect_left(bounds, ordered[begin])
+        end = bisect_right(ordered, bounds[bucket], begin) if bucket < len(bounds) else number
+        cell.counts[bucket] += end - begin
+        place = calls.last_traced(places[begin:end], rows)
+        if place is not None:
+            row = place if rows is None else rows[place]
+            trace, span = calls.known.get(row) or calls.ids(row)
+            cell.exemplars[bucket] = (trace, span, values[place], calls.at[row])
+        begin = end
+    cell.sum = sum(values, cell.sum)
 
 
 def _count_recent(cell: Cell, call: Observation, calls: Columns, places: tuple[list[int], list[int]]) -> None:
