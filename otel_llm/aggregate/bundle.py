@@ -161,7 +161,9 @@ class Bundle:
         cell = self._anomalies.get((signal, direction, severity))
         if cell is None:
             labels = (*self._call, signal, direction, severity, *self._values)
-            cell = self._anomalies[signal, direction, severity] = self._families.number("otel_llm_anomalies_total", labels)
+            cell = self._anomalies[signal, direction, severity] = self._families.number(
+                "otel_llm_anomalies_total", labels
+            )
         return cell
 
     def _labelled(self, name: str, label: str, value: str) -> Number:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import _count_elements  # type: ignore[attr-defined]  # what Counter counts with, in C
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from math import ceil, log
+from math import ceil, log2
 from operator import itemgetter
 from typing import Any
 
 from .recent import CELL
 from .sanitize import DOLLARS, SECONDS, TOKENS
-from .window.sketch import PER_LOG, TINY, ZERO, index
+from .window.sketch import DOUBLING, TINY, ZERO, index
 from .wire import NO_TRACE, NONE, gaps
 
 _EPOCHS = 1e15  # a sum of times that is beyond it has one that is none
@@ -20,7 +20,7 @@ MOST_COUNTS = 2_048
 
 def bins(values: Iterable[float]) -> list[int]:
     """The bin of each value, as ``sketch.index`` has it."""
-    return [ceil(log(value) * PER_LOG) if value > TINY else ZERO for value in values]
+    return [ceil(log2(value) * DOUBLING) if value > TINY else ZERO for value in values]
 
 
 def tally(into: dict[int, int], places: Iterable[int]) -> None:

@@ -20,7 +20,7 @@ from .bounds import printable
 from .bundle import Bundle, count
 from .cells import Labels
 from .conversations import Conversations
-from .judgement import Change
+from .judgement import Change, Reading
 from .kinds import Findings, Frame, Groups, Kind, Kinds, Place
 from .ledger import whole
 from .ledger_rows import Batch
@@ -171,36 +171,35 @@ class Store:
 
         return give_way
 
-    def summary(self, now: float) -> Summary:
-        """All that matters in plain values: the window, money, counts since the start. Latencies in seconds."""
-        views = self._views(now, fleet=False)
+    def summary(self, now: float, rest: Callable[[], object] = _no_rest) -> Summary:
+        """All that matters in plain values: the window, money, counts since the start. Latencies in seconds. ``rest`` as for ``views``."""
+        views = self._views(now, self._free(rest), fleet=False)
         with self.lock:
             state = self._state
             largest = top_spenders(state.spenders, date.fromordinal(state.ledger.spend.day(now)))
-            document = summary(state.engine.stats(now), state.families, views, largest)
+            document = summary(state.engine.stats(now, self._free(rest)), state.families, views, largest)
         return {**document, "at": now, "window_seconds": self.config.window}
 
-    def judge(self, now: float) -> list[Change]:
-        """Judge the last minutes; returns what opened, changed or ended since the last time."""
+    def judge(self, now: float, rest: Callable[[], object] = _no_rest) -> list[Change]:
+        """Judge the last minutes; returns what opened, changed or ended since the last time. ``rest`` is called after each millisecond
+        or so of work, while the lock is free: each model is judged as it was at one moment, and not all at the same."""
+        situation, readings = self._read(now, rest, shown=False)
         with self.lock:
-            situation = self._survey(now, shown=False)
-            judge = self._state.judge
-            changes = self._changes + judge.judge(read(situation, judge.objectives), now)
+            changes = self._changes + self._state.judge.judge(readings, situation.at)
             self._changes = []
             return changes
 
-    def incidents(self, now: float) -> list[Change]:
+    def incidents(self, now: float, rest: Callable[[], object] = _no_rest) -> list[Change]:
         """As ``judge``, without what is folded into another entry."""
-        changes = self.judge(now)
+        changes = self.judge(now, rest)
         with self.lock:
             return self._state.judge.incidents(changes)
 
-    def status(self, now: float, service: Mapping[str, Any]) -> dict[str, Any]:
-        """The facts of ``/status.json``; ``service`` is what the caller knows of the processes."""
+    def status(self, now: float, service: Mapping[str, Any], rest: Callable[[], object] = _no_rest) -> dict[str, Any]:
+        """The facts of ``/status.json``; ``service`` is what the caller knows of the processes, ``rest`` as for ``judge``."""
+        situation, readings = self._read(now, rest, shown=True)
         with self.lock:
-            situation = self._survey(now, shown=True)
             judge = self._state.judge
-            readings = tuple(read(situation, judge.objectives))
             if now > judge.at:  # what opens now is shown now; handlers get it with the next judgement
                 self._changes += judge.judge(readings, now)
             failures = self._state.recent.failed(now)
@@ -209,12 +208,15 @@ class Store:
             families = self._state.families
             return {**document, "agents": agents(families, situation), "tools": tools(families, situation)}
 
-    def _survey(self, now: float, *, shown: bool) -> Situation:
+    def _read(self, now: float, rest: Callable[[], object], *, shown: bool) -> tuple[Situation, tuple[Reading, ...]]:
+        """The situation, and what it says of each condition: that takes no lock."""
         age = self._price_age(now)
         in_flight: Counter[Labels] = Counter()
-        for process in self._processes.values():
-            in_flight.update(process)
-        return survey(self._state, in_flight, now, shown=shown, price_age=age)
+        with self.lock:
+            for process in self._processes.values():
+                in_flight.update(process)
+            situation = survey(self._state, in_flight, now, self._free(rest), shown=shown, price_age=age)
+        return situation, tuple(read(situation, self._state.judge.objectives))
 
     def _price_age(self, now: float) -> float | None:
         made = self._price_date()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import inf
 from typing import TypeVar
@@ -27,17 +27,36 @@ _FINISH = "otel_llm_finish_reasons_total"
 _FROM, _TO, _REASON, _CACHE, _RESULT = 3, 4, 5, 3, 4  # where the labels of a fallback and of a look-up have them
 
 
+AT_ONCE = 3
+"""Models after which others get the lock, a millisecond or two of work."""
+
+
 def survey(
-    state: State, in_flight: Mapping[Labels, float], now: float, *, shown: bool, price_age: float | None = None
+    state: State,
+    in_flight: Mapping[Labels, float],
+    now: float,
+    give_way: Callable[[], object],
+    *,
+    shown: bool,
+    price_age: float | None = None,
 ) -> Situation:
-    """The situation at ``now``, seconds since the epoch; where it is to be ``shown``, with the last hour."""
+    """The situation at ``now``, seconds since the epoch; where it is to be ``shown``, with the last hour.
+
+    ``give_way`` is called after some models: meanwhile others may count calls. So each model is as it was at one moment, and one may
+    have calls that came after another was looked at. What is usual of a model is of when the first was looked at; sums over all
+    models, money and events are of when the last one was.
+    """
     recent, engine = state.recent, state.engine
     recent.forget(now)
     recent.overflowed(state.bounds.overflow, now)
-    engine.renewed(now)
+    engine.renewed(now, give_way)
     usual = _Usual(state)
     models = {}
-    for key in recent.models:
+    for number, key in enumerate(list(recent.models)):
+        if number and number % AT_ONCE == 0:
+            give_way()
+        if key not in recent.models:
+            continue
         track = engine.tracks.get(key)
         shifts, peaks, scores = ({}, {}, {}) if track is None else _scores(track, now)
         five, fifteen, hour = recent.total(key, now)

@@ -66,7 +66,7 @@ class Views:
         leaves out what each process works out of its window, but how far its recent calls are from usual. ``give_way`` is called now
         and then: meanwhile others may count calls."""
         self.begin(now)
-        of_window = _in_slices(self._engine.gauges(now), give_way)
+        of_window = _in_slices(self._engine.gauges(now, give_way), give_way)
         gauges = chain(
             filter(_of_fleet, of_window) if fleet else of_window,
             self._ledger.spend.gauges(now),

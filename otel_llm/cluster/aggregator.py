@@ -29,6 +29,11 @@ SLICE = 1000
 _NAP = 0.0001  # seconds: long enough that who waits for the lock gets it
 
 
+def _rest() -> None:
+    """Let who waits for the lock get it."""
+    pause(_NAP)
+
+
 class Aggregator:
     """Answers from the store of ``consumer``, this process's own records and open calls (of ``writer``) included.
 
@@ -64,7 +69,7 @@ class Aggregator:
                     self.consumer.count_processes()
                     self.store.behind(self.consumer.backlog(goals) if goals else 0)
                     return not goals
-            pause(_NAP)
+            _rest()
 
     def text(self, *, openmetrics: bool) -> bytes:
         """All our families as text, without the end mark of OpenMetrics."""
@@ -87,20 +92,20 @@ class Aggregator:
             self.survey()
         self.refresh()
         with self._lock:
-            return self.store.summary(time.time())
+            return self.store.summary(time.time(), _rest)
 
     def status(self) -> dict[str, Any]:
         """``Store.status``: the facts of the status page, plain values."""
         self.refresh()
         with self._lock:
             service = {"workers": max(self.consumer.live, 1), "exited": self.consumer.exited, "instances": 1}
-            return self.store.status(time.time(), service)
+            return self.store.status(time.time(), service, _rest)
 
     def judge(self) -> list[Change]:
         """Judge the last minutes; returns which conditions opened, changed or ended."""
         self.refresh()
         with self._lock:
-            return self.store.incidents(time.time())
+            return self.store.incidents(time.time(), _rest)
 
     def spenders(self) -> object:
         """``Store.spenders``: who spent most."""
@@ -128,7 +133,7 @@ class Aggregator:
     def tend(self) -> None:
         """Have baselines ready before a scrape asks for them."""
         with guard("store"):
-            self.store.tend(time.time(), lambda: pause(_NAP))
+            self.store.tend(time.time(), _rest)
 
     def check(self, key: tuple[Any, ...], signal: str, value: float) -> tuple[Any, ...] | None:
         """What a call with ``value`` would be called, as plain values; None without a baseline."""

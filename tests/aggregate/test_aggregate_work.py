@@ -10,6 +10,7 @@ from otel_llm.aggregate import Store
 from otel_llm.aggregate.judgement import Judge, Reading, limit_of
 from otel_llm.aggregate.readings import read
 from otel_llm.aggregate.situation import Situation
+from otel_llm.aggregate.survey import AT_ONCE
 from otel_llm.aggregate.window.watch import Watch
 from otel_llm.core.conditions import BY_ID
 from otel_llm.core.config import Config
@@ -153,7 +154,7 @@ def test_a_signal_is_judged_where_it_matters_only(
 ) -> None:
     store = Store(Config())
     store.apply(call(at=AT))
-    situation: Situation = store._survey(AT + 1, shown=True)
+    situation: Situation = store._read(AT + 1, lambda: None, shown=True)[0]
     ((key, model),) = situation.models.items()
     situation = situation._replace(models={key: model._replace(scores={(signal, "shift"): score})})
     found = [(one.condition, one.value) for one in read(situation, DEFAULT) if "signal" in dict(one.key)]
@@ -163,7 +164,7 @@ def test_a_signal_is_judged_where_it_matters_only(
 def test_a_signal_is_one_thing_in_its_sentence(call) -> None:
     store = Store(Config())
     store.apply(call(at=AT))
-    situation: Situation = store._survey(AT + 1, shown=True)
+    situation: Situation = store._read(AT + 1, lambda: None, shown=True)[0]
     ((key, model),) = situation.models.items()
     situation = situation._replace(
         models={key: model._replace(scores={(one, "trend"): 3.0 for one in (*PAGING, *SHAPES)})}
@@ -178,3 +179,48 @@ def test_a_signal_is_one_thing_in_its_sentence(call) -> None:
     assert (
         BY_ID["mix"].sentence("gpt-5", "3 sigma", named["input_tokens"]) == "gpt-5: input length is 3 sigma from usual"
     )
+
+
+MODELS = 3 * AT_ONCE + 1
+
+
+def _many(call) -> Store:
+    """A store that has counted an error and a success of each of many models."""
+    store = Store(Config())
+    for number in range(MODELS):
+        for error in ("", "timeout"):
+            store.apply(call(at=AT, request_model=f"model-{number}", error_type=error))
+    return store
+
+
+@pytest.mark.parametrize("ask", ["judge", "incidents", "status"])
+def test_others_get_the_lock_after_some_models(ask: str, call) -> None:
+    store, same = _many(call), _many(call)
+    store.tend(AT + 29)  # so that only the models themselves take time
+    same.tend(AT + 29)
+    free: list[bool] = []
+    more = ({},) if ask == "status" else ()
+    answer = getattr(store, ask)(AT + 30, *more, lambda: free.append(not store.lock.locked()))
+    assert free == [True] * 3
+    assert answer == getattr(same, ask)(AT + 30, *more)
+
+
+def test_calls_that_come_meanwhile_are_of_the_models_that_are_looked_at_later(call) -> None:
+    store = _many(call)
+    store.tend(AT + 29)
+
+    def come() -> None:
+        for number in (0, MODELS - 1):
+            store.apply(call(at=AT + 30, request_model=f"model-{number}"))
+
+    models = {one["model"]: one for one in store.status(AT + 30, {}, come)["models"]}
+    assert [models[f"model-{number}"]["calls"][-1] for number in (0, MODELS - 1)] == [2, 5]
+    later = {one["model"]: one for one in store.status(AT + 31, {})["models"]}
+    assert [later[f"model-{number}"]["calls"][-1] for number in (0, MODELS - 1)] == [5, 5]
+
+
+def test_a_model_that_goes_meanwhile_is_judged_no_more(call) -> None:
+    store = _many(call)
+    store.tend(AT + 29)
+    situation = store._read(AT + 30, store._state.recent.models.clear, shown=True)[0]
+    assert [key[1] for key in situation.models] == [f"model-{number}" for number in range(AT_ONCE)]

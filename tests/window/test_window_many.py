@@ -62,3 +62,29 @@ def test_a_model_that_goes_while_the_lock_is_given_away_is_left_out():
 
     assert not engine.tracks
     assert [name for name, *_ in engine.gauges(START + 401)] == []
+
+
+def test_others_come_after_the_baselines_of_each_model():
+    """Where no clerk makes them, a look does: of one model at a time."""
+    engine = Engine()
+    for number in range(5):
+        feed(engine, steady(START, 600, every=20.0), ("openai", f"model-{number}"))
+    made: list[int] = []
+
+    def give_way() -> None:
+        now = engine.grid.of(START + 700 + 60 * len(rounds)) // engine.grid.per_slice
+        made.append(sum(track.now == now for track in engine.tracks.values()))
+
+    rounds: list[int] = []
+    for look in (engine.renewed, engine.stats, lambda now, way: list(engine.gauges(now, way))):
+        look(START + 700 + 60 * len(rounds), give_way)
+        rounds.append(1)
+    assert made == [1, 2, 3, 4, 5] * 3
+
+
+def test_a_model_that_goes_while_others_are_renewed_is_left_out():
+    engine = Engine()
+    for number in range(3):
+        feed(engine, steady(START, 120, every=20.0), ("openai", f"model-{number}"))
+    engine.renewed(START + 400, engine.tracks.clear)
+    assert not engine.tracks

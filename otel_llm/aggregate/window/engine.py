@@ -24,6 +24,9 @@ WITHOUT_OUTPUT = frozenset(("embeddings", "moderation", "rerank"))  # whatever u
 _FOREIGN = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
+def _no_rest() -> None: ...
+
+
 def _key(kept: Sequence[Any]) -> Key:
     """The key of a track from how it was written down."""
     provider, model, *labels = kept
@@ -145,10 +148,11 @@ class Engine:
         self.first = min(self.first, self.grid.of(at) * self.grid.cell)  # of the cell, so that no call's order matters
         return track.enter(at)
 
-    def gauges(self, now: float) -> Iterator[Sample]:
+    def gauges(self, now: float, give_way: Callable[[], object] = _no_rest) -> Iterator[Sample]:
         """The derived gauges of the catalogue, except for spend: (Prometheus name, label values in the catalogue's order, value).
 
-        Between two samples the caller may give its lock away.
+        Between two samples the caller may give its lock away. ``give_way`` is called where that is due without a sample: baselines of a
+        model have been made, which takes as long as the gauges of many.
         """
         at = self.grid.of(now)
         due = set(self._due(at))
@@ -156,12 +160,13 @@ class Engine:
         for key, track in list(self.tracks.items()):
             if key in due and key in self.tracks:
                 self._renew(key, at)
+                give_way()
             if track.slices or track.cells:
                 yield from tuple(samples(key, track, at, span))
 
-    def stats(self, now: float) -> Stats:
-        """The same facts for code: all calls together, and by model."""
-        at = self.renewed(now)
+    def stats(self, now: float, give_way: Callable[[], object] = _no_rest) -> Stats:
+        """The same facts for code: all calls together, and by model. ``give_way`` as for ``renewed``."""
+        at = self.renewed(now, give_way)
         span = self._span(now)
         everything = Slice()
         models: dict[Key, Facts] = {}
@@ -177,11 +182,14 @@ class Engine:
                 shifted += track.shifted(key, at)
         return Stats(facts(everything, span, all_costs), models, tuple(shifted))
 
-    def renewed(self, now: float) -> int:
-        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it."""
+    def renewed(self, now: float, give_way: Callable[[], object] = _no_rest) -> int:
+        """The cell of ``now``; baselines are renewed unless ``tend`` sees to it. ``give_way`` is called after each model: meanwhile
+        others may record calls."""
         at = self.grid.of(now)
         for key in self._due(at):
-            self._renew(key, at)
+            if key in self.tracks:
+                self._renew(key, at)
+                give_way()
         return at
 
     def _due(self, at: int) -> list[Key]:
@@ -257,7 +265,7 @@ class Engine:
             raise ValueError(f"no state of a window: {error}") from error
         return engine
 
-    def tend(self, now: float, give_way: Callable[[], object] | None = None) -> None:
+    def tend(self, now: float, give_way: Callable[[], object] = _no_rest) -> None:
         """Renew what is due of one model in a hundred. Called every half second, ``gauges`` has nothing to renew. ``give_way`` is
         called after each model: others may record calls meanwhile."""
         at = self.grid.of(now)
@@ -271,8 +279,7 @@ class Engine:
                 self._renew(key, at)
             if key in self.tracks:
                 self.tracks[key].keep(slice_now)
-            if give_way is not None:
-                give_way()
+            give_way()
 
     def _renew(self, key: Key, at: int) -> None:
         track = self.tracks[key]

@@ -10,14 +10,16 @@ from array import array
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from itertools import accumulate, compress, pairwise
 from itertools import count as count_from
-from math import ceil, exp, log
+from math import ceil, exp, log, log2
 from typing import Any
 
 ACCURACY = 0.0098  # relative error of a quantile; below 1 % by what rounding may take
 WIDTH = log((1 + ACCURACY) / (1 - ACCURACY))  # of a bin, in natural logarithms
-PER_LOG = 1 / WIDTH
+DOUBLING = (
+    log(2) / WIDTH
+)  # bins in which a value doubles: ``log2`` takes half of what ``log`` does, which may have a base
 TINY = 1e-9  # what is not above it counts as zero
-ZERO = ceil(log(TINY) * PER_LOG) - 1  # the bin of zero
+ZERO = ceil(log2(TINY) * DOUBLING) - 1  # the bin of zero
 
 SHORT = 32_768  # what two bytes with a sign hold
 A_BYTE, TWO_BYTES = 255, 65_535
@@ -127,7 +129,7 @@ def packed(bins: Mapping[int, int]) -> Bins:
 
 def index(value: float) -> int:
     """The bin of ``value``, which is zero or more."""
-    return ceil(log(value) * PER_LOG) if value > TINY else ZERO
+    return ceil(log2(value) * DOUBLING) if value > TINY else ZERO
 
 
 def middle(bin_index: int) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil, inf, log, sqrt
+from math import ceil, inf, log2, sqrt
 from typing import Any
 
 from .length import Joint
-from .sketch import PER_LOG, TINY, ZERO, pack, packed, unpack
+from .sketch import DOUBLING, TINY, ZERO, pack, packed, unpack
 
 
 class Summary:
@@ -38,7 +38,7 @@ class Summary:
         if value < self.low:  # noqa: PLR1730 - as above
             self.low = value
         bins = self.bins
-        place = ceil(log(value) * PER_LOG) if value > TINY else ZERO
+        place = ceil(log2(value) * DOUBLING) if value > TINY else ZERO
         bins[place] = bins.get(place, 0) + 1
         self.second = -1
         return place
