@@ -214,7 +214,8 @@ def test_a_scrape_and_the_clerk_give_the_lock_away_now_and_then(call) -> None:
 
     shown = store.views(now, rest)  # nobody tends: it makes baselines, too
     window = [view for view in shown if view.metric.section == "derived" and view.metric.apart]
-    assert sum(len(view.rows) for view in window) >= 150 * len(rests) > 600
+    gauges = sum(len(view.rows) for view in window)
+    assert len(rests) > gauges // 150 > 4  # after the baselines of each model, and of those that had none to make
     rests.clear()
     before = len(store._state.engine.tracks)
     store.tend(now + 120, lambda: rests.append(not store.lock.locked()))
