@@ -89,8 +89,8 @@ def _add_prices(price: Light, calls: Columns, output: Column) -> None:
     columns = (column.optional(calls.number) for column in (cost, given, output))
     prices = [
         paid / number
-        for paid, asked, answered in zip(*columns, strict=True)
-        if paid and (number := (asked or 0) + OUTPUT * (answered or 0))
+        for paid, prompt, answer in zip(*columns, strict=True)
+        if paid and (number := (prompt or 0) + OUTPUT * (answer or 0))
     ]
     price.add_all(bins(prices))
 

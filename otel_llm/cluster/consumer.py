@@ -16,7 +16,8 @@ from otel_llm.core.shapes import dataclass
 
 from . import checkpoint
 from .checkpoint import Checkpoint
-from .journal import Journal, Listing, Memory, Position, Reader
+from .journal import Journal, Memory, Position, Reader
+from .listing import Listing
 from .presence import InFlight, is_present, open_calls, presence_path
 from .statedir import CHECKPOINT
 from .verdict_queue import Discard, Outbox
@@ -73,7 +74,7 @@ class JournalConsumer:
         self._readers: dict[str, Reader] = {}
         self._progress = _Progress()
         self._busy = False
-        self._shown = (-1, -1)  # live and exited processes, as they stand in the store
+        self._counts = (-1, -1)  # live and exited processes, as they stand in the store
         self._handed: dict[str, int] = {}  # the last batch of each process that has no room for a journal
         if folder is not None:
             self._take_over(folder)
@@ -153,8 +154,8 @@ class JournalConsumer:
     def count_processes(self) -> None:
         """Put the number of processes into the store, for a scrape."""
         processes = self.live, self.exited
-        if processes != self._shown:
-            self._shown, now = processes, time.time()
+        if processes != self._counts:
+            self._counts, now = processes, time.time()
             for state, number in zip(("live", "exited"), processes, strict=True):
                 self.store.apply(Event("otel_llm_processes", now, (state,), float(number)), now=now)
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import re
 import struct
 import sys
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,14 +37,12 @@ MOST_FILES = 256
 """Of one process, about a million calls, that no leader has read: one that was stopped for a day, say, fills no disk."""
 
 _START = 16  # committed length, and eight bytes to spare
-_NAME = r"journal\.(\d+-[0-9a-f]{12})\.(\d+)"  # compiled by whoever looks for some
 _FRAME = struct.Struct("<II")  # adler32 has no tables, which each call would bring back into the processor's cache
 _pack, _unpack = _FRAME.pack, _FRAME.unpack_from
 _WHOLE = 1 << 62  # up to the end of a segment that another one follows
 _STEP = 128 * 1024  # so much mapped memory is made ready ahead of what is written
 _MADV_POPULATE_WRITE = 23  # of Linux 5.14; Python has no name for it
 _READ = 64 * 1024  # bytes that are read at once
-_LATELY = 3_000_000_000  # nanoseconds: more than the steps of any file system's times
 _PATIENCE = 8  # times that a damaged frame is looked at before its segment is given up
 
 
@@ -59,43 +55,6 @@ class Position(NamedTuple):
 
 def segment_path(folder: Path, owner: str, number: int, prefix: str = "journal") -> Path:
     return folder / f"{prefix}.{owner}.{number}"
-
-
-def owners(folder: Path) -> dict[str, tuple[int, int]]:
-    """Who has a journal in ``folder``, with the numbers of the first and the last file that are left of it."""
-    files, pattern = dict[str, tuple[int, int]](), re.compile(_NAME)
-    for name in os.listdir(folder):  # noqa: PTH208 - no object for each file: a leader looks often
-        if match := pattern.fullmatch(name):
-            number = int(match[2])
-            first, last = files.get(match[1], (number, number))
-            files[match[1]] = min(first, number), max(last, number)
-    return files
-
-
-class Listing:
-    """``owners`` of a directory, none where it was removed. It is read only where files have come or gone since: its time of change
-    says so.
-
-    A directory that has changed lately is read each time, for two changes may have the same time. So is one on a file system that may
-    say an old time, as over a network.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._exact = may_map(folder)
-        self._changed = -1
-        self._owners: dict[str, tuple[int, int]] = {}
-
-    def owners(self) -> dict[str, tuple[int, int]]:
-        before = time.time_ns()
-        try:
-            changed = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - as often as it is asked
-            if changed != self._changed:
-                self._owners = owners(self._folder)
-                self._changed = changed if self._exact and before - changed > _LATELY else -1
-        except FileNotFoundError:
-            return {}
-        return self._owners
 
 
 class Waiting(deque[bytes]):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from otel_llm.core.files import FileLock
 
 from . import leader_file, processes
-from .journal import owners
+from .listing import owners
 from .record_writer import RecordWriter
 from .rpc import RemoteAggregator
 from .statedir import CHECKPOINT, LEADER, SOCKET, starts

@@ -13,7 +13,8 @@ from pathlib import Path
 from otel_llm.aggregate import Store, Verdict, decode, printable
 from otel_llm.aggregate.window import Crossing
 from otel_llm.cluster import processes, statedir
-from otel_llm.cluster.journal import Position, Reader, owners
+from otel_llm.cluster.journal import Position, Reader
+from otel_llm.cluster.listing import owners
 from otel_llm.cluster.member import Member
 from otel_llm.core.config import Config
 from otel_llm.core.files import FileLock, own_directory

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from otel_llm.cluster import filesystem
 from otel_llm.cluster import journal as journals
-from otel_llm.cluster.journal import Journal, Listing, Position, Reader, segment_path
+from otel_llm.cluster import listing as listings
+from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
+from otel_llm.cluster.listing import Listing
 
 OWNER = "1-a"
 
@@ -285,6 +287,7 @@ import os, sys
 from pathlib import Path
 from otel_llm.cluster import filesystem
 from otel_llm.cluster import journal as journals
+from otel_llm.cluster import listing as listings
 from otel_llm.cluster.journal import Journal, Position, Reader, segment_path
 folder = Path(sys.argv[1])
 journals.may_map = lambda _: sys.argv[2] == "mapped"
@@ -316,13 +319,13 @@ def test_a_truncated_journal_ends_no_process(tmp_path: Path, how: str, shown: st
 def listed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The directories that were read, one after the other."""
     asked: list[Path] = []
-    owners = journals.owners
+    owners = listings.owners
 
     def counting(folder: Path) -> dict[str, tuple[int, int]]:
         asked.append(folder)
         return owners(folder)
 
-    monkeypatch.setattr(journals, "owners", counting)
+    monkeypatch.setattr(listings, "owners", counting)
     return asked
 
 
@@ -360,7 +363,7 @@ def test_a_directory_that_has_just_changed_is_read_each_time(tmp_path: Path, lis
 def test_a_directory_whose_times_may_be_old_is_read_each_time(
     tmp_path: Path, listed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "may_map", lambda _folder: False)
+    monkeypatch.setattr(listings, "may_map", lambda _folder: False)
     _age(tmp_path, 60.0)
     listing = Listing(tmp_path)
     assert [listing.owners(), listing.owners()] == [{}, {}]
