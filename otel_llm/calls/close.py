@@ -6,7 +6,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable
-from types import TracebackType
+from types import MethodType, TracebackType
 from typing import Any
 
 from .bodies import streaming_methods
@@ -62,26 +62,28 @@ def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads:
     own = type(closer)
     if closer.__class__ is not own:
         return  # a test's double, which pretends to be of another class
+    made = (_READ if reads else _CLOSED).get(own)
     closer.__dict__[_HOOK] = (call, ended, reads)
-    closer.__class__ = _hooked_class(own, reads=reads)
-    target = weakref.ref(closer)
+    closer.__class__ = _hooked_class(own, reads=reads) if made is None else made
+    call.release = MethodType(_let_go, weakref.ref(closer))
 
-    def release() -> None:
-        hooked = target()
-        if hooked is not None and hooked.__dict__.pop(_HOOK, None) is not None:
-            hooked.__class__ = own
 
-    call.release = release
+def _let_go(closer: weakref.ref[Any]) -> None:
+    """Give the object its own class back."""
+    hooked = closer()
+    if hooked is not None and hooked.__dict__.pop(_HOOK, None) is not None:
+        hooked.__class__ = type(hooked).__base__
 
 
 _HOOK = "_otel_llm_hook"
-_UNHOOKED = (None, None, False)
-_CLASSES: dict[tuple[type, bool], type] = {}
+_CLOSED: dict[type, type] = {}
+_READ: dict[type, type] = {}
 _ENDINGS = ("close", "aclose", "read", "aread")
 
 
 def _hooked_class(own: type, *, reads: bool) -> type:
-    made = _CLASSES.get((own, reads))
+    classes = _READ if reads else _CLOSED
+    made = classes.get(own)
     if made is None:
         methods = {name: _hooked(getattr(own, name), name) for name in _ENDINGS if hasattr(own, name)}
         names = {
@@ -92,7 +94,7 @@ def _hooked_class(own: type, *, reads: bool) -> type:
         }
         if reads:
             methods |= streaming_methods(own, _HOOK)
-        made = _CLASSES[own, reads] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
+        made = classes[own] = type(own.__name__, (own,), {**names, **methods, "__reduce_ex__": _reducing(own)})
     return made
 
 
@@ -122,26 +124,22 @@ def _copied(state: Any) -> Any:
 def _hooked(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     reading = name.endswith("read")
 
-    def closing(response: Any) -> Closing | None:
-        call, ended, reads = response.__dict__.get(_HOOK, _UNHOOKED)
-        if call is None or call.busy or (reading and not reads):
-            return None
-        return Closing(call, ended, reads=reading)
-
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
         async def hooked_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-            this = closing(self)
-            return await (
-                method(self, *args, **kwargs) if this is None else this.run_async(method, self, *args, **kwargs)
-            )
+            hook = self.__dict__.get(_HOOK)
+            if hook is None or hook[0].busy or (reading and not hook[2]):
+                return await method(self, *args, **kwargs)
+            return await Closing(hook[0], hook[1], reads=reading).run_async(method, self, *args, **kwargs)
 
         return hooked_async
 
     @functools.wraps(method)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        this = closing(self)
-        return method(self, *args, **kwargs) if this is None else this.run(method, self, *args, **kwargs)
+        hook = self.__dict__.get(_HOOK)
+        if hook is None or hook[0].busy or (reading and not hook[2]):
+            return method(self, *args, **kwargs)
+        return Closing(hook[0], hook[1], reads=reading).run(method, self, *args, **kwargs)
 
     return hooked

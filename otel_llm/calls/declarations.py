@@ -30,8 +30,7 @@ class Parsed(NamedTuple):
     parse: Callable[[], Any]
 
 
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
-class Stream:
+class Stream(NamedTuple):
     """A stream object that stays the caller's own: its attribute ``source`` is what it and its helpers iterate.
 
     ``closer`` is the object below it whose ``close`` or ``aclose`` says that nobody will read on. ``carrier`` is for a stream

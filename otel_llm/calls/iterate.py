@@ -64,9 +64,30 @@ class Step:
 
 def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
     """The items of ``source``, each shown to ``call`` on its way."""
+    return _any(source, call) if call.covers or not call.began else _plain(source, call)
+
+
+def _plain(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
+    """The items of a call that has begun and covers none; what ``_any`` does, without a ``with``. It is free while the caller has one."""
+    call.busy = True
+    try:
+        for item in source:
+            call.chunk(item)
+            call.busy = False
+            yield item
+            call.busy = True
+    except BaseException as error:
+        call.busy = False
+        call.fail(error)
+        raise
+    call.busy = False
+    call.drained()
+
+
+def _any(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
     if call.covers:
         source = _inside(source, call)
-    with Step(call, covers=False):  # one for all, and free while the caller has the item: nothing costs less for each
+    with Step(call, covers=False):
         for item in source:
             call.chunk(item)
             call.busy = False
@@ -151,8 +172,6 @@ class AsyncItems:
 def follow(call: Invocation, watched: Stream | Later | Body) -> None:
     """Follow a result that its library's declaration knows how to follow."""
     if isinstance(watched, Stream):
-        if watched.carrier is not None:
-            watched.carrier[CARRIED] = call
         tap(call, watched)
     elif isinstance(watched, Body):
         read_along(call, watched)
@@ -162,14 +181,18 @@ def follow(call: Invocation, watched: Stream | Later | Body) -> None:
         on_close(watched.closer, call, _ending(call, watched.read), reads=True)
 
 
-def tap(call: Invocation, stream: Stream) -> None:
-    """Exchange what ``stream`` reads from for a watched one, and learn of its close."""
+def tap(call: Invocation, stream: Stream) -> bool:
+    """Exchange what ``stream`` reads from for a watched one, and learn of its close. Returns that this is done."""
+    owner, name, closer, carrier = stream
+    if carrier is not None:
+        carrier[CARRIED] = call
     call.request.stream = True
-    source = getattr(stream.owner, stream.source)
+    source = getattr(owner, name)
     items: Any = AsyncItems(source, call) if hasattr(source, "__anext__") else iterate(source, call)
-    setattr(stream.owner, stream.source, items)
-    if stream.closer is not None:
-        on_close(stream.closer, call, call.left)
+    setattr(owner, name, items)
+    if closer is not None:
+        on_close(closer, call, call.left)
+    return True
 
 
 def _ending(call: Invocation, read: Callable[[], Value | None]) -> Callable[[], None]:

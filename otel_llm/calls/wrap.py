@@ -21,7 +21,7 @@ import wrapt
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.model import Request
 
-from .declarations import ITSELF, DeferredStream, Item, Parsed, Patch, Reply, Value, Watched
+from .declarations import ITSELF, DeferredStream, Item, Parsed, Patch, Reply, Stream, Value, Watched
 from .invocation import CURRENT, Invocation
 from .iterate import CARRIED, follow, tap
 from .limits import STATE, SWITCHED_FROM, admit
@@ -32,6 +32,7 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 Watching = Callable[[Any, Request], "Watched | None"]
 _FAILED = object()
 _FOLLOW, _HOOK = guard("follow"), guard("hook")
+_tap = guarded("follow", tap, 2)
 
 
 def watching(library: str, patch: Patch, observer: Observer, *, asynchronous: bool = False) -> Wrapper:
@@ -117,6 +118,10 @@ def _outcome(call: Invocation, result: Any, watched: Watched | None, watch: Watc
     if type(watched) is Value:
         call.value(result if watched is ITSELF else watched.value)
         return result
+    if type(watched) is Stream:
+        if not _tap(call, watched) and call.began:
+            call.value(result)
+        return result
     if isinstance(watched, Parsed):
         with foreign(call.fail):
             call.value(watched.parse())
@@ -132,6 +137,10 @@ async def _awaiting(call: Invocation, pending: Coroutine[Any, Any, Any], watch: 
     watched = watch(result, call.request)
     if type(watched) is Value:
         call.value(result if watched is ITSELF else watched.value)
+        return result
+    if type(watched) is Stream:
+        if not _tap(call, watched) and call.began:
+            call.value(result)
         return result
     if isinstance(watched, Parsed):
         with foreign(call.fail):
@@ -158,40 +167,65 @@ def _followed(call: Invocation, result: Any, watched: Any, watch: Watching) -> A
     return result
 
 
+class Before:
+    """The wrapper of a method whose arguments are looked at by ``see`` before it runs, and nothing else."""
+
+    __slots__ = ("see",)
+
+    def __init__(self, component: str, see: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]) -> None:
+        self.see = guarded(component, see, 3)
+
+    def __call__(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        self.see(instance, args, kwargs)
+        return wrapped(*args, **kwargs)
+
+
+class After(Before):
+    """The same, of a method after which they are looked at."""
+
+    __slots__ = ()
+
+    def __call__(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        made = wrapped(*args, **kwargs)
+        self.see(instance, args, kwargs)
+        return made
+
+
 def replying(reply: Reply) -> Wrapper:
     """The wrapper of a method that is handed the HTTP response of a call."""
-    read = guarded("hook", reply.read, 3)
+    read = reply.read
 
-    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+    def see(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         here = CURRENT.get()
         if here is not None and (call := here()) is not None:
             read(call.replied, args, kwargs)
-        return wrapped(*args, **kwargs)
 
-    return patched
+    return Before("hook", see)
 
 
 def deferring(deferred: DeferredStream) -> Wrapper:
     """The wrapper of a constructor of streams whose call has already returned."""
+    find, watch = deferred.find, deferred.watch
 
-    def patched(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        made = wrapped(*args, **kwargs)
-        with _HOOK:
-            carrier = deferred.find(instance, args, kwargs)
-            call = carrier.get(CARRIED) if carrier is not None else None
-            if isinstance(call, Invocation) and not call.done:
-                tap(call, deferred.watch(instance))
-        return made
+    def see(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        carrier = find(instance, args, kwargs)
+        call = None if carrier is None else carrier.get(CARRIED)
+        if isinstance(call, Invocation) and not call.done:
+            tap(call, watch(instance))
 
-    return patched
+    return After("hook", see)
 
 
 class InPlace:
-    """What the exchanged code of a function needs: the function as it was, and our wrapper."""
+    """What the exchanged code of a function needs: the function as it was, and our wrapper, or what of it sees the arguments."""
 
     __slots__ = ("bind", "live", "original", "wrapper")
 
-    def __init__(self, original: FunctionType, wrapper: Wrapper, live: Any) -> None:
+    def __init__(self, original: FunctionType, wrapper: Callable[..., Any], live: Any) -> None:
         self.original = original
         self.bind = original.__get__
         self.wrapper = wrapper
@@ -216,6 +250,28 @@ async def _async_method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: 
     return await wrapper(bind(self), self, args, kwargs)
 
 
+def _method_before(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
+    if otel_llm_.live:
+        see = otel_llm_.wrapper
+        see(self, args, kwargs)
+    return otel_llm_.original(self, *args, **kwargs)
+
+
+async def _async_method_before(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
+    if otel_llm_.live:
+        see = otel_llm_.wrapper
+        see(self, args, kwargs)
+    return await otel_llm_.original(self, *args, **kwargs)
+
+
+def _method_after(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
+    made = otel_llm_.original(self, *args, **kwargs)
+    if otel_llm_.live:
+        see = otel_llm_.wrapper
+        see(self, args, kwargs)
+    return made
+
+
 def _generator_method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Generator[Any, Any, Any]:
     if not otel_llm_.live:
         return (yield from otel_llm_.original(self, *args, **kwargs))
@@ -238,6 +294,10 @@ _TEMPLATES: dict[tuple[str, bool], Any] = {
     ("plain", True): _method, ("coroutine", True): _async_method, ("generator", True): _generator_method,
     ("plain", False): _function, ("coroutine", False): _async_function,
 }  # fmt: skip
+_SEEING: dict[tuple[str, type], Any] = {
+    ("plain", Before): _method_before, ("coroutine", Before): _async_method_before, ("plain", After): _method_after,
+}  # fmt: skip
+"""Methods whose wrapper only looks at their arguments, for a frame and a copy of the arguments less."""
 
 
 def kind_of(function: Any) -> str:
@@ -251,7 +311,10 @@ def kind_of(function: Any) -> str:
 
 def exchange(function: FunctionType, wrapper: Wrapper, live: Any, *, method: bool) -> Callable[[], None] | None:
     """Put ``wrapper`` around ``function`` in place. Returns what takes it out, or None where there is no code for its kind."""
-    template = _TEMPLATES.get((kind_of(function), method))
+    kind, work = kind_of(function), wrapper
+    template = _TEMPLATES.get((kind, method))
+    if method and isinstance(wrapper, Before) and (kind, type(wrapper)) in _SEEING:
+        template, work = _SEEING[kind, type(wrapper)], wrapper.see
     if template is None:
         return None
     was = function.__code__, function.__kwdefaults__, function.__dict__.get("__wrapped__")
@@ -270,7 +333,7 @@ def exchange(function: FunctionType, wrapper: Wrapper, live: Any, *, method: boo
     setattr(original, annotations, getattr(function, annotations))
     # code belongs to a function only if it has as many free variables; ours reads none of them
     ours: CodeType = template.__code__.replace(co_freevars=was[0].co_freevars, **_names(was[0]))
-    function.__kwdefaults__ = {**(was[1] or {}), KEY: InPlace(original, wrapper, live)}
+    function.__kwdefaults__ = {**(was[1] or {}), KEY: InPlace(original, work, live)}
     function.__code__ = ours
     function.__dict__["__wrapped__"] = original  # whose signature it has, for those who ask
 

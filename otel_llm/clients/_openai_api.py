@@ -26,7 +26,7 @@ def describer(  # noqa: C901 - of what is inside
     """What reads what a request asks, for a client of ``default``'s. ``named`` may name the provider better than the host."""
     find = ways(default, routes, named)
 
-    def describe(client: Any, options: Any, stream: bool) -> Request | None:
+    def describe(client: Any, options: Any, stream: bool) -> Request | None:  # noqa: C901 - in one frame, as every call passes it
         given, base = options.__dict__, client.__dict__.get("_base_url")  # models are slow to return an attribute
         url, body = given.get("url"), given.get("json_data")
         behind = _hosts.BEHIND.get(id(base))
@@ -40,19 +40,24 @@ def describer(  # noqa: C901 - of what is inside
         if type(model) is not str or not model:
             model = text(model)
         attributes: dict[str, AttributeValue] = {"openai.api.type": api} if api else {}
-        for key, value in body.items():
-            if (plain := _PLAIN.get(key)) is not None:
-                if type(value) is not plain[1]:
+        for key in body:
+            if key in _PLAIN:
+                attribute, kind = _PLAIN[key]
+                value = body[key]
+                if type(value) is not kind:
                     attributes = attributes_of(body, api)
                     break
-                attributes[plain[0]] = value
+                attributes[attribute] = value
         request = Request.to(
             name, operation, model, reader if name == "openai" else spoken(reader, name, model), host, port, stream, attributes,
             lambda: asked(body), region,
         )  # fmt: skip
         if headers_count and (host, port, model, _hosts.edition, stream) not in SILENT:
             request.on_headers = header_reader(name, host, port, _hosts.edition)
-        if stream or operation == "speech" or not _SELDOM.isdisjoint(body):
+        if stream and (streamed := body.get("stream_options")):
+            asks = streamed.get("include_usage") if type(streamed) is dict else attr(streamed, "include_usage")
+            request.usage_asked = asks is True
+        if operation == "speech" or not _SELDOM.isdisjoint(body):
             _ask_for_more(request, body)
             if operation == "chat" and not KEYS.isdisjoint(body):
                 request.expects = expected(body)
@@ -77,10 +82,6 @@ def _ask_for_more(request: Request, body: Mapping[str, Any]) -> None:
     if "service_tier" in body:
         request.service_tier = text(body["service_tier"])
     request.background = body.get("background") is True
-    options = body.get("stream_options")
-    if request.stream and options:
-        asks = options.get("include_usage") if type(options) is dict else attr(options, "include_usage")
-        request.usage_asked = asks is True
     if request.operation == "speech":
         request.fees = _spoken_characters(request.model, body.get("input"))
 

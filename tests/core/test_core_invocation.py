@@ -618,20 +618,33 @@ class TestIterate:
         assert current == [(bool(covers), True)] * 3
         assert (lab.over().first_chunk, lab.over().chunk_gap_sum, lab.over().error_type) == (0.25, 0.25, "")
 
-    def test_an_error_on_the_way(self, lab: Lab) -> None:
+    @pytest.mark.parametrize("covers", [(), ("requests",)])  # the plain way, and any
+    def test_an_error_on_the_way(self, lab: Lab, covers: tuple[str, ...]) -> None:
         def source() -> Iterator[Any]:
             yield "a"
             raise TimeoutError
 
-        with pytest.raises(TimeoutError):
-            list(iterate.iterate(source(), lab.call(stream=True)))
-        assert (lab.over().error_type, lab.over().first_chunk) == ("timeout", 0.0)
+        call = lab.call(stream=True)
+        call.covers = covers
+        with pytest.raises(TimeoutError) as raised:
+            list(iterate.iterate(source(), call))
+        assert (lab.over().error_type, lab.over().first_chunk, call.busy) == ("timeout", 0.0, False)
+        assert [entry.name for entry in raised.traceback].count("source") == 1
 
-    def test_closed_between_two(self, lab: Lab) -> None:
-        items = iterate.iterate(iter("ab"), lab.call(stream=True))
+    @pytest.mark.parametrize("covers", [(), ("requests",)])
+    def test_closed_between_two(self, lab: Lab, covers: tuple[str, ...]) -> None:
+        call = lab.call(stream=True)
+        call.covers = covers
+        items = iterate.iterate(iter("ab"), call)
         next(items)
         items.close()
-        assert lab.over().error_type == "abandoned"
+        assert (lab.over().error_type, call.busy) == ("abandoned", False)
+
+    def test_a_call_that_has_not_begun_opens_with_the_first_item(self, lab: Lab) -> None:
+        call = Invocation(lab.observer, Request("acme", "chat", "m-1", Reader(value, chunk), stream=True), ())
+        items = iterate.iterate(iter("ab"), call)
+        assert (call.began, next(items), bool(call.began)) == (0.0, "a", True)
+        assert (list(items), lab.over().error_type) == (["b"], "")
 
     def test_the_first_step_opens_a_call_that_has_not_begun(self, lab: Lab) -> None:
         call = Invocation(lab.observer, Request("acme", "chat", "m-1", Reader(value, chunk), stream=True), ())
@@ -746,6 +759,15 @@ class TestFollow:
         closer.close()
         assert (lab.over().error_type, lab.over().stream, lab.over().first_chunk) == ("abandoned", True, 0.0)
         assert (closer.closed, "close" in vars(closer)) == (1, False)
+
+    def test_an_object_that_another_call_follows_next_has_its_class_back(self, lab: Lab) -> None:
+        closer = Closable()
+        for number in (1, 2):
+            call, owner = lab.call(), SimpleNamespace(items=iter("ab"))
+            follow(call, Stream(owner, "items", closer=closer))
+            assert (type(closer) is Closable, type(closer).__name__) == (False, "Closable")
+            assert (list(owner.items), type(closer), vars(closer)) == (["a", "b"], Closable, {})
+            assert len(lab.closed) == number
 
     def test_an_async_one(self, lab: Lab) -> None:
         class Source:
