@@ -17,7 +17,7 @@ from otel_llm.core.model import Event, ReadValue
 from .current import outside
 from .declarations import Around, Attempt, HostCallback, Retry, SubRequest
 from .invocation import Invocation, current_call
-from .wrap import Wrapper
+from .wrapped import Wrapper
 
 _HOOK = guard("hook")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
-from .wrap import KEY, Function
+from .wrap import KEY
+from .wrapped import Function
 
 OURS = __name__.partition(".")[0]
 _DEPTH = 16  # wrappers around one method

@@ -62,9 +62,9 @@ def on_close(closer: Any, call: Invocation, ended: Callable[[], None], *, reads:
     own = type(closer)
     if closer.__class__ is not own:
         return  # a test's double, which pretends to be of another class
-    made = (_READ if reads else _CLOSED).get(own)
+    hooked = (_READ if reads else _CLOSED).get(own)
     closer.__dict__[_HOOK] = (call, ended, reads)
-    closer.__class__ = _hooked_class(own, reads=reads) if made is None else made
+    closer.__class__ = _hooked_class(own, reads=reads) if hooked is None else hooked
     call.release = MethodType(_let_go, weakref.ref(closer))
 
 

@@ -31,7 +31,8 @@ from .declarations import (
 from .imports import when_imported
 from .observer import Observer
 from .sessions import conversing
-from .wrap import Function, Wrapper, deferring, exchange, kind_of, later, replying, watching
+from .wrap import deferring, exchange, kind_of, later, replying, watching
+from .wrapped import Function, Wrapper
 
 _HOOK = guard("hook")
 _MISSING = object()

@@ -69,18 +69,18 @@ def iterate(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None
 
 def _plain(source: Iterator[Any], call: Invocation) -> Generator[Any, Any, None]:
     """The items of a call that has begun and covers none; what ``_any`` does, without a ``with``. It is free while the caller has one."""
-    call.busy = True
+    call.busy, over = True, False
     try:
         for item in source:
             call.chunk(item)
             call.busy = False
             yield item
             call.busy = True
-    except BaseException as error:
+        over = True
+    finally:
         call.busy = False
-        call.fail(error)
-        raise
-    call.busy = False
+        if not over:
+            _stopped(call)
     call.drained()
 
 

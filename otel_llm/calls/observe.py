@@ -13,7 +13,8 @@ from otel_llm.core.model import Reader, ReadValue, Request, Response
 from .declarations import Args, ClientLibrary, Kwargs, Patch
 from .invocation import Invocation, current_call
 from .observer import Observer
-from .wrap import Function, kind_of, later, watching
+from .wrap import kind_of, later, watching
+from .wrapped import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
 Model = str | Callable[..., str | None] | None

@@ -8,15 +8,12 @@ library's own function. So that is where we are, whoever came first, and once, h
 
 from __future__ import annotations
 
-import copy
 import inspect
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from types import CodeType, CoroutineType, FunctionType
 from typing import Any
-
-import wrapt
 
 from otel_llm.core.guard import foreign, guard, guarded
 from otel_llm.core.model import Request
@@ -27,8 +24,8 @@ from .iterate import CARRIED, follow, tap
 from .limits import STATE, SWITCHED_FROM, admit
 from .observer import Observer
 from .proxies import proxied, replace_item
+from .wrapped import Wrapper
 
-Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 Watching = Callable[[Any, Request], "Watched | None"]
 _FAILED = object()
 _FOLLOW, _HOOK = guard("follow"), guard("hook")
@@ -190,9 +187,9 @@ class After(Before):
     def __call__(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        made = wrapped(*args, **kwargs)
+        result = wrapped(*args, **kwargs)
         self.see(instance, args, kwargs)
-        return made
+        return result
 
 
 def replying(reply: Reply) -> Wrapper:
@@ -265,11 +262,11 @@ async def _async_method_before(self: Any, /, *args: Any, otel_llm_: InPlace, **k
 
 
 def _method_after(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Any:
-    made = otel_llm_.original(self, *args, **kwargs)
+    result = otel_llm_.original(self, *args, **kwargs)
     if otel_llm_.live:
         see = otel_llm_.wrapper
         see(self, args, kwargs)
-    return made
+    return result
 
 
 def _generator_method(self: Any, /, *args: Any, otel_llm_: InPlace, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -370,42 +367,3 @@ def later(wrapper: Wrapper) -> Wrapper:
 
 async def _beginning(wrapper: Wrapper, *call: Any) -> Any:
     return await wrapper(*call)
-
-
-def _named() -> Callable[[str], Any]:
-    from pkgutil import resolve_name  # noqa: PLC0415 - only where a function is pickled
-
-    return resolve_name
-
-
-class _BoundFunction(wrapt.BoundFunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
-    def __reduce_ex__(self, _: Any) -> Any:
-        if self._self_instance is None:  # of the class, or a static one
-            return _named(), (f"{self.__module__}:{self.__qualname__}",)
-        return getattr, (self._self_instance, self.__name__)
-
-    def __copy__(self) -> Any:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        owner = self._self_instance
-        return self if owner is None else getattr(copy.deepcopy(owner, memo), self.__name__)
-
-
-class Function(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg,unused-ignore]
-    """A function in a wrapper, to be pickled and copied as functions are: by its name."""
-
-    __bound_function_wrapper__ = _BoundFunction
-
-    def __init__(self, wrapped: Any, wrapper: Wrapper, enabled: Any = None, place: str = "") -> None:
-        super().__init__(wrapped, wrapper, enabled)
-        self._self_place = place  # module:name, where that is not what the function has as its own
-
-    def __reduce_ex__(self, _: Any) -> Any:
-        return (_named(), (self._self_place,)) if self._self_place else self.__qualname__
-
-    def __copy__(self) -> Any:
-        return self
-
-    def __deepcopy__(self, _: Any) -> Any:
-        return self

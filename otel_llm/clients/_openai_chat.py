@@ -32,12 +32,9 @@ def read_chat_chunk(chunk: Any, into: Response) -> bool:
         if fields["usage"] is into.content is None:
             (choice,) = fields["choices"]
             chosen = choice.__dict__
-            if chosen["finish_reason"] is None and chosen["delta"].__dict__["content"]:
-                if into.id is not None:
-                    return True
-                around = chunk.__pydantic_extra__
-                if not (around and "prompt_filter_results" in around) and _read_head(fields, into):
-                    return True
+            plain = chosen["finish_reason"] is None and chosen["delta"].__dict__["content"]
+            if plain and (into.id is not None or (not chunk.__pydantic_extra__ and _read_head(fields, into))):
+                return True
     except _ODD:
         pass
     output = read_plain_chunk(chunk, into)
@@ -65,7 +62,7 @@ def read_plain_chat(reply: Any, into: Response) -> bool:
     return True
 
 
-def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, PLR0911, PLR0912 - in one frame, as chunks pass it
+def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, PLR0911 - in one frame, as each chunk passes it
     """Read a chunk of one choice, or the last one. Returns whether it carries output; None where it is of another shape."""
     try:
         fields = chunk.__dict__
@@ -78,12 +75,8 @@ def read_plain_chunk(chunk: Any, into: Response) -> bool | None:  # noqa: C901, 
             reason, delta, index = chosen["finish_reason"], chosen["delta"], chosen["index"]
             values = delta.__dict__
             content = values["content"]
-            if not content:
-                if delta.__pydantic_extra__:
-                    return None
-                for name in _OTHER:
-                    if values.get(name):
-                        return None
+            if not content and (delta.__pydantic_extra__ or any(map(values.get, _OTHER))):
+                return None
             if reason is not None and not (
                 type(reason) is str and reason and reason != "error" and type(index) is int and 0 <= index < LARGEST
             ):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from otel_llm.calls.wrap import After, Before, Function, exchange
+from otel_llm.calls.wrap import After, Before, exchange
+from otel_llm.calls.wrapped import Function
 from otel_llm.core.guard import Guard
 
 Order = list[tuple[Any, ...]]
