@@ -77,9 +77,13 @@ class Role:
             return True
         if self.folder is None:
             return False
-        if owners(self.folder) or (self.folder / CHECKPOINT).exists():
-            return True
-        return any(start != self.folder for start in starts(self.folder.parent))
+        with suppress(FileNotFoundError):  # somebody has removed it
+            return (
+                bool(owners(self.folder))
+                or (self.folder / CHECKPOINT).exists()
+                or any(start != self.folder for start in starts(self.folder.parent))
+            )
+        return False
 
     def wait(self, seconds: float) -> None:
         """Let others try to lead first."""

@@ -147,6 +147,16 @@ def test_a_directory_that_somebody_removes_is_made_again(worker: Make, config: C
     until(lambda: counted(scraped(config.port)) == 4)
 
 
+def test_who_has_made_no_call_leaves_where_it_was_removed(worker: Make, config: Config) -> None:
+    first, second = worker(), worker()
+    with second.lock:
+        shutil.rmtree(statedir.base(config))
+        assert not second._role.needed
+    second.stop()
+    first.append(call())
+    until(lambda: shown(first) == 1)
+
+
 def test_what_was_not_read_yet_when_it_is_removed_is_counted(worker: Make, config: Config) -> None:
     first, second = worker(), worker()
     for one in (first, second):
