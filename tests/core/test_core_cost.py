@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import otel_llm
 from otel_llm.aggregate import encode
+from otel_llm.calls import limits, runs
 from otel_llm.calls.install import Installed
 from otel_llm.calls.observer import Observer
 from otel_llm.clients import load
@@ -72,7 +73,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(limits.STATE, "on", False)  # the process of a service that has neither a guard
+    monkeypatch.setattr(runs.STATE, "used", False)  # nor agents
     provider = TracerProvider(shutdown_on_exit=False)
     made = Bench()
     installed = Installed.of(load("openai"), Observer((Spans(provider.get_tracer("test")),)), lambda _: True)
