@@ -173,6 +173,18 @@ class Measured(NamedTuple):
         assert self.left <= KEPT + STAYS / AFTER, f"{self.left} bytes are left of a stream"
 
 
+def let_go_of_timers() -> None:
+    """Forget the contexts of timers that were cancelled: aiohttp's stay until they would have been due, one for each chunk that it had
+    to wait for."""
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:  # a stream that is read without one
+        return
+    for timer in loop._scheduled:
+        if timer.cancelled():
+            timer._context = None
+
+
 Reading = Callable[[int, int, Callable[[], object]], Awaitable[int]]
 """Reads a stream of so many chunks, calls something when it has so many items, and returns how many items there were."""
 
@@ -189,8 +201,13 @@ async def measured(stream: Reading) -> Measured:
 
     async def held(chunks: int, items: int) -> int:
         found: list[int] = []
+
+        def seen() -> None:
+            let_go_of_timers()
+            found.append(living())
+
         with allocating() as living:
-            await stream(chunks, items, lambda: found.append(living()))
+            await stream(chunks, items, seen)
         return found[0]
 
     async def after(living: Callable[[], int]) -> float:
@@ -199,9 +216,7 @@ async def measured(stream: Reading) -> Measured:
             await stream(FEW, 0, nothing)
         for _ in range(TURNS):
             await asyncio.sleep(0)  # litellm 1.85 has a queue there, whose entries hold the context of their call
-        for timer in asyncio.get_running_loop()._scheduled:  # type: ignore[attr-defined]
-            if timer.cancelled():  # aiohttp's stay until they would have been due, with the context of the call
-                timer._context = None
+        let_go_of_timers()
         return living() / AFTER
 
     for _ in range(3):
